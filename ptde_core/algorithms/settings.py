@@ -1,0 +1,25 @@
+"""What an algorithm's learner can be told, as settings. No torch here: the command line reads this file for its help."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ptde_core.base.settings import Settings
+
+AlgorithmName = Literal["qmix", "vdn"]
+
+
+class ValueDecompositionSettings(Settings):
+    """VDN and QMIX: replayed whole episodes, TD(lambda), double Q, target networks."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="Adam step size")
+    gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
+    td_lambda: float = Field(0.6, ge=0, le=1, description="TD(lambda) mixing; 0 is the paper's equation 5")
+    gradient_clip: float = Field(10.0, gt=0, description="largest norm of all gradients together")
+    batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
+    replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
+    updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")
+    target_every_episodes: int = Field(200, ge=1, description="episodes between copies into the target networks")
+    epsilon_start: float = Field(1.0, ge=0, le=1, description="chance of a random action at the first env step")
+    epsilon_end: float = Field(0.05, ge=0, le=1, description="chance of a random action after epsilon_steps")
+    epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")

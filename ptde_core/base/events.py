@@ -1,0 +1,64 @@
+"""What the core tells whoever watches. The core never prints; the CLI turns these into bars and lines."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins (or goes on, when `done` > 0).
+
+    Args:
+        stage: the stage's name, as in `ptde STAGE`.
+        title: one line for people ("teacher QMIX_SGI on 3m, seed 1").
+        total: how much there is to do, counted in `unit`.
+        unit: what is counted ("env steps", "episodes", "gradient steps").
+        done: how much of it an earlier, interrupted run has already done.
+    """
+
+    stage: str
+    title: str
+    total: int
+    unit: str
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The stage has done `done` of its total; `metrics` are the newest values by catalogue name."""
+
+    stage: str
+    done: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageFinished:
+    """The stage has done all it had to do, in `seconds` of wall time of this sitting."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FileSaved:
+    """A file a user may open now exists at `path`; `meaning` says what it is in a few words."""
+
+    path: Path
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence the user should read (a one-time compilation, a skipped stage)."""
+
+    text: str
+
+
+Event = StageStarted | Progress | StageFinished | FileSaved | Note
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """The listener that ignores everything: for tests and for library use."""

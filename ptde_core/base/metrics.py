@@ -1,0 +1,45 @@
+"""The catalogue of metric names: unit and meaning of every number that a stage logs. An unknown name is an error."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ptde_core.base.errors import PtdeError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a logged number is. `unit` is "" for a pure number."""
+
+    unit: str
+    meaning: str
+
+
+METRICS: Mapping[str, Metric] = {
+    "test_win_rate": Metric("fraction", "greedy episodes won / greedy episodes played during training"),
+    "test_return": Metric("reward", "mean return of those greedy episodes"),
+    "test_length": Metric("env steps", "mean length of those greedy episodes"),
+    "train_win_rate": Metric("fraction", "won episodes among the last rounds of exploring play"),
+    "train_return": Metric("reward", "mean return of exploring play since the last log"),
+    "train_length": Metric("env steps", "mean length of exploring play since the last log"),
+    "epsilon": Metric("probability", "chance of a random action per agent and step"),
+    "td_loss": Metric("reward squared", "mean squared TD(lambda) error over real steps"),
+    "td_error_abs": Metric("reward", "mean absolute TD(lambda) error over real steps"),
+    "q_taken_mean": Metric("reward", "mean joint value of the actions taken"),
+    "target_mean": Metric("reward", "mean TD(lambda) target"),
+    "gradient_norm": Metric("", "norm of all gradients before clipping"),
+    "z_sigma_mean": Metric("", "mean standard deviation of the global information z"),
+    "episodes": Metric("episodes", "whole episodes played for training"),
+    "updates": Metric("gradient steps", "gradient steps taken"),
+    "env_steps_per_s": Metric("env steps/s", "training steps of the environment per second of this sitting"),
+    "play_share": Metric("fraction", "share of this sitting's time spent playing (the rest learns or tests)"),
+    "student_loss": Metric("", "mean squared error to the teacher's z on training rows"),
+    "student_validation_loss": Metric("", "the same on episodes held out from training"),
+    "student_explained": Metric("fraction", "1 - validation error / variance of the teacher's z: 1 = all recovered"),
+}
+
+
+def check_metrics(values: Mapping[str, float]) -> None:
+    """Raise on a name that is not in the catalogue: metrics are never spelled twice."""
+    for name in values:
+        if name not in METRICS:
+            raise PtdeError(f"metric {name!r} is not in ptde_core/base/metrics.py", "add it there with its unit")

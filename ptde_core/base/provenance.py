@@ -1,0 +1,62 @@
+"""Where a number comes from: this code's version and commit, the packages, and the machine."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ptde_core import __version__
+
+PACKAGES = ("torch", "numpy", "numba", "h5py")
+
+
+@cache
+def code() -> str:
+    """ptde's version, with the git commit where the source is a checkout ("0.1.0+1a2b3c4, changed")."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return __version__
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD")
+    changed = ", changed" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return f"{__version__}+{commit}{changed}" if commit else __version__
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Versions of Python and of the packages that can move a number."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+@cache
+def machine() -> str:
+    """One line about this machine: cores, processor, memory, system."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {_processor()}, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "processor unknown"
+
+
+def _memory_gib() -> float:
+    if not hasattr(os, "sysconf"):
+        return float("nan")
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,0 +1,72 @@
+"""Settings of a stage: frozen, validated, explained field by field; and how files and `--set` fill them."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ptde_core.base.errors import PtdeError
+
+Values = Mapping[str, Any]
+
+
+class Settings(BaseModel):
+    """Base of every stage's settings. A field's default, bound and meaning stand on its one line; help reads them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="strings")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def build_settings(model: type[S], *layers: Values) -> S:
+    """Settings from layers of values, later ones winning (preset, file, command line).
+
+    Raises:
+        PtdeError: an unknown key (with the nearest valid one) or a value out of its bounds.
+    """
+    merged = {key: value for layer in layers for key, value in layer.items()}
+    for key in merged:
+        if key not in model.model_fields:
+            near = difflib.get_close_matches(key, model.model_fields, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(sorted(model.model_fields))}"
+            raise PtdeError(f"no setting named {key!r}", fix)
+    try:
+        return model.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        meaning = model.model_fields[str(first["loc"][0])].description if first["loc"] else ""
+        says = first["msg"][0].lower() + first["msg"][1:]
+        raise PtdeError(f"{key} = {first['input']!r} ({meaning}): {says}", "give a value within its bounds") from None
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """The keys and values of a TOML file given with `--config`.
+
+    Raises:
+        PtdeError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PtdeError(f"no settings file at {path}", "check the path given with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise PtdeError(f"{path} is not a TOML file ({error})", "write lines such as td_lambda = 0.6") from None
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Values of `--set key=value`; a value is read as TOML (0.6, true, [1, 2]) and as plain text failing that."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise PtdeError(f"--set {assignment!r} is not of the form key=value", "type for example --set td_lambda=0.6")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = text.strip()
+    return values

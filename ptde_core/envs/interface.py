@@ -1,0 +1,77 @@
+"""The environment contract: a batch of E equal environments in lock-step behind preallocated arrays.
+
+A batch is stepped as a whole. An environment whose episode has ended stays as it is (arrays frozen, reward 0,
+actions ignored) until `reset` is called for it, so that a round of episodes of unequal length is one loop.
+`ptde_core.envs.contract.check_environment` tests all that is promised here on any environment.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """The facts of an environment that a policy, a file or a table needs.
+
+    Args:
+        backend: name in the catalogue ("skirmish"); stands in every table.
+        version: version of that backend's rules: equal versions play equal episodes.
+        map: the map or scenario.
+        episode_limit: env steps after which an episode is truncated.
+        obs_names, state_names, action_names: one name per feature and action, in order.
+    """
+
+    backend: str
+    version: str
+    map: str
+    n_agents: int
+    n_actions: int
+    obs_size: int
+    state_size: int
+    episode_limit: int
+    obs_names: tuple[str, ...]
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Short hash of all facts: a policy only plays an environment with the fingerprint it was trained on."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+class BatchedEnv(Protocol):
+    """E environments in lock-step. The arrays are the environment's own: overwritten in place, copy what you keep.
+
+    An agent always has at least one available action. An unavailable action in `step` is an error (ValueError,
+    naming environment, agent and action), checked before anything moves. `terminated` and `truncated` are never
+    both true; `won` is only true where `terminated` is.
+    """
+
+    spec: EnvSpec
+    n_envs: int
+    obs: NDArray[np.float32]  # (E, N, O)
+    state: NDArray[np.float32]  # (E, S)
+    available: NDArray[np.bool_]  # (E, N, A)
+    reward: NDArray[np.float32]  # (E,)   of the last step
+    terminated: NDArray[np.bool_]  # (E,) the world ended
+    truncated: NDArray[np.bool_]  # (E,)  the time limit cut the episode: bootstrap
+    won: NDArray[np.bool_]  # (E,)
+
+    def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
+        """Start new episodes in `rows` (default: all); seeds (len(rows),) decide each episode's whole chance."""
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> None:
+        """Advance every running environment by one env step; actions (E, N)."""
+
+    def snapshot(self) -> Any:
+        """A copy of everything that decides what follows; may raise NotImplementedError where the engine cannot."""
+
+    def restore(self, snapshot: Any) -> None:
+        """Return to a snapshot: what follows is then exactly what followed then, given the same actions."""
+
+    def close(self) -> None:
+        """Release processes and memory. A closed environment is not used again."""

@@ -1,0 +1,1 @@
+"""Layer 1: targets, losses and schedules as pure functions."""

@@ -1,0 +1,1 @@
+"""Layer 4: the stages of the pipeline, one file each."""

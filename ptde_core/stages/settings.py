@@ -1,0 +1,73 @@
+"""Settings of every stage, and the presets that fill them per map. No torch here: the command line reads this file."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
+from ptde_core.base.settings import Settings, Values, build_settings
+from ptde_core.nets.settings import NetworkSettings
+
+PRESETS = Path(__file__).with_name("presets.toml")
+
+
+class TrainTeacherSettings(NetworkSettings, ValueDecompositionSettings):
+    """Stage 1: train a teacher. Saved whole in the run folder as config.json."""
+
+    alg: AlgorithmName = Field("qmix", description="algorithm")
+    env: str = Field("skirmish", description="environment backend")
+    map: str = Field("3m", description="map of that environment, or a map file of your own")
+    steps: int = Field(2_000_000, ge=1, description="env steps of training; the default is the map's budget (`ptde maps`)")
+    seed: int = Field(1, ge=0, description="decides networks, exploration and battles")
+    n_envs: int = Field(8, ge=1, description="environments in lock-step: episodes per round (Algorithm 1, line 4)")
+    test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
+    test_episodes: int = Field(32, ge=0, description="greedy episodes per test; 0 turns tests off")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
+
+
+class CollectSettings(Settings):
+    """Let a teacher play, and save what it saw and the information z it gave (Algorithm 2, line 3)."""
+
+    episodes: int = Field(100, ge=2, description="whole episodes to collect")
+    epsilon: float = Field(0.0, ge=0, le=1, description="chance of a random action while collecting")
+    seed: int = Field(1, ge=0, description="decides the battles and the teacher's samples of z")
+    with_state: bool = Field(True, description="also keep the global state (for analysis; the student never reads it)")
+
+
+class DistillSettings(Settings):
+    """Stage 2: fit the student to the teacher's z (equation 3)."""
+
+    steps: int = Field(500_000, ge=1, description="gradient steps (the paper's 50w epochs)")
+    learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
+    batch_rows: int = Field(2048, ge=1, description="rows (one agent at one step) per gradient step")
+    hidden_size: int = Field(64, ge=1, description="width of the student's hidden layer")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student")
+    seed: int = Field(1, ge=0, description="decides the student's first weights, the split and the batches")
+
+
+class EvaluateSettings(Settings):
+    """Greedy play over a fixed list of episodes."""
+
+    episodes: int = Field(320, ge=1, description="greedy episodes per policy, the same for teacher and student")
+    seed: int = Field(0, ge=0, description="decides the list of episodes")
+
+
+@cache
+def presets() -> dict[str, Any]:
+    """presets.toml: map -> {source, train_teacher = {...}, distill = {...}}, plus what the paper trains for."""
+    return tomllib.loads(PRESETS.read_text(encoding="utf-8"))
+
+
+def preset(map_name: str, stage: str) -> dict[str, Any]:
+    """The preset values of a stage ("train_teacher", "distill") on a map; empty where there is none."""
+    return dict(presets()["maps"].get(map_name, {}).get(stage, {}))
+
+
+def train_teacher_settings(*layers: Values) -> TrainTeacherSettings:
+    """Settings from the map's preset and then the given layers (file, `--set`, options), later ones winning."""
+    chosen = {key: value for layer in layers for key, value in layer.items()}
+    map_name = str(chosen.get("map", TrainTeacherSettings.model_fields["map"].default))
+    return build_settings(TrainTeacherSettings, preset(map_name, "train_teacher"), *layers)

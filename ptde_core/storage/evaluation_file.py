@@ -1,0 +1,94 @@
+"""evaluation.json: every evaluated episode of a run. Win rates are derived from it, never stored instead of it."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.storage.run_folder import read_json, write_json
+
+SCHEMA = 1
+
+ZSource = Literal["none", "sampled", "mean", "student"]
+
+
+class Played(BaseModel):
+    """Greedy episodes, column by column; row k of every column is the same episode."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: list[int]
+    won: list[bool]
+    total_reward: list[float]
+    length: list[int]
+
+    @model_validator(mode="after")
+    def _equal_columns(self) -> "Played":
+        if len({len(self.seed), len(self.won), len(self.total_reward), len(self.length)}) != 1:
+            raise ValueError("columns of unequal length")
+        return self
+
+
+class EvaluationEntry(BaseModel):
+    """One policy's evaluation.
+
+    `z` says where the global information came from: "sampled" from the teacher's Gaussian (the paper's way), its
+    "mean", the "student"'s prediction, or "none" (an algorithm without it). `teacher_id` is equal for a teacher and
+    the students distilled from it: it pairs them for the PRR.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str  # as tables print it: QMIX_SGI
+    policy: Literal["teacher", "student"]
+    z: ZSource
+    alg: str
+    global_info: str
+    checkpoint: str  # file name inside the run folder
+    teacher_id: str
+    backend: str
+    backend_version: str
+    map: str
+    train_seed: int
+    env_steps: int
+    evaluation_seed: int
+    machine: str
+    code: str  # ptde's version and git commit
+    episodes: Played
+
+
+class Evaluation(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_number: int = SCHEMA
+    entries: list[EvaluationEntry] = []
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read and check the file.
+
+    Raises:
+        PtdeError: missing, broken, or of another schema.
+    """
+    value = read_json(path, "evaluation")
+    try:
+        evaluation = Evaluation.model_validate(value)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise PtdeError(f"{path} is not an evaluation of ptde (at {where})", "make it anew with `ptde evaluate`") from None
+    if evaluation.schema_number != SCHEMA:
+        raise PtdeError(f"{path} has schema {evaluation.schema_number}, this ptde reads {SCHEMA}", "evaluate anew")
+    return evaluation
+
+
+def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
+    """Add entries to the file (made if missing); an entry for the same checkpoint and z replaces the old one."""
+    old = read_evaluation(path).entries if path.exists() else []
+    new = {(entry.checkpoint, entry.z) for entry in entries}
+    kept = [entry for entry in old if (entry.checkpoint, entry.z) not in new]
+    evaluation = Evaluation(entries=[*kept, *entries])
+    write_json(path, evaluation.model_dump())
+    return evaluation

@@ -1,0 +1,97 @@
+"""Every file name of a run, once. The stages meet only here, through files a person can open."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptde_core.base.errors import PtdeError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one training run: one algorithm, one map, one seed."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The complete effective settings of the teacher's training, JSON."""
+        return self.path / "config.json"
+
+    @property
+    def status(self) -> Path:
+        """running, finished, failed or interrupted, and why; JSON."""
+        return self.path / "status.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: env_steps and metrics by catalogue name."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def teacher(self) -> Path:
+        """The trained teacher."""
+        return self.path / "teacher.pt"
+
+    @property
+    def episodes(self) -> Path:
+        """The teacher's episodes for distillation, HDF5."""
+        return self.path / "episodes.h5"
+
+    @property
+    def student(self) -> Path:
+        """The distilled student."""
+        return self.path / "student.pt"
+
+    @property
+    def evaluation(self) -> Path:
+        """Every evaluated episode's seed, outcome, return, length; JSON."""
+        return self.path / "evaluation.json"
+
+    @property
+    def figures(self) -> Path:
+        """Pictures made by `ptde visualize`."""
+        return self.path / "figures"
+
+    @property
+    def resume(self) -> Path:
+        """What an interrupted training needs to go on exactly; gone once it has finished."""
+        return self.path / "resume"
+
+
+def find_runs(roots: list[Path]) -> list[RunFolder]:
+    """All run folders at or below the given folders, sorted by path.
+
+    Raises:
+        PtdeError: one of the folders does not exist.
+    """
+    found: set[Path] = set()
+    for root in roots:
+        if not root.is_dir():
+            raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
+        found.update(path.parent for path in root.rglob("status.json"))
+    return [RunFolder(path) for path in sorted(found)]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON beside and rename over: a crash leaves the old file, never half a new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_json(path: Path, meaning: str) -> Any:
+    """Read a JSON file that ptde wrote.
+
+    Raises:
+        PtdeError: it is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PtdeError(f"no {meaning} at {path}", "check the path") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise PtdeError(f"{path} is not a readable {meaning}", "it was cut or edited; make it anew") from None
