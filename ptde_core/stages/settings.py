@@ -7,10 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
+from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
 from ptde_core.base.settings import Settings, Values, build_settings
 from ptde_core.nets.settings import NetworkSettings
+from ptde_core.storage.run_folder import RunFolder
 
+RUNS = Path("runs")
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
@@ -64,6 +67,13 @@ def presets() -> dict[str, Any]:
 def preset(map_name: str, stage: str) -> dict[str, Any]:
     """The preset values of a stage ("train_teacher", "distill") on a map; empty where there is none."""
     return dict(presets()["maps"].get(map_name, {}).get(stage, {}))
+
+
+def default_folder(settings: TrainTeacherSettings) -> RunFolder:
+    """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it."""
+    map_name = Path(settings.map).stem if settings.map.endswith(".toml") else settings.map
+    name = teacher_name(settings.alg, settings.global_info)
+    return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
 
 
 def train_teacher_settings(*layers: Values) -> TrainTeacherSettings:
