@@ -64,7 +64,9 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise PtdeError(f"--set {assignment!r} is not of the form key=value", "type for example --set td_lambda=0.6")
+            raise PtdeError(
+                f"--set {assignment!r} is not of the form key=value", "type for example --set td_lambda=0.6"
+            )
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

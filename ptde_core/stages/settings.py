@@ -23,7 +23,9 @@ class TrainTeacherSettings(NetworkSettings, ValueDecompositionSettings):
     alg: AlgorithmName = Field("qmix", description="algorithm")
     env: str = Field("skirmish", description="environment backend")
     map: str = Field("3m", description="map of that environment, or a map file of your own")
-    steps: int = Field(2_000_000, ge=1, description="env steps of training; the default is the map's budget (`ptde maps`)")
+    steps: int = Field(
+        2_000_000, ge=1, description="env steps of training; the default is the map's budget (`ptde maps`)"
+    )
     seed: int = Field(1, ge=0, description="decides networks, exploration and battles")
     n_envs: int = Field(8, ge=1, description="environments in lock-step: episodes per round (Algorithm 1, line 4)")
     test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
@@ -47,7 +49,9 @@ class DistillSettings(Settings):
     learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
     batch_rows: int = Field(2048, ge=1, description="rows (one agent at one step) per gradient step")
     hidden_size: int = Field(64, ge=1, description="width of the student's hidden layer")
-    validation_share: float = Field(0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student")
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student"
+    )
     seed: int = Field(1, ge=0, description="decides the student's first weights, the split and the batches")
 
 

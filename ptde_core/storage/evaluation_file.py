@@ -78,7 +78,9 @@ def read_evaluation(path: Path) -> Evaluation:
         evaluation = Evaluation.model_validate(value)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise PtdeError(f"{path} is not an evaluation of ptde (at {where})", "make it anew with `ptde evaluate`") from None
+        raise PtdeError(
+            f"{path} is not an evaluation of ptde (at {where})", "make it anew with `ptde evaluate`"
+        ) from None
     if evaluation.schema_number != SCHEMA:
         raise PtdeError(f"{path} has schema {evaluation.schema_number}, this ptde reads {SCHEMA}", "evaluate anew")
     return evaluation

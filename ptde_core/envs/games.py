@@ -1,0 +1,181 @@
+"""Small games with a known optimum, solved in seconds on a CPU: to check that learning works, and to show why.
+
+two-step: the game of the QMIX paper (Rashid et al., 2018, Section 6 and Table 1). Agent 0's first action chooses one of
+two payoff matrices; the best that can be had is 8, and a plain sum of values (VDN) settles for 7.
+
+signal: each step the state shows one target action per agent, drawn anew; agents see nothing of it. Only a team that
+acts on global information can win; without it an agent is right once in three times.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import generator
+from ptde_core.envs.interface import EnvSpec
+
+
+class Game(ABC):
+    """The contract's bookkeeping; a game adds how an episode begins and what a step brings."""
+
+    spec: EnvSpec
+
+    def __init__(self, n_envs: int) -> None:
+        spec, e = self.spec, n_envs
+        self.n_envs = n_envs
+        self.obs = np.zeros((e, spec.n_agents, spec.obs_size), np.float32)
+        self.state = np.zeros((e, spec.state_size), np.float32)
+        self.available = np.ones((e, spec.n_agents, spec.n_actions), np.bool_)
+        self.reward = np.zeros(e, np.float32)
+        self.terminated = np.ones(e, np.bool_)
+        self.truncated = np.zeros(e, np.bool_)
+        self.won = np.zeros(e, np.bool_)
+        self._steps = np.zeros(e, np.int64)
+        self._chance = [generator(0, "game")] * e
+        self._memory: list[dict[str, Any]] = [{} for _ in range(e)]
+
+    @abstractmethod
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
+        """Write obs and state of a new episode in `row`; `memory` keeps what the game must remember."""
+
+    @abstractmethod
+    def advance(
+        self, row: int, step: int, actions: NDArray[np.integer[Any]], memory: dict[str, Any]
+    ) -> tuple[float, bool, bool]:
+        """Play step number `step` (from 0) and write the next obs and state; (reward, terminated, won)."""
+
+    def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
+        """Start new episodes; see `BatchedEnv.reset`."""
+        for row, seed in zip(range(self.n_envs) if rows is None else rows, seeds, strict=True):
+            self._chance[row] = generator(int(seed), "game")
+            self._memory[row] = {}
+            self._steps[row] = 0
+            self.reward[row] = 0.0
+            self.terminated[row] = self.truncated[row] = self.won[row] = False
+            self.begin(row, self._memory[row], self._chance[row])
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> None:
+        """Advance every running game; see `BatchedEnv.step`."""
+        wrong = (actions < 0) | (actions >= self.spec.n_actions)
+        wrong[self.terminated] = False
+        if wrong.any():
+            row, agent = np.argwhere(wrong)[0]
+            raise ValueError(f"environment {row}, agent {agent}: action {actions[row, agent]} is not available")
+        self.reward[self.terminated] = 0.0
+        for row in np.flatnonzero(~self.terminated):
+            outcome = self.advance(row, int(self._steps[row]), actions[row], self._memory[row])
+            self.reward[row], self.terminated[row], self.won[row] = outcome
+            self._steps[row] += 1
+
+    def snapshot(self) -> Any:
+        """A copy of everything that decides what follows."""
+        arrays = {name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return arrays, [chance.bit_generator.state for chance in self._chance], [dict(m) for m in self._memory]
+
+    def restore(self, snapshot: Any) -> None:
+        """Return to a snapshot."""
+        arrays, states, memory = snapshot
+        for name, value in arrays.items():
+            getattr(self, name)[...] = value
+        self._chance = [generator(0, "game") for _ in states]
+        for chance, state in zip(self._chance, states, strict=True):
+            chance.bit_generator.state = state
+        self._memory = [dict(m) for m in memory]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _spec(name: str, agents: int, actions: int, limit: int, obs: tuple[str, ...], state: tuple[str, ...]) -> EnvSpec:
+    return EnvSpec(
+        backend="game",
+        version="1",
+        map=name,
+        n_agents=agents,
+        n_actions=actions,
+        obs_size=len(obs),
+        state_size=len(state),
+        episode_limit=limit,
+        obs_names=obs,
+        state_names=state,
+        action_names=tuple(f"action_{a}" for a in range(actions)),
+    )
+
+
+class TwoStepGame(Game):
+    """Payoff 7 whatever is done on branch A; on branch B 0, 1, 1 or 8: worth choosing only if both then play 1."""
+
+    PLACES = ("start", "branch_a", "branch_b", "end")
+    PAYOFF = np.array([[[7, 7], [7, 7]], [[0, 1], [1, 8]]], np.float32)  # (branch, action of agent 0, of agent 1)
+    spec = _spec("two-step", agents=2, actions=2, limit=2, obs=PLACES, state=PLACES)
+
+    def _show(self, row: int, place: int) -> None:
+        self.state[row] = np.eye(len(self.PLACES), dtype=np.float32)[place]
+        self.obs[row] = self.state[row]
+
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
+        """Start at the start."""
+        self._show(row, 0)
+
+    def advance(
+        self, row: int, step: int, actions: NDArray[np.integer[Any]], memory: dict[str, Any]
+    ) -> tuple[float, bool, bool]:
+        """First the branch, then the payoff."""
+        if step == 0:
+            memory["branch"] = int(actions[0])
+            self._show(row, 1 + memory["branch"])
+            return 0.0, False, False
+        self._show(row, 3)
+        payoff = float(self.PAYOFF[memory["branch"], actions[0], actions[1]])
+        return payoff, True, payoff == self.PAYOFF.max()
+
+
+class SignalGame(Game):
+    """Each of 2 agents is to play its own target among 3 actions; only the state shows the targets."""
+
+    AGENTS, ACTIONS, STEPS = 2, 3, 3
+    spec = _spec(
+        "signal",
+        agents=AGENTS,
+        actions=ACTIONS,
+        limit=STEPS,
+        obs=("nothing",),
+        state=tuple(f"target_of_{n}_is_{a}" for n in range(2) for a in range(3)),
+    )
+
+    def _show(self, row: int, targets: NDArray[np.integer[Any]]) -> None:
+        self.state[row] = np.eye(self.ACTIONS, dtype=np.float32)[targets].ravel()
+
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
+        """Draw every step's targets."""
+        memory["targets"] = chance.integers(self.ACTIONS, size=(self.STEPS + 1, self.AGENTS))
+        memory["right"] = True
+        self._show(row, memory["targets"][0])
+
+    def advance(
+        self, row: int, step: int, actions: NDArray[np.integer[Any]], memory: dict[str, Any]
+    ) -> tuple[float, bool, bool]:
+        """Reward: the share of agents that played their target."""
+        right = actions == memory["targets"][step]
+        memory["right"] = memory["right"] and bool(right.all())
+        self._show(row, memory["targets"][step + 1])
+        over = step + 1 == self.STEPS
+        return float(right.mean()), over, over and memory["right"]
+
+
+GAMES: Mapping[str, type[Game]] = {"two-step": TwoStepGame, "signal": SignalGame}
+
+
+def build_game(name: str, n_envs: int) -> Game:
+    """A batch of one of the games.
+
+    Raises:
+        PtdeError: no game of that name.
+    """
+    if name not in GAMES:
+        raise PtdeError(f"no game named {name!r}", f"choose from {', '.join(GAMES)}")
+    return GAMES[name](n_envs)

@@ -1,0 +1,136 @@
+"""Global information for agents: the agent-specific module (GIS) and the unified one (GIU) of the paper, Figures 1, 2.
+
+Both end in the same Gaussian; they differ in whether the first layer's weights are the agent's own. Those weights are
+affine in AgentHyper's hidden layer a_i, so they are never built: with M that layer's tensor,
+
+    s . W(a_i) = sum_k a_ik (s . M_k) + s . M_0
+
+and s . M, the costly product, is done once per step and shared by all agents.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+ROWS_PER_CHUNK = 256  # bounds the memory of s . M: 4 MiB of float32 at Z = K = 64, which stays in the cache
+
+
+class StateContraction(torch.autograd.Function):
+    """g[r, n, z] = sum_k a[r, n, k] sum_s state[r, s] M[s, z, k], without keeping s . M for the backward pass.
+
+    Shapes: state (R, S), a (R, N, K), M (S, Z, K), g (R, N, Z). R counts rows (any episodes and steps).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor) -> Tensor:
+        """Contract chunk by chunk."""
+        ctx.save_for_backward(state, a, m)
+        size, z, k = m.shape
+        flat = m.reshape(size, z * k)  # (S, Z*K)
+        g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
+        for rows in _chunks(len(state)):
+            shared = (state[rows] @ flat).view(-1, z, k)  # (r, Z, K)
+            torch.bmm(a[rows], shared.transpose(1, 2), out=g[rows])  # (r, N, Z)
+        return g
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Gradients of state (only if asked for: it is data in training), a and M; s . M is computed again."""
+        (grad_g,) = upstream
+        state, a, m = ctx.saved_tensors
+        size, z, k = m.shape
+        flat = m.reshape(size, z * k)  # (S, Z*K)
+        grad_state = torch.empty_like(state) if ctx.needs_input_grad[0] else None
+        grad_a = torch.empty_like(a)
+        grad_flat = torch.zeros_like(flat)
+        for rows in _chunks(len(state)):
+            shared = (state[rows] @ flat).view(-1, z, k)  # (r, Z, K)
+            torch.bmm(grad_g[rows], shared, out=grad_a[rows])  # (r, N, K)
+            grad_shared = torch.bmm(grad_g[rows].transpose(1, 2), a[rows]).view(-1, z * k)  # (r, Z*K)
+            grad_flat.addmm_(state[rows].t(), grad_shared)  # (S, Z*K)
+            if grad_state is not None:
+                torch.mm(grad_shared, flat.t(), out=grad_state[rows])  # (r, S)
+        return grad_state, grad_a, grad_flat.view(size, z, k)
+
+
+def _chunks(rows: int) -> list[slice]:
+    return [slice(start, start + ROWS_PER_CHUNK) for start in range(0, rows, ROWS_PER_CHUNK)]
+
+
+class AgentHyper(nn.Module):
+    """g_i = s . W_i + b_i with W_i, b_i generated from agent i's local input (Agent-Hyper network of the GIS module)."""
+
+    def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int) -> None:
+        super().__init__()
+        self.state_size, self.output_size = state_size, output_size
+        self.hidden = nn.Linear(input_size, hidden_size)
+        # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
+        self.weights = nn.Linear(hidden_size, state_size * output_size)
+        self.bias = nn.Linear(input_size, output_size)
+
+    def forward(self, local: Tensor, state: Tensor) -> Tensor:
+        """Generated layer applied to the state.
+
+        Args:
+            local: (..., N, L) local inputs.
+            state: (..., S) global states.
+
+        Returns:
+            (..., N, Z).
+        """
+        a = F.relu(self.hidden(local))  # (..., N, K)
+        n, k = a.shape[-2:]
+        rows = state.reshape(-1, self.state_size)  # (R, S)
+        m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
+        own = StateContraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
+        g: Tensor = (own + shared[:, None]).view(*a.shape[:-1], self.output_size)  # (..., N, Z)
+        return g + self.bias(local)
+
+
+class GaussianHeads(nn.Module):
+    """Distribution Generator: mean and standard deviation of z, the variance never below the floor."""
+
+    def __init__(self, size: int, variance_floor: float) -> None:
+        super().__init__()
+        self.variance_floor = variance_floor
+        self.mean = nn.Sequential(nn.Linear(size, size), nn.LeakyReLU(), nn.Linear(size, size))
+        self.log_variance = nn.Sequential(nn.Linear(size, size), nn.LeakyReLU(), nn.Linear(size, size))
+
+    def forward(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (..., Z) from the global hidden g (..., Z)."""
+        variance = self.log_variance(g).exp().clamp_min(self.variance_floor)
+        return self.mean(g), variance.sqrt()
+
+
+class AgentSpecificInformation(nn.Module):
+    """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
+
+    def __init__(
+        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float
+    ) -> None:
+        super().__init__()
+        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size)
+        self.gaussian = GaussianHeads(info_size, variance_floor)
+
+    def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (..., N, Z) from local inputs (..., N, L) and states (..., S)."""
+        mean, sigma = self.gaussian(F.elu(self.hyper(local, state)))
+        return mean, sigma
+
+
+class UnifiedInformation(nn.Module):
+    """GIU: one Gaussian for the whole team, from the state alone (Figure 1). Each agent draws its own sample of it."""
+
+    def __init__(self, state_size: int, info_size: int, variance_floor: float) -> None:
+        super().__init__()
+        self.encode = nn.Linear(state_size, info_size)
+        self.gaussian = GaussianHeads(info_size, variance_floor)
+
+    def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (..., N, Z), equal for all agents; `local` only tells how many there are."""
+        mean, sigma = self.gaussian(self.encode(state))  # (..., Z)
+        team = (*local.shape[:-1], mean.shape[-1])
+        return mean.unsqueeze(-2).expand(team), sigma.unsqueeze(-2).expand(team)  # (..., N, Z)

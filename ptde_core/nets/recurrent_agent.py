@@ -1,0 +1,75 @@
+"""The agent every algorithm shares: local history -> hidden -> action values, the global information joining last.
+
+One set of weights serves all agents; the agent's id in its local input tells them apart (METHODS: trunk and Q head).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
+    """L: size of an agent's local input (observation, last action one-hot, agent id one-hot)."""
+    return obs_size + n_actions + n_agents
+
+
+def local_input(obs: Tensor, last_actions: Tensor, n_actions: int) -> Tensor:
+    """An agent's local input (o_i, u_i of the step before, i), equation 2 of the paper.
+
+    Args:
+        obs: (..., N, O) float.
+        last_actions: (..., N) int64, -1 where there is none yet (all-zero one-hot).
+        n_actions: A.
+
+    Returns:
+        (..., N, L) with L = O + A + N.
+    """
+    last = F.one_hot(last_actions + 1, n_actions + 1)[..., 1:].to(obs.dtype)  # (..., N, A)
+    n_agents = obs.shape[-2]
+    ids = torch.eye(n_agents, dtype=obs.dtype, device=obs.device).expand(*obs.shape[:-1], n_agents)  # (..., N, N)
+    return torch.cat([obs, last, ids], dim=-1)  # (..., N, L)
+
+
+class Trunk(nn.Module):
+    """h = GRU(ReLU(W o)): the local history of each agent."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.encode = nn.Linear(input_size, hidden_size)
+        self.memory = nn.GRU(hidden_size, hidden_size)
+
+    def forward(self, local: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run over whole sequences.
+
+        Args:
+            local: (B, T, N, L) local inputs.
+            hidden: (B, N, H) where to go on from; zeros by default.
+
+        Returns:
+            histories (B, T, N, H) and the last of them (B, N, H).
+        """
+        b, t, n, _ = local.shape
+        x = F.relu(self.encode(local)).transpose(0, 1).reshape(t, b * n, -1)  # (T, B*N, H)
+        start = None if hidden is None else hidden.reshape(1, b * n, -1)  # (1, B*N, H)
+        out, end = self.memory(x, start)  # (T, B*N, H), (1, B*N, H)
+        history = out.reshape(t, b, n, -1).transpose(0, 1)  # (B, T, N, H)
+        return history, end.reshape(b, n, -1)  # (B, N, H)
+
+
+class ActionHead(nn.Module):
+    """Q_i = Linear([ReLU(Linear(h_i)), z_i]); without global information the plain Linear(h_i) of QMIX and VDN."""
+
+    def __init__(self, hidden_size: int, info_size: int, n_actions: int) -> None:
+        super().__init__()
+        self.features = nn.Linear(hidden_size, hidden_size) if info_size else None
+        self.values = nn.Linear(hidden_size + info_size, n_actions)
+
+    def forward(self, history: Tensor, z: Tensor | None) -> Tensor:
+        """Action values (..., N, A) from histories (..., N, H) and information (..., N, Z), None where there is none."""
+        if self.features is None:
+            assert z is None, "a head without global information was given some"
+            return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
+        assert z is not None, "a head with global information was given none"
+        joined = torch.cat([F.relu(self.features(history)), z], dim=-1)  # (..., N, H+Z)
+        return self.values(joined)  # type: ignore[no-any-return]  # nn.Module calls are untyped

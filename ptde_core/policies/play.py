@@ -1,0 +1,186 @@
+"""How a policy plays a batch of environments: training, collecting and evaluating all go through here.
+
+An episode's chance (battle, exploration, noise of z) comes from the episode's own seed, so that the list of seeds
+decides the episodes, not how many are played side by side.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ptde_core.base.batch import Episode
+from ptde_core.base.seeding import generator
+from ptde_core.envs.interface import BatchedEnv
+
+ZChoice = Literal["sampled", "mean"]
+
+
+class Policy(Protocol):
+    """What can play: the teacher and the student."""
+
+    @property
+    def reads_state(self) -> bool:
+        """Whether `step` is shown the global state; otherwise it gets None."""
+
+    @property
+    def noise_size(self) -> int:
+        """Z: standard normals per agent and step that sampling takes; 0 where nothing is sampled."""
+
+    def step(
+        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Action values (E, N, A) and the new hidden (E, N, H)."""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """How play departs from the greedy policy."""
+
+    epsilon: float = 0.0  # chance of a uniformly random available action, per agent and step
+    z: ZChoice = "sampled"
+
+
+def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
+    """Play one whole episode per seed and yield them in the order of the seeds.
+
+    Args:
+        env: E environments; the seeds are played in rounds of up to E.
+        policy: teacher or student.
+        seeds: (K,) one seed per episode.
+        how: exploration and source of z.
+    """
+    for first in range(0, len(seeds), env.n_envs):
+        yield from _round(env, policy, seeds[first : first + env.n_envs], how)
+
+
+@torch.inference_mode()
+def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode]:
+    """Play up to E episodes side by side until the last has ended; rows without a seed take part as idle copies."""
+    rows = len(seeds)
+    # A round smaller than E still fills all rows: the surplus repeats the first seed and is thrown away.
+    env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
+    chance = [generator(int(seed), "play") for seed in seeds]
+    recorder = _Recorder(env, rows)
+    local = LocalInputs(env)
+    hidden: Tensor | None = None
+    noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
+    sampling = policy.noise_size > 0 and how.z == "sampled"
+    state = torch.from_numpy(env.state) if policy.reads_state else None
+    running = np.ones(env.n_envs, np.bool_)
+    running[rows:] = False
+    while running.any():
+        if sampling:
+            for row in np.flatnonzero(running):
+                chance[row].standard_normal(out=noise[row], dtype=np.float32)
+        values, hidden = policy.step(local.view(), hidden, state, torch.from_numpy(noise) if sampling else None)
+        actions = greedy(values.numpy(), env.available)  # (E, N)
+        if how.epsilon > 0:
+            for row in np.flatnonzero(running):
+                explore(actions[row], env.available[row], how.epsilon, chance[row])
+        recorder.before(actions)
+        env.step(actions)
+        local.acted(actions)
+        recorder.after(running)
+        running &= ~(env.terminated | env.truncated)
+    return recorder.episodes(seeds)
+
+
+def greedy(values: NDArray[np.float32], available: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
+    return np.where(available, values, -np.inf).argmax(axis=-1)
+
+
+def explore(
+    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: float, chance: np.random.Generator
+) -> None:
+    """Replace each agent's action, with probability epsilon, by a uniformly random available one; in place.
+
+    Args:
+        actions: (N,).
+        available: (N, A).
+        epsilon: probability per agent.
+        chance: draws 2 N uniforms whatever happens, so that streams stay aligned.
+    """
+    n = len(actions)
+    draw = chance.random(2 * n)
+    random = draw[:n] < epsilon
+    if random.any():
+        rank = np.cumsum(available, axis=-1)  # (N, A) the k-th available action has rank k
+        wanted = (draw[n:] * rank[:, -1]).astype(np.int64) + 1  # (N,) in 1 .. number available
+        actions[random] = (rank == wanted[:, None]).argmax(axis=-1)[random]
+
+
+class LocalInputs:
+    """The agents' local inputs (E, N, L) in one array that is kept up to date: obs, last action, agent id.
+
+    The same as `nets.recurrent_agent.local_input`, without building one-hots anew at every step.
+    """
+
+    def __init__(self, env: BatchedEnv) -> None:
+        spec = env.spec
+        self._env, self._size = env, spec.obs_size
+        ids = np.eye(spec.n_agents, dtype=np.float32)
+        last = np.zeros((spec.n_agents, spec.n_actions), np.float32)
+        row = np.concatenate([np.zeros((spec.n_agents, spec.obs_size), np.float32), last, ids], axis=1)  # (N, L)
+        self._array = np.tile(row, (env.n_envs, 1, 1))  # (E, N, L)
+        self._last = self._array[:, :, spec.obs_size : spec.obs_size + spec.n_actions]  # (E, N, A), a view
+
+    def view(self) -> Tensor:
+        """The inputs now (E, N, L); overwritten by the next call."""
+        self._array[:, :, : self._size] = self._env.obs
+        return torch.from_numpy(self._array)
+
+    def acted(self, actions: NDArray[np.int64]) -> None:
+        """Remember the actions (E, N) as the last ones."""
+        self._last[...] = 0.0
+        np.put_along_axis(self._last, actions[..., None], 1.0, axis=-1)
+
+
+class _Recorder:
+    """Keeps the rounds' views and actions, and cuts them into episodes."""
+
+    def __init__(self, env: BatchedEnv, rows: int) -> None:
+        self._env, self._rows = env, rows
+        self._views: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
+        self._actions: list[NDArray[np.int16]] = []
+        self._rewards: list[NDArray[np.float32]] = []
+        self._length = np.zeros(env.n_envs, np.int64)
+        self._keep_view()
+
+    def _keep_view(self) -> None:
+        env, rows = self._env, self._rows
+        self._views.append((env.obs[:rows].copy(), env.state[:rows].copy(), env.available[:rows].copy()))
+
+    def before(self, actions: NDArray[np.int64]) -> None:
+        self._actions.append(actions[: self._rows].astype(np.int16))
+
+    def after(self, running: NDArray[np.bool_]) -> None:
+        self._rewards.append(self._env.reward[: self._rows].copy())
+        self._length += running
+        self._keep_view()
+
+    def episodes(self, seeds: NDArray[np.uint64]) -> list[Episode]:
+        obs, state, available = (
+            np.stack(column, axis=1) for column in zip(*self._views, strict=True)
+        )  # (rows, T+1, .)
+        actions = np.stack(self._actions, axis=1)  # (rows, T, N)
+        reward = np.stack(self._rewards, axis=1)  # (rows, T)
+        return [
+            Episode(
+                seed=int(seeds[row]),
+                obs=obs[row, : n + 1].copy(),
+                state=state[row, : n + 1].copy(),
+                available=available[row, : n + 1].copy(),
+                actions=actions[row, :n].copy(),
+                reward=reward[row, :n].copy(),
+                terminated=bool(self._env.terminated[row]),
+                won=bool(self._env.won[row]),
+            )
+            for row in range(self._rows)
+            for n in [int(self._length[row])]
+        ]

@@ -1,0 +1,61 @@
+"""From a checkpoint's content back to a policy and the facts it was trained with."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.catalogue import build_environment
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.student import Student
+from ptde_core.policies.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A policy out of a checkpoint, and the settings of the teacher's training that it (or its teacher) came from."""
+
+    policy: Teacher | Student
+    spec: EnvSpec
+    settings: Mapping[str, Any]
+    teacher_id: str
+    env_steps: int
+
+    def environment(self, n_envs: int) -> BatchedEnv:
+        """The environment the policy was trained on.
+
+        Raises:
+            PtdeError: the backend's rules have changed since.
+        """
+        env = build_environment(self.spec.backend, str(self.settings["map"]), n_envs)
+        if env.spec.fingerprint() != self.spec.fingerprint():
+            was, now = f"{self.spec.backend} {self.spec.version}", f"{env.spec.backend} {env.spec.version}"
+            raise PtdeError(f"the checkpoint was trained on {was} ({self.spec.map}), this is {now}", "train it anew")
+        return env
+
+
+def spec_to_plain(spec: EnvSpec) -> dict[str, Any]:
+    """An EnvSpec as plain values, for a checkpoint."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+
+
+def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
+    """The inverse of `spec_to_plain`."""
+    values = {f.name: plain[f.name] for f in fields(EnvSpec)}
+    return EnvSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def restore(content: Mapping[str, Any]) -> Trained:
+    """Rebuild the policy of a loaded teacher or student checkpoint."""
+    spec = spec_from_plain(content["env"])
+    settings: Mapping[str, Any] = content["settings"]
+    sizes = NetworkSettings.model_validate({name: settings[name] for name in NetworkSettings.model_fields})
+    policy: Teacher | Student
+    if content["kind"] == "teacher":
+        policy = Teacher(spec, sizes)
+    else:
+        policy = Student(spec, sizes, int(content["student_hidden"]))
+    policy.load_state_dict(content["networks"])
+    policy.requires_grad_(False)
+    return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))

@@ -1,0 +1,94 @@
+"""The teacher: recurrent agents whose action values also depend on global information z (paper, Figures 1 to 3).
+
+With `global_info = "none"` it is the plain decentralized agent of the base algorithm (QMIX, VDN).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ptde_core.base.batch import EpisodeBatch
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input, local_input_size
+from ptde_core.nets.settings import NetworkSettings
+
+
+class Unrolled(NamedTuple):
+    """A teacher over whole episodes."""
+
+    values: Tensor  # (B, T+1, N, A)
+    sigma: Tensor | None  # (B, T+1, N, Z)
+
+
+class Teacher(nn.Module):
+    """Trunk, global information and head; as a policy it plays with z sampled, or with its mean if `noise` is None."""
+
+    def __init__(self, spec: EnvSpec, settings: NetworkSettings) -> None:
+        super().__init__()
+        size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+        self.n_actions = spec.n_actions
+        self.reads_state = settings.global_info != "none"
+        self.noise_size = settings.info_size if self.reads_state else 0
+        self.trunk = Trunk(size, settings.hidden_size)
+        self.information = _information(spec, size, settings)
+        self.head = ActionHead(settings.hidden_size, self.noise_size, spec.n_actions)
+
+    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+        """Action values of every step of every episode.
+
+        Args:
+            batch: B episodes padded to T steps.
+            noise: (B, T+1, N, Z) standard normals for z, or None for its mean.
+        """
+        local = local_input(batch.obs, batch.last_actions, self.n_actions)  # (B, T+1, N, L)
+        history, _ = self.trunk(local)  # (B, T+1, N, H)
+        if self.information is None:
+            return Unrolled(self.head(history, None), None)
+        mean, sigma = self.information(local, batch.state)  # (B, T+1, N, Z)
+        return Unrolled(self.head(history, sample(mean, sigma, noise)), sigma)
+
+    def inform(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of z (..., N, Z): the teacher knowledge of equation 1, what students learn from.
+
+        Args:
+            local: (..., N, L) local inputs.
+            state: (..., S).
+        """
+        assert self.information is not None, "a teacher without global information has no z"
+        mean, sigma = self.information(local, state)
+        return mean, sigma
+
+    def step(
+        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """One step of play: action values (E, N, A) and the new hidden (E, N, H).
+
+        Args:
+            local: (E, N, L) local inputs.
+            hidden: (E, N, H), None at the first step.
+            state: (E, S); None where `reads_state` is False.
+            noise: (E, N, Z) standard normals, or None for the mean of z.
+        """
+        history, hidden = self.trunk(local[:, None], hidden)  # (E, 1, N, H), (E, N, H)
+        z = None
+        if state is not None:
+            mean, sigma = self.inform(local, state)  # (E, N, Z)
+            z = sample(mean, sigma, noise)
+        return self.head(history.squeeze(dim=1), z), hidden
+
+
+def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:
+    """z = mean + sigma * noise (reparameterised), or the mean itself where there is no noise."""
+    return mean if noise is None else torch.addcmul(mean, sigma, noise)
+
+
+def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> nn.Module | None:
+    if settings.global_info == "none":
+        return None
+    if settings.global_info == "unified":
+        return UnifiedInformation(spec.state_size, settings.info_size, settings.variance_floor)
+    return AgentSpecificInformation(
+        input_size, spec.state_size, settings.hidden_size, settings.info_size, settings.variance_floor
+    )

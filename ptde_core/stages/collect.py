@@ -1,0 +1,88 @@
+"""Between the stages (paper, Algorithm 2, lines 2 and 3): the teacher plays, what it saw and its z go to HDF5."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.provenance import code
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.restore import restore
+from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.settings import CollectSettings
+from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.episode_file import write_episodes
+from ptde_core.storage.run_folder import RunFolder
+
+STAGE = "collect"
+SIDE_BY_SIDE = 16
+
+
+def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *, listen: Listener = silent) -> Path:
+    """Let the teacher play whole episodes (z sampled, as the paper's teacher plays) and write them.
+
+    Args:
+        teacher: a teacher's checkpoint.
+        settings: how many episodes, and how.
+        out: HDF5 file to write; by default `episodes.h5` beside the teacher.
+        listen: is told of progress and of files.
+
+    Raises:
+        PtdeError: not a teacher, a teacher without global information, or `out` exists.
+    """
+    out = out or RunFolder(teacher.parent).episodes
+    if out.exists():
+        raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
+    content = load_checkpoint(teacher, "teacher")
+    trained = restore(content)
+    policy = trained.policy
+    assert isinstance(policy, Teacher)
+    if policy.information is None:
+        raise PtdeError(
+            f"{teacher} has no global information, so no z to collect", "train with --global-info agent-specific"
+        )
+    began = time.monotonic()
+    listened = f"{settings.episodes} episodes of the teacher on {trained.spec.map}"
+    listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
+    env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+    seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
+    episodes: list[Episode] = []
+    labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    for episode in play(env, policy, seeds, Exploration(settings.epsilon)):
+        episodes.append(episode)
+        labels.append(_label(policy, episode))
+        listen(Progress(STAGE, len(episodes), {"train_win_rate": float(np.mean([e.won for e in episodes]))}))
+    env.close()
+    about = {
+        "alg": str(trained.settings["alg"]),
+        "global_info": str(trained.settings["global_info"]),
+        "teacher_id": trained.teacher_id,
+        "fingerprint": trained.spec.fingerprint(),
+        "backend": trained.spec.backend,
+        "map": trained.spec.map,
+        "n_agents": trained.spec.n_agents,
+        "n_actions": trained.spec.n_actions,
+        "code": code(),
+        **{f"collect_{key}": value for key, value in settings.model_dump().items()},
+    }
+    means, sigmas = zip(*labels, strict=True)
+    write_episodes(out, episodes, means, sigmas, about, with_state=settings.with_state)
+    listen(FileSaved(out, "the teacher's episodes and z"))
+    listen(StageFinished(STAGE, time.monotonic() - began))
+    return out
+
+
+@torch.no_grad()
+def _label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1)."""
+    batch = EpisodeBatch.of([episode])
+    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (1, T+1, N, L)
+    mean, sigma = policy.inform(local[0, :-1], batch.state[0, :-1])  # (T, N, Z)
+    return mean.numpy(), sigma.numpy()

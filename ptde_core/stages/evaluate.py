@@ -1,0 +1,126 @@
+"""Measure policies by greedy play over one fixed list of episodes; every episode goes to evaluation.json."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.base.batch import Episode
+from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.provenance import code, machine
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.restore import Trained, restore
+from ptde_core.stages.settings import EvaluateSettings
+from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.evaluation_file import EvaluationEntry, Played, ZSource, add_entries
+from ptde_core.storage.run_folder import RunFolder
+
+STAGE = "evaluate"
+SIDE_BY_SIDE = 32
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One policy with one source of z."""
+
+    path: Path
+    content: dict[str, Any]
+    z: ZSource
+
+
+def evaluate(
+    checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """Play the same episodes with every policy and add the results to the evaluation.json of each one's folder.
+
+    A student brings its teacher along if that lies beside it; a teacher is measured with z sampled, the paper's way,
+    and with the mean of z.
+
+    Raises:
+        PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed.
+    """
+    candidates = [c for path in _with_teachers(checkpoints) for c in _candidates(path)]
+    total = settings.episodes * len(candidates)
+    listen(StageStarted(STAGE, f"{settings.episodes} greedy episodes for each of {len(candidates)}", total, "episodes"))
+    began, done = time.monotonic(), 0
+    seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
+    entries: dict[Path, list[EvaluationEntry]] = {}
+    for candidate in candidates:
+        trained = restore(candidate.content)
+        env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+        played: list[Episode] = []
+        how = Exploration(z="sampled" if candidate.z == "sampled" else "mean")
+        for episode in play(env, trained.policy, seeds, how):
+            played.append(_outcome(episode))
+            done += 1
+            listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
+        env.close()
+        entry = _entry(candidate, trained, played, settings)
+        entries.setdefault(candidate.path.parent, []).append(entry)
+    for folder, found in entries.items():
+        add_entries(RunFolder(folder).evaluation, found)
+        listen(FileSaved(RunFolder(folder).evaluation, "every episode's outcome"))
+    listen(StageFinished(STAGE, time.monotonic() - began))
+    return [entry for found in entries.values() for entry in found]
+
+
+def _with_teachers(paths: list[Path]) -> list[Path]:
+    """The given checkpoints, each student preceded by its teacher where that lies beside it; none twice."""
+    ordered: dict[Path, None] = {}
+    for path in paths:
+        content = load_checkpoint(path, "teacher", "student")
+        beside = path.with_name(str(content.get("teacher_file", path.name)))
+        if beside.is_file() and load_checkpoint(beside, "teacher", "student")["teacher_id"] == content["teacher_id"]:
+            ordered[beside] = None
+        ordered[path] = None
+    return list(ordered)
+
+
+def _candidates(path: Path) -> list[_Candidate]:
+    content = load_checkpoint(path, "teacher", "student")
+    sources: tuple[ZSource, ...] = ("sampled", "mean")
+    if content["kind"] == "student":
+        sources = ("student",)
+    elif content["settings"]["global_info"] == "none":
+        sources = ("none",)
+    return [_Candidate(path, content, z) for z in sources]
+
+
+def _outcome(episode: Episode) -> Episode:
+    """The episode without its views: hundreds of them would fill the memory for nothing."""
+    empty: dict[str, Any] = {name: getattr(episode, name)[:0] for name in ("obs", "state", "available", "actions")}
+    return Episode(seed=episode.seed, reward=episode.reward, terminated=episode.terminated, won=episode.won, **empty)
+
+
+def _entry(
+    candidate: _Candidate, trained: Trained, played: list[Episode], settings: EvaluateSettings
+) -> EvaluationEntry:
+    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
+    student = candidate.content["kind"] == "student"
+    return EvaluationEntry(
+        name=student_name(alg, info) if student else teacher_name(alg, info),
+        policy="student" if student else "teacher",
+        z=candidate.z,
+        alg=alg,
+        global_info=info,
+        checkpoint=candidate.path.name,
+        teacher_id=trained.teacher_id,
+        backend=trained.spec.backend,
+        backend_version=trained.spec.version,
+        map=trained.spec.map,
+        train_seed=int(trained.settings["seed"]),
+        env_steps=trained.env_steps,
+        evaluation_seed=settings.seed,
+        machine=machine(),
+        code=code(),
+        episodes=Played(
+            seed=[e.seed for e in played],
+            won=[e.won for e in played],
+            total_reward=[e.total_reward for e in played],
+            length=[e.length for e in played],
+        ),
+    )

@@ -1,0 +1,251 @@
+"""Stage 1 (paper, Algorithm 1): play, learn, test; leaves config.json, metrics.jsonl, teacher.pt in the run folder.
+
+Every random choice is a function of the run's seed and a counter (episode, update), so the state to resume from holds
+no random streams, and a resumed run is equal to an uninterrupted one bit for bit (CPU, same number of threads).
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.naming import teacher_name
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.metrics import check_metrics
+from ptde_core.base.seeding import episode_seeds, generator
+from ptde_core.envs.catalogue import build_environment
+from ptde_core.envs.interface import BatchedEnv
+from ptde_core.learning.schedules import linear
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.restore import spec_to_plain
+from ptde_core.stages.interruption import Interruption
+from ptde_core.stages.settings import TrainTeacherSettings
+from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.storage.replay import Replay, ReplayJournal
+from ptde_core.storage.run_folder import RunFolder, read_json, write_json
+from ptde_core.storage.status import read_state, write_status
+
+STAGE = "train-teacher"
+
+
+def train_teacher(
+    settings: TrainTeacherSettings, run: RunFolder, *, resume: bool = False, listen: Listener = silent
+) -> Path:
+    """Train a teacher; returns the path of its checkpoint, `run.teacher`.
+
+    Args:
+        settings: everything that decides the result.
+        run: an unused folder; or, with `resume`, one that holds this training, finished or not.
+        resume: go on where an interrupted training stopped; a finished one is left as it is.
+        listen: is told of progress and of files.
+
+    Raises:
+        PtdeError: the folder holds a run and `resume` is not given, or it holds a run with other settings.
+        KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
+    """
+    if not _open_folder(settings, run, resume):
+        return run.teacher
+    env = build_environment(settings.env, settings.map, settings.n_envs)
+    write_status(run, "running")
+    try:
+        _Training(settings, run, env, listen).run()
+    except KeyboardInterrupt:
+        write_status(run, "interrupted", "stopped by the user")
+        raise
+    except BaseException as error:
+        write_status(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        env.close()
+    return run.teacher
+
+
+def _open_folder(settings: TrainTeacherSettings, run: RunFolder, resume: bool) -> bool:
+    """Check that the folder can take this training and write its config; False if it has already finished there."""
+    wanted = settings.model_dump()
+    if not run.config.exists():
+        write_json(run.config, wanted)
+        return True
+    held = read_json(run.config, "settings of a run")
+    if not resume:
+        raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
+    for key, value in wanted.items():
+        if held.get(key) != value:
+            raise PtdeError(
+                f"{run.path} was trained with {key} = {held.get(key)!r}, not {value!r}",
+                "resume it with its own settings, or choose another folder with --out",
+            )
+    return not (run.status.exists() and read_state(run) == "finished")
+
+
+@dataclass
+class _Counters:
+    """Where a training stands; with the settings it decides everything that follows."""
+
+    env_steps: int = 0
+    episodes: int = 0
+    last_copy: int = 0  # episodes at the last copy into the target networks
+    next_test: int = 0  # env steps from which the next test is due
+    metrics_bytes: int = 0  # length of metrics.jsonl that belongs to this state
+    seconds: float = 0.0  # wall time of all sittings
+    recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
+
+
+class _Training:
+    """One sitting of a training."""
+
+    def __init__(self, settings: TrainTeacherSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
+        self._settings, self._run, self._env, self._listen = settings, run, env, listen
+        self._learner: ValueDecompositionLearner = build_learner(
+            settings.alg, env.spec, settings, settings, settings.seed
+        )
+        self._test_env = build_environment(settings.env, settings.map, max(1, min(settings.test_episodes, 32)))
+        self._replay = Replay(settings.replay_episodes)
+        self._journal = ReplayJournal(run.resume, settings.replay_episodes)
+        self._unsaved: list[Episode] = []
+        self._at = _Counters()
+        self._log: Mapping[str, Tensor] = {}
+        self._shown: dict[str, float] = {}
+        self._play_seconds = 0.0
+        if self._state_file.exists():
+            self._load()
+        self._begun, self._begun_steps = time.monotonic(), self._at.env_steps
+        self._seconds_before = self._at.seconds
+
+    @property
+    def _state_file(self) -> Path:
+        return self._run.resume / "state.pt"
+
+    def run(self) -> None:
+        """Algorithm 1, lines 3 to 11."""
+        settings, at = self._settings, self._at
+        name = teacher_name(settings.alg, settings.global_info)
+        title = f"teacher {name} on {settings.env} {self._env.spec.map}, seed {settings.seed}"
+        self._listen(StageStarted(STAGE, title, settings.steps, "env steps", at.env_steps))
+        saved = time.monotonic()
+        with Interruption() as interruption:
+            while at.env_steps < settings.steps:
+                self._round()
+                self._learn()
+                if at.env_steps >= at.next_test or at.env_steps >= settings.steps:
+                    self._test()
+                self._listen(Progress(STAGE, min(at.env_steps, settings.steps), self._shown))
+                if interruption.requested or time.monotonic() - saved >= settings.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                interruption.raise_if_requested()
+        self._finish()
+
+    def _round(self) -> None:
+        """Play one round of episodes (line 4)."""
+        settings, at = self._settings, self._at
+        epsilon = linear(settings.epsilon_start, settings.epsilon_end, settings.epsilon_steps, at.env_steps)
+        seeds = episode_seeds(settings.seed, "training", at.episodes, settings.n_envs)
+        began = time.monotonic()
+        episodes = list(play(self._env, self._learner.teacher, seeds, Exploration(epsilon)))
+        self._play_seconds += time.monotonic() - began
+        self._replay.add(episodes)
+        self._unsaved += episodes
+        at.episodes += len(episodes)
+        at.env_steps += sum(e.length for e in episodes)
+        recent = at.recent
+        recent["episodes"] += len(episodes)
+        recent["won"] += sum(e.won for e in episodes)
+        recent["reward"] += sum(e.total_reward for e in episodes)
+        recent["length"] += sum(e.length for e in episodes)
+        self._shown |= {"epsilon": epsilon, "train_win_rate": recent["won"] / recent["episodes"]}
+
+    def _learn(self) -> None:
+        """Gradient steps (lines 5 to 9) and the copy into the target networks (line 10)."""
+        settings, at, learner = self._settings, self._at, self._learner
+        if len(self._replay) < settings.batch_episodes:
+            return
+        for _ in range(settings.updates_per_round):
+            chance = generator(settings.seed, "replay", learner.updates)
+            self._log = learner.learn(EpisodeBatch.of(self._replay.sample(settings.batch_episodes, chance)))
+        if at.episodes - at.last_copy >= settings.target_every_episodes:
+            learner.copy_to_target()
+            at.last_copy = at.episodes
+
+    def _test(self) -> None:
+        """Greedy episodes, always the same battles, and one line of metrics."""
+        settings, at = self._settings, self._at
+        at.next_test = (at.env_steps // settings.test_every + 1) * settings.test_every
+        recent = at.recent
+        metrics = {
+            "episodes": float(at.episodes),
+            "updates": float(self._learner.updates),
+            "epsilon": self._shown["epsilon"],
+            "train_win_rate": recent["won"] / recent["episodes"],
+            "train_return": recent["reward"] / recent["episodes"],
+            "train_length": recent["length"] / recent["episodes"],
+            **{key: float(value) for key, value in self._log.items()},
+        }
+        at.recent = _Counters().recent
+        if settings.test_episodes:
+            seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
+            tests = list(play(self._test_env, self._learner.teacher, seeds, Exploration()))
+            metrics["test_win_rate"] = float(np.mean([e.won for e in tests]))
+            metrics["test_return"] = float(np.mean([e.total_reward for e in tests]))
+            metrics["test_length"] = float(np.mean([e.length for e in tests]))
+        sitting = time.monotonic() - self._begun
+        metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
+        metrics["play_share"] = self._play_seconds / sitting
+        check_metrics(metrics)
+        self._shown |= metrics
+        with self._run.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"env_steps": at.env_steps, **metrics}) + "\n")
+
+    def _save(self) -> None:
+        """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
+        self._journal.append(self._unsaved)
+        self._unsaved = []
+        self._at.metrics_bytes = self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
+        self._at.seconds = self._seconds_before + time.monotonic() - self._begun
+        content = {"counters": asdict(self._at), "learner": self._learner.state(), "segments": self._journal.segments}
+        save_checkpoint(self._state_file, "training", content)
+        self._journal.drop_old()
+        write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds)
+
+    def _load(self) -> None:
+        """Go back to the saved state; lines of metrics written after it are cut off, for they will be written again."""
+        content = load_checkpoint(self._state_file, "training")
+        self._at = _Counters(**content["counters"])
+        self._learner.load(content["learner"])
+        self._replay.add(self._journal.load(content["segments"]))
+        if self._run.metrics.exists():
+            with self._run.metrics.open("r+b") as file:
+                file.truncate(self._at.metrics_bytes)
+
+    def _finish(self) -> None:
+        """Write the teacher and clear what only an interrupted training needs."""
+        settings, at, env = self._settings, self._at, self._env
+        networks = self._learner.teacher.state_dict()
+        at.seconds = self._seconds_before + time.monotonic() - self._begun
+        save_checkpoint(
+            self._run.teacher,
+            "teacher",
+            {
+                "settings": settings.model_dump(),
+                "env": spec_to_plain(env.spec),
+                "networks": {key: value.detach().clone() for key, value in networks.items()},
+                "mixer": self._learner.online.mixer.state_dict(),
+                "teacher_id": identity(networks),
+                "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": self._learner.updates},
+            },
+        )
+        write_status(self._run, "finished", env_steps=at.env_steps, seconds=at.seconds, threads=torch.get_num_threads())
+        shutil.rmtree(self._run.resume, ignore_errors=True)
+        self._listen(FileSaved(self._run.teacher, "the trained teacher"))
+        self._listen(StageFinished(STAGE, time.monotonic() - self._begun))

@@ -1,0 +1,62 @@
+"""teacher.pt, student.pt and the state to resume from: plain tensors and values, read without running any code in them."""
+
+import hashlib
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.provenance import code, packages
+
+SCHEMA = 1
+
+Kind = Literal["teacher", "student", "training", "distillation"]
+
+
+def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
+    """Write beside and rename over: a crash leaves the old file, never half a new one.
+
+    `content` may hold tensors, numbers, strings, None, and lists and dicts of those.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    torch.save({"schema": SCHEMA, "kind": kind, "code": code(), "packages": packages(), **content}, partial)
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
+    """Read a checkpoint of one of the given kinds.
+
+    Raises:
+        PtdeError: missing, broken, not a checkpoint of ptde, of another schema, or of another kind.
+    """
+    wanted = " or ".join(kinds)
+    if not path.is_file():
+        raise PtdeError(f"no {wanted} at {path}", "check the path; `ptde train-teacher` writes teacher.pt")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile):
+        raise PtdeError(f"{path} is not a readable checkpoint", f"give a {wanted} written by ptde") from None
+    if not isinstance(content, dict) or "schema" not in content or "kind" not in content:
+        raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
+    if content["schema"] != SCHEMA:
+        raise PtdeError(f"{path} has schema {content['schema']}, this ptde reads {SCHEMA}", "train it anew")
+    if content["kind"] not in kinds:
+        raise PtdeError(f"{path} holds a {content['kind']}, not a {wanted}", f"give a {wanted}")
+    return content
+
+
+def identity(networks: Mapping[str, Tensor]) -> str:
+    """Short hash of all weights: equal for equal networks, and only for them."""
+    digest = hashlib.sha256()
+    for name in sorted(networks):
+        tensor = networks[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]

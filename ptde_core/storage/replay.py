@@ -1,0 +1,104 @@
+"""The replay memory of whole episodes, and its journal on disk that lets a killed training go on exactly."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.base.batch import Episode
+
+
+class Replay:
+    """The newest `capacity` episodes, each stored once, without padding."""
+
+    def __init__(self, capacity: int) -> None:
+        self._episodes: deque[Episode] = deque(maxlen=capacity)
+
+    def __len__(self) -> int:
+        return len(self._episodes)
+
+    def add(self, episodes: Sequence[Episode]) -> None:
+        """Append; the oldest fall out."""
+        self._episodes.extend(episodes)
+
+    def sample(self, count: int, chance: np.random.Generator) -> list[Episode]:
+        """`count` different episodes, each set of them equally likely."""
+        chosen = chance.choice(len(self._episodes), size=count, replace=False)
+        return [self._episodes[index] for index in chosen]
+
+
+class ReplayJournal:
+    """Episodes on disk in segments, one per save, so that a save costs what is new and not the whole memory.
+
+    A list of segments (name, number of episodes), oldest first, is the caller's to keep: it belongs to the state that
+    it saves last. Segments on disk that are not in that list are leftovers of a save that was cut short.
+    """
+
+    def __init__(self, folder: Path, capacity: int) -> None:
+        self._folder, self._capacity = folder, capacity
+        self.segments: list[tuple[str, int]] = []
+
+    def append(self, episodes: Sequence[Episode]) -> None:
+        """Write the episodes as a new segment. Nothing older is deleted until `drop_old`."""
+        if not episodes:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number = 1 + (int(self.segments[-1][0].removeprefix("episodes-").removesuffix(".npz")) if self.segments else 0)
+        name = f"episodes-{number:06d}.npz"
+        np.savez(self._folder / name, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
+        self.segments.append((name, len(episodes)))
+        while sum(count for _, count in self.segments[1:]) >= self._capacity:
+            self.segments.pop(0)
+
+    def drop_old(self) -> None:
+        """Delete segments that the list no longer holds: call it once the list has been saved."""
+        wanted = {name for name, _ in self.segments}
+        for path in self._folder.glob("episodes-*.npz"):
+            if path.name not in wanted:
+                path.unlink()
+
+    def load(self, segments: Sequence[tuple[str, int]]) -> list[Episode]:
+        """All episodes of a saved list of segments, oldest first."""
+        self.segments = [(str(name), int(count)) for name, count in segments]
+        episodes: list[Episode] = []
+        for name, _ in self.segments:
+            with np.load(self._folder / name, allow_pickle=False) as arrays:
+                episodes += _unpack(dict(arrays))
+        return episodes
+
+
+_ROWS_WITH_LAST_VIEW = ("obs", "state", "available")
+_ROWS = ("actions", "reward")
+
+
+def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[np.generic]]:
+    columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in (*_ROWS_WITH_LAST_VIEW, *_ROWS)}
+    singles = {f.name for f in fields(Episode)} - set(columns)
+    dtypes = {"seed": np.uint64}
+    return {
+        **columns,
+        **{name: np.array([getattr(e, name) for e in episodes], dtypes.get(name)) for name in singles},
+        "length": np.array([e.length for e in episodes]),
+    }
+
+
+def _unpack(arrays: dict[str, NDArray[np.generic]]) -> list[Episode]:
+    length = arrays["length"]
+    ends, ends_with_view = np.cumsum(length), np.cumsum(length + 1)
+    episodes = []
+    for k, n in enumerate(length):
+        rows = slice(ends[k] - n, ends[k])
+        views = slice(ends_with_view[k] - n - 1, ends_with_view[k])
+        episodes.append(
+            Episode(
+                seed=int(arrays["seed"][k]),
+                terminated=bool(arrays["terminated"][k]),
+                won=bool(arrays["won"][k]),
+                **{name: arrays[name][views] for name in _ROWS_WITH_LAST_VIEW},
+                **{name: arrays[name][rows] for name in _ROWS},
+            )
+        )
+    return episodes
