@@ -1,0 +1,136 @@
+"""Whom a unit fights: acquiring, keeping, changing and giving up targets (SPEC 9.7), and answering fire."""
+
+import math
+
+from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.fields import (
+    ALIVE,
+    ARMED,
+    ATTACK_ALL,
+    ATTACK_MOVE,
+    AWAY,
+    BURST_AT,
+    CHASE_TO_LEASH,
+    HELP,
+    HOME_X,
+    HOME_Y,
+    IDLE,
+    ORDER,
+    RADIUS,
+    REACH,
+    RETARGET_HITTABLE,
+    SCAN,
+    STRUCK_BY,
+    SWING_AT,
+    TARGET,
+    THREAT,
+    X,
+    Y,
+)
+from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+
+LEASH = 21.0  # an acquired target is followed this far from where the chase began
+CALL_RADIUS = 4.0  # idle friends within this distance of a struck unit join it
+CALL_PERIOD = 32.0  # loops between two calls of one unit
+
+
+@kernel
+def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
+    """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
+    for i in range(n_agents, real.shape[1]):
+        if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
+            continue
+        order = whole[ORDER, i]
+        target = whole[TARGET, i]
+        if target >= 0 and whole[ALIVE, target] == 0:
+            target = -1
+        if order == ATTACK_ALL:
+            if target < 0:
+                target = _nearest(m, n_agents, real, whole, i, math.inf)
+                if target < 0:
+                    whole[ORDER, i] = IDLE
+                    real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
+        elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
+            had = target >= 0
+            target = _reconsider(m, n_agents, real, whole, i, target)
+            if target >= 0 and not had and whole[AWAY, i] == 0:
+                whole[AWAY, i] = 1
+                if order == ATTACK_MOVE:
+                    real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
+            if target < 0 and order == ATTACK_MOVE:
+                whole[AWAY, i] = 0
+        whole[TARGET, i] = target
+
+
+@kernel
+def _reconsider(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int) -> int:
+    """The target of a unit that acquires by itself; -1 if there is none to fight."""
+    if target >= 0:
+        away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
+        if away <= m.pair[REACH, i, target]:
+            if m.pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
+                threat = _nearest(m, n_agents, real, whole, i, 0.0)
+                if threat >= 0 and m.pair[THREAT, i, threat] > 0.0:
+                    return threat
+            return target
+        if m.setting[CHASE_TO_LEASH] > 0.0:
+            gone = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i]) > LEASH
+        else:
+            gone = away > m.pair[SCAN, i, target]
+        if gone:
+            target = -1
+        elif m.setting[RETARGET_HITTABLE] > 0.0:
+            hittable = _nearest(m, n_agents, real, whole, i, -1.0)
+            return hittable if hittable >= 0 else target
+        else:
+            return target
+    return _nearest(m, n_agents, real, whole, i, 0.0)
+
+
+@kernel
+def _nearest(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, scope: float) -> int:
+    """The best living foe of enemy i: threats first, then the nearest edge.
+
+    `scope` tells where to look: -1 within weapon reach, 0 within the scan range, inf everywhere.
+    """
+    best, best_edge, best_threat = -1, math.inf, -1.0
+    for j in range(n_agents):
+        if whole[ALIVE, j] == 0 or m.pair[REACH, i, j] < 0.0:
+            continue
+        limit = m.pair[REACH, i, j] if scope < 0.0 else (m.pair[SCAN, i, j] if scope == 0.0 else scope)
+        dx, dy = real[X, j] - real[X, i], real[Y, j] - real[Y, i]
+        square = dx * dx + dy * dy
+        if square > limit * limit:
+            continue
+        threat = m.pair[THREAT, i, j]
+        edge = math.sqrt(square) - m.body[RADIUS, j]
+        if threat > best_threat or (threat == best_threat and edge < best_edge):
+            best, best_edge, best_threat = j, edge, threat
+    return best
+
+
+@kernel
+def answer_fire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
+    """Idle enemies that were struck in the last loop turn on the shooter and call idle friends nearby (SPEC 9.7)."""
+    for i in range(n_agents, real.shape[1]):
+        real[HELP, i] = max(real[HELP, i] - 1.0, 0.0)
+        shooter = whole[STRUCK_BY, i]
+        whole[STRUCK_BY, i] = -1
+        if shooter < 0 or whole[ALIVE, i] == 0 or whole[ALIVE, shooter] == 0 or whole[ORDER, i] != IDLE:
+            continue
+        _turn_on(m, whole, i, shooter)
+        if real[HELP, i] > 0.0:
+            continue
+        real[HELP, i] = CALL_PERIOD
+        for j in range(n_agents, real.shape[1]):
+            near = math.hypot(real[X, j] - real[X, i], real[Y, j] - real[Y, i]) <= CALL_RADIUS
+            if near and whole[ALIVE, j] == 1 and whole[ORDER, j] == IDLE:
+                _turn_on(m, whole, j, shooter)
+
+
+@kernel
+def _turn_on(m: MapTables, whole: Wholes, i: int, foe: int) -> None:
+    """Make foe the target of an idle unit that has none and can hit it."""
+    if whole[TARGET, i] < 0 and m.pair[REACH, i, foe] >= 0.0:
+        whole[TARGET, i] = foe
+        whole[AWAY, i] = 1

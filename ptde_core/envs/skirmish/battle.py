@@ -1,0 +1,252 @@
+"""A battle from its start through its game loops to its end, and the two kernels that Python calls for a batch.
+
+One loop: answers to fire, timers and regeneration, targets, decisions, movement, strikes, deaths (SPEC 9.9).
+One env step: orders, 8 loops, outcome, reward, views (SPEC 3).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.envs.skirmish.acquisition import acquire, answer_fire
+from ptde_core.envs.skirmish.chance import uniform
+from ptde_core.envs.skirmish.compile import DIGEST, entry, kernel
+from ptde_core.envs.skirmish.fields import (
+    ALIVE,
+    BEAM_AT,
+    BURST_AT,
+    COOLDOWN,
+    DRAWN,
+    ENERGY,
+    ENERGY_START,
+    FACE_X,
+    FACE_Y,
+    HEAD_START,
+    HEAL_RATE,
+    HEALER_RULES,
+    HEALTH,
+    HEALTH_MAX,
+    HOME_X,
+    HOME_Y,
+    LIMIT,
+    LOST,
+    QUIET,
+    RUNNING,
+    SCALE,
+    SHIELD,
+    SHIELD_MAX,
+    SHOT_AT,
+    SPAWN_X,
+    SPAWN_Y,
+    STRUCK_BY,
+    SWING_AT,
+    TARGET,
+    TIMED_OUT,
+    WAY_FOR,
+    WON,
+    WORTH,
+    X,
+    Y,
+)
+from ptde_core.envs.skirmish.movement import Scratch, walk_all
+from ptde_core.envs.skirmish.orders import decide, order_agents, order_enemies
+from ptde_core.envs.skirmish.tables import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.views import show_available, show_observations, show_state
+from ptde_core.envs.skirmish.weapons import READY, SHIELD_DELAY, bury, pass_time, strike
+
+LOOPS_PER_STEP = 8
+
+
+class Battles(NamedTuple):
+    """Everything that changes in a batch of E battles with N agents and U units; copied whole by a snapshot."""
+
+    real: NDArray[np.float64]  # (E, REALS, U)
+    whole: NDArray[np.int64]  # (E, WHOLES, U)
+    chance: NDArray[np.uint64]  # (E,) counter of the battle's random stream
+    clock: NDArray[np.int64]  # (E,) env steps played
+    outcome: NDArray[np.int64]  # (E,) RUNNING, WON, ...
+    actions: NDArray[np.int64]  # (E, N) last given; -1 before the first
+    obs: NDArray[np.float32]  # (E, N, O)
+    state: NDArray[np.float32]  # (E, S)
+    available: NDArray[np.bool_]  # (E, N, A)
+    reward: NDArray[np.float32]  # (E,)
+
+
+@kernel
+def _loop(
+    m: MapTables,
+    n_agents: int,
+    loop: int,
+    chance: NDArray[np.uint64],
+    battle: int,
+    real: Reals,
+    whole: Wholes,
+    near: Scratch,
+) -> None:
+    """One game loop of one battle."""
+    answer_fire(m, n_agents, real, whole)
+    pass_time(m, real, whole)
+    acquire(m, n_agents, real, whole)
+    decide(m, loop, chance, battle, real, whole)
+    walk_all(m, real, whole, near)
+    strike(m, real, whole)
+    bury(m, real, whole)
+
+
+@kernel
+def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes) -> None:
+    """All units at full health on their spots, facing anywhere, the enemy under its order (SPEC 2)."""
+    real[:, :] = 0.0
+    whole[:, :] = 0
+    for i in range(real.shape[1]):
+        angle = 2.0 * math.pi * uniform(chance, battle)
+        real[X, i], real[Y, i] = m.body[SPAWN_X, i], m.body[SPAWN_Y, i]
+        real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
+        real[FACE_X, i], real[FACE_Y, i] = math.cos(angle), math.sin(angle)
+        real[HEALTH, i], real[SHIELD, i] = m.body[HEALTH_MAX, i], m.body[SHIELD_MAX, i]
+        real[ENERGY, i] = m.body[ENERGY_START, i]
+        real[COOLDOWN, i] = READY
+        real[QUIET, i] = SHIELD_DELAY
+        whole[ALIVE, i] = 1
+        for row in (TARGET, SWING_AT, BURST_AT, SHOT_AT, BEAM_AT, STRUCK_BY):
+            whole[row, i] = -1
+        whole[WAY_FOR, i] = -2
+    order_enemies(m, n_agents, chance, battle, real, whole)
+
+
+@kernel
+def _weigh(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> float:
+    """The absolute change of the enemies' health and shield since the last call, 10 more per kill (SPEC 6)."""
+    total = 0.0
+    for j in range(n_agents, real.shape[1]):
+        if real[WORTH, j] < 0.0:  # dead before
+            continue
+        if whole[ALIVE, j] == 0:
+            total += real[WORTH, j] + REWARD_DEATH
+            real[WORTH, j] = -1.0
+        else:
+            worth = real[HEALTH, j] + real[SHIELD, j]
+            total += real[WORTH, j] - worth
+            real[WORTH, j] = worth
+    return abs(total)
+
+
+@kernel
+def _outcome(m: MapTables, n_agents: int, clock: int, whole: Wholes) -> int:
+    """The end code of SPEC 3.6; a win or a loss on the last step counts before the time limit."""
+    living, fighters, foes, foe_fighters = 0, 0, 0, 0
+    for i in range(whole.shape[1]):
+        fights = 1 if m.body[HEAL_RATE, i] == 0.0 else 0
+        if i < n_agents:
+            living += whole[ALIVE, i]
+            fighters += whole[ALIVE, i] * fights
+        else:
+            foes += whole[ALIVE, i]
+            foe_fighters += whole[ALIVE, i] * fights
+    healer_rules = m.setting[HEALER_RULES] > 0.0
+    if (living == 0 and foes > 0) or (healer_rules and fighters == 0):
+        return LOST
+    if (living > 0 and foes == 0) or (healer_rules and foes == 1 and foe_fighters == 0):
+        return WON
+    if living == 0:
+        return DRAWN
+    return TIMED_OUT if clock >= m.setting[LIMIT] else RUNNING
+
+
+@kernel
+def _show(m: MapTables, b: Battles, e: int) -> None:
+    """Bring all views of battle e up to date."""
+    n_agents, n_actions = b.available.shape[1], b.available.shape[2]
+    show_available(m, n_agents, b.real[e], b.whole[e], b.available[e])
+    show_observations(m, n_agents, b.real[e], b.whole[e], b.available[e], b.obs[e])
+    show_state(m, n_agents, b.real[e], b.whole[e], b.actions[e], n_actions, b.state[e])
+
+
+@kernel
+def _reset_rows(m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArray[np.int64], near: Scratch) -> None:
+    """Start new battles in the given rows."""
+    n_agents = b.actions.shape[1]
+    for k in range(len(rows)):
+        e = rows[k]
+        b.chance[e] = seeds[k]
+        real, whole = b.real[e], b.whole[e]
+        _spawn(m, n_agents, b.chance, e, real, whole)
+        for loop in range(int(m.setting[HEAD_START])):
+            _loop(m, n_agents, loop, b.chance, e, real, whole, near)
+        b.clock[e], b.outcome[e], b.reward[e] = 0, RUNNING, 0.0
+        b.actions[e, :] = -1
+        for j in range(n_agents, real.shape[1]):
+            real[WORTH, j] = real[HEALTH, j] + real[SHIELD, j]
+        _show(m, b, e)
+
+
+@kernel
+def _step_rows(
+    m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Scratch
+) -> None:
+    """One env step of the running battles in rows first..last-1."""
+    n_agents = b.actions.shape[1]
+    for e in range(first, last):
+        b.reward[e] = 0.0
+        if b.outcome[e] != RUNNING:
+            continue
+        real, whole = b.real[e], b.whole[e]
+        b.actions[e, :] = actions[e, :]
+        order_agents(m, n_agents, real, whole, actions[e])
+        for loop in range(LOOPS_PER_STEP):
+            _loop(m, n_agents, loop, b.chance, e, real, whole, near)
+        b.clock[e] += 1
+        b.outcome[e] = _outcome(m, n_agents, b.clock[e], whole)
+        reward = _weigh(m, n_agents, real, whole)
+        if b.outcome[e] == WON:
+            reward += REWARD_WIN
+        b.reward[e] = reward / m.setting[SCALE]
+        _show(m, b, e)
+
+
+@kernel
+def _show_rows(m: MapTables, b: Battles) -> None:
+    """Views of all battles, after their units were set by hand."""
+    n_agents = b.actions.shape[1]
+    for e in range(len(b.clock)):
+        real = b.real[e]
+        for j in range(n_agents, real.shape[1]):
+            real[WORTH, j] = real[HEALTH, j] + real[SHIELD, j] if b.whole[e, ALIVE, j] == 1 else -1.0
+        _show(m, b, e)
+
+
+RESET, STEP, SHOW = range(3)
+
+
+def _make_advance():  # type: ignore[no-untyped-def]
+    digest = DIGEST
+
+    @entry
+    def advance(
+        m: MapTables,
+        b: Battles,
+        task: int,
+        numbers: NDArray[np.int64],
+        seeds: NDArray[np.uint64],
+        first: int,
+        last: int,
+        near: Scratch,
+    ) -> int:
+        """The one entry point (one compilation, one cache entry); `numbers` (R, N) holds actions, or rows in column 0.
+
+        Returns the digest of the kernels it was compiled from.
+        """
+        if task == RESET:
+            _reset_rows(m, b, seeds, numbers[:, 0], near)
+        elif task == STEP:
+            _step_rows(m, b, numbers, first, last, near)
+        else:
+            _show_rows(m, b)
+        return digest
+
+    return advance
+
+
+advance = _make_advance()

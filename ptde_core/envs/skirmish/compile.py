@@ -1,0 +1,66 @@
+"""How kernels are compiled: one typed decorator each for inner kernels and for the entry points that are cached on disk.
+
+Numba looks only at the file of a cached function to see whether its cache is stale, not at the files of the
+kernels it calls. So the digest of all kernel files is a constant of each entry point: another digest, another key.
+"""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FOLDER = Path(__file__).parent
+KERNEL_FILES = (
+    "fields.py",
+    "tables.py",
+    "chance.py",
+    "orders.py",
+    "acquisition.py",
+    "movement.py",
+    "paths.py",
+    "weapons.py",
+    "views.py",
+    "battle.py",
+)
+
+
+def _digest() -> int:
+    text = b"".join((_FOLDER / name).read_bytes() for name in KERNEL_FILES)
+    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
+
+
+DIGEST = _digest()
+
+
+def kernel(function: F) -> F:
+    """An inner kernel: compiled into its callers; division by zero follows numpy, nothing holds the interpreter."""
+    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def entry(function: F) -> F:
+    """A kernel that Python calls. It must read a closure variable set to `DIGEST`, so that its cache key follows it."""
+    return cast(F, numba.njit(nogil=True, error_model="numpy", cache=True)(function))
+
+
+def _marker(function: Callable[..., Any]) -> Path:
+    folder = Path(cast(Any, function).stats.cache_path)
+    python = f"{sys.version_info[0]}{sys.version_info[1]}"
+    return folder / f"skirmish-{DIGEST:x}-numba{numba.__version__}-py{python}-{platform.machine()}.compiled"
+
+
+def is_compiled(function: Callable[..., Any]) -> bool:
+    """Whether an entry point has been compiled and cached for this version of the kernels (cheap: one file test)."""
+    return _marker(function).exists()
+
+
+def note_compiled(function: Callable[..., Any]) -> None:
+    """Leave the mark that `is_compiled` looks for; without a writable cache folder every session compiles anew."""
+    marker = _marker(function)
+    if marker.parent.is_dir() and not marker.exists():
+        marker.touch()

@@ -1,0 +1,295 @@
+"""`Skirmish`: a batch of battles on one map behind the environment contract (`ptde_core.envs.interface`)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.skirmish import fields as f
+from ptde_core.envs.skirmish.battle import RESET, SHOW, STEP, Battles, advance
+from ptde_core.envs.skirmish.compile import is_compiled, note_compiled
+from ptde_core.envs.skirmish.layout import Roster, build_roster
+from ptde_core.envs.skirmish.maps import MapFacts, load_map
+from ptde_core.envs.skirmish.paths import plan_detours
+from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
+from ptde_core.envs.skirmish.units import unit_names
+
+VERSION = "1"
+"""Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
+
+UNIT_TYPES = unit_names()
+"""The unit types; `raw_units()["type"]` is an index into this."""
+
+RAW_UNIT = np.dtype(
+    [
+        ("owner", np.int8),  # 0 ally, 1 enemy
+        ("type", np.int8),  # index into UNIT_TYPES
+        ("x", np.float64),  # cells, east
+        ("y", np.float64),  # cells, north
+        ("health", np.float64),
+        ("shield", np.float64),
+        ("energy", np.float64),
+        ("cooldown", np.float64),  # game loops until the next swing may start
+        ("alive", np.bool_),
+        ("face_x", np.float64),  # unit vector of the facing
+        ("face_y", np.float64),
+        ("target", np.int16),  # unit index that it fights or heals; -1: none
+        ("swinging", np.bool_),  # a swing or its second hit is under way
+    ]
+)
+"""One unit of a battle as `raw_units()` shows it."""
+
+
+def compiled() -> bool:
+    """Whether the kernels are compiled and cached on this machine; if not, the first battle takes some seconds."""
+    return is_compiled(advance)
+
+
+class Snapshot(NamedTuple):
+    """A copy of a batch: battles and end flags."""
+
+    battles: Battles
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    won: NDArray[np.bool_]
+
+
+@cache
+def _plan(map_or_path: str | Path) -> tuple[MapFacts, Roster, MapTables]:
+    return plan_map(load_map(map_or_path))
+
+
+def plan_map(facts: MapFacts) -> tuple[MapFacts, Roster, MapTables]:
+    """Roster and kernel tables of a map."""
+    roster = build_roster(facts)
+    if floor_is_open(facts.terrain):
+        corner, detour = np.zeros((0, 2)), np.zeros((0, facts.terrain.width, facts.terrain.height))
+    else:
+        corner, detour = plan_detours(facts.terrain)
+    return facts, roster, build_tables(facts, roster, facts.switches, corner, detour)
+
+
+class Skirmish:
+    """SMAC's battles without StarCraft II: E battles of one map in lock-step (`BatchedEnv`).
+
+    Args:
+        map: a built-in map's name, the path of a map file, or facts made by hand.
+        n_envs: number of battles E.
+        threads: worker threads that share the battles; the results do not depend on it.
+
+    Raises:
+        PtdeError: unknown map or faulty map file.
+    """
+
+    def __init__(self, map: str | Path | MapFacts, n_envs: int, threads: int = 1) -> None:  # noqa: A002
+        if n_envs < 1 or threads < 1:
+            raise ValueError(f"n_envs = {n_envs} and threads = {threads} must be at least 1")
+        self.facts, self._roster, self._tables = plan_map(map) if isinstance(map, MapFacts) else _plan(map)
+        self.n_envs = n_envs
+        self.spec = build_spec(self.facts)
+        units = len(self._roster.units)
+        n, a, o, s = self.spec.n_agents, self.spec.n_actions, self.spec.obs_size, self.spec.state_size
+        self._battles = Battles(
+            real=np.zeros((n_envs, f.REALS, units)),
+            whole=np.zeros((n_envs, f.WHOLES, units), np.int64),
+            chance=np.zeros(n_envs, np.uint64),
+            clock=np.zeros(n_envs, np.int64),
+            outcome=np.full(n_envs, f.DRAWN, np.int64),
+            actions=np.full((n_envs, n), -1, np.int64),
+            obs=np.zeros((n_envs, n, o), np.float32),
+            state=np.zeros((n_envs, s), np.float32),
+            available=np.zeros((n_envs, n, a), np.bool_),
+            reward=np.zeros(n_envs, np.float32),
+        )
+        self.obs = self._battles.obs
+        self.state = self._battles.state
+        self.available = self._battles.available
+        self.reward = self._battles.reward
+        self.terminated = np.zeros(n_envs, np.bool_)
+        self.truncated = np.zeros(n_envs, np.bool_)
+        self.won = np.zeros(n_envs, np.bool_)
+        self._all_rows = np.arange(n_envs)
+        self._no_seeds = np.zeros(0, np.uint64)
+        self._actions = np.zeros((n_envs, n), np.int64)
+        bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
+        self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+        self._scratch = [np.zeros(units, np.int64) for _ in self._shares]
+        self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None
+        self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
+
+    @property
+    def full_health(self) -> NDArray[np.float64]:
+        """Largest health of every unit (U,), in the order of `raw_units`."""
+        return self._tables.body[f.HEALTH_MAX].copy()
+
+    def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
+        """Start new battles in `rows` (default: all); seeds (len(rows),) decide each battle's whole chance.
+
+        Raises:
+            ValueError: the numbers of seeds and rows differ.
+        """
+        chosen = self._all_rows if rows is None else np.asarray(rows, np.int64)
+        if len(seeds) != len(chosen):
+            raise ValueError(f"skirmish {self.spec.map}: {len(seeds)} seeds for {len(chosen)} rows")
+        numbers = np.zeros((len(chosen), self.spec.n_agents), np.int64)
+        numbers[:, 0] = chosen
+        self._advance(RESET, numbers, np.asarray(seeds, np.uint64), 0)
+        note_compiled(advance)
+        self._flag()
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> None:
+        """Advance every running battle by one env step (8 game loops); actions (E, N).
+
+        Raises:
+            ValueError: an action that is not available, or a wrong shape; nothing has moved then.
+        """
+        self._check(actions)
+        self.step_freely(actions)
+
+    def step_freely(self, actions: NDArray[np.integer[Any]]) -> None:
+        """As `step`, but without asking for availability: SMAC's scripted heuristic orders attacks at any distance.
+
+        Action 0 for a living agent sends no order: it goes on with the one it has.
+        """
+        self._actions[:] = actions
+        if self._pool is None:
+            self._advance(STEP, self._actions, self._no_seeds, 0)
+        else:
+            list(self._pool.map(lambda k: self._advance(STEP, self._actions, self._no_seeds, k), range(len(self._shares))))
+        self._flag()
+
+    def _advance(self, task: int, numbers: NDArray[np.int64], seeds: NDArray[np.uint64], share: int) -> None:
+        first, last = self._shares[share]
+        advance(self._tables, self._battles, task, numbers, seeds, first, last, self._scratch[share])
+
+    def _flag(self) -> None:
+        outcome = self._battles.outcome
+        np.equal(outcome, f.WON, out=self.won)
+        np.equal(outcome, f.TIMED_OUT, out=self.truncated)
+        np.not_equal(outcome, f.RUNNING, out=self.terminated)
+        np.logical_and(self.terminated, ~self.truncated, out=self.terminated)
+
+    def _check(self, actions: NDArray[np.integer[Any]]) -> None:
+        shape = (self.n_envs, self.spec.n_agents)
+        if actions.shape != shape:
+            raise ValueError(f"skirmish {self.spec.map}: actions have shape {actions.shape}, not {shape}")
+        running = self._battles.outcome == f.RUNNING
+        known = (actions >= 0) & (actions < self.spec.n_actions)
+        chosen = np.take_along_axis(self.available, np.where(known, actions, 0)[..., None].astype(np.intp), axis=2)
+        wrong = ~(known & chosen[..., 0]) & running[:, None]
+        if wrong.any():
+            e, i = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"skirmish {self.spec.map}: action {actions[e, i]} of agent {i} in environment {e} is not available"
+            )
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that decides what follows."""
+        battles = Battles(*(array.copy() for array in self._battles))
+        return Snapshot(battles, self.terminated.copy(), self.truncated.copy(), self.won.copy())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Return to a snapshot of this environment, or of an equal one."""
+        for own, kept in zip(self._battles, snapshot.battles, strict=True):
+            own[...] = kept
+        self.terminated[:], self.truncated[:], self.won[:] = snapshot.terminated, snapshot.truncated, snapshot.won
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def raw_units(self) -> NDArray[np.void]:
+        """All units as they are now: a structured array (E, U) of `RAW_UNIT`, allies in agent order, then enemies."""
+        real, whole = self._battles.real, self._battles.whole
+        raw = np.zeros((self.n_envs, real.shape[2]), RAW_UNIT)
+        raw["owner"] = self._roster.sides
+        raw["type"] = self._unit_types
+        for name, row in _RAW_REALS.items():
+            raw[name] = real[:, row]
+        raw["cooldown"] = np.maximum(real[:, f.COOLDOWN], 0.0)
+        raw["alive"] = whole[:, f.ALIVE] == 1
+        raw["target"] = whole[:, f.TARGET]
+        raw["swinging"] = (whole[:, f.SWING_AT] >= 0) | (whole[:, f.BURST_AT] >= 0)
+        return raw
+
+    def set_units(self, raw: NDArray[np.void]) -> None:
+        """Put units where `raw` (E, U) of `RAW_UNIT` says and show that; mirrors `raw_units`.
+
+        Orders, swings and missiles under way end; the enemy keeps its order. The fields owner and type must be the
+        map's own; target and swinging are not read. All battles must have been reset before.
+
+        Raises:
+            ValueError: wrong shape, owner or type.
+        """
+        real, whole = self._battles.real, self._battles.whole
+        if raw.shape != (self.n_envs, real.shape[2]) or raw.dtype != RAW_UNIT:
+            raise ValueError(f"skirmish {self.spec.map}: units have shape {raw.shape} and type {raw.dtype}")
+        if (raw["owner"] != self._roster.sides).any() or (raw["type"] != self._unit_types).any():
+            raise ValueError(f"skirmish {self.spec.map}: owner and type of the units must be those of the map")
+        for name, row in _RAW_REALS.items():
+            real[:, row] = raw[name]
+        dead = ~raw["alive"]
+        real[:, f.HEALTH][dead] = 0.0
+        real[:, f.SHIELD][dead] = 0.0
+        real[:, f.COOLDOWN] = np.where(raw["cooldown"] > 0.0, raw["cooldown"], -1.0)
+        for row in (f.HOME_X, f.HOME_Y):
+            real[:, row] = real[:, f.X if row == f.HOME_X else f.Y]
+        for row in (f.TARGET, f.SWING_AT, f.BURST_AT, f.SHOT_AT, f.BEAM_AT, f.STRUCK_BY):
+            whole[:, row] = -1
+        whole[:, f.ALIVE] = raw["alive"]
+        whole[:, f.ORDER, : self.spec.n_agents] = f.IDLE
+        whole[:, f.AWAY] = 0
+        self._advance(SHOW, self._actions, self._no_seeds, 0)
+
+
+_RAW_REALS = {
+    "x": f.X,
+    "y": f.Y,
+    "health": f.HEALTH,
+    "shield": f.SHIELD,
+    "energy": f.ENERGY,
+    "face_x": f.FACE_X,
+    "face_y": f.FACE_Y,
+}
+
+
+def build_spec(facts: MapFacts) -> EnvSpec:
+    """Sizes and names of a map's features and actions (SPEC 1, 5)."""
+    n, m = facts.n_agents, facts.n_enemies
+    moves = ("north", "south", "east", "west")
+    actions = ("no-op", "stop", *moves, *(f"attack enemy_{e}" for e in range(m)))
+    ally_body = _body_names(facts, 0)
+    enemy_body = _body_names(facts, 1)
+    seen = ("distance", "dx", "dy")
+    obs = [f"can_move_{direction}" for direction in moves]
+    obs += [f"enemy_{e}.{name}" for e in range(m) for name in ("available", *seen, *enemy_body)]
+    obs += [f"other_{a}.{name}" for a in range(n - 1) for name in ("visible", *seen, *ally_body)]
+    obs += [f"own.{name}" for name in ally_body]
+    state = [
+        f"ally_{a}.{name}" for a in range(n) for name in ("health", "cooldown_or_energy", "x", "y", *ally_body[1:])
+    ]
+    state += [f"enemy_{e}.{name}" for e in range(m) for name in ("health", "x", "y", *enemy_body[1:])]
+    state += [f"ally_{a}.last_action {name}" for a in range(n) for name in actions]
+    return EnvSpec(
+        backend="skirmish",
+        version=VERSION,
+        map=facts.name,
+        n_agents=n,
+        n_actions=len(actions),
+        obs_size=len(obs),
+        state_size=len(state),
+        episode_limit=facts.limit,
+        obs_names=tuple(obs),
+        state_names=tuple(state),
+        action_names=actions,
+    )
+
+
+def _body_names(facts: MapFacts, side: int) -> tuple[str, ...]:
+    bits = facts.enemy_type_bits if side else facts.ally_type_bits
+    return ("health", *(("shield",) if facts.has_shields(side) else ()), *(f"is_{name}" for name in bits))

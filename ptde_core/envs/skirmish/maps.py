@@ -1,0 +1,270 @@
+"""Map files (`data/maps/*.toml`, or a user's own) read into `MapFacts`; sizes and rewards are derived, never stored."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.skirmish.switches import Switches
+from ptde_core.envs.skirmish.units import UnitFacts, unit_facts
+
+_DATA = Path(__file__).parent / "data"
+_MAPS = _DATA / "maps"
+WALL, FLOOR, CLIFF = "#", ".", "^"
+
+ORDER_KEYS: Mapping[str, tuple[str, ...]] = {
+    "attack_move": ("x", "y"),
+    "attack_move_random_on_segment": ("x0", "y0", "x1", "y1"),
+    "attack_units": (),
+    "none": (),
+}
+"""What the enemy may be ordered, and the coordinates that each order needs."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Units of one type created together: the first on (x, y), the others on the nearest free spots."""
+
+    type: str
+    count: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class EnemyOrder:
+    """The one order of the map script to all enemies. `points` are (x, y) pairs: 1 for a point, 2 for a segment."""
+
+    kind: str
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """The ground as cells [x, y]: `floor` where anyone walks, `cliff` where only cliff walkers (colossus) do too."""
+
+    floor: NDArray[np.bool_]  # (width, height)
+    cliff: NDArray[np.bool_]  # (width, height)
+
+    @property
+    def width(self) -> int:
+        """Cells from west to east."""
+        return int(self.floor.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Cells from south to north."""
+        return int(self.floor.shape[1])
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """One map. Everything else about it (sizes, rewards, agent order) follows from this and the unit facts."""
+
+    name: str
+    terrain: Terrain
+    limit: int  # env steps
+    allies: tuple[Group, ...]  # in creation order
+    enemies: tuple[Group, ...]  # in creation order, after the allies
+    enemy_order: EnemyOrder
+    ally_type_bits: tuple[str, ...]  # type of each one-hot position; empty where SMAC shows none
+    enemy_type_bits: tuple[str, ...]
+    switches: Switches
+
+    @property
+    def n_agents(self) -> int:
+        """Allied units: one agent each."""
+        return sum(group.count for group in self.allies)
+
+    @property
+    def n_enemies(self) -> int:
+        """Enemy units."""
+        return sum(group.count for group in self.enemies)
+
+    def facts(self, side: int) -> tuple[UnitFacts, ...]:
+        """Unit facts of every unit of a side (0 allies, 1 enemies) in creation order."""
+        groups = self.enemies if side else self.allies
+        return tuple(unit_facts(group.type, side) for group in groups for _ in range(group.count))
+
+    def has_shields(self, side: int) -> bool:
+        """Whether SMAC shows a shield feature for that side: its race is Protoss (SPEC 5)."""
+        return any(unit.race == "protoss" for unit in self.facts(side))
+
+
+def map_names() -> tuple[str, ...]:
+    """The built-in maps, small to large as people name them (natural order)."""
+    return tuple(sorted((path.stem for path in _MAPS.glob("*.toml")), key=_natural))
+
+
+def _natural(name: str) -> tuple[int, str]:
+    digits = "".join(c for c in name[: len(name) - len(name.lstrip("0123456789"))])
+    return (int(digits) if digits else 10**6, name)
+
+
+def load_map(name_or_path: str | Path) -> MapFacts:
+    """A built-in map by its name, or a user's map file (a path ending in `.toml`).
+
+    Raises:
+        PtdeError: unknown name (the nearest is offered), missing file, or a file that does not describe a map.
+    """
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+        return read_map(Path(name_or_path))
+    if name_or_path not in map_names():
+        near = difflib.get_close_matches(name_or_path, map_names(), n=1)
+        fix = f"did you mean {near[0]!r}?" if near else "see `ptde maps`"
+        raise PtdeError(f"no map named {name_or_path!r}", fix)
+    return read_map(_MAPS / f"{name_or_path}.toml")
+
+
+def read_map(path: Path) -> MapFacts:
+    """`MapFacts` of a map file, validated.
+
+    Raises:
+        PtdeError: what is wrong with the file, with the offending key and value.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PtdeError(f"no map file at {path}", "check the path given with --map") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/skirmish.md for an example") from None
+    return build_map(path.stem, table)
+
+
+_REQUIRED = ("terrain", "limit", "allies", "enemies", "enemy_order")
+_OPTIONAL = ("ally_type_bits", "enemy_type_bits", "switches")
+
+
+def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
+    """`MapFacts` from the keys of a map file.
+
+    Raises:
+        PtdeError: as `read_map`.
+    """
+    where = f"map {name!r}"
+    for key in table:
+        if key not in _REQUIRED + _OPTIONAL:
+            near = difflib.get_close_matches(key, _REQUIRED + _OPTIONAL, n=1)
+            raise PtdeError(f"{where} has an unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+    for key in _REQUIRED:
+        if key not in table:
+            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/skirmish.md for an example")
+    limit = table["limit"]
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise PtdeError(f"{where}: limit = {limit!r}", "give the episode limit as env steps, at least 1")
+    terrain = _terrain(where, table["terrain"])
+    allies, enemies = (_groups(where, side, table[side], terrain) for side in ("allies", "enemies"))
+    bits = _default_type_bits(allies, enemies)
+    types = {side: {group.type for group in groups} for side, groups in (("ally", allies), ("enemy", enemies))}
+    shown = {}
+    for side in ("ally", "enemy"):
+        shown[side] = tuple(table.get(f"{side}_type_bits", bits))
+        if len(set(shown[side])) != len(shown[side]) or (bits and not types[side] <= set(shown[side])):
+            raise PtdeError(f"{where}: {side}_type_bits = {list(shown[side])}", "name every type of the side once")
+    if len(shown["ally"]) != len(shown["enemy"]):
+        raise PtdeError(f"{where}: the two lists of type bits differ in length", "give both the same length")
+    switches = table.get("switches", {})
+    if not isinstance(switches, dict):
+        raise PtdeError(f"{where}: switches = {switches!r}", "write them as a [switches] table")
+    return MapFacts(
+        name=name,
+        terrain=terrain,
+        limit=limit,
+        allies=allies,
+        enemies=enemies,
+        enemy_order=_order(where, table["enemy_order"], terrain),
+        ally_type_bits=shown["ally"],
+        enemy_type_bits=shown["enemy"],
+        switches=Switches.of(switches, where),
+    )
+
+
+def _default_type_bits(allies: tuple[Group, ...], enemies: tuple[Group, ...]) -> tuple[str, ...]:
+    """SMAC shows types only where a side mixes them; then in the order of the allied sort (SPEC 4)."""
+    kinds = [{group.type for group in groups} for groups in (allies, enemies)]
+    return tuple(sorted(kinds[0] | kinds[1])) if max(map(len, kinds)) > 1 else ()
+
+
+@cache
+def _built_in_terrains() -> dict[str, tuple[str, ...]]:
+    tables = tomllib.loads((_DATA / "terrain.toml").read_text(encoding="utf-8"))
+    return {name: tuple(table["rows"]) for name, table in tables.items()}
+
+
+def terrain_names() -> tuple[str, ...]:
+    """The grounds that a map may name instead of drawing its own."""
+    return tuple(_built_in_terrains())
+
+
+def _terrain(where: str, value: Any) -> Terrain:
+    """The named ground, or one drawn as rows of `#`, `.` and `^`, north first."""
+    if isinstance(value, str):
+        if value not in _built_in_terrains():
+            near = difflib.get_close_matches(value, terrain_names(), n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"names: {', '.join(terrain_names())}"
+            raise PtdeError(f"{where}: no terrain named {value!r}", fix)
+        rows: list[str] = list(_built_in_terrains()[value])
+    elif isinstance(value, list) and value and all(isinstance(row, str) and row for row in value):
+        rows = value
+    else:
+        raise PtdeError(f"{where}: terrain = {value!r}", "give a terrain's name or a list of rows, north first")
+    for index, row in enumerate(rows):
+        if len(row) != len(rows[0]) or set(row) - {WALL, FLOOR, CLIFF}:
+            raise PtdeError(f"{where}: terrain row {index} is {row!r}", "use rows of equal length of '.', '#' and '^'")
+    cells = np.array([list(row) for row in reversed(rows)]).T  # (width, height)
+    if not 4 <= min(cells.shape) <= max(cells.shape) <= 64:
+        raise PtdeError(f"{where}: the terrain is {cells.shape[0]} x {cells.shape[1]} cells", "use 4 to 64 each way")
+    return Terrain(floor=cells == FLOOR, cliff=cells == CLIFF)
+
+
+def _number(where: str, key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise PtdeError(f"{where}: {key} = {value!r}", "give a number")
+    return float(value)
+
+
+def _groups(where: str, side: str, value: Any, terrain: Terrain) -> tuple[Group, ...]:
+    if not isinstance(value, list) or not value:
+        raise PtdeError(f"{where}: {side} = {value!r}", "give at least one { type, count, x, y }")
+    groups = []
+    for entry in value:
+        if not isinstance(entry, dict) or set(entry) != {"type", "count", "x", "y"}:
+            raise PtdeError(f"{where}: a group of {side} is {entry!r}", "give exactly type, count, x and y")
+        unit_facts(str(entry["type"]), 0)
+        count = entry["count"]
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 64:
+            raise PtdeError(f"{where}: count = {count!r} in {side}", "give a whole number from 1 to 64")
+        x, y = _number(where, "x", entry["x"]), _number(where, "y", entry["y"])
+        if not _on_floor(terrain, x, y):
+            raise PtdeError(f"{where}: the {side}' point ({x:g}, {y:g}) is not on walkable ground", "move it")
+        groups.append(Group(str(entry["type"]), count, x, y))
+    if sum(group.count for group in groups) > 64:
+        raise PtdeError(f"{where}: more than 64 {side}", "use fewer units")
+    return tuple(groups)
+
+
+def _on_floor(terrain: Terrain, x: float, y: float) -> bool:
+    inside = 0 <= x < terrain.width and 0 <= y < terrain.height
+    return inside and bool(terrain.floor[int(x), int(y)])
+
+
+def _order(where: str, value: Any, terrain: Terrain) -> EnemyOrder:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind not in ORDER_KEYS:
+        raise PtdeError(f"{where}: enemy_order = {value!r}", f"give a kind: {', '.join(ORDER_KEYS)}")
+    keys = ORDER_KEYS[kind]
+    if set(value) != {"kind", *keys}:
+        raise PtdeError(f"{where}: enemy_order = {value!r}", f"{kind} takes {', '.join(keys) or 'no coordinates'}")
+    numbers = [_number(where, f"enemy_order.{key}", value[key]) for key in keys]
+    points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    for x, y in points:
+        if not _on_floor(terrain, x, y):
+            raise PtdeError(f"{where}: the order's point ({x:g}, {y:g}) is not on walkable ground", "move it")
+    return EnemyOrder(kind, points)

@@ -1,0 +1,108 @@
+"""Ways around walls: turning points planned once per map, and the next one for a walking unit (SPEC 9.3).
+
+The shortest way among walls is a chain of straight lines whose bends lie at wall corners. So a map needs only its
+corners and, for each, the length of the shortest way from there to every cell; a unit then heads for the goal if a
+straight line leads there, else for the visible corner with the least sum. Maps whose floor is one rectangle have
+no corners and skip all of this. Standing units are walked around locally (`movement`).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from scipy.sparse.csgraph import dijkstra
+
+from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.fields import WAY_X, WAY_Y, X, Y
+from ptde_core.envs.skirmish.maps import Terrain
+from ptde_core.envs.skirmish.tables import MapTables, Reals
+
+CLEARANCE = 0.3  # half the width of the lane that must be free for a line to count as straight
+_PACE = 0.25  # distance between tested points of a line
+
+
+def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners (K, 2) of the floor and the way's length (K, width, height) from each to every cell; inf: no way."""
+    floor = terrain.floor
+    corners = _corners(floor)
+    cells = np.argwhere(floor) + 0.5  # (C, 2)
+    detour = np.full((len(corners), *floor.shape), np.inf)
+    if len(corners) == 0:
+        return corners, detour
+    between = _seen(floor, corners, corners)  # (K, K) straight distance or inf
+    ways = dijkstra(np.where(np.isfinite(between), between, 0.0), directed=False)  # (K, K)
+    to_cells = _seen(floor, corners, cells)  # (K, C)
+    best = np.full(to_cells.shape, np.inf)
+    for k in range(len(corners)):
+        best = np.minimum(best, ways[:, k : k + 1] + to_cells[k])
+    detour[:, cells[:, 0].astype(int), cells[:, 1].astype(int)] = best
+    nearest = distance_transform_edt(~floor, return_distances=False, return_indices=True)  # (2, width, height)
+    return corners, np.ascontiguousarray(detour[:, nearest[0], nearest[1]])  # a wall cell: as its nearest floor
+
+
+def _corners(floor: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Centres of the floor cells diagonal to a convex wall corner: where a path around that corner bends."""
+    corners = []
+    width, height = floor.shape
+    for x in range(width - 1):
+        for y in range(height - 1):
+            square = floor[x : x + 2, y : y + 2]
+            if square.sum() == 3:
+                wall = np.argwhere(~square)[0]
+                corners.append((x + 1.5 - wall[0], y + 1.5 - wall[1]))
+    return np.array(sorted(set(corners))).reshape(-1, 2)
+
+
+def _seen(floor: NDArray[np.bool_], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances (A, B) where a straight lane leads from a point of `a` to one of `b`, else inf."""
+    width, height = floor.shape
+    out = np.full((len(a), len(b)), np.inf)
+    for i, start in enumerate(a):
+        span = b - start  # (B, 2)
+        distance = np.hypot(span[:, 0], span[:, 1])  # (B,)
+        paces = np.linspace(0.0, 1.0, 2 + int(distance.max() / _PACE))  # (S,)
+        line = start + paces[:, None, None] * span  # (S, B, 2)
+        free = np.ones(len(b), bool)
+        for ox in (-CLEARANCE, CLEARANCE):
+            for oy in (-CLEARANCE, CLEARANCE):
+                cx, cy = np.floor(line[..., 0] + ox).astype(int), np.floor(line[..., 1] + oy).astype(int)  # (S, B)
+                inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
+                free &= (inside & floor[np.clip(cx, 0, width - 1), np.clip(cy, 0, height - 1)]).all(axis=0)
+        out[i, free] = distance[free]
+    return out
+
+
+@kernel
+def lane_is_free(floor: NDArray[np.uint8], x0: float, y0: float, x1: float, y1: float) -> bool:
+    """Whether a lane of width 2 CLEARANCE from one point to another stays on the floor."""
+    width, height = floor.shape
+    distance = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
+    paces = int(distance / _PACE) + 1
+    for k in range(paces + 1):
+        x, y = x0 + (x1 - x0) * k / paces, y0 + (y1 - y0) * k / paces
+        west, east = int(math.floor(x - CLEARANCE)), int(math.floor(x + CLEARANCE))
+        south, north = int(math.floor(y - CLEARANCE)), int(math.floor(y + CLEARANCE))
+        if west < 0 or south < 0 or east >= width or north >= height:
+            return False
+        if floor[west, south] == 0 or floor[west, north] == 0 or floor[east, south] == 0 or floor[east, north] == 0:
+            return False
+    return True
+
+
+@kernel
+def next_bend(m: MapTables, real: Reals, i: int, x: float, y: float) -> None:
+    """Write into WAY_X, WAY_Y where unit i should head to reach (x, y): the goal itself or the next corner."""
+    real[WAY_X, i], real[WAY_Y, i] = x, y
+    px, py = real[X, i], real[Y, i]
+    if lane_is_free(m.floor, px, py, x, y):
+        return
+    width, height = m.floor.shape
+    cx, cy = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
+    least = math.inf
+    for k in range(m.corner.shape[0]):
+        kx, ky = m.corner[k, 0], m.corner[k, 1]
+        to = math.sqrt((kx - px) ** 2 + (ky - py) ** 2)
+        if to > 0.25 and to + m.detour[k, cx, cy] < least and lane_is_free(m.floor, px, py, kx, ky):
+            least = to + m.detour[k, cx, cy]
+            real[WAY_X, i], real[WAY_Y, i] = kx, ky

@@ -1,0 +1,45 @@
+"""Whatever the game's data leave open, as one record of named switches; the defaults are argued in docs/skirmish.md."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ptde_core.base.errors import PtdeError
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Estimates of the engine model (SPEC 9, tags E and EST). A map file may set any of them in `[switches]`."""
+
+    head_start_loops: int = 2
+    """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
+    walk_while_turning_deg: float = 45.0
+    """A unit walks only while its facing is within this angle of where it wants to go; otherwise it turns in place."""
+    backswing_holds: bool = True
+    """A unit that goes on with the same order finishes its backswing before it walks after its target."""
+    chase_to_leash: bool = True
+    """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
+    retarget_hittable: bool = True
+    """A unit on its way to a target turns to an enemy that it can hit at once."""
+    idle_returns: bool = True
+    """An idle unit that was drawn away walks back to where it stood once it has no target."""
+    push_idle: bool = True
+    """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
+    squeeze: float = 0.0
+    """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
+    healer_follows: bool = True
+    """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
+    keep_formation: bool = False
+    """Units of a group order keep their offsets from the group's centre; false: all go to the same point."""
+
+    @classmethod
+    def of(cls, table: dict[str, Any], where: str) -> "Switches":
+        """Defaults, replaced by the values of a TOML table; unknown keys and wrong types are PtdeErrors."""
+        known = {f.name: f for f in fields(cls)}
+        for key, value in table.items():
+            if key not in known:
+                raise PtdeError(f"{where} sets an unknown switch {key!r}", f"switches: {', '.join(known)}")
+            default = getattr(cls, key)
+            right = isinstance(value, bool) if isinstance(default, bool) else isinstance(value, int | float)
+            if not right or (isinstance(value, bool) and not isinstance(default, bool)):
+                raise PtdeError(f"{where}: switch {key} = {value!r}", f"give a value like {default!r}")
+        return cls(**table)

@@ -1,0 +1,167 @@
+"""What SMAC shows of a battle: available actions, observations, state (SPEC 1.1, 5), exactly."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.fields import (
+    ALIVE,
+    ALLY_SHIELDS,
+    ATTACK_DISTANCE,
+    BIT,
+    COOLDOWN,
+    EAST,
+    ENEMY_SHIELDS,
+    ENERGY,
+    FIRST_TARGET,
+    HEAL_RATE,
+    HEALTH,
+    HEALTH_MAX,
+    NO_OP,
+    NORM,
+    NORTH,
+    SHIELD,
+    SHIELD_MAX,
+    SIGHT,
+    SOUTH,
+    STOP,
+    TYPE_BITS,
+    WEST,
+    X,
+    Y,
+)
+from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+
+TEST_STEP = 1.0  # a direction is offered if the cell this far ahead is walkable (half of SMAC's move amount)
+
+
+@kernel
+def show_available(m: MapTables, n_agents: int, real: Reals, whole: Wholes, available: NDArray[np.bool_]) -> None:
+    """Fill available (N, A). The ground grid counts for everybody, flyers included (SPEC 1.1)."""
+    units = real.shape[1]
+    for i in range(n_agents):
+        alive = whole[ALIVE, i] == 1
+        available[i, :] = False
+        available[i, NO_OP] = not alive
+        if not alive:
+            continue
+        x, y = real[X, i], real[Y, i]
+        available[i, STOP] = True
+        available[i, NORTH] = _walkable(m, x, y + TEST_STEP)
+        available[i, SOUTH] = _walkable(m, x, y - TEST_STEP)
+        available[i, EAST] = _walkable(m, x + TEST_STEP, y)
+        available[i, WEST] = _walkable(m, x - TEST_STEP, y)
+        heals = m.body[HEAL_RATE, i] > 0.0
+        start = 0 if heals else n_agents
+        stop = min(n_agents, units - n_agents) if heals else units
+        for j in range(start, stop):
+            if whole[ALIVE, j] == 0 or (heals and m.body[HEAL_RATE, j] > 0.0):
+                continue
+            square = (real[X, j] - x) ** 2 + (real[Y, j] - y) ** 2
+            available[i, FIRST_TARGET + j - start] = square <= ATTACK_DISTANCE * ATTACK_DISTANCE
+
+
+@kernel
+def _walkable(m: MapTables, x: float, y: float) -> bool:
+    """Whether the cell of a point, truncated towards zero as SMAC does, is on the map and pathable."""
+    cx, cy = int(x), int(y)
+    return bool(0 <= cx < m.floor.shape[0] and 0 <= cy < m.floor.shape[1] and m.floor[cx, cy] == 1)
+
+
+@kernel
+def show_observations(
+    m: MapTables,
+    n_agents: int,
+    real: Reals,
+    whole: Wholes,
+    available: NDArray[np.bool_],
+    obs: NDArray[np.float32],
+) -> None:
+    """Fill obs (N, O): moves, enemies, other allies, self (SPEC 5.1); zeros for the dead and what is out of sight."""
+    units = real.shape[1]
+    bits = int(m.setting[TYPE_BITS])
+    for i in range(n_agents):
+        obs[i, :] = 0.0
+        if whole[ALIVE, i] == 0:
+            continue
+        x, y = real[X, i], real[Y, i]
+        for direction in range(NORTH, FIRST_TARGET):
+            obs[i, direction - NORTH] = available[i, direction]
+        at = 4
+        for part in range(2):
+            enemies = part == 0
+            shields = m.setting[ENEMY_SHIELDS] > 0.0 if enemies else m.setting[ALLY_SHIELDS] > 0.0
+            width = 5 + bits + (1 if shields else 0)
+            for j in range(n_agents if enemies else 0, units if enemies else n_agents):
+                if j == i:
+                    continue
+                if whole[ALIVE, j] == 1:
+                    dx, dy = real[X, j] - x, real[Y, j] - y
+                    square = dx * dx + dy * dy
+                    if square < SIGHT * SIGHT:
+                        obs[i, at] = available[i, FIRST_TARGET + j - n_agents] if enemies else 1.0
+                        obs[i, at + 1] = math.sqrt(square) / SIGHT
+                        obs[i, at + 2] = dx / SIGHT
+                        obs[i, at + 3] = dy / SIGHT
+                        _show_body(m, real, j, shields, bits, obs[i], at + 4)
+                at += width
+        _show_body(m, real, i, m.setting[ALLY_SHIELDS] > 0.0, bits, obs[i], at)
+
+
+@kernel
+def _show_body(
+    m: MapTables, real: Reals, j: int, shields: bool, bits: int, row: NDArray[np.float32], at: int
+) -> None:
+    """Health share, shield share and type of unit j, from position `at` of a feature row."""
+    row[at] = real[HEALTH, j] / m.body[HEALTH_MAX, j]
+    at += 1
+    if shields:
+        if m.body[SHIELD_MAX, j] > 0.0:
+            row[at] = real[SHIELD, j] / m.body[SHIELD_MAX, j]
+        at += 1
+    if bits > 0:
+        row[at + m.trait[BIT, j]] = 1.0
+
+
+@kernel
+def show_state(
+    m: MapTables,
+    n_agents: int,
+    real: Reals,
+    whole: Wholes,
+    actions: NDArray[np.int64],
+    n_actions: int,
+    state: NDArray[np.float32],
+) -> None:
+    """Fill state (S,): allies, enemies, last actions one-hot; `actions` (N,), -1 where there was none (SPEC 5.2)."""
+    width, height = m.floor.shape
+    bits = int(m.setting[TYPE_BITS])
+    state[:] = 0.0
+    at = 0
+    for j in range(real.shape[1]):
+        ally = j < n_agents
+        shields = m.setting[ALLY_SHIELDS] > 0.0 if ally else m.setting[ENEMY_SHIELDS] > 0.0
+        columns = (4 if ally else 3) + bits + (1 if shields else 0)
+        if whole[ALIVE, j] == 1:
+            k = at
+            state[k] = real[HEALTH, j] / m.body[HEALTH_MAX, j]
+            k += 1
+            if ally:
+                reserve = real[ENERGY, j] if m.body[HEAL_RATE, j] > 0.0 else max(real[COOLDOWN, j], 0.0)
+                state[k] = reserve / m.body[NORM, j]
+                k += 1
+            state[k] = (real[X, j] - width / 2) / width
+            state[k + 1] = (real[Y, j] - height / 2) / height
+            k += 2
+            if shields:
+                if m.body[SHIELD_MAX, j] > 0.0:
+                    state[k] = real[SHIELD, j] / m.body[SHIELD_MAX, j]
+                k += 1
+            if bits > 0:
+                state[k + m.trait[BIT, j]] = 1.0
+        at += columns
+    for i in range(n_agents):
+        if actions[i] >= 0:
+            state[at + i * n_actions + actions[i]] = 1.0
