@@ -1,4 +1,4 @@
-"""What an algorithm's learner can be told, as settings. No torch here: the command line reads this file for its help."""
+"""What a learner can be told, as settings. No torch here: the command line reads this file for its help."""
 
 from typing import Literal
 

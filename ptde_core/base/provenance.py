@@ -14,7 +14,7 @@ PACKAGES = ("torch", "numpy", "numba", "h5py")
 
 @cache
 def code() -> str:
-    """ptde's version, with the git commit where the source is a checkout ("0.1.0+1a2b3c4, changed")."""
+    """Ptde's version, with the git commit where the source is a checkout ("0.1.0+1a2b3c4, changed")."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return __version__

@@ -3,8 +3,10 @@
 two-step: the game of the QMIX paper (Rashid et al., 2018, Section 6 and Table 1). Agent 0's first action chooses one of
 two payoff matrices; the best that can be had is 8, and a plain sum of values (VDN) settles for 7.
 
-signal: each step the state shows one target action per agent, drawn anew; agents see nothing of it. Only a team that
-acts on global information can win; without it an agent is right once in three times.
+common-signal, personal-signal: each step the state shows a target action, drawn anew, one for the team or one for each
+agent; the agents' views show nothing of it. Without global information an agent is right once in three times. Unified
+information solves the common game only: it joins the action head by addition, after all that tells agents apart, so it
+moves the values of every agent alike. Agent-specific information solves both: the paper's claim in small.
 """
 
 from abc import ABC, abstractmethod
@@ -66,7 +68,7 @@ class Game(ABC):
             row, agent = np.argwhere(wrong)[0]
             raise ValueError(f"environment {row}, agent {agent}: action {actions[row, agent]} is not available")
         self.reward[self.terminated] = 0.0
-        for row in np.flatnonzero(~self.terminated):
+        for row in np.flatnonzero(~self.terminated).tolist():
             outcome = self.advance(row, int(self._steps[row]), actions[row], self._memory[row])
             self.reward[row], self.terminated[row], self.won[row] = outcome
             self._steps[row] += 1
@@ -86,7 +88,7 @@ class Game(ABC):
             chance.bit_generator.state = state
         self._memory = [dict(m) for m in memory]
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  part of the contract, and there is nothing to release
         """Nothing to release."""
 
 
@@ -117,7 +119,7 @@ class TwoStepGame(Game):
         self.state[row] = np.eye(len(self.PLACES), dtype=np.float32)[place]
         self.obs[row] = self.state[row]
 
-    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:  # noqa: ARG002
         """Start at the start."""
         self._show(row, 0)
 
@@ -135,24 +137,17 @@ class TwoStepGame(Game):
 
 
 class SignalGame(Game):
-    """Each of 2 agents is to play its own target among 3 actions; only the state shows the targets."""
+    """Each agent is to play its target among 3 actions for 3 steps; only the state shows the targets."""
 
-    AGENTS, ACTIONS, STEPS = 2, 3, 3
-    spec = _spec(
-        "signal",
-        agents=AGENTS,
-        actions=ACTIONS,
-        limit=STEPS,
-        obs=("nothing",),
-        state=tuple(f"target_of_{n}_is_{a}" for n in range(2) for a in range(3)),
-    )
+    ACTIONS, STEPS = 3, 3
+    personal: bool  # whether each of the 2 agents has a target of its own
 
     def _show(self, row: int, targets: NDArray[np.integer[Any]]) -> None:
         self.state[row] = np.eye(self.ACTIONS, dtype=np.float32)[targets].ravel()
 
     def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
         """Draw every step's targets."""
-        memory["targets"] = chance.integers(self.ACTIONS, size=(self.STEPS + 1, self.AGENTS))
+        memory["targets"] = chance.integers(self.ACTIONS, size=(self.STEPS + 1, 2 if self.personal else 1))
         memory["right"] = True
         self._show(row, memory["targets"][0])
 
@@ -167,7 +162,32 @@ class SignalGame(Game):
         return float(right.mean()), over, over and memory["right"]
 
 
-GAMES: Mapping[str, type[Game]] = {"two-step": TwoStepGame, "signal": SignalGame}
+class CommonSignalGame(SignalGame):
+    """One target for both agents."""
+
+    personal = False
+    spec = _spec("common-signal", 2, 3, 3, obs=("nothing",), state=tuple(f"target_is_{a}" for a in range(3)))
+
+
+class PersonalSignalGame(SignalGame):
+    """A target for each agent: the same global information is of no use to both."""
+
+    personal = True
+    spec = _spec(
+        "personal-signal",
+        2,
+        3,
+        3,
+        obs=("nothing",),
+        state=tuple(f"target_of_{n}_is_{a}" for n in range(2) for a in range(3)),
+    )
+
+
+GAMES: Mapping[str, type[Game]] = {
+    "two-step": TwoStepGame,
+    "common-signal": CommonSignalGame,
+    "personal-signal": PersonalSignalGame,
+}
 
 
 def build_game(name: str, n_envs: int) -> Game:

@@ -37,7 +37,7 @@ class StateContraction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Gradients of state (only if asked for: it is data in training), a and M; s . M is computed again."""
+        """Gradients of state (if asked for: in training it is data), a and M; s . M is computed again."""
         (grad_g,) = upstream
         state, a, m = ctx.saved_tensors
         size, z, k = m.shape
@@ -60,7 +60,7 @@ def _chunks(rows: int) -> list[slice]:
 
 
 class AgentHyper(nn.Module):
-    """g_i = s . W_i + b_i with W_i, b_i generated from agent i's local input (Agent-Hyper network of the GIS module)."""
+    """g_i = s . W_i + b_i with W_i, b_i made from agent i's local input (Agent-Hyper network of the GIS module)."""
 
     def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class AgentHyper(nn.Module):
         own = StateContraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
         g: Tensor = (own + shared[:, None]).view(*a.shape[:-1], self.output_size)  # (..., N, Z)
-        return g + self.bias(local)
+        return torch.add(g, self.bias(local))
 
 
 class GaussianHeads(nn.Module):

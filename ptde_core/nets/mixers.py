@@ -1,4 +1,4 @@
-"""Mixers: the agents' chosen values -> the team's value. Both are monotonic, so greedy agents are a greedy team (IGM)."""
+"""Mixers: the agents' chosen values -> the team's value. All are monotonic: greedy agents are a greedy team (IGM)."""
 
 import torch
 from torch import Tensor, nn
@@ -29,4 +29,5 @@ class MonotonicMixer(nn.Module):
         first = self.first_weights(state).abs().unflatten(-1, (self.n_agents, self.embed))  # (..., N, M)
         hidden = F.elu(torch.einsum("...n,...nm->...m", values, first) + self.first_bias(state))  # (..., M)
         second = self.second_weights(state).abs()  # (..., M)
-        return (hidden * second).sum(dim=-1) + self.second_bias(state).squeeze(dim=-1)  # (...)
+        team: Tensor = (hidden * second).sum(dim=-1) + self.second_bias(state).squeeze(dim=-1)  # (...)
+        return team

@@ -66,7 +66,7 @@ class ActionHead(nn.Module):
         self.values = nn.Linear(hidden_size + info_size, n_actions)
 
     def forward(self, history: Tensor, z: Tensor | None) -> Tensor:
-        """Action values (..., N, A) from histories (..., N, H) and information (..., N, Z), None where there is none."""
+        """Action values (..., N, A) from histories (..., N, H) and information (..., N, Z), or None."""
         if self.features is None:
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped

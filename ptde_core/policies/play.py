@@ -92,7 +92,8 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
 
 def greedy(values: NDArray[np.float32], available: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
-    return np.where(available, values, -np.inf).argmax(axis=-1)
+    best: NDArray[np.int64] = np.where(available, values, -np.inf).argmax(axis=-1)
+    return best
 
 
 def explore(

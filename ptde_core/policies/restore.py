@@ -42,8 +42,8 @@ def spec_to_plain(spec: EnvSpec) -> dict[str, Any]:
 
 def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
     """The inverse of `spec_to_plain`."""
-    values = {f.name: plain[f.name] for f in fields(EnvSpec)}
-    return EnvSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec)}
+    return EnvSpec(**values | {key: tuple(value) for key, value in values.items() if isinstance(value, list)})
 
 
 def restore(content: Mapping[str, Any]) -> Trained:

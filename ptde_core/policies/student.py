@@ -1,4 +1,4 @@
-"""The student: the teacher's trunk and head, frozen, with z predicted from local input. It has no way to see the state."""
+"""The student: the teacher's trunk and head, frozen, with z predicted from local input; it cannot see the state."""
 
 from torch import Tensor, nn
 

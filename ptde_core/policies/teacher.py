@@ -80,7 +80,7 @@ class Teacher(nn.Module):
 
 
 def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:
-    """z = mean + sigma * noise (reparameterised), or the mean itself where there is no noise."""
+    """Z = mean + sigma * noise (reparameterised), or the mean itself where there is no noise."""
     return mean if noise is None else torch.addcmul(mean, sigma, noise)
 
 

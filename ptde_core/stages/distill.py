@@ -1,4 +1,4 @@
-"""Stage 2 (paper, Algorithm 2, equation 3): fit the student to the teacher's z from HDF5 rows. It never reads the state.
+"""Stage 2 (paper, Algorithm 2, equation 3): fit the student to the teacher's z from HDF5 rows, never the state.
 
 Resumable: the order of rows is a function of the seed and the epoch, so the state to go on from is the networks, the
 optimiser and the number of the step.
@@ -185,7 +185,7 @@ def _fit(student: Student, split: Split, settings: DistillSettings, job: _Job, l
             optimiser.step()
             step += 1
             if step % SHOW_EVERY == 0 or step == settings.steps:
-                listen(Progress(STAGE, step, {"student_loss": float(loss)}))
+                listen(Progress(STAGE, step, {"student_loss": float(loss.detach())}))
             if interruption.requested or time.monotonic() - saved > SAVE_SECONDS:
                 _save(job, student, optimiser, step)
                 saved = time.monotonic()

@@ -1,5 +1,7 @@
 """The whole pipeline: the stages in a row. What is finished is skipped, what was interrupted goes on."""
 
+from pathlib import Path
+
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
@@ -39,7 +41,7 @@ def run(
     return _evaluated(folder, measured, evaluating) or evaluate(measured, evaluating, listen=listen)
 
 
-def _evaluated(folder: RunFolder, checkpoints: list, settings: EvaluateSettings) -> list[EvaluationEntry]:
+def _evaluated(folder: RunFolder, checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
     """The entries of an evaluation that has already been done just so; empty if there is none."""
     if not folder.evaluation.exists():
         return []

@@ -1,7 +1,6 @@
-"""teacher.pt, student.pt and the state to resume from: plain tensors and values, read without running any code in them."""
+"""teacher.pt, student.pt and the state to resume from: plain tensors and values; reading them runs no code."""
 
 import hashlib
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     torch.save({"schema": SCHEMA, "kind": kind, "code": code(), "packages": packages(), **content}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """episodes.h5: what a teacher saw and the information it gave, as flat rows of real steps, for distillation.
 
-Layout (schema 1). Attributes of the root: schema, alg, global_info, teacher_id, env fingerprint, backend, map, n_agents,
-n_actions, collect settings, code. Group `episodes`, one entry per episode: start (first row), length, seed, won,
-total_reward. Group `rows`, one row per real step (no padding): obs (R, N, O), last_action (R, N), available (R, N, A),
-action (R, N), reward (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if collected, state (R, S).
+Layout (schema 1). The root's attributes say where it all comes from. Group `episodes`, an entry per episode: start
+(its first row), length, seed, won, total_reward. Group `rows`, one row per real step, no padding: obs (R, N, O),
+last_action (R, N), available (R, N, A), action (R, N), reward (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was
+collected, state (R, S).
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,7 @@ def write_episodes(
         _column(rows, "z_sigma", z_sigma)
         if with_state:
             _column(rows, "state", [e.state[:-1] for e in episodes])
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_about(path: Path) -> dict[str, Any]:

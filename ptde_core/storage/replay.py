@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ _ROWS_WITH_LAST_VIEW = ("obs", "state", "available")
 _ROWS = ("actions", "reward")
 
 
-def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[np.generic]]:
+def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
     columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in (*_ROWS_WITH_LAST_VIEW, *_ROWS)}
     singles = {f.name for f in fields(Episode)} - set(columns)
     dtypes = {"seed": np.uint64}
@@ -85,7 +86,7 @@ def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _unpack(arrays: dict[str, NDArray[np.generic]]) -> list[Episode]:
+def _unpack(arrays: dict[str, NDArray[Any]]) -> list[Episode]:
     length = arrays["length"]
     ends, ends_with_view = np.cumsum(length), np.cumsum(length + 1)
     episodes = []

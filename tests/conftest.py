@@ -1,0 +1,33 @@
+"""Fixtures that several kinds of tests use: small settings and small trained runs on the built-in games."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptde_core.stages.settings import TrainTeacherSettings, train_teacher_settings
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.run_folder import RunFolder
+
+
+def game_settings(**changes: Any) -> TrainTeacherSettings:
+    """Settings that learn a small game within seconds."""
+    values = {
+        "env": "game",
+        "map": "personal-signal",
+        "steps": 3000,
+        "batch_episodes": 32,
+        "epsilon_steps": 2000,
+        "test_every": 1000,
+        "target_every_episodes": 50,
+        "learning_rate": 3e-3,
+    }
+    return train_teacher_settings(values | changes)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished teacher with agent-specific information on personal-signal. Tests must not write into it."""
+    run = RunFolder(Path(tmp_path_factory.mktemp("trained")) / "run")
+    train_teacher(game_settings(), run)
+    return run

@@ -1,0 +1,39 @@
+"""A batch of episodes: padding, masks derived from length, last actions."""
+
+import numpy as np
+import torch
+
+from ptde_core.base.batch import Episode, EpisodeBatch
+
+
+def episode(length: int, terminated: bool) -> Episode:
+    return Episode(
+        seed=1,
+        obs=np.full((length + 1, 2, 1), length, np.float32),
+        state=np.full((length + 1, 1), length, np.float32),
+        available=np.zeros((length + 1, 2, 3), np.bool_),
+        actions=np.full((length, 2), 2, np.int16),
+        reward=np.full(length, 0.5, np.float32),
+        terminated=terminated,
+        won=False,
+    )
+
+
+def test_padding_and_masks() -> None:
+    batch = EpisodeBatch.of([episode(2, True), episode(3, False)])
+    assert batch.real.tolist() == [[True, True, False], [True, True, True]]
+    assert batch.last.tolist() == [[False, True, False], [False, False, True]]
+    assert batch.terminated.tolist() == [[False, True, False], [False, False, False]]
+    assert batch.reward.tolist() == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]
+    assert batch.obs[0, :, 0, 0].tolist() == [2, 2, 2, 0]
+    assert batch.available[0, :, 0, 0].tolist() == [False, False, False, True]
+
+
+def test_the_last_action_of_the_first_view_is_none() -> None:
+    batch = EpisodeBatch.of([episode(2, True)])
+    assert batch.last_actions[0, :, 0].tolist() == [-1, 2, 2]
+    assert batch.last_actions.dtype == torch.int64
+
+
+def test_the_return_is_the_sum_of_rewards() -> None:
+    assert episode(3, True).total_reward == 1.5

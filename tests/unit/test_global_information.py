@@ -1,0 +1,72 @@
+"""The factored agent-hyper network against the plain one that builds every agent's weights, and the Gaussian's floor."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ptde_core.nets import global_information
+from ptde_core.nets.global_information import (
+    AgentHyper,
+    AgentSpecificInformation,
+    GaussianHeads,
+    StateContraction,
+    UnifiedInformation,
+)
+
+
+def plain(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
+    """The oracle: generate W_i as a matrix for every agent and step, and multiply (paper, Figure 2)."""
+    weights = hyper.weights(torch.relu(hyper.hidden(local)))  # (..., N, S*Z)
+    weights = weights.unflatten(-1, (hyper.state_size, hyper.output_size))  # (..., N, S, Z)
+    return torch.einsum("...s,...nsz->...nz", state, weights) + hyper.bias(local)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_factored_equals_plain_forward_and_backward(dtype: torch.dtype, tolerance: float, rows: int) -> None:
+    """300 rows cross a chunk boundary (256)."""
+    torch.manual_seed(0)
+    hyper = AgentHyper(input_size=20, state_size=30, hidden_size=16, output_size=12).to(dtype)
+    local = torch.randn(rows, 4, 20, dtype=dtype, requires_grad=True)
+    state = torch.randn(rows, 30, dtype=dtype, requires_grad=True)
+    factored, oracle = hyper(local, state), plain(hyper, local, state)
+    torch.testing.assert_close(factored, oracle, rtol=tolerance, atol=tolerance)
+    wanted = [local, state, *hyper.parameters()]
+    upstream = torch.randn_like(oracle) / rows
+    for ours, theirs in zip(
+        torch.autograd.grad(factored, wanted, upstream), torch.autograd.grad(oracle, wanted, upstream), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def test_the_contraction_passes_gradcheck_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(global_information, "ROWS_PER_CHUNK", 2)
+    state = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    a = torch.randn(5, 2, 4, dtype=torch.float64, requires_grad=True)
+    m = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(StateContraction.apply, (state, a, m))
+
+
+def test_leading_axes_may_be_many() -> None:
+    hyper = AgentHyper(5, 6, 4, 3)
+    local, state = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 6)
+    together = hyper(local, state)
+    assert together.shape == (2, 3, 4, 3)
+    torch.testing.assert_close(together[1, 2], hyper(local[1, 2], state[1, 2]))
+
+
+def test_the_variance_never_falls_below_its_floor() -> None:
+    heads = GaussianHeads(3, variance_floor=0.04)
+    with torch.no_grad():
+        heads.log_variance[-1].bias.fill_(-50.0)
+    _, sigma = heads(torch.randn(10, 3))
+    torch.testing.assert_close(sigma, torch.full_like(sigma, 0.2))
+
+
+def test_unified_information_is_equal_for_all_agents_and_agent_specific_is_not() -> None:
+    local, state = torch.randn(2, 3, 5), torch.randn(2, 7)
+    unified, _ = UnifiedInformation(7, 4, 0.01)(local, state)
+    specific, _ = AgentSpecificInformation(5, 7, 8, 4, 0.01)(local, state)
+    assert unified.shape == specific.shape == (2, 3, 4)
+    assert torch.equal(unified[:, 0], unified[:, 1])
+    assert not torch.allclose(specific[:, 0], specific[:, 1])

@@ -1,0 +1,74 @@
+"""TD(lambda) targets: numbers worked by hand, a slow forward version, and what padding and limits may not do."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ptde_core.learning.losses import masked_mean
+from ptde_core.learning.schedules import linear
+from ptde_core.learning.targets import td_lambda_targets
+
+
+def test_three_steps_by_hand() -> None:
+    """gamma 0.5, lambda 0.5, the world ends with step 2.
+
+    t=2: 4 (nothing follows). t=1: 2 + 0.5 * (0.5 * 6 + 0.5 * 4) = 4.5. t=0: 1 + 0.5 * (0.5 * 10 + 0.5 * 4.5) = 4.625.
+    """
+    targets = td_lambda_targets(
+        reward=torch.tensor([[1.0, 2.0, 4.0]]),
+        terminated=torch.tensor([[False, False, True]]),
+        last=torch.tensor([[False, False, True]]),
+        next_value=torch.tensor([[10.0, 6.0, 99.0]]),
+        gamma=0.5,
+        lam=0.5,
+    )
+    assert targets.tolist() == [[4.625, 4.5, 4.0]]
+
+
+def test_a_time_limit_bootstraps_and_an_end_does_not() -> None:
+    facts = {
+        "reward": torch.tensor([[1.0], [1.0]]),
+        "last": torch.tensor([[True], [True]]),
+        "next_value": torch.tensor([[10.0], [10.0]]),
+    }
+    targets = td_lambda_targets(terminated=torch.tensor([[True], [False]]), gamma=0.9, lam=0.6, **facts)
+    assert targets.flatten().tolist() == [1.0, 10.0]
+
+
+def slow_targets(reward: Tensor, length: int, ended: bool, next_value: Tensor, gamma: float, lam: float) -> list[float]:
+    """The forward view: G_t = (1 - lam) sum_n lam^(n-1) G_t^(n), the last n-step return taking all the weight left."""
+
+    def n_step(t: int, n: int) -> float:
+        total = sum(gamma**k * float(reward[t + k]) for k in range(n))
+        follows = 0.0 if ended and t + n == length else float(next_value[t + n - 1])
+        return total + gamma**n * follows
+
+    targets = []
+    for t in range(length):
+        left = length - t
+        parts = [(1 - lam) * lam ** (n - 1) * n_step(t, n) for n in range(1, left)]
+        targets.append(sum(parts) + lam ** (left - 1) * n_step(t, left))
+    return targets
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("ended", [True, False])
+def test_equal_to_the_slow_forward_view_whatever_stands_in_the_padding(lam: float, ended: bool) -> None:
+    chance = torch.Generator().manual_seed(1)
+    reward, next_value = torch.randn(4, 9, generator=chance), torch.randn(4, 9, generator=chance)
+    length = torch.tensor([9, 5, 1, 3])
+    steps = torch.arange(9)
+    last = steps == length[:, None] - 1
+    targets = td_lambda_targets(reward, last & ended, last, next_value, 0.9, lam)
+    for row, n in enumerate(length.tolist()):
+        expected = slow_targets(reward[row], n, ended, next_value[row], 0.9, lam)
+        torch.testing.assert_close(targets[row, :n], torch.tensor(expected))
+
+
+def test_masked_mean_ignores_what_is_masked() -> None:
+    values = torch.tensor([1.0, 3.0, float("inf"), float("nan")])
+    assert float(masked_mean(values, torch.tensor([True, True, False, False]))) == 2.0
+
+
+def test_linear_schedule_ends_where_it_says() -> None:
+    assert [linear(1.0, 0.05, 100, at) for at in (0, 50, 100, 10_000)] == pytest.approx([1.0, 0.525, 0.05, 0.05])

@@ -1,0 +1,126 @@
+"""The TD loss: a hand-worked number, double Q, masks, and nothing from padding."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ptde_core.algorithms.catalogue import MIXERS, build_learner
+from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.algorithms.settings import ValueDecompositionSettings
+from ptde_core.algorithms.value_decomposition import Team, pick, td_loss
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.nets.mixers import SumMixer
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.teacher import Unrolled
+
+SPEC = PersonalSignalGame.spec
+
+
+def episode(length: int, seed: int, terminated: bool = True) -> Episode:
+    chance = np.random.default_rng(seed)
+    n, a = SPEC.n_agents, SPEC.n_actions
+    available = chance.random((length + 1, n, a)) < 0.7
+    available[..., 0] = True
+    return Episode(
+        seed=seed,
+        obs=chance.normal(size=(length + 1, n, SPEC.obs_size)).astype(np.float32),
+        state=chance.normal(size=(length + 1, SPEC.state_size)).astype(np.float32),
+        available=available,
+        actions=np.zeros((length, n), np.int16),
+        reward=chance.normal(size=length).astype(np.float32),
+        terminated=terminated,
+        won=False,
+    )
+
+
+class FixedValues(nn.Module):
+    """Stands in for a teacher: the same action values whatever it sees."""
+
+    noise_size = 0
+
+    def __init__(self, values: list[list[float]]) -> None:
+        super().__init__()
+        self.values = torch.tensor(values)  # (T+1, A), one agent
+
+    def unroll(self, batch: EpisodeBatch, noise: Any) -> Unrolled:
+        return Unrolled(self.values[None, :, None, :], None)
+
+
+def test_double_q_by_hand() -> None:
+    """One agent, one step, no end. The online net prefers action 1 next (0.9), but it is not available; of the rest it
+    prefers 2 (0.5), which the target net values at 3: goal = 1 + 0.5 * 3 = 2.5; taken = 0.25; loss = 2.25^2 = 5.0625.
+    """
+    batch = EpisodeBatch(
+        obs=torch.zeros(1, 2, 1, 1),
+        state=torch.zeros(1, 2, 1),
+        available=torch.tensor([[[[True] * 3], [[True, False, True]]]]),
+        actions=torch.tensor([[[1]]]),
+        reward=torch.tensor([[1.0]]),
+        terminated=torch.tensor([[False]]),
+        length=torch.tensor([1]),
+    )
+    online = Team(FixedValues([[0.0, 0.25, 0.0], [0.1, 0.9, 0.5]]), SumMixer())  # type: ignore[arg-type]  # a stand-in
+    target = Team(FixedValues([[9.0, 9.0, 9.0], [7.0, 8.0, 3.0]]), SumMixer())  # type: ignore[arg-type]  # a stand-in
+    loss, log = td_loss(online, target, batch, None, ValueDecompositionSettings(gamma=0.5))
+    assert float(loss) == 5.0625
+    assert {key: float(value) for key, value in log.items()} == {
+        "td_loss": 5.0625,
+        "td_error_abs": 2.25,
+        "q_taken_mean": 0.25,
+        "target_mean": 2.5,
+    }
+
+
+@pytest.mark.parametrize("alg", sorted(MIXERS))
+@pytest.mark.parametrize("info", ["none", "unified", "agent-specific"])
+def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None:
+    settings = ValueDecompositionSettings()
+    learner = build_learner(alg, SPEC, NetworkSettings(global_info=info), settings, seed=1)  # type: ignore[arg-type]
+    batch = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False)])
+    longer = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False), episode(9, 3)])
+    longer = replace(longer, **{key: value[:2] for key, value in vars(longer).items()})  # drop the long one, keep its T
+    z = learner.teacher.noise_size
+    noise = torch.randn(2, 2, 10, SPEC.n_agents, z)
+
+    def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
+        steps = batch.obs.shape[1]
+        drawn = (noise[0, :, :steps], noise[1, :, :steps]) if z else None
+        loss, _ = td_loss(learner.online, learner.target, batch, drawn, settings)
+        return [loss, *torch.autograd.grad(loss, list(learner.online.parameters()), allow_unused=True)]
+
+    for short, long in zip(loss_and_gradients(batch), loss_and_gradients(longer), strict=True):
+        torch.testing.assert_close(short, long, rtol=1e-4, atol=1e-6)
+
+
+def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
+    def weights(seed: int) -> Tensor:
+        learner = build_learner("qmix", SPEC, NetworkSettings(), ValueDecompositionSettings(), seed)
+        learner.learn(EpisodeBatch.of([episode(3, 1)]))
+        return torch.cat([p.flatten() for p in learner.online.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+def test_no_gradient_reaches_the_target_networks() -> None:
+    learner = build_learner("qmix", SPEC, NetworkSettings(), ValueDecompositionSettings(), 1)
+    before = {key: value.clone() for key, value in learner.target.state_dict().items()}
+    learner.learn(EpisodeBatch.of([episode(3, 1)]))
+    assert all(torch.equal(before[key], value) for key, value in learner.target.state_dict().items())
+    learner.copy_to_target()
+    online = learner.online.state_dict()
+    assert all(torch.equal(online[key], value) for key, value in learner.target.state_dict().items())
+
+
+def test_pick() -> None:
+    assert pick(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[1, 0]])).tolist() == [[2.0, 3.0]]
+
+
+def test_names_are_those_of_the_papers_tables() -> None:
+    assert [teacher_name("qmix", info) for info in ("none", "unified", "agent-specific")] == ["QMIX", "QMIX_UGI", "QMIX_SGI"]
+    assert student_name("qmix", "agent-specific") == "QMIX_ASGKD"
