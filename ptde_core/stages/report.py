@@ -1,0 +1,353 @@
+"""Collect finished runs into one plain data structure: what was measured, how sure it is, and what was left out.
+
+Nothing here formats a number; `report_formats.py` does. Runs of different backends, or of different versions of
+one, never meet in a section; runs whose settings differ in more than the seed never meet in a row.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import generator
+from ptde_core.scores.intervals import (
+    Interval,
+    MeanStd,
+    PairedOutcomes,
+    interquartile_mean,
+    interquartile_mean_interval,
+    mean_std,
+    retention_interval,
+    win_rate_interval,
+)
+from ptde_core.scores.published import published_retention, published_win_rate
+from ptde_core.scores.tally import Tally, retention
+from ptde_core.storage.evaluation_file import EvaluationEntry, ZSource, read_evaluation
+from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
+from ptde_core.storage.status import read_state
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+Execution = Literal["centralized", "decentralized"]
+
+PRR_TEACHER_Z: ZSource = "sampled"  # the paper's way to run the teacher; the PRR's denominator
+# Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
+# wherever its file lies), and how often the state to resume from is saved.
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds"})
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One policy of one training seed, evaluated."""
+
+    run: str
+    train_seed: int
+    tally: Tally
+    mean_return: float
+    mean_length: float  # env steps
+    env_steps: int  # of its training
+    evaluation_seed: int
+    machine: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Retention:
+    """PRR of a student: pooled over the training seeds whose teacher was evaluated on the same episodes.
+
+    Args:
+        student_name, teacher_name: table names; the teacher's is "" where no teacher was found.
+        student, teacher: the tallies that are divided; None where no teacher was found.
+        ratio: None where the teacher never won or was not found.
+        interval: 95 %, over paired episodes; None where `ratio` is.
+        train_seeds: the seeds that are in it.
+        unpaired: the seeds that are not, for want of their teacher on the same episodes.
+    """
+
+    student_name: str
+    teacher_name: str
+    student: Tally | None
+    teacher: Tally | None
+    ratio: float | None
+    interval: Interval | None
+    train_seeds: tuple[int, ...]
+    unpaired: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One map, algorithm and source of z, over training seeds.
+
+    Args:
+        name: as the paper's tables print it ("QMIX_SGI").
+        variant: what tells this row from others of that name ("steps=20000"); "" where nothing has to.
+        tally: all seeds' episodes pooled; `interval` is its 95 % interval.
+        over_seeds, iqm_interval: None below two seeds.
+        retention: of a student; None for a teacher.
+        paper, paper_retention: the paper's figures for this map and name, None where it has none. They are of the
+            benchmark named by `scores.published.benchmark_for`, which may not be this backend.
+    """
+
+    map: str
+    name: str
+    policy: str
+    alg: str
+    global_info: str
+    z: ZSource
+    execution: Execution
+    variant: str
+    seeds: tuple[SeedScore, ...]
+    tally: Tally
+    interval: Interval
+    over_seeds: MeanStd | None
+    iqm: float
+    iqm_interval: Interval | None
+    retention: Retention | None
+    paper: MeanStd | None
+    paper_retention: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """All scores of one version of one backend."""
+
+    backend: str
+    version: str
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is not counted, its state, and why."""
+
+    run: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `ptde report` shows."""
+
+    sections: tuple[Section, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An evaluated policy and the run it comes from."""
+
+    run: RunFolder
+    settings: Mapping[str, Any]
+    time: str  # when the run reached its state; ISO 8601
+    entry: EvaluationEntry
+
+
+def report(roots: list[Path], seed: int = 0) -> Report:
+    """Collect all runs below the given folders.
+
+    A run that is not finished, was not evaluated, cannot be read, or repeats another one is listed, not counted.
+
+    Args:
+        roots: folders that hold runs, at any depth.
+        seed: decides the bootstrap's draws; equal seeds give equal intervals, whatever else is in the report.
+
+    Raises:
+        PtdeError: a folder does not exist, or there is no run below any of them.
+    """
+    runs = find_runs(roots)
+    if not runs:
+        raise PtdeError(f"no runs below {', '.join(map(str, roots))}", "make one, for example `ptde run --map 3m`")
+    read = [_read(run) for run in runs]
+    evaluated, repeats = _without_repeats([one for one in read if not isinstance(one, LeftOut)])
+    left_out = [*(one for one in read if isinstance(one, LeftOut)), *repeats]
+    found = [one for run_entries in evaluated for one in run_entries]
+    sections = []
+    for (backend, version), of_backend in _grouped(found, lambda one: (one.entry.backend, one.entry.backend_version)):
+        scores = [_score(variant, row, of_backend, seed) for variant, row in _rows(of_backend)]
+        sections.append(Section(backend, version, tuple(sorted(scores, key=_order))))
+    return Report(
+        sections=tuple(sorted(sections, key=lambda section: (section.backend, section.version))),
+        left_out=tuple(sorted(left_out, key=lambda one: one.run)),
+    )
+
+
+def retention_of(
+    students: Sequence[EvaluationEntry], evaluated: Iterable[EvaluationEntry], rng: np.random.Generator
+) -> Retention:
+    """PRR of one kind of student over its training seeds (one entry each).
+
+    A student's teacher is the entry among `evaluated` with its `teacher_id`, z sampled, and the same evaluation seed
+    and episodes.
+    """
+    teachers: dict[str, list[EvaluationEntry]] = defaultdict(list)
+    for entry in evaluated:
+        if entry.policy == "teacher" and entry.z == PRR_TEACHER_Z:
+            teachers[entry.teacher_id].append(entry)
+    pairs: list[tuple[EvaluationEntry, EvaluationEntry]] = []
+    unpaired: list[int] = []
+    for student in students:
+        same = [teacher for teacher in teachers[student.teacher_id] if _same_episodes(student, teacher)]
+        if same:
+            pairs.append((student, same[0]))
+        else:
+            unpaired.append(student.train_seed)
+    name = students[0].name
+    if not pairs:
+        return Retention(name, "", None, None, None, None, (), tuple(unpaired))
+    student_tally = Tally.of(won for student, _ in pairs for won in student.episodes.won)
+    teacher_tally = Tally.of(won for _, teacher in pairs for won in teacher.episodes.won)
+    outcomes = [PairedOutcomes(np.array(s.episodes.won, bool), np.array(t.episodes.won, bool)) for s, t in pairs]
+    return Retention(
+        student_name=name,
+        teacher_name=pairs[0][1].name,
+        student=student_tally,
+        teacher=teacher_tally,
+        ratio=retention(student_tally, teacher_tally),
+        interval=retention_interval(outcomes, rng),
+        train_seeds=tuple(student.train_seed for student, _ in pairs),
+        unpaired=tuple(unpaired),
+    )
+
+
+def execution_of(entry: EvaluationEntry) -> Execution:
+    """Centralized where playing needs the global state: a teacher that is given global information."""
+    return "centralized" if entry.policy == "teacher" and entry.global_info != "none" else "decentralized"
+
+
+def _same_episodes(one: EvaluationEntry, other: EvaluationEntry) -> bool:
+    return one.evaluation_seed == other.evaluation_seed and one.episodes.seed == other.episodes.seed
+
+
+def _read(run: RunFolder) -> list[_Found] | LeftOut:
+    """The run's evaluated policies, or why it is not counted."""
+    name = str(run.path)
+    try:
+        state = read_state(run)
+        status = read_json(run.status, "status of a run")
+        if state != "finished":
+            return LeftOut(name, state, status["reason"] or "not finished")
+        if not run.evaluation.exists():
+            return LeftOut(name, state, f"not evaluated: `ptde evaluate {run.teacher}`")
+        entries = [entry for entry in read_evaluation(run.evaluation).entries if entry.episodes.seed]
+        if not entries:
+            return LeftOut(name, state, f"its evaluation holds no episode: `ptde evaluate {run.teacher}`")
+        settings = read_json(run.config, "settings file")
+    except PtdeError as error:
+        return LeftOut(name, "unreadable", str(error))
+    except (KeyError, TypeError):
+        return LeftOut(name, "unreadable", f"{run.status} is not the status of a run")
+    return [_Found(run, settings, status["time"], entry) for entry in entries]
+
+
+def _without_repeats(runs: list[list[_Found]]) -> tuple[list[list[_Found]], list[LeftOut]]:
+    """Keep the newest of runs that are the same experiment with the same seed: a repeat is no further seed."""
+
+    def experiment(run: list[_Found]) -> tuple[object, ...]:
+        entry = run[0].entry
+        return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(run[0].settings))
+
+    kept, repeats = [], []
+    for (_, _, _, train_seed, _), same in _grouped(runs, experiment):
+        newest = max(same, key=lambda run: run[0].time)
+        kept.append(newest)
+        for run in same:
+            if run is not newest:
+                why = f"repeats seed {train_seed} of {newest[0].run.path}, which is newer"
+                repeats.append(LeftOut(str(run[0].run.path), "finished", why))
+    return kept, repeats
+
+
+def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, str(settings[key])) for key in sorted(settings) if key not in MAY_DIFFER)
+
+
+def _rows(found: list[_Found]) -> list[tuple[str, list[_Found]]]:
+    """Split into rows of equal map, name, z, checkpoint and settings; each with what tells it from its namesakes."""
+    rows = []
+    for _, namesakes in _grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z)):
+        checkpoints = {one.entry.checkpoint for one in namesakes}
+        differing = _differing([one.settings for one in namesakes])
+
+        def variant(one: _Found, several: bool = len(checkpoints) > 1, keys: list[str] = differing) -> str:
+            parts = [one.entry.checkpoint] if several else []
+            return ", ".join([*parts, *(f"{key}={one.settings.get(key, 'not set')}" for key in keys)])
+
+        rows.extend(_grouped(namesakes, variant))
+    return rows
+
+
+def _differing(settings: list[Mapping[str, Any]]) -> list[str]:
+    keys = sorted({key for one in settings for key in one} - MAY_DIFFER)
+    return [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
+
+
+def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int) -> Score:
+    row = sorted(row, key=lambda one: one.entry.train_seed)
+    entries = [one.entry for one in row]
+    first = entries[0]
+    seeds = tuple(_seed_score(one) for one in row)
+    rates = [one.tally.rate for one in seeds]
+    tally = Tally.of(won for entry in entries for won in entry.episodes.won)
+
+    def rng(purpose: str) -> np.random.Generator:
+        # Named by the row, so that a row's interval does not depend on which other rows there are.
+        row_name = [first.backend, first.backend_version, first.map, first.name, first.z, variant]
+        return generator(seed, " ".join(["report", purpose, *row_name]))
+
+    return Score(
+        map=first.map,
+        name=first.name,
+        policy=first.policy,
+        alg=first.alg,
+        global_info=first.global_info,
+        z=first.z,
+        execution=execution_of(first),
+        variant=variant,
+        seeds=seeds,
+        tally=tally,
+        interval=win_rate_interval(tally),
+        over_seeds=mean_std(rates),
+        iqm=interquartile_mean([rates]),
+        iqm_interval=interquartile_mean_interval([rates], rng("iqm")),
+        retention=(
+            retention_of(entries, [one.entry for one in of_backend], rng("prr")) if first.policy == "student" else None
+        ),
+        # The paper ran its teachers with z sampled, so its figure stands beside no other row of that name.
+        paper=None if first.z == "mean" else published_win_rate(first.backend, first.map, first.name),
+        paper_retention=published_retention(first.backend, first.map, first.name),
+    )
+
+
+def _seed_score(one: _Found) -> SeedScore:
+    entry = one.entry
+    return SeedScore(
+        run=str(one.run.path),
+        train_seed=entry.train_seed,
+        tally=Tally.of(entry.episodes.won),
+        mean_return=float(np.mean(entry.episodes.total_reward)),
+        mean_length=float(np.mean(entry.episodes.length)),
+        env_steps=entry.env_steps,
+        evaluation_seed=entry.evaluation_seed,
+        machine=entry.machine,
+        code=entry.code,
+    )
+
+
+def _order(score: Score) -> tuple[str, str, str, int, str, str, int]:
+    """Rows in the paper's order: centralized first; then by algorithm, students before the plain algorithm."""
+    info = ("unified", "agent-specific", "none").index(score.global_info)
+    z = ("sampled", "mean", "student", "none").index(score.z)
+    return (score.map, score.execution, score.alg, info, score.name, score.variant, z)
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
+    """Items of equal key together, in the order in which the keys first appear."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())

@@ -1,0 +1,330 @@
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.scores.intervals import MeanStd
+from ptde_core.scores.tally import Tally
+from ptde_core.stages.report import Report, Score, report
+from ptde_core.stages.report_formats import FORMATS, evaluation_tables, render, report_tables
+from ptde_core.stages.tables import Table, markdown
+from ptde_core.storage.evaluation_file import EvaluationEntry, Played, ZSource, add_entries
+from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.status import write_status
+
+GOLDEN = Path(__file__).with_name("golden")
+RUNS = Path("runs")
+
+
+def played(wins: int, episodes: int, evaluation_seed: int = 0) -> Played:
+    """The first `wins` of the list are won, with return 20 and length 30; the others lost, return 10, length 60."""
+    won = [k < wins for k in range(episodes)]
+    return Played(
+        seed=[int(one) for one in episode_seeds(evaluation_seed, "evaluate", 0, episodes)],
+        won=won,
+        total_reward=[20.0 if one else 10.0 for one in won],
+        length=[30 if one else 60 for one in won],
+    )
+
+
+def entry(z: ZSource, wins: int, **changes: Any) -> EvaluationEntry:
+    policy = "student" if z == "student" else "teacher"
+    name = {"student": "QMIX_ASGKD", "none": "QMIX"}.get(z, "QMIX_SGI")
+    facts: dict[str, Any] = {
+        "name": name,
+        "policy": policy,
+        "z": z,
+        "alg": "qmix",
+        "global_info": "none" if z == "none" else "agent-specific",
+        "checkpoint": f"{policy}.pt",
+        "teacher_id": "abc",
+        "backend": "skirmish",
+        "backend_version": "1",
+        "map": "3m",
+        "train_seed": 1,
+        "env_steps": 150_020,
+        "evaluation_seed": 0,
+        "machine": "2 cores, Some CPU, 8 GiB, Linux x86_64",
+        "code": "0.1.0+1a2b3c4",
+        "episodes": played(wins, 320, changes.get("evaluation_seed", 0)),
+    }
+    return EvaluationEntry(**{**facts, **changes})
+
+
+def add_run(name: str, entries: Sequence[EvaluationEntry], **settings: Any) -> RunFolder:
+    """A finished run in ./runs."""
+    run = RunFolder(RUNS / name)
+    first = entries[0] if entries else entry("sampled", 0)
+    of_entry = {"map": first.map, "seed": first.train_seed, "alg": first.alg, "global_info": first.global_info}
+    write_json(run.config, {"steps": 150_000, "checkpoint_seconds": 60.0, **of_entry, **settings})
+    write_status(run, "finished")
+    if entries:
+        add_entries(run.evaluation, list(entries))
+    return run
+
+
+def pipeline(map_name: str, seed: int, sampled: int, mean: int, student: int, **changes: Any) -> list[EvaluationEntry]:
+    """A teacher with z sampled and mean, and its student."""
+    facts = {"map": map_name, "train_seed": seed, "teacher_id": f"{map_name} {seed}", **changes}
+    return [entry("sampled", sampled, **facts), entry("mean", mean, **facts), entry("student", student, **facts)]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RUNS.mkdir()
+
+
+def one_run() -> None:
+    add_run("3m", pipeline("3m", 1, 312, 316, 300))
+
+
+def many_runs() -> None:
+    """Two maps of the paper and 3m; three seeds; a plain QMIX; a second backend; runs that do not count."""
+    one_run()
+    for seed, (sampled, mean, student) in enumerate([(310, 312, 280), (300, 310, 250), (290, 300, 265)], start=1):
+        add_run(f"3s_vs_5z-{seed}", pipeline("3s_vs_5z", seed, sampled, mean, student, env_steps=2_000_100))
+    for seed, wins in enumerate([40, 0, 96], start=1):
+        add_run(f"qmix-{seed}", [entry("none", wins, map="3s_vs_5z", train_seed=seed, env_steps=2_000_100)])
+    add_run("3s_vs_8z", pipeline("3s_vs_8z", 1, 0, 1, 0, env_steps=10_000_000))
+    add_run("football", pipeline("academy_counterattack_easy", 1, 260, 270, 230, backend="football"))
+    add_run("fresh", [])
+    write_status(RunFolder(RUNS / "broken"), "failed", "OSError: disk full")
+    write_status(RunFolder(RUNS / "stopped"), "interrupted", "stopped by the user")
+
+
+def only_score(found: Report, **facts: str) -> Score:
+    scores = [score for section in found.sections for score in section.scores]
+    (score,) = [one for one in scores if all(getattr(one, key) == value for key, value in facts.items())]
+    return score
+
+
+def check_golden(name: str, text: str) -> None:
+    """Compare with the kept text. A wanted change: run with PTDE_REWRITE_GOLDEN=1, and read the diff."""
+    path = GOLDEN / name
+    if os.environ.get("PTDE_REWRITE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_row_keeps_its_parts() -> None:
+    many_runs()
+    score = only_score(report([RUNS]), map="3s_vs_5z", name="QMIX_SGI", z="sampled")
+    assert [(one.train_seed, one.tally) for one in score.seeds] == [
+        (1, Tally(310, 320)),
+        (2, Tally(300, 320)),
+        (3, Tally(290, 320)),
+    ]
+    assert score.tally == Tally(900, 960)
+    assert score.over_seeds == pytest.approx((0.9375, 10 / 320))  # 290, 300, 310 of 320: deviation 10 episodes
+    assert score.paper == MeanStd(0.992, 0.006)
+    assert score.iqm == pytest.approx(0.9375)
+    assert score.seeds[0].mean_return == pytest.approx((310 * 20 + 10 * 10) / 320)
+    assert score.seeds[0].mean_length == pytest.approx((310 * 30 + 10 * 60) / 320)
+
+
+def test_retention_pools_pairs_and_uses_the_teacher_with_z_sampled() -> None:
+    many_runs()
+    kept = only_score(report([RUNS]), map="3s_vs_5z", name="QMIX_ASGKD").retention
+    assert kept is not None
+    assert kept.teacher_name == "QMIX_SGI"
+    assert (kept.student, kept.teacher) == (Tally(795, 960), Tally(900, 960))
+    assert kept.ratio == pytest.approx(795 / 900)
+    assert kept.interval is not None
+    assert kept.interval.low < 795 / 900 < kept.interval.high
+    assert kept.train_seeds == (1, 2, 3)
+
+
+def test_the_papers_figure_stands_beside_z_sampled_only() -> None:
+    many_runs()
+    found = report([RUNS])
+    assert only_score(found, map="3s_vs_5z", name="QMIX_SGI", z="mean").paper is None
+    assert only_score(found, map="3m", name="QMIX_ASGKD").paper is None
+    assert only_score(found, map="3s_vs_5z", name="QMIX_ASGKD").paper_retention == 0.894
+
+
+def test_retention_is_undefined_where_the_teacher_never_wins() -> None:
+    many_runs()
+    found = report([RUNS])
+    kept = only_score(found, map="3s_vs_8z", name="QMIX_ASGKD").retention
+    assert kept is not None
+    assert kept.ratio is None
+    assert kept.interval is None
+    text = render(found, "markdown")
+    assert "No PRR for QMIX_ASGKD on 3s_vs_8z: its teacher won none of 320 episodes." in text
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        entry("mean", 300),  # not sampled
+        entry("sampled", 300, teacher_id="another"),
+        entry("sampled", 300, evaluation_seed=5),
+        entry("sampled", 300, episodes=played(300, 321)),
+    ],
+    ids=["mean", "another teacher", "another seed", "another list"],
+)
+def test_a_student_is_compared_on_its_own_teachers_episodes_only(teacher: EvaluationEntry) -> None:
+    add_run("a", [teacher, entry("student", 280)])
+    found = report([RUNS])
+    kept = only_score(found, name="QMIX_ASGKD").retention
+    assert kept is not None
+    assert kept.ratio is None
+    assert kept.unpaired == (1,)
+    assert "was not evaluated with z sampled on the same episodes" in render(found, "markdown")
+
+
+def test_backends_and_their_versions_never_meet() -> None:
+    add_run("a", [entry("sampled", 300)])
+    add_run("b", [entry("sampled", 200, backend_version="2", train_seed=2)])
+    add_run("c", [entry("sampled", 100, backend="smac", train_seed=3)])
+    found = report([RUNS])
+    places = [(one.backend, one.version, len(one.scores)) for one in found.sections]
+    assert places == [("skirmish", "1", 1), ("skirmish", "2", 1), ("smac", "1", 1)]
+    titles = [table.title for table in report_tables(found)]
+    assert titles[0] == "Win rates on skirmish (not SMAC), version 1"
+    assert titles[4] == "Win rates on smac, version 1"
+
+
+def test_runs_of_other_settings_are_another_row() -> None:
+    add_run("a", [entry("sampled", 300)], n_envs=8, td_lambda=0.6)
+    add_run("b", [entry("sampled", 310, train_seed=2)], n_envs=8, td_lambda=0.6, checkpoint_seconds=5.0)
+    add_run("c", [entry("sampled", 100, train_seed=2)], n_envs=8, td_lambda=0.0)
+    scores = report([RUNS]).sections[0].scores
+    assert [(score.variant, score.tally) for score in scores] == [
+        ("td_lambda=0.0", Tally(100, 320)),
+        ("td_lambda=0.6", Tally(610, 640)),
+    ]
+
+
+def test_two_students_of_one_run_are_two_rows() -> None:
+    add_run("a", [entry("sampled", 300), entry("student", 200), entry("student", 250, checkpoint="recurrent.pt")])
+    table = report_tables(report([RUNS]))[0]
+    assert [row[1] for row in table.rows] == [
+        "QMIX_SGI",
+        "QMIX_ASGKD (recurrent.pt)",
+        "QMIX_ASGKD (student.pt)",
+        "QMIX_ASGKD / QMIX_SGI (recurrent.pt)",
+        "QMIX_ASGKD / QMIX_SGI (student.pt)",
+    ]
+
+
+def test_a_repeat_of_a_run_is_no_further_seed() -> None:
+    old = add_run("z-older", [entry("sampled", 100)])
+    write_json(old.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})
+    add_run("newer", [entry("sampled", 300)])
+    found = report([RUNS])
+    assert only_score(found, name="QMIX_SGI").tally == Tally(300, 320)
+    assert [(one.run, one.why) for one in found.left_out] == [
+        ("runs/z-older", "repeats seed 1 of runs/newer, which is newer")
+    ]
+
+
+def test_what_is_not_finished_or_not_readable_is_listed_and_never_counted() -> None:
+    one_run()
+    cut = add_run("cut", pipeline("3m", 2, 312, 316, 300))
+    cut.evaluation.write_text(cut.evaluation.read_text()[:1000])
+    write_status(add_run("failed", pipeline("3m", 3, 312, 316, 300)), "failed", "out of memory")
+    write_status(add_run("running", pipeline("3m", 4, 312, 316, 300)), "running")
+    write_json(add_run("foreign", pipeline("3m", 5, 312, 316, 300)).status, {"hello": 1})
+    add_run("empty", [entry("sampled", 0, episodes=played(0, 0), train_seed=6)])
+    found = report([RUNS])
+    assert [(one.run, one.state) for one in found.left_out] == [
+        ("runs/cut", "unreadable"),
+        ("runs/empty", "finished"),
+        ("runs/failed", "failed"),
+        ("runs/foreign", "unreadable"),
+        ("runs/running", "running"),
+    ]
+    assert [len(score.seeds) for score in found.sections[0].scores] == [1, 1, 1]
+
+
+def test_only_what_is_below_the_given_folders() -> None:
+    many_runs()
+    found = report([RUNS / "3s_vs_5z-2"])
+    assert {score.map for score in found.sections[0].scores} == {"3s_vs_5z"}
+    assert all(len(score.seeds) == 1 for score in found.sections[0].scores)
+
+
+def test_intervals_depend_on_the_seed_alone() -> None:
+    one_run()
+    alone = only_score(report([RUNS]), map="3m", name="QMIX_ASGKD").retention
+    many_runs()
+    among_others = only_score(report([RUNS]), map="3m", name="QMIX_ASGKD").retention
+    assert alone == among_others
+    assert alone != only_score(report([RUNS], seed=1), map="3m", name="QMIX_ASGKD").retention
+
+
+def test_no_folder_and_no_runs() -> None:
+    with pytest.raises(PtdeError, match="no folder at nowhere"):
+        report([Path("nowhere")])
+    with pytest.raises(PtdeError, match="no runs below runs; make one, for example `ptde run --map 3m`"):
+        report([RUNS])
+
+
+def test_nothing_but_left_out_runs() -> None:
+    add_run("fresh", [])
+    found = report([RUNS])
+    assert [table.title for table in report_tables(found)] == ["Not counted"]
+    assert all(render(found, name) for name in FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("report_format", "ending"), [("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex")]
+)
+def test_every_format_against_its_golden_file(report_format: str, ending: str) -> None:
+    many_runs()
+    check_golden(f"report.{ending}", render(report([RUNS]), report_format))
+
+
+def test_one_run_against_its_golden_file() -> None:
+    one_run()
+    check_golden("report_one_run.md", render(report([RUNS]), "markdown"))
+
+
+def test_an_evaluation_against_its_golden_file() -> None:
+    tables = evaluation_tables([*pipeline("3m", 1, 312, 316, 300), entry("none", 0, map="8m")])
+    check_golden("evaluation.md", "\n".join(markdown(table) for table in tables))
+
+
+def test_all_formats_have_a_golden_file() -> None:
+    assert set(FORMATS) == {"markdown", "csv", "json", "latex"}
+
+
+def test_json_is_strict_and_csv_has_one_line_per_score() -> None:
+    many_runs()
+    found = report([RUNS])
+    scores = [score for section in found.sections for score in section.scores]
+    value = json.loads(render(found, "json"))
+    assert sum(len(section["scores"]) for section in value["sections"]) == len(scores)
+    assert len(render(found, "csv").splitlines()) == 1 + len(scores)
+
+
+def test_an_unknown_format() -> None:
+    one_run()
+    with pytest.raises(PtdeError, match="no report format named 'html'; choose from markdown, csv, json, latex"):
+        render(report([RUNS]), "html")
+
+
+def test_latex_escapes_and_balances() -> None:
+    many_runs()
+    text = render(report([RUNS]), "latex")
+    body = text.partition("\n")[2]
+    assert body.count(r"\begin{") == body.count(r"\end{")
+    assert body.count("{") == body.count("}")
+    assert r"QMIX\_SGI" in body
+    assert text.isascii()
+    for line in body.splitlines():
+        assert "%" not in line.replace(r"\%", "")
+        assert "_" not in line.replace(r"\_", "")
+
+
+def test_a_table_refuses_rows_of_another_width() -> None:
+    with pytest.raises(ValueError, match="not all 2 cells long"):
+        Table("t", ("a", "b"), ((("1", "2"), ("3",)),), text_columns=1)
