@@ -39,6 +39,8 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
     if not path.is_file():
         raise PtdeError(f"no {wanted} at {path}", "check the path; `ptde train-teacher` writes teacher.pt")
     try:
+        if not zipfile.is_zipfile(path):  # what torch.save writes is one; older pickles would only earn a warning
+            raise zipfile.BadZipFile
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile):
         raise PtdeError(f"{path} is not a readable checkpoint", f"give a {wanted} written by ptde") from None

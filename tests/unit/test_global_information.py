@@ -1,4 +1,4 @@
-"""The factored agent-hyper network against the plain one that builds every agent's weights, and the Gaussian's floor."""
+"""The factored agent-hyper network against the plain one that builds every agent's weights; the Gaussian's floor."""
 
 import pytest
 import torch

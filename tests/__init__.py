@@ -1,0 +1,1 @@
+"""Tests by kind: unit, invariants, contracts, learning, cli."""

@@ -1,0 +1,147 @@
+"""Interrupted is uninterrupted: kill -9, Ctrl-C and resume give the tensors that an undisturbed training gives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Event, Progress
+from ptde_core.stages.collect import collect
+from ptde_core.stages.distill import distill
+from ptde_core.stages.settings import CollectSettings, DistillSettings
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.status import read_state
+from tests.conftest import game_settings
+
+SETTINGS: dict[str, Any] = {"steps": 2500, "checkpoint_seconds": 0.0, "replay_episodes": 300, "batch_episodes": 16}
+
+PROGRAM = """
+import sys, time
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.run_folder import RunFolder
+from tests.conftest import game_settings
+from tests.invariants.test_resume import SETTINGS
+from pathlib import Path
+run = RunFolder(Path(sys.argv[1]))
+train_teacher(game_settings(**SETTINGS), run, resume=True, listen=lambda event: time.sleep(0.005))
+"""
+
+
+def networks(run: RunFolder) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_checkpoint(run.teacher, "teacher")["networks"]
+    return found
+
+
+def metrics_without_clocks(run: RunFolder) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("env_steps_per_s", "play_share")} for line in lines]
+
+
+def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
+    first, second = networks(one), networks(other)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert metrics_without_clocks(one) == metrics_without_clocks(other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    run = RunFolder(tmp_path_factory.mktemp("undisturbed") / "run")
+    train_teacher(game_settings(**SETTINGS), run)
+    return run
+
+
+def test_the_same_seed_gives_the_same_teacher_bit_for_bit(undisturbed: RunFolder, tmp_path: Path) -> None:
+    again = RunFolder(tmp_path / "again")
+    train_teacher(game_settings(**SETTINGS), again)
+    assert_equal_runs(undisturbed, again)
+    other = RunFolder(tmp_path / "other")
+    train_teacher(game_settings(**SETTINGS, seed=2), other)
+    assert not torch.equal(networks(undisturbed)["trunk.encode.weight"], networks(other)["trunk.encode.weight"])
+
+
+def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    root = Path(__file__).parents[2]
+    for wanted in (3, 6):  # killed twice, each time once some metrics and states have been written
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(run.path)], cwd=root)
+        state, saves, before = run.resume / "state.pt", 0, None
+        deadline = time.monotonic() + 60
+        while saves < wanted and process.poll() is None and time.monotonic() < deadline:
+            now = state.stat().st_mtime_ns if state.exists() else None
+            saves += now != before
+            before = now
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert read_state(run) == "interrupted"
+    train_teacher(game_settings(**SETTINGS), run, resume=True)
+    assert read_state(run) == "finished"
+    assert not run.resume.exists()
+    assert_equal_runs(undisturbed, run)
+
+
+def test_ctrl_c_saves_and_resume_goes_on(undisturbed: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress) and event.done > 1000:
+            signal.raise_signal(signal.SIGINT)
+
+    settings = game_settings(**SETTINGS | {"checkpoint_seconds": 1000.0})
+    with pytest.raises(KeyboardInterrupt):
+        train_teacher(settings, run, listen=interrupt)
+    assert read_state(run) == "interrupted"
+    train_teacher(settings, run, resume=True)
+    assert_equal_runs(undisturbed, run)
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(undisturbed: RunFolder) -> None:
+    before = undisturbed.teacher.read_bytes()
+    with pytest.raises(PtdeError, match="already holds a run"):
+        train_teacher(game_settings(**SETTINGS), undisturbed)
+    with pytest.raises(PtdeError, match=r"trained with gamma = 0\.99, not 0\.5"):
+        train_teacher(game_settings(**SETTINGS, gamma=0.5), undisturbed, resume=True)
+    assert undisturbed.teacher.read_bytes() == before
+    assert read_json(undisturbed.status, "status")["state"] == "finished"
+
+
+def test_a_training_that_fails_says_so(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+
+    def fail(event: Event) -> None:
+        if isinstance(event, Progress):
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        train_teacher(game_settings(**SETTINGS), run, listen=fail)
+    assert read_state(run) == "failed"
+    assert read_json(run.status, "status")["reason"] == "RuntimeError: the disk is full"
+
+
+def test_distillation_interrupted_is_undisturbed(trained_run: RunFolder, tmp_path: Path) -> None:
+    data = collect(trained_run.teacher, CollectSettings(episodes=20), tmp_path / "e.h5")
+    settings = DistillSettings(steps=1500, batch_rows=32)
+    whole = distill(trained_run.teacher, settings, data, tmp_path / "whole.pt")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress) and event.done == 1000:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        distill(trained_run.teacher, settings, data, tmp_path / "cut.pt", listen=interrupt)
+    assert not (tmp_path / "cut.pt").exists()
+    resumed = distill(trained_run.teacher, settings, data, tmp_path / "cut.pt")
+    one, other = (load_checkpoint(path, "student") for path in (whole, resumed))
+    assert all(torch.equal(one["networks"][key], other["networks"][key]) for key in one["networks"])
+    assert one["quality"] == other["quality"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.pt", "e.h5", "whole.pt"]

@@ -1,0 +1,66 @@
+"""The claim itself: a student acts on its own local history alone."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
+from ptde_core.envs.interface import BatchedEnv
+from ptde_core.nets.recurrent_agent import local_input_size
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.student import Student
+
+
+def student(seed: int) -> Student:
+    torch.manual_seed(seed)
+    return Student(TwoStepGame.spec, NetworkSettings(), student_hidden=16)
+
+
+class NoiseInTheState(TwoStepGame):
+    """The same game, whose state array holds noise."""
+
+    def _show(self, row: int, place: int) -> None:
+        super()._show(row, place)
+        self.state[row] = np.random.default_rng(row + place).normal(size=self.spec.state_size)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_noise_in_place_of_the_state_changes_no_action(seed: int) -> None:
+    seeds = episode_seeds(seed, "t", 0, 4)
+
+    def actions(env: BatchedEnv) -> list[list[list[int]]]:
+        return [e.actions.tolist() for e in play(env, student(seed), seeds, Exploration())]
+
+    assert actions(TwoStepGame(4)) == actions(NoiseInTheState(4))
+
+
+@given(seed=st.integers(0, 1000), agent=st.integers(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_what_the_others_see_changes_no_value_of_an_agent(seed: int, agent: int) -> None:
+    policy, spec = student(seed), TwoStepGame.spec
+    size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+    views = torch.randn(3, 2, spec.n_agents, size)  # 3 environments, 2 steps
+    elsewhere = torch.randn_like(views)
+    elsewhere[:, :, agent] = views[:, :, agent]
+
+    def values(local: torch.Tensor) -> torch.Tensor:
+        hidden, found = None, []
+        for t in range(local.shape[1]):
+            q, hidden = policy.step(local[:, t], hidden, None, None)
+            found.append(q[:, agent])
+        return torch.stack(found)
+
+    torch.testing.assert_close(values(views), values(elsewhere), rtol=1e-6, atol=1e-6)
+    assert not torch.allclose(values(views), values(torch.randn_like(views)))
+
+
+def test_a_student_that_is_shown_the_state_objects() -> None:
+    policy, spec = student(0), PersonalSignalGame.spec
+    local = torch.zeros(1, 2, local_input_size(spec.obs_size, spec.n_actions, spec.n_agents))
+    with pytest.raises(AssertionError, match="shown the state"):
+        policy.step(local, None, torch.zeros(1, spec.state_size), None)

@@ -1,0 +1,43 @@
+"""Learning on games with a known optimum, in seconds: does each part do what it is there for?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.run_folder import RunFolder
+from tests.conftest import game_settings
+
+
+def last_test_return(folder: Path, **changes: Any) -> float:
+    run = RunFolder(folder)
+    train_teacher(game_settings(**changes), run)
+    found: float = json.loads(run.metrics.read_text().splitlines()[-1])["test_return"]
+    return found
+
+
+@pytest.mark.parametrize(("alg", "payoff"), [("qmix", 8.0), ("vdn", 7.0)])
+def test_qmix_finds_what_a_sum_of_values_cannot_represent(alg: str, payoff: float, tmp_path: Path) -> None:
+    """The two-step game of the QMIX paper, under its conditions: full exploration and one-step targets."""
+    found = last_test_return(
+        tmp_path / "run", map="two-step", alg=alg, global_info="none", epsilon_end=1.0, td_lambda=0.0, steps=6000
+    )
+    assert found == payoff
+
+
+@pytest.mark.parametrize(
+    ("game", "info", "low", "high"),
+    [
+        ("common-signal", "none", 0.7, 1.3),
+        ("common-signal", "unified", 3.0, 3.0),
+        ("common-signal", "agent-specific", 3.0, 3.0),
+        ("personal-signal", "none", 0.7, 1.3),
+        ("personal-signal", "unified", 1.3, 2.4),
+        ("personal-signal", "agent-specific", 3.0, 3.0),
+    ],
+)
+def test_who_can_use_which_global_information(game: str, info: str, low: float, high: float, tmp_path: Path) -> None:
+    """Return 3 is the optimum, 1 is blind chance; unified information cannot tell two agents different things."""
+    assert low <= last_test_return(tmp_path / "run", map=game, global_info=info) <= high

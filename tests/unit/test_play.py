@@ -1,0 +1,102 @@
+"""Play: greedy and random choice among available actions, local inputs, episodes that depend on seeds alone."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
+from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, play
+from ptde_core.policies.teacher import Teacher
+
+
+def teacher(global_info: str = "agent-specific") -> Teacher:
+    torch.manual_seed(0)
+    return Teacher(PersonalSignalGame.spec, NetworkSettings.model_validate({"global_info": global_info}))
+
+
+def same(one: Episode, other: Episode) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+def test_greedy_takes_the_best_available() -> None:
+    values = np.array([[1.0, 5.0, 3.0], [-1.0, -2.0, -3.0]], np.float32)
+    available = np.array([[True, False, True], [False, True, True]])
+    assert greedy(values, available).tolist() == [2, 1]
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 6), a=st.integers(1, 9), epsilon=st.floats(0, 1))
+def test_explored_actions_are_available(seed: int, n: int, a: int, epsilon: float) -> None:
+    chance = np.random.default_rng(seed)
+    available = chance.random((n, a)) < 0.4
+    available[np.arange(n), chance.integers(a, size=n)] = True
+    actions = available.argmax(axis=-1)
+    explore(actions, available, epsilon, chance)
+    assert available[np.arange(n), actions].all()
+
+
+def test_full_exploration_is_uniform_over_available_actions() -> None:
+    chance, counts = np.random.default_rng(1), np.zeros(4)
+    available = np.array([[True, False, True, True]])
+    for _ in range(6000):
+        actions = np.array([0])
+        explore(actions, available, 1.0, chance)
+        counts[actions[0]] += 1
+    assert counts[1] == 0
+    assert np.allclose(counts[[0, 2, 3]] / 6000, 1 / 3, atol=0.03)  # five standard deviations
+
+
+def test_local_inputs_while_playing_equal_those_while_learning() -> None:
+    env = TwoStepGame(3)
+    env.reset(episode_seeds(1, "t", 0, 3))
+    inputs = LocalInputs(env)
+    none = torch.full((3, 2), -1)
+    torch.testing.assert_close(inputs.view(), local_input(torch.from_numpy(env.obs), none, 2))
+    actions = np.array([[0, 1], [1, 0], [1, 1]])
+    env.step(actions)
+    inputs.acted(actions)
+    torch.testing.assert_close(inputs.view(), local_input(torch.from_numpy(env.obs), torch.from_numpy(actions), 2))
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.5])
+def test_episodes_depend_on_their_seeds_not_on_how_many_are_played_side_by_side(epsilon: float) -> None:
+    seeds, how = episode_seeds(3, "t", 0, 7), Exploration(epsilon)
+    alone = list(play(PersonalSignalGame(1), teacher(), seeds, how))
+    together = list(play(PersonalSignalGame(4), teacher(), seeds, how))
+    assert [e.seed for e in together] == [int(s) for s in seeds]
+    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+    assert not all(same(alone[0], other) for other in alone[1:])
+
+
+def test_actions_played_are_those_of_the_unrolled_network() -> None:
+    """Acting step by step and unrolling whole episodes are one network (with the mean of z, so without chance)."""
+    policy = teacher()
+    episodes = list(play(PersonalSignalGame(4), policy, episode_seeds(1, "t", 0, 4), Exploration(z="mean")))
+    batch = EpisodeBatch.of(episodes)
+    values = policy.unroll(batch, None).values.detach().numpy()
+    assert np.array_equal(greedy(values, batch.available.numpy())[:, :-1], batch.actions.numpy())
+
+
+def test_sampling_z_changes_play_and_its_mean_does_not_depend_on_chance() -> None:
+    policy = teacher()
+    assert policy.information is not None
+    with torch.no_grad():
+        policy.information.gaussian.log_variance[-1].bias.fill_(3.0)
+    seeds = episode_seeds(1, "t", 0, 8)
+    env = PersonalSignalGame(8)
+    sampled = list(play(env, policy, seeds, Exploration()))
+    mean = list(play(env, policy, seeds, Exploration(z="mean")))
+    assert not all(same(a, b) for a, b in zip(sampled, mean, strict=True))
+    assert all(np.array_equal(a.state, b.state) for a, b in zip(sampled, mean, strict=True))
+
+
+def test_a_teacher_without_global_information_is_never_shown_the_state() -> None:
+    policy = teacher("none")
+    assert not policy.reads_state
+    episodes = list(play(PersonalSignalGame(2), policy, episode_seeds(1, "t", 0, 2), Exploration()))
+    assert len({tuple(e.actions.ravel()) for e in episodes}) == 1  # it sees nothing, so it always does the same

@@ -1,0 +1,195 @@
+"""Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved comes back, what is broken is refused."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError
+from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.storage.episode_file import read_about, read_local_rows, write_episodes
+from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
+from ptde_core.storage.replay import Replay, ReplayJournal
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import read_state, write_status
+
+
+def episode(seed: int, length: int = 3) -> Episode:
+    chance = np.random.default_rng(seed)
+    return Episode(
+        seed=seed,
+        obs=chance.normal(size=(length + 1, 2, 4)).astype(np.float32),
+        state=chance.normal(size=(length + 1, 5)).astype(np.float32),
+        available=chance.random((length + 1, 2, 3)) < 0.5,
+        actions=chance.integers(3, size=(length, 2)).astype(np.int16),
+        reward=chance.normal(size=length).astype(np.float32),
+        terminated=bool(seed % 2),
+        won=bool(seed % 3),
+    )
+
+
+def assert_same(one: Episode, other: Episode) -> None:
+    for name, value in vars(one).items():
+        np.testing.assert_array_equal(value, getattr(other, name))
+        assert np.asarray(value).dtype == np.asarray(getattr(other, name)).dtype
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "teacher.pt"
+    save_checkpoint(path, "teacher", {"networks": {"w": torch.eye(2)}, "n": 3})
+    content = load_checkpoint(path, "teacher")
+    assert torch.equal(content["networks"]["w"], torch.eye(2))
+    assert content["n"] == 3
+    assert [p.name for p in path.parent.iterdir()] == ["teacher.pt"]
+
+
+def test_a_checkpoint_of_another_kind_or_schema_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "s.pt", "student", {})
+    with pytest.raises(PtdeError, match="holds a student, not a teacher"):
+        load_checkpoint(tmp_path / "s.pt", "teacher")
+    torch.save({"schema": 99, "kind": "teacher"}, tmp_path / "future.pt")
+    with pytest.raises(PtdeError, match="schema 99"):
+        load_checkpoint(tmp_path / "future.pt", "teacher")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut", b"\x80\x04."])
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.pt").write_bytes(content)
+    with pytest.raises(PtdeError, match=r"x\.pt"):
+        load_checkpoint(tmp_path / "x.pt", "teacher")
+
+
+def test_a_cut_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.pt"
+    save_checkpoint(path, "teacher", {"w": torch.randn(1000)})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(PtdeError, match="not a readable checkpoint"):
+        load_checkpoint(path, "teacher")
+
+
+def test_someone_elses_weights_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "theirs.pt")
+    with pytest.raises(PtdeError, match="not a checkpoint of ptde"):
+        load_checkpoint(tmp_path / "theirs.pt", "teacher")
+
+
+def test_identity_changes_with_any_weight() -> None:
+    one = {"a": torch.zeros(3), "b": torch.ones(2)}
+    assert identity(one) == identity({key: one[key].clone() for key in ("b", "a")})
+    assert identity(one) != identity(one | {"a": torch.tensor([0.0, 0.0, 1e-7])})
+
+
+def test_replay_drops_the_oldest_and_samples_without_repeats() -> None:
+    replay = Replay(4)
+    replay.add([episode(k) for k in range(6)])
+    sample = replay.sample(4, np.random.default_rng(0))
+    assert sorted(e.seed for e in sample) == [2, 3, 4, 5]
+
+
+def test_journal_gives_back_the_newest_episodes_exactly_and_drops_old_segments(tmp_path: Path) -> None:
+    journal = ReplayJournal(tmp_path, capacity=4)
+    for first in (0, 3, 6):
+        journal.append([episode(k, length=1 + k) for k in range(first, first + 3)])
+    journal.drop_old()
+    assert len(list(tmp_path.iterdir())) == len(journal.segments) == 2
+    back = ReplayJournal(tmp_path, capacity=4)
+    for one, other in zip(
+        back.load(journal.segments)[-4:], [episode(k, length=1 + k) for k in range(5, 9)], strict=True
+    ):
+        assert_same(one, other)
+
+
+def test_leftovers_of_a_save_cut_short_are_ignored_and_overwritten(tmp_path: Path) -> None:
+    journal = ReplayJournal(tmp_path, capacity=10)
+    journal.append([episode(0)])
+    saved = list(journal.segments)
+    journal.append([episode(1)])  # killed before the list was saved
+    again = ReplayJournal(tmp_path, capacity=10)
+    assert len(again.load(saved)) == 1
+    again.append([episode(2)])
+    assert [e.seed for e in ReplayJournal(tmp_path, 10).load(again.segments)] == [0, 2]
+
+
+def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:
+    episodes = [episode(k, length=n) for k, n in enumerate(lengths)]
+    z = [np.full((n, 2, 6), k, np.float32) for k, n in enumerate(lengths)]
+    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, with_state=with_state)
+    return episodes
+
+
+def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
+    episodes = write(tmp_path / "e.h5")
+    rows = read_local_rows(tmp_path / "e.h5")
+    assert rows.obs.shape == (9, 2, 4)
+    assert rows.episode.tolist() == [0] * 3 + [1] + [2] * 5
+    np.testing.assert_array_equal(rows.obs, np.concatenate([e.obs[:-1] for e in episodes]))
+    assert (rows.last_action[[0, 3, 4]] == -1).all()
+    np.testing.assert_array_equal(rows.last_action[5:9], episodes[2].actions[:-1])
+    assert rows.z_mean[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 2]
+    assert read_about(tmp_path / "e.h5") == {"schema": 1, "teacher_id": "abc", "n_actions": 3}
+
+
+def test_the_state_is_kept_only_if_asked_for(tmp_path: Path) -> None:
+    for keep in (True, False):
+        write(tmp_path / f"{keep}.h5", with_state=keep)
+        with h5py.File(tmp_path / f"{keep}.h5") as file:
+            assert ("state" in file["rows"]) is keep
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.98])
+def test_a_truncated_episode_file_is_refused(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "e.h5"
+    write(path, lengths=(300, 500))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep if keep >= 1 else keep * len(content))])
+    with pytest.raises(PtdeError, match=r"e\.h5 is not"):
+        read_local_rows(path)
+
+
+def entry(checkpoint: str, wins: int) -> EvaluationEntry:
+    return EvaluationEntry(
+        name="QMIX_SGI",
+        policy="teacher",
+        z="sampled",
+        alg="qmix",
+        global_info="agent-specific",
+        checkpoint=checkpoint,
+        teacher_id="abc",
+        backend="skirmish",
+        backend_version="1",
+        map="3m",
+        train_seed=1,
+        env_steps=10,
+        evaluation_seed=0,
+        machine="m",
+        code="c",
+        episodes=Played(seed=[2**64 - 1, 2], won=[wins > 0, wins > 1], total_reward=[1.0, 2.0], length=[3, 4]),
+    )
+
+
+def test_a_new_evaluation_of_a_checkpoint_replaces_the_old_one_only(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    add_entries(path, [entry("teacher.pt", 0), entry("student.pt", 1)])
+    add_entries(path, [entry("teacher.pt", 2)])
+    found = {e.checkpoint: sum(e.episodes.won) for e in read_evaluation(path).entries}
+    assert found == {"teacher.pt": 2, "student.pt": 1}
+    assert read_evaluation(path).entries[0].episodes.seed[0] == 2**64 - 1
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"entries": [{}]}', '{"schema_number": 7}'])
+def test_a_broken_evaluation_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "evaluation.json").write_text(text)
+    with pytest.raises(PtdeError, match=r"evaluation\.json"):
+        read_evaluation(tmp_path / "evaluation.json")
+
+
+def test_a_run_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_status(run, "running")
+    assert read_state(run) == "running"
+    text = run.status.read_text()
+    run.status.write_text(text.replace(f'"pid": {__import__("os").getpid()}', '"pid": 4194304'))
+    assert read_state(run) == "interrupted"
