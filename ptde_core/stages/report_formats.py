@@ -148,9 +148,8 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
     for entry in entries:
         tally = Tally.of(entry.episodes.won)
         prr = NOTHING
-        if entry.policy == "student":
-            rng = generator(seed, " ".join(["evaluate", *place, entry.name, entry.checkpoint, entry.teacher_id]))
-            kept = retention_of([entry], entries, rng)
+        kept = _kept(entry, entries, seed)
+        if kept:
             notes.extend(_retention_notes(kept, ""))
             prr = _retention_cell(kept)
         rows.append(
@@ -176,10 +175,45 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
     ).without_empty_columns()
 
 
+def evaluation_json(entries: Sequence[EvaluationEntry], seed: int = 0) -> str:
+    """The same as JSON: per policy every episode, and what follows from them; win rates and PRR as fractions."""
+    policies = []
+    for entry in entries:
+        tally, kept = Tally.of(entry.episodes.won), _kept(entry, entries, seed)
+        policies.append(
+            {
+                **entry.model_dump(),
+                "wins": tally.wins,
+                "played": tally.episodes,
+                "win_rate": tally.rate,
+                "win_rate_interval": win_rate_interval(tally)._asdict(),
+                "mean_return": float(np.mean(entry.episodes.total_reward)),
+                "mean_length": float(np.mean(entry.episodes.length)),
+                "prr": kept.ratio if kept else None,
+                "prr_interval": kept.interval._asdict() if kept and kept.interval else None,
+            }
+        )
+    return json.dumps({"schema_number": SCHEMA, "policies": policies}, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _kept(entry: EvaluationEntry, evaluated: Sequence[EvaluationEntry], seed: int) -> Retention | None:
+    """PRR of one student; None for a teacher."""
+    if entry.policy != "student":
+        return None
+    place = [entry.backend, entry.backend_version, entry.map]
+    rng = generator(seed, " ".join(["evaluate", *place, entry.name, entry.checkpoint, entry.teacher_id]))
+    return retention_of([entry], evaluated, rng)
+
+
 def backend_title(backend: str, version: str) -> str:
-    """How a title names a backend: "skirmish (not SMAC), version 1"."""
+    """How a table's title names a backend: "skirmish (not SMAC), version 1"."""
+    return f"{backend_name(backend)}, version {version}"
+
+
+def backend_name(backend: str) -> str:
+    """A backend's name with what it must not be taken for: "skirmish (not SMAC)"."""
     mistaken = NOT_TO_BE_TAKEN_FOR.get(backend)
-    return backend + (f" (not {mistaken})" if mistaken else "") + f", version {version}"
+    return f"{backend} (not {mistaken})" if mistaken else backend
 
 
 def _markdown(report: Report) -> str:
