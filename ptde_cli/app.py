@@ -1,0 +1,133 @@
+"""The root of the command line: the list of commands with their help, and the entry point `ptde`."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ptde_cli.exits import run_app
+from ptde_core import __version__
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its function stands in `commands/`, in a file of its name, and is imported only to be run.
+
+    Reading all of them and their options takes longer than `ptde --help` may take.
+    """
+
+    name: str
+    meaning: str
+    example: str
+
+    @property
+    def help(self) -> str:
+        """What `--help` says above the options."""
+        return f"{self.meaning}\n\n\b\nExample: {self.example}"  # \b: the line is never wrapped, so it can be copied
+
+    def load(self) -> Callable[..., Any]:
+        """The function."""
+        name = self.name.replace("-", "_")
+        function: Callable[..., Any] = getattr(import_module(f"ptde_cli.commands.{name}"), name)
+        return function
+
+
+RUN = "runs/skirmish/3m/QMIX_SGI/seed1"
+
+COMMANDS = (
+    Command(
+        "run",
+        "All stages in a row: train a teacher, distill its student, evaluate both; run again, it goes on.",
+        "ptde run --map 3m",
+    ),
+    Command(
+        "train-teacher",
+        "Stage 1: train a teacher whose agents are given global information.",
+        "ptde train-teacher --alg qmix --map 3s_vs_8z --steps 20000",
+    ),
+    Command(
+        "collect",
+        "Let a teacher play; keep what its agents saw and the information it gave them.",
+        f"ptde collect {RUN}/teacher.pt --episodes 200",
+    ),
+    Command(
+        "distill",
+        "Stage 2: fit a student, whose agents see only their own view, to its teacher.",
+        f"ptde distill {RUN}/teacher.pt",
+    ),
+    Command(
+        "evaluate",
+        "Measure policies on the same episodes: win rate, 95 % interval, PRR.",
+        f"ptde evaluate {RUN}/student.pt",
+    ),
+    Command(
+        "report",
+        "Tables of all runs: win rates over seeds, PRR, the paper's figures beside them.",
+        "ptde report --format markdown --out report.md",
+    ),
+    Command(
+        "visualize",
+        "Draw a run's learning curves (PNG, SVG) and one episode of play (GIF).",
+        f"ptde visualize {RUN}",
+    ),
+    Command(
+        "maps",
+        "List the maps: units, sizes, episode limit, training budgets.",
+        "ptde maps",
+    ),
+    Command(
+        "settings",
+        "List all settings of a stage: key, default, bounds, meaning.",
+        "ptde settings train-teacher --map 6h_vs_8z",
+    ),
+)
+"""The only list of commands, in the order of `ptde --help`."""
+
+
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
+) -> None:
+    """Personalized training with distilled execution.
+
+    Train a teacher that is given the whole state, distill it into a student whose agents see only
+    their own view, and measure how much of the win rate is kept (PRR).
+
+    Example: ptde run --map 3m
+    """
+    if version:
+        typer.echo(f"ptde {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with those commands loaded that these arguments may run; all of them for shell completion."""
+    app = typer.Typer(
+        rich_markup_mode=None,  # Rich would more than double the time of `ptde --help`
+        pretty_exceptions_enable=False,  # a traceback is for us: as Python prints it, without the values of all locals
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(root)
+    completing = "_PTDE_COMPLETE" in os.environ
+    for command in COMMANDS:
+        load = completing or command.name in arguments
+        register = app.command(command.name, help=command.help, short_help=command.meaning)
+        register(command.load() if load else _not_loaded)
+    return app
+
+
+def _not_loaded() -> None:
+    raise AssertionError("a command was run that is not among the arguments")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and leave with its exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(run_app(app_for(words), words))

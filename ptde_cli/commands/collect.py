@@ -1,0 +1,33 @@
+"""`ptde collect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.exits import resumable
+from ptde_cli.options import Assignments, ConfigFile, Quiet, layers, option
+from ptde_core.base.settings import build_settings
+from ptde_core.stages.settings import CollectSettings
+
+
+def collect(
+    teacher: Annotated[Path, typer.Argument(metavar="TEACHER", help="teacher.pt of a run")],
+    episodes: Annotated[int | None, option(CollectSettings, "episodes")] = None,
+    seed: Annotated[int | None, option(CollectSettings, "seed")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.h5", help="where to  [default: beside the teacher]")
+    ] = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    quiet: Quiet = False,
+) -> None:
+    """Collect a teacher's episodes for distillation."""
+    settings = build_settings(CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed))
+    with resumable():
+        from ptde_cli.display import shown, watching
+        from ptde_core.stages.collect import collect as stage
+
+        with watching(quiet=quiet) as listen:
+            data = stage(teacher, settings, out, listen=listen)
+        print(data if quiet else f"distill a student with: ptde distill {shown(teacher)} --data {shown(data)}")

@@ -1,0 +1,35 @@
+"""`ptde evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.exits import resumable
+from ptde_cli.options import Assignments, ConfigFile, Quiet, layers, option
+from ptde_core.base.settings import build_settings
+from ptde_core.stages.settings import EvaluateSettings
+
+
+def evaluate(
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="CHECKPOINT", help="teacher.pt or student.pt files")],
+    episodes: Annotated[int | None, option(EvaluateSettings, "episodes")] = None,
+    seed: Annotated[int | None, option(EvaluateSettings, "seed")] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of the table")] = False,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    quiet: Quiet = False,
+) -> None:
+    """Evaluate policies and show them side by side."""
+    settings = build_settings(EvaluateSettings, *layers(config, assignments, episodes=episodes, seed=seed))
+    with resumable():
+        from ptde_cli.display import print_tables, watching
+        from ptde_core.stages.evaluate import evaluate as stage
+        from ptde_core.stages.report_formats import evaluation_json, evaluation_tables
+
+        with watching(quiet=quiet) as listen:
+            entries = stage(checkpoints, settings, listen=listen)
+        if json:
+            print(evaluation_json(entries), end="")
+        else:
+            print_tables(evaluation_tables(entries))

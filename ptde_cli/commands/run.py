@@ -1,0 +1,79 @@
+"""`ptde run`: the whole pipeline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ptde_cli.commands.train_teacher import Alg, Env, GlobalInfo, Map, Out, Seed, Steps
+from ptde_cli.exits import resumable
+from ptde_cli.options import Assignments, ConfigFile, Quiet, layers
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.settings import Values, build_settings
+from ptde_core.stages.settings import (
+    CollectSettings,
+    DistillSettings,
+    EvaluateSettings,
+    default_folder,
+    preset,
+    train_teacher_settings,
+)
+from ptde_core.storage.run_folder import RunFolder
+
+LATER_STAGES = ("collect", "distill", "evaluate")
+
+
+def run(
+    map_name: Map = None,
+    alg: Alg = None,
+    global_info: GlobalInfo = None,
+    env: Env = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    out: Out = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run all stages in a row and show the evaluation."""
+    file, assigned, typed = layers(
+        config, assignments, alg=alg, map=map_name, global_info=global_info, env=env, steps=steps, seed=seed
+    )
+    teachers, later = by_stage(file)
+    teachers_assigned, later_assigned = by_stage(assigned)
+    settings = train_teacher_settings(teachers, teachers_assigned, typed)
+    own_seed = {"seed": settings.seed}  # runs of different seeds share no chance in any stage of training
+    collecting = build_settings(CollectSettings, own_seed, later["collect"], later_assigned["collect"])
+    of_map = preset(settings.map, "distill")
+    distilling = build_settings(DistillSettings, of_map, own_seed, later["distill"], later_assigned["distill"])
+    evaluating = build_settings(EvaluateSettings, later["evaluate"], later_assigned["evaluate"])
+    folder = RunFolder(out) if out else default_folder(settings)
+    with resumable():
+        from ptde_cli.display import print_tables, watching
+        from ptde_core.stages.report_formats import evaluation_tables
+        from ptde_core.stages.run import run as stage
+
+        with watching(quiet=quiet) as listen:
+            entries = stage(
+                settings, folder, collecting=collecting, distilling=distilling, evaluating=evaluating, listen=listen
+            )
+        print_tables(evaluation_tables(entries))
+
+
+def by_stage(values: Values) -> tuple[dict[str, Any], Mapping[str, dict[str, Any]]]:
+    """Split values into the teacher's and those of each later stage: `distill.steps`, or a table named `distill`.
+
+    Raises:
+        PtdeError: a later stage's name with a plain value.
+    """
+    teachers: dict[str, Any] = {}
+    later: dict[str, dict[str, Any]] = {stage: {} for stage in LATER_STAGES}
+    for key, value in values.items():
+        stage, dot, name = key.partition(".")
+        if stage not in later:
+            teachers[key] = value
+        elif dot:
+            later[stage][name] = value
+        elif isinstance(value, dict):
+            later[stage].update(value)
+        else:
+            raise PtdeError(f"{key} = {value!r} names a stage, not a setting", f"type for example {stage}.seed=1")
+    return teachers, later

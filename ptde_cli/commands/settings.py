@@ -1,0 +1,73 @@
+"""`ptde settings`: every key that `--set` and `--config` take, read from the settings' fields."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from ptde_cli.commands.run import LATER_STAGES
+from ptde_cli.options import bounds, complete_map, one_of
+from ptde_core.base.settings import Settings, build_settings
+from ptde_core.stages.settings import (
+    CollectSettings,
+    DistillSettings,
+    EvaluateSettings,
+    TrainTeacherSettings,
+    preset,
+    presets,
+)
+
+STAGES: Mapping[str, type[Settings]] = {
+    "train-teacher": TrainTeacherSettings,
+    "collect": CollectSettings,
+    "distill": DistillSettings,
+    "evaluate": EvaluateSettings,
+}
+HOW = dict.fromkeys(STAGES, "Give them as --set key=value or as lines of a --config FILE.toml.") | {
+    name: f"Give them as --set key=value or as lines of a --config FILE.toml; to `ptde run` as --set {name}.key=value."
+    for name in LATER_STAGES
+}
+
+
+def complete_stage(incomplete: str) -> list[str]:
+    """The stages that begin with what is typed."""
+    return [stage for stage in STAGES if stage.startswith(incomplete)]
+
+
+def settings(
+    stage: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STAGE",
+            help=f"{' | '.join(STAGES)}  [default: all of them]",
+            show_default=False,
+            autocompletion=complete_stage,
+        ),
+    ] = None,
+    map_name: Annotated[
+        str | None,
+        typer.Option("--map", help="show the values that this map's preset gives", autocompletion=complete_map),
+    ] = None,
+) -> None:
+    """List the settings of one stage, or of all."""
+    from ptde_cli.display import print_tables
+    from ptde_core.stages.tables import Table
+
+    if map_name and not map_name.endswith(".toml"):
+        from ptde_core.envs.skirmish.maps import load_map  # numpy loads here
+
+        load_map(map_name)
+    tables = []
+    for name in [one_of(stage, STAGES, "stage")] if stage else STAGES:
+        model = STAGES[name]
+        of_map = preset(map_name, name.replace("-", "_")) if map_name else {}
+        if map_name and "map" in model.model_fields:
+            of_map["map"] = map_name
+        values = build_settings(model, of_map).model_dump()
+        rows = tuple(
+            (key, f"{values[key]}{' *' if key in of_map else ''}", bounds(model, key), field.description or "")
+            for key, field in model.model_fields.items()
+        )
+        notes = [f"* from the preset of {map_name} ({presets()['maps'][map_name]['source']})"] if of_map else []
+        tables.append(Table(name, ("key", "default", "bounds", "meaning"), (rows,), 4, (*notes, HOW[name])))
+    print_tables(tables)

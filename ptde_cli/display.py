@@ -1,0 +1,241 @@
+"""What people see: progress made from the core's events, and tables. The only file that touches Rich.
+
+Results go to standard output, progress to standard error, so that a result can be piped while progress is watched.
+"""
+
+import shlex
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table as Grid
+from rich.text import Text
+
+from ptde_core.base import events
+from ptde_core.base.events import Event, Listener, silent
+from ptde_core.stages.tables import Table
+
+PACE_SECONDS = 30.0  # speed and time left are those of the last half minute: training slows down once it learns
+LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal to redraw
+PIPED_WIDTH = 400  # wide enough for every table of ours: a piped table is never wrapped or cut
+
+HEADLINES = (
+    ("test_win_rate", "won {:.0%} in tests"),
+    ("train_win_rate", "won {:.0%}"),
+    ("student_explained", "explains {:.0%}"),
+    ("student_loss", "loss {:.3g}"),
+)
+"""What a bar says about how well it goes: the first of these that the stage has reported."""
+
+
+class Pace:
+    """How far a stage is, how fast it goes, what is left, and how well it does: the words beside a bar.
+
+    Args:
+        started: the stage's beginning.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, started: events.StageStarted, clock: Callable[[], float] = time.monotonic) -> None:
+        self.started = started
+        self.done = started.done
+        self.clock = clock
+        self.seen = deque([(clock(), started.done)])
+        self.metrics: dict[str, float] = {}
+
+    def advance(self, progress: events.Progress) -> None:
+        """Take in how far the stage is now."""
+        now = self.clock()
+        self.done = progress.done
+        self.metrics.update(progress.metrics)
+        self.seen.append((now, progress.done))
+        while len(self.seen) > 2 and now - self.seen[1][0] > PACE_SECONDS:
+            self.seen.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """Speed over the last half minute; None before anything was done."""
+        (first, start), (last, end) = self.seen[0], self.seen[-1]
+        return (end - start) / (last - first) if last > first and end > start else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left at that speed."""
+        return max(0, self.started.total - self.done) / self.per_second if self.per_second else None
+
+    @property
+    def speed(self) -> str:
+        """Such as "3,120 env steps/s"."""
+        if self.per_second is None:
+            return ""
+        number = f"{self.per_second:,.0f}" if self.per_second >= 10 else f"{self.per_second:.2g}"
+        return f"{number} {self.started.unit}/s"
+
+    @property
+    def headline(self) -> str:
+        """Such as "won 41%"."""
+        return next((text.format(self.metrics[name]) for name, text in HEADLINES if name in self.metrics), "")
+
+    @property
+    def left(self) -> str:
+        """Such as "1 min 20 s left"."""
+        return f"{duration(self.seconds_left)} left" if self.seconds_left is not None else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 1 min 20 s, 3 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+class Lines:
+    """Progress where there is no terminal: whole lines, at most one every ten seconds, no control characters."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stream = stream
+        self.clock = clock
+        self.pace: Pace | None = None
+        self.last_line = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case events.StageStarted():
+                self.pace = Pace(event, self.clock)
+                self.last_line = self.clock()
+                self._write(_opening(event))
+            case events.Progress() if self.pace:
+                self.pace.advance(event)
+                if self.clock() - self.last_line >= LINE_SECONDS:
+                    self.last_line = self.clock()
+                    self._write(self._progress(self.pace))
+            case _:
+                self._write(_sentence(event))
+
+    @staticmethod
+    def _progress(pace: Pace) -> str:
+        started = pace.started
+        share = f"{pace.done:,}/{started.total:,} {started.unit} ({pace.done / max(1, started.total):.0%})"
+        return f"{started.stage}: " + ", ".join(filter(None, (share, pace.speed, pace.headline, pace.left)))
+
+    def _write(self, line: str) -> None:
+        if line:
+            print(line, file=self.stream, flush=True)
+
+
+class Bars:
+    """Progress on a terminal: one bar per stage, with speed, how well it goes, and time left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.console = Console(file=stream, highlight=False)
+        self.bars = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[facts]}"),
+            console=self.console,
+            refresh_per_second=4,  # drawing costs time that the training could use
+            expand=True,
+        )
+        self.task: TaskID | None = None
+        self.pace: Pace | None = None
+
+    def __enter__(self) -> "Bars":
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case events.StageStarted():
+                self._say(_opening(event))
+                self.pace = Pace(event)
+                self.task = self.bars.add_task(event.stage, total=event.total, completed=event.done, facts="")
+            case events.Progress() if self.pace and self.task is not None:
+                self.pace.advance(event)
+                facts = "  ".join(filter(None, (self.pace.speed, self.pace.headline, self.pace.left)))
+                self.bars.update(self.task, completed=event.done, facts=facts)
+            case events.StageFinished() if self.pace and self.task is not None:
+                facts = "  ".join(filter(None, (self.pace.headline, f"took {duration(event.seconds)}")))
+                self.bars.update(self.task, completed=self.pace.started.total, facts=facts)
+            case _:
+                self._say(_sentence(event))
+
+    def _say(self, line: str) -> None:
+        if line:
+            self.console.print(Text(line), soft_wrap=True)
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Listener]:
+    """A listener for a stage: bars on a terminal, lines elsewhere, nothing if quiet."""
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with Bars(sys.stderr) as bars:
+            yield bars
+    else:
+        yield Lines(sys.stderr)
+
+
+def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:
+    """Tables on standard output, or in a file; where it is no terminal they are as wide as they need to be."""
+    stream = file or sys.stdout
+    console = Console(file=stream, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+    for table in tables:
+        console.print(Text(table.title, "bold"))
+        grid = Grid(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        for head, right in zip(table.columns, table.right_aligned, strict=True):
+            # On a narrow terminal the words give way; a number, and the name that a row begins with, never breaks.
+            whole = right or not grid.columns
+            grid.add_column(Text(head), justify="right" if right else "left", no_wrap=whole, overflow="fold")
+        for group in table.groups:
+            for row in group:
+                grid.add_row(*map(Text, row))
+            grid.add_section()
+        console.print(grid)
+        for note in table.notes:
+            console.print(Text(note, "dim"))
+        console.print()
+
+
+def shown(path: Path) -> str:
+    """A path as people would type it here: relative where it lies below the current folder, quoted where it must be."""
+    here = Path.cwd()
+    near = path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+    return shlex.quote(str(near))
+
+
+def _opening(event: events.StageStarted) -> str:
+    already = f", {event.done:,} done before" if event.done else ""
+    return f"{event.stage}: {event.title} ({event.total:,} {event.unit}{already})"
+
+
+def _sentence(event: Event) -> str:
+    match event:
+        case events.FileSaved():
+            return f"saved {shown(event.path)} ({event.meaning})"
+        case events.Note():
+            return event.text
+        case events.StageFinished():
+            return f"{event.stage}: done in {duration(event.seconds)}"
+    return ""

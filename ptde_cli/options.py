@@ -1,0 +1,105 @@
+"""Settings fields as Typer options: name, meaning, bounds and default are read from the field, never written again."""
+
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
+
+NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
+
+
+def choices(model: type[Settings], key: str) -> list[str]:
+    """The words a field accepts; empty where it accepts more than a fixed list."""
+    facts = _facts(model, key)
+    return [str(word) for word in facts.get("enum", [])]
+
+
+def bounds(model: type[Settings], key: str) -> str:
+    """What a field accepts, as people write it: "≥ 1", "> 0, < 1", "qmix | vdn"; empty where it accepts anything."""
+    facts = _facts(model, key)
+    if words := choices(model, key):
+        return " | ".join(words)
+    return ", ".join(text.format(facts[name]) for name, text in NUMBER_BOUNDS if name in facts)
+
+
+def option(model: type[Settings], key: str, *, default: str = "", complete: Any = None) -> Any:
+    """The Typer option of a settings field. Its value is None unless typed: files and presets may fill it then.
+
+    Args:
+        model: the settings.
+        key: the field.
+        default: says where the default comes from, if not from the field alone ("the map's budget").
+        complete: completes a half-typed value in the shell; the field's choices if not given.
+    """
+    field = model.model_fields[key]
+    limits = bounds(model, key)
+    words = choices(model, key)
+    return typer.Option(
+        "--" + key.replace("_", "-"),
+        help=f"{field.description}{f': {limits}' if limits else ''}  [default: {default or field.default}]",
+        show_default=False,  # it stands in the help: Typer would show the None that means "not typed"
+        metavar="NAME" if words else None,
+        autocompletion=complete or (_completer(words) if words else None),
+    )
+
+
+def layers(config: Path | None, assignments: list[str] | None, **options: Any) -> tuple[Values, Values, Values]:
+    """Layers for `build_settings`, later ones winning: the file, `--set`, and the options that were typed."""
+    return (
+        read_settings_file(config) if config else {},
+        parse_assignments(assignments or []),
+        {key: value for key, value in options.items() if value is not None},
+    )
+
+
+def one_of(word: str, words: Iterable[str], kind: str) -> str:
+    """The word itself if it is one of `words`.
+
+    Raises:
+        PtdeError: it is not; the nearest one is offered.
+    """
+    known = list(words)
+    if word in known:
+        return word
+    near = difflib.get_close_matches(word, known, n=1)
+    raise PtdeError(
+        f"no {kind} named {word!r}", f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+    )
+
+
+def complete_map(incomplete: str) -> list[str]:
+    """The built-in maps that begin with what is typed."""
+    from ptde_core.envs.skirmish.maps import map_names  # numpy loads here, only when the shell asks
+
+    return [name for name in map_names() if name.startswith(incomplete)]
+
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE.toml", help="settings from a TOML file; --set and options win over it"),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="any other setting, repeatable; all keys: `ptde settings`"),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]
+
+
+@cache
+def _schema(model: type[Settings]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _facts(model: type[Settings], key: str) -> dict[str, Any]:
+    facts: dict[str, Any] = _schema(model)["properties"][key]
+    return facts
+
+
+def _completer(words: list[str]) -> Any:
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
