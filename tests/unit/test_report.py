@@ -11,7 +11,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
 from ptde_core.stages.report import Report, Score, report
-from ptde_core.stages.report_formats import FORMATS, evaluation_tables, render, report_tables
+from ptde_core.stages.report_formats import FORMATS, evaluation_json, evaluation_tables, render, report_tables
 from ptde_core.stages.tables import Table, markdown
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, ZSource, add_entries
 from ptde_core.storage.run_folder import RunFolder, write_json
@@ -291,6 +291,15 @@ def test_one_run_against_its_golden_file() -> None:
 def test_an_evaluation_against_its_golden_file() -> None:
     tables = evaluation_tables([*pipeline("3m", 1, 312, 316, 300), entry("none", 0, map="8m")])
     check_golden("evaluation.md", "\n".join(markdown(table) for table in tables))
+
+
+def test_an_evaluation_as_json_says_what_its_table_says() -> None:
+    value = json.loads(evaluation_json(pipeline("3m", 1, 312, 316, 300)))
+    sampled, _, student = value["policies"]
+    assert (sampled["wins"], sampled["played"], sampled["win_rate"], sampled["prr"]) == (312, 320, 0.975, None)
+    assert student["prr"] == pytest.approx(300 / 312)
+    table = (GOLDEN / "evaluation.md").read_text(encoding="utf-8")
+    assert f"[{100 * student['prr_interval']['low']:.1f}, {100 * student['prr_interval']['high']:.1f}]" in table
 
 
 def test_all_formats_have_a_golden_file() -> None:

@@ -1,0 +1,172 @@
+"""A run's learning curves: one picture with a panel per kind of metric, over env steps.
+
+Colours are from Okabe and Ito's colour-blind-safe set; lines also differ in dash and marker, so that the picture
+reads in black and white.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, PercentFormatter
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.metrics import METRICS, check_metrics
+from ptde_core.scores.intervals import win_rate_interval
+from ptde_core.scores.tally import Tally
+
+# Fixed ids in the SVG, so that equal runs give equal files; text stays text (searchable, small).
+STYLE: Any = {
+    "svg.hashsalt": "ptde",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E3E3E3",
+    "axes.axisbelow": True,
+}
+FEW_POINTS = 40  # up to here every point is marked
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one metric is drawn."""
+
+    metric: str
+    label: str
+    color: str
+    dashes: str
+    marker: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Metrics that share a panel because they share a unit."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def _tested(metric: str) -> Line:
+    return Line(metric, "greedy test", "#0072B2", "-", "o")
+
+
+def _explored(metric: str) -> Line:
+    return Line(metric, "exploring play", "#D55E00", "--", "")
+
+
+PANELS = (
+    Panel("Win rate", (_tested("test_win_rate"), _explored("train_win_rate"))),
+    Panel("Return", (_tested("test_return"), _explored("train_return"))),
+    Panel("Episode length", (_tested("test_length"), _explored("train_length"))),
+    Panel("Mean squared TD error", (Line("td_loss", "TD(λ)", "#000000", "-", ""),)),
+    Panel(
+        "Joint value",
+        (
+            Line("q_taken_mean", "of actions taken", "#000000", "-", ""),
+            Line("target_mean", "target", "#CC79A7", "--", ""),
+        ),
+    ),
+    Panel(
+        "Noise",
+        (
+            Line("epsilon", "chance of a random action", "#000000", ":", ""),
+            Line("z_sigma_mean", "standard deviation of z", "#009E73", "-", "s"),
+        ),
+    ),
+)
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl in order. A last line without its line end is still being written, and left out.
+
+    Raises:
+        PtdeError: a line that is not one of ptde's.
+    """
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    rows: list[dict[str, float]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = {name: float(value) for name, value in json.loads(line).items()}
+            check_metrics({name: row[name] for name in row if name != "env_steps"})
+            rows.append({"env_steps": row.pop("env_steps"), **row})
+        except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+            raise PtdeError(f"{path}, line {number}, is not a line of metrics", "was it edited?") from None
+    return rows
+
+
+def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str, test_episodes: int) -> Figure:
+    """One figure with a panel for each of `PANELS` that has data.
+
+    Args:
+        rows: lines of metrics.jsonl; each has env_steps, none has to have every metric.
+        title: of the whole figure.
+        test_episodes: greedy episodes per test: the win rate's 95 % band; 0 draws none.
+    """
+    logged = {name for row in rows for name in row}
+    panels = [panel for panel in PANELS if any(line.metric in logged for line in panel.lines)]
+    columns = min(3, len(panels))
+    across = -(-len(panels) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3.6 * columns, 2.5 * across + 0.5), layout="constrained")
+        figure.suptitle(title, fontsize=11, fontweight="bold")
+        grid = figure.subplots(across, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, panel, rows, test_episodes)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+    return figure
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write `stem`.png and `stem`.svg; the same figure gives the same files."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg")
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(png, dpi=150)
+        figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]
+
+
+def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, float]], test_episodes: int) -> None:
+    for line in panel.lines:
+        points = [(row["env_steps"], row[line.metric]) for row in rows if line.metric in row]
+        if not points:
+            continue
+        steps, values = [step for step, _ in points], [value for _, value in points]
+        marker = line.marker if len(points) <= FEW_POINTS else ""
+        if len(points) == 1:
+            marker = "o"  # a line through one point cannot be seen
+        axes.plot(
+            steps,
+            values,
+            color=line.color,
+            label=line.label,
+            linestyle=line.dashes,
+            marker=marker or "None",
+            markersize=3.5,
+            linewidth=1.4,
+        )
+        if line.metric == "test_win_rate" and test_episodes:
+            ends = [win_rate_interval(Tally(round(rate * test_episodes), test_episodes)) for rate in values]
+            low, high = [end.low for end in ends], [end.high for end in ends]
+            label = f"its 95 % interval, {test_episodes} episodes"
+            axes.fill_between(steps, low, high, color=line.color, alpha=0.15, linewidth=0, label=label)
+    units = {METRICS[line.metric].unit for line in panel.lines}
+    axes.set_title(panel.title, fontsize=10, loc="left")
+    axes.set_xlabel("env steps")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if units == {"fraction"}:
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axes.set_ylim(-0.02, 1.02)
+    elif len(units) == 1:
+        axes.set_ylabel(units.pop())
+    axes.margins(x=0.02)
+    axes.set_xlim(left=0)
+    axes.legend(fontsize=8, frameon=False)

@@ -1,0 +1,213 @@
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Event, FileSaved
+from ptde_core.base.metrics import METRICS
+from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.restore import spec_to_plain
+from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.curves import PANELS, draw_learning_curves, read_metrics, save_figure
+from ptde_core.stages.drawing import FILL, Scene, UnitLook, draw_battle_gif
+from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.stages.visualize import draw_play, visualize
+from ptde_core.storage.checkpoint import identity, save_checkpoint
+from ptde_core.storage.run_folder import RunFolder
+
+RAW = np.dtype(
+    [
+        ("owner", np.int8),
+        ("x", np.float64),
+        ("y", np.float64),
+        ("health", np.float64),
+        ("shield", np.float64),
+        ("cooldown", np.float64),
+        ("alive", np.bool_),
+        ("target", np.int16),
+        ("swinging", np.bool_),
+    ]
+)
+MARINE, ZEALOT = UnitLook("marine", 0.375, 45, 0), UnitLook("zealot", 0.5, 100, 50)
+ROWS = [
+    {"env_steps": 1000.0 * k, "train_return": 2.0 * k, "test_win_rate": k / 10, **({"td_loss": 1 / k} if k > 3 else {})}
+    for k in range(1, 11)
+]
+
+
+def battle(steps: int) -> list[NDArray[np.void]]:
+    """One marine walks towards one zealot, which dies in the last step."""
+    frames = []
+    for step in range(steps + 1):
+        frame = np.zeros(2, RAW)
+        frame["owner"] = (0, 1)
+        frame["x"] = (8 + 8 * step / steps, 20)
+        frame["y"] = 16
+        frame["health"] = (45, 100 * (1 - step / steps))
+        frame["shield"] = (0, 25)
+        frame["alive"] = (True, step < steps)
+        frame["target"] = (1, -1)
+        frame["swinging"] = (step % 2 == 0, False)
+        frames.append(frame)
+    return frames
+
+
+def scene(title: str = "QMIX_SGI on 3m") -> Scene:
+    floor = np.ones((32, 32), np.bool_)
+    floor[:, 24:] = False
+    return Scene(title, (MARINE, ZEALOT), floor)
+
+
+def pixels(path: Path, frame: int) -> NDArray[np.uint8]:
+    """(height, width, 3) of one frame of a GIF."""
+    with Image.open(path) as picture:
+        picture.seek(frame)
+        return np.asarray(picture.convert("RGB"))
+
+
+def about(color: str, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(height, width): pixels of about this colour (the palette may shift it a little)."""
+    wanted = 255 * np.array(to_rgb(color))
+    return np.asarray(np.abs(picture.astype(float) - wanted).max(axis=-1) < 12)
+
+
+def test_curves_are_a_png_and_an_svg_with_all_that_was_logged(tmp_path: Path) -> None:
+    png, svg = save_figure(draw_learning_curves(ROWS, "QMIX_SGI on 3m, seed 1", 32), tmp_path / "new" / "curves")
+    with Image.open(png) as picture:
+        assert np.asarray(picture.convert("L")).std() > 10  # not blank
+        assert picture.width > 800
+    texts = {element.text for element in ElementTree.parse(svg).getroot().iter() if element.text}
+    assert {"QMIX_SGI on 3m, seed 1", "Win rate", "Return", "Mean squared TD error", "env steps"} <= texts
+    assert "Joint value" not in texts  # never logged
+
+
+def test_the_same_curves_give_the_same_files(tmp_path: Path) -> None:
+    one = save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / "one")
+    two = save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / "two")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_the_win_rates_band_is_the_interval_of_its_episodes() -> None:
+    axes = draw_learning_curves(ROWS, "a", 32).axes[0]
+    (band,) = axes.collections
+    low, high = band.get_datalim(axes.transData).intervaly
+    assert low == pytest.approx(0.0320, abs=1e-3)  # 3 of 32: Wilson's lower end
+    assert high == pytest.approx(1)
+    assert not draw_learning_curves(ROWS, "a", 0).axes[0].collections
+
+
+def test_one_logged_test_is_a_visible_point() -> None:
+    figure = draw_learning_curves(ROWS[:1], "a", 32)
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["o"]
+
+
+def test_panels_draw_metrics_of_the_catalogue_and_each_once() -> None:
+    drawn = [line.metric for panel in PANELS for line in panel.lines]
+    assert set(drawn) <= set(METRICS)
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_a_line_still_being_written_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"env_steps": 1, "epsilon": 0.5}\n{"env_steps": 2, "eps')
+    assert read_metrics(path) == [{"env_steps": 1.0, "epsilon": 0.5}]
+    for broken in ('{"epsilon": 0.5}', "[1]", '{"env_steps": 1, "epsilon": null}', "hello", ""):
+        path.write_text('{"env_steps": 1, "epsilon": 0.5}\n' + broken + "\n")
+        with pytest.raises(PtdeError, match="line 2, is not a line of metrics"):
+            read_metrics(path)
+    path.write_text('{"env_steps": 1, "win": 0.5}\n')
+    with pytest.raises(PtdeError, match="metric 'win' is not in"):
+        read_metrics(path)
+
+
+def test_a_battle_has_one_picture_per_view_and_stays_small(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "play.gif"
+    draw_battle_gif(battle(150), scene(), path, "won")
+    with Image.open(path) as picture:
+        assert len(list(ImageSequence.Iterator(picture))) == 151
+        assert picture.width == 480
+        picture.seek(150)
+        assert picture.info["duration"] > 1000  # the end is held
+    assert path.stat().st_size < 2_000_000
+
+
+def test_units_are_drawn_where_they_are_in_their_sides_colour(tmp_path: Path) -> None:
+    path = tmp_path / "play.gif"
+    draw_battle_gif(battle(10), scene(), path, "won")
+    first, last = pixels(path, 0), pixels(path, 10)
+    for color in FILL:
+        assert about(color, first[60:]).sum() > 50
+    assert about(FILL[1], last[60:]).sum() < about(FILL[1], first[60:]).sum() / 2  # dead: a cross is left
+    walked = np.nonzero(about(FILL[0], last[60:]))[1].mean() - np.nonzero(about(FILL[0], first[60:]))[1].mean()
+    assert walked > 100  # east is to the right
+
+
+def test_a_long_title_is_made_to_fit(tmp_path: Path) -> None:
+    path = tmp_path / "play.gif"
+    draw_battle_gif(battle(1), scene("QMIX_SGI (z sampled) on a_map_of_my_own_with_a_long_name: skirmish"), path, "won")
+    assert (pixels(path, 0)[:24, -6:] > 240).all()
+
+
+def test_frames_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    for frames in ([], [battle(1)[0][:1]]):
+        with pytest.raises(ValueError, match="at least one frame, and one look per unit"):
+            draw_battle_gif(frames, scene(), tmp_path / "play.gif", "won")
+
+
+@pytest.fixture
+def fresh_teacher(tmp_path: Path) -> RunFolder:
+    """A run on skirmish's 3m whose teacher has not learned anything."""
+    run = RunFolder(tmp_path / "run")
+    env = Skirmish("3m", 1)
+    settings = train_teacher_settings({"map": "3m"})
+    networks = Teacher(env.spec, NetworkSettings()).state_dict()
+    content = {
+        "settings": settings.model_dump(),
+        "env": spec_to_plain(env.spec),
+        "networks": networks,
+        "teacher_id": identity(networks),
+        "counters": {"env_steps": 0, "episodes": 0, "updates": 0},
+    }
+    save_checkpoint(run.teacher, "teacher", content)
+    run.config.write_text(json.dumps(settings.model_dump()))
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return run
+
+
+def test_a_run_gets_curves_and_a_battle(fresh_teacher: RunFolder) -> None:
+    events: list[Event] = []
+    pictures = visualize(fresh_teacher.path, listen=events.append)
+    assert [path.name for path in pictures] == ["learning_curves.png", "learning_curves.svg", "teacher_play.gif"]
+    assert all(path.parent == fresh_teacher.figures and path.stat().st_size for path in pictures)
+    assert [event.path for event in events if isinstance(event, FileSaved)] == pictures
+    with Image.open(pictures[2]) as gif:
+        assert 2 < len(list(ImageSequence.Iterator(gif))) <= 61
+
+
+def test_a_checkpoint_gets_a_battle_where_it_is_asked_for(fresh_teacher: RunFolder, tmp_path: Path) -> None:
+    assert visualize(fresh_teacher.teacher, tmp_path / "out") == [tmp_path / "out" / "teacher_play.gif"]
+
+
+def test_a_run_on_a_game_gets_curves_only(trained_run: RunFolder, tmp_path: Path) -> None:
+    own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
+    pictures = visualize(own.path, tmp_path / "out")
+    assert [path.name for path in pictures] == ["learning_curves.png", "learning_curves.svg"]
+    with pytest.raises(PtdeError, match="plays game, whose episodes cannot be drawn"):
+        draw_play(own.teacher, tmp_path / "out")
+
+
+def test_what_cannot_be_drawn(tmp_path: Path) -> None:
+    with pytest.raises(PtdeError, match="no run at"):
+        visualize(tmp_path)
+    run = RunFolder(tmp_path)
+    run.config.write_text(json.dumps(train_teacher_settings({}).model_dump()))
+    with pytest.raises(PtdeError, match=f"nothing to draw in {tmp_path} yet"):
+        visualize(tmp_path)
