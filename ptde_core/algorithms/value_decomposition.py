@@ -46,7 +46,7 @@ def td_loss(
         online: what learns.
         target: what the targets come from; no gradient flows into it.
         batch: B episodes padded to T steps.
-        noise: two tensors (B, T+1, N, Z) of standard normals for the online and the target networks' z;
+        noise: two tensors (R, N, Z) of standard normals, a row per view seen, for the online and the target networks' z;
             None where there is no z.
         settings: gamma and lambda.
     """
@@ -72,7 +72,7 @@ def td_loss(
             "target_mean": masked_mean(goal, real),
         }
         if unrolled.sigma is not None:
-            log["z_sigma_mean"] = masked_mean(unrolled.sigma[:, :-1].mean(dim=(-2, -1)), real)
+            log["z_sigma_mean"] = unrolled.sigma.mean()
     return loss, log
 
 
@@ -110,7 +110,7 @@ class ValueDecompositionLearner:
             return None
         # The stream is a function of the update's number, so a resumed run draws what it would have drawn.
         chance = torch.Generator().manual_seed(seed_for(self._seed, "noise of z", self.updates) >> 1)
-        shape = (*batch.obs.shape[:3], size)  # (B, T+1, N, Z)
+        shape = (int(batch.seen.sum()), batch.obs.shape[2], size)  # (R, N, Z)
         return torch.randn(shape, generator=chance), torch.randn(shape, generator=chance)
 
     def state(self) -> dict[str, Any]:

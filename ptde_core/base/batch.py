@@ -82,6 +82,12 @@ class EpisodeBatch:
         return steps < self.length[:, None]  # (B, T)
 
     @property
+    def seen(self) -> Tensor:
+        """(B, T+1) bool: views that were seen: those of real steps, and the final one of each episode."""
+        steps = torch.arange(self.obs.shape[1], device=self.length.device)
+        return steps <= self.length[:, None]  # (B, T+1)
+
+    @property
     def last(self) -> Tensor:
         """(B, T) bool: the last real step of each episode."""
         steps = torch.arange(self.reward.shape[1], device=self.length.device)

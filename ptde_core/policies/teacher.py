@@ -18,8 +18,8 @@ from ptde_core.nets.settings import NetworkSettings
 class Unrolled(NamedTuple):
     """A teacher over whole episodes."""
 
-    values: Tensor  # (B, T+1, N, A)
-    sigma: Tensor | None  # (B, T+1, N, Z)
+    values: Tensor  # (B, T+1, N, A), zero where nothing was seen
+    sigma: Tensor | None  # (R, N, Z), only the R views that were seen
 
 
 class Teacher(nn.Module):
@@ -40,14 +40,19 @@ class Teacher(nn.Module):
 
         Args:
             batch: B episodes padded to T steps.
-            noise: (B, T+1, N, Z) standard normals for z, or None for its mean.
+            noise: (R, N, Z) standard normals for z of the R views that were seen (`batch.seen`, row by row), or None
+                for the mean of z.
         """
         local = local_input(batch.obs, batch.last_actions, self.n_actions)  # (B, T+1, N, L)
         history, _ = self.trunk(local)  # (B, T+1, N, H)
-        if self.information is None:
-            return Unrolled(self.head(history, None), None)
-        mean, sigma = self.information(local, batch.state)  # (B, T+1, N, Z)
-        return Unrolled(self.head(history, sample(mean, sigma, noise)), sigma)
+        seen = batch.seen
+        z = sigma = None
+        if self.information is not None:
+            mean, sigma = self.information(local[seen], batch.state[seen])  # (R, N, Z)
+            z = sample(mean, sigma, noise)
+        values = self.head(history[seen], z)  # (R, N, A)
+        padded = values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
+        return Unrolled(padded, sigma)
 
     def inform(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of z (..., N, Z): the teacher knowledge of equation 1, what students learn from.

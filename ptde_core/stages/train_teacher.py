@@ -53,9 +53,10 @@ def train_teacher(
         PtdeError: the folder holds a run and `resume` is not given, or it holds a run with other settings.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
-    if not _open_folder(settings, run, resume):
+    if not _may_begin(settings, run, resume):
         return run.teacher
     env = build_environment(settings.env, settings.map, settings.n_envs)
+    write_json(run.config, settings.model_dump())  # now that the map is known to exist: a wrong one leaves no folder
     write_status(run, "running")
     try:
         _Training(settings, run, env, listen).run()
@@ -70,16 +71,14 @@ def train_teacher(
     return run.teacher
 
 
-def _open_folder(settings: TrainTeacherSettings, run: RunFolder, resume: bool) -> bool:
-    """Check that the folder can take this training and write its config; False if it has already finished there."""
-    wanted = settings.model_dump()
+def _may_begin(settings: TrainTeacherSettings, run: RunFolder, resume: bool) -> bool:
+    """Check that the folder can take this training; False if it has already finished there."""
     if not run.config.exists():
-        write_json(run.config, wanted)
         return True
     held = read_json(run.config, "settings of a run")
     if not resume:
         raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
-    for key, value in wanted.items():
+    for key, value in settings.model_dump().items():
         if held.get(key) != value:
             raise PtdeError(
                 f"{run.path} was trained with {key} = {held.get(key)!r}, not {value!r}",

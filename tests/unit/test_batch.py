@@ -22,6 +22,7 @@ def episode(length: int, terminated: bool) -> Episode:
 def test_padding_and_masks() -> None:
     batch = EpisodeBatch.of([episode(2, True), episode(3, False)])
     assert batch.real.tolist() == [[True, True, False], [True, True, True]]
+    assert batch.seen.tolist() == [[True, True, True, False], [True, True, True, True]]
     assert batch.last.tolist() == [[False, True, False], [False, False, True]]
     assert batch.terminated.tolist() == [[False, True, False], [False, False, False]]
     assert batch.reward.tolist() == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]

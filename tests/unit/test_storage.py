@@ -1,4 +1,4 @@
-"""Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved comes back, what is broken is refused."""
+"""Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved returns, what is broken is refused."""
 
 from pathlib import Path
 

@@ -85,11 +85,10 @@ def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None
     longer = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False), episode(9, 3)])
     longer = replace(longer, **{key: value[:2] for key, value in vars(longer).items()})  # drop the long one, keep its T
     z = learner.teacher.noise_size
-    noise = torch.randn(2, 2, 10, SPEC.n_agents, z)
+    noise = torch.randn(2, 5 + 3, SPEC.n_agents, z)  # 4 + 1 and 2 + 1 views were seen
 
     def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
-        steps = batch.obs.shape[1]
-        drawn = (noise[0, :, :steps], noise[1, :, :steps]) if z else None
+        drawn = (noise[0], noise[1]) if z else None
         loss, _ = td_loss(learner.online, learner.target, batch, drawn, settings)
         return [loss, *torch.autograd.grad(loss, list(learner.online.parameters()), allow_unused=True)]
 
@@ -122,5 +121,9 @@ def test_pick() -> None:
 
 
 def test_names_are_those_of_the_papers_tables() -> None:
-    assert [teacher_name("qmix", info) for info in ("none", "unified", "agent-specific")] == ["QMIX", "QMIX_UGI", "QMIX_SGI"]
+    assert [teacher_name("qmix", info) for info in ("none", "unified", "agent-specific")] == [
+        "QMIX",
+        "QMIX_UGI",
+        "QMIX_SGI",
+    ]
     assert student_name("qmix", "agent-specific") == "QMIX_ASGKD"
