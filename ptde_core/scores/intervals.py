@@ -52,6 +52,8 @@ def retention_interval(
 ) -> Interval | None:
     """Bootstrap interval of the PRR over paired episodes; one element of `pairs` per training seed, pooled.
 
+    It covers the luck of the episodes played by these trained policies, not the luck of training them.
+
     A battle has one of four joint outcomes (who of student and teacher won it), so reweighting a run's battles at
     random is drawing the shares of its four outcomes: the Bayesian bootstrap, a Dirichlet draw. Each outcome starts
     with half a pseudo-episode, shared among the runs. Two reasons: a plain bootstrap of 320 wins in 320 would claim

@@ -412,7 +412,8 @@ def _win_rate_notes(section: Section) -> list[str]:
     if any(score.retention for score in scores):
         notes.append(
             "PRR = student's win rate / teacher's win rate on the same episodes, teacher's z sampled; "
-            "in brackets its 95 % bootstrap interval over paired episodes."
+            "in brackets its 95 % bootstrap interval over paired episodes"
+            + (", seeds pooled, without the luck of training." if more_seeds else ".")
         )
     notes.extend(_z_notes({score.z for score in scores}))
     for score in scores:
