@@ -432,7 +432,8 @@ def _win_rate_notes(section: Section) -> list[str]:
 
 def _parts_notes(section: Section) -> list[str]:
     seeds = [one for score in section.scores for one in score.seeds]
-    notes = [f"Evaluation seed {_listed(sorted({one.evaluation_seed for one in seeds}))}. Length and training in env steps."]
+    evaluation_seeds = _listed(sorted({one.evaluation_seed for one in seeds}))
+    notes = [f"Evaluation seed {evaluation_seeds}. Length and training in env steps."]
     if any(score.over_seeds for score in section.scores):
         notes.append(
             "95 % interval: Wilson, over all seeds' episodes together; it leaves out the luck of training. "
