@@ -1,5 +1,10 @@
 """Fixtures that several kinds of tests use: small settings and small trained runs on the built-in games."""
 
+import os
+
+# Networks this small gain nothing from threads, and lose much where tests share the cores. Before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 from typing import Any
 

@@ -69,6 +69,13 @@ def test_the_same_seed_gives_the_same_teacher_bit_for_bit(undisturbed: RunFolder
     assert not torch.equal(networks(undisturbed)["trunk.encode.weight"], networks(other)["trunk.encode.weight"])
 
 
+def test_the_same_seed_gives_the_same_teacher_on_skirmish(tmp_path: Path) -> None:
+    runs = [RunFolder(tmp_path / name) for name in ("one", "other")]
+    for run in runs:
+        train_teacher(game_settings(env="skirmish", map="3m", steps=3000, test_episodes=4), run)
+    assert_equal_runs(*runs)
+
+
 def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     root = Path(__file__).parents[2]
