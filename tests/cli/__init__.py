@@ -1,0 +1,1 @@
+"""The command line as people type it: help, errors, progress, and the whole pipeline."""

@@ -1,0 +1,97 @@
+import io
+import re
+
+import pytest
+
+from ptde_cli.display import Lines, Pace, duration, print_tables
+from ptde_core.base.events import FileSaved, Note, Progress, StageFinished, StageStarted
+from ptde_core.stages.tables import Table
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def advance(pace: Pace, clock: Clock, seconds: float, done: int, **metrics: float) -> None:
+    clock.now += seconds
+    pace.advance(Progress("train-teacher", done, metrics))
+
+
+def test_pace_says_speed_time_left_and_how_well_it_goes() -> None:
+    clock = Clock()
+    pace = Pace(StageStarted("train-teacher", "", 150_000, "env steps"), clock)
+    assert (pace.speed, pace.left, pace.headline) == ("", "", "")
+    advance(pace, clock, 10, 30_000, train_win_rate=0.25)
+    assert (pace.speed, pace.left, pace.headline) == ("3,000 env steps/s", "40 s left", "won 25%")
+    advance(pace, clock, 10, 60_000, test_win_rate=0.5)
+    assert pace.headline == "won 50% in tests"
+    advance(pace, clock, 10, 90_000)
+    assert (pace.left, pace.headline) == ("20 s left", "won 50% in tests")
+
+
+def test_pace_is_that_of_the_last_half_minute() -> None:
+    clock = Clock()
+    pace = Pace(StageStarted("train-teacher", "", 100_000, "env steps"), clock)
+    for k in range(1, 7):
+        advance(pace, clock, 10, 10_000 * k)
+    for k in range(1, 7):
+        advance(pace, clock, 10, 60_000 + 100 * k)
+    assert pace.speed == "10 env steps/s"
+
+
+def test_what_an_earlier_sitting_has_done_is_no_speed() -> None:
+    clock = Clock()
+    pace = Pace(StageStarted("train-teacher", "", 1000, "env steps", done=900), clock)
+    advance(pace, clock, 10, 910)
+    assert (pace.speed, pace.left) == ("1 env steps/s", "1 min 30 s left")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (80, "1 min 20 s"), (11_100, "3 h 5 min")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_are_occasional_and_plain() -> None:
+    clock, stream = Clock(), io.StringIO()
+    lines = Lines(stream, clock)
+    lines(Note("the kernels are compiled once"))
+    lines(StageStarted("train-teacher", "teacher QMIX_SGI on skirmish 3m, seed 1", 1000, "env steps"))
+    for k in range(1, 51):
+        clock.now += 0.5
+        lines(Progress("train-teacher", 20 * k, {"train_win_rate": 0.1}))
+    lines(StageFinished("train-teacher", 25))
+    assert stream.getvalue().splitlines() == [
+        "the kernels are compiled once",
+        "train-teacher: teacher QMIX_SGI on skirmish 3m, seed 1 (1,000 env steps)",
+        "train-teacher: 400/1,000 env steps (40%), 40 env steps/s, won 10%, 15 s left",
+        "train-teacher: 800/1,000 env steps (80%), 40 env steps/s, won 10%, 5 s left",
+        "train-teacher: done in 25 s",
+    ]
+
+
+def test_a_saved_file_is_named_as_one_would_type_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    stream = io.StringIO()
+    here = tmp_path_factory.mktemp("a folder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        Lines(stream)(FileSaved(here / "runs" / "my run" / "teacher.pt", "the trained teacher"))
+    assert stream.getvalue() == "saved 'runs/my run/teacher.pt' (the trained teacher)\n"
+
+
+def test_a_piped_table_is_whole_and_plain() -> None:
+    stream = io.StringIO()
+    rows = (("QMIX_SGI [bold]", "293/320", "0.916 [0.880, 0.941]"), ("QMIX_ASGKD", "9/320", "—"))
+    print_tables([Table("A title " * 30, ("Policy", "Won", "Win rate"), (rows,), 1, ("A note " * 50,))], stream)
+    shown = stream.getvalue()
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", shown)
+    lines = [line.strip() for line in shown.splitlines()]
+    assert ("A title " * 30).strip() in lines
+    assert ("A note " * 50).strip() in lines
+    assert "QMIX_SGI [bold]  293/320  0.916 [0.880, 0.941]" in lines
+    assert re.search(r"QMIX_ASGKD +9/320 +—", shown)

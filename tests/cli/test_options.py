@@ -1,0 +1,136 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ptde_cli.commands.run import by_stage
+from ptde_cli.options import layers
+from ptde_core.base.events import Listener
+from ptde_core.base.settings import Settings
+from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
+from ptde_core.storage.run_folder import RunFolder
+from tests.cli.conftest import Pipeline, Type
+
+
+class Trained:
+    """Stands in for the stage: remembers what it was called with."""
+
+    def __init__(self) -> None:
+        self.settings = TrainTeacherSettings()
+        self.folder = RunFolder(Path())
+        self.later: dict[str, Settings] = {}
+        self.resume = False
+
+    def train(self, settings: TrainTeacherSettings, run: RunFolder, *, resume: bool, listen: Listener) -> Path:
+        self.settings, self.folder, self.resume = settings, run, resume
+        return run.teacher
+
+    def run(
+        self, settings: TrainTeacherSettings, folder: RunFolder, *, listen: Listener, **later: Settings
+    ) -> list[object]:
+        self.settings, self.folder, self.later = settings, folder, later
+        return []
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
+    stage = Trained()
+    monkeypatch.setattr("ptde_core.stages.train_teacher.train_teacher", stage.train)
+    monkeypatch.setattr("ptde_core.stages.run.run", stage.run)
+    return stage
+
+
+def test_an_option_beats_set_beats_the_file_beats_the_preset(ptde: Type, trained: Trained) -> None:
+    Path("mine.toml").write_text("map = '6h_vs_8z'\ntd_lambda = 0.1\nsteps = 10\nepsilon_start = 0.9\n")
+    ended = ptde(
+        "train-teacher", "--config", "mine.toml", "--set", "td_lambda=0.2", "--set", "steps=20", "--steps", "30"
+    )
+    assert ended.code == 0
+    settings = trained.settings
+    assert (settings.map, settings.steps, settings.td_lambda, settings.epsilon_start) == ("6h_vs_8z", 30, 0.2, 0.9)
+    assert settings.epsilon_steps == 500_000, "from the preset of the map that the file names"
+    assert settings.gamma == TrainTeacherSettings().gamma
+
+
+def test_steps_default_to_the_papers_budget(ptde: Type, trained: Trained) -> None:
+    ptde("train-teacher", "--map", "3s_vs_8z")
+    assert trained.settings.steps == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "folder"),
+    [
+        ("--map 3m", "runs/skirmish/3m/QMIX_SGI/seed1"),
+        ("--map 3m --alg vdn --global-info none --seed 4", "runs/skirmish/3m/VDN/seed4"),
+        ("--map maps/mine.toml --global-info unified", "runs/skirmish/mine/QMIX_UGI/seed1"),
+        ("--map 3m --out elsewhere", "elsewhere"),
+    ],
+)
+def test_where_a_run_goes(ptde: Type, trained: Trained, line: str, folder: str) -> None:
+    for command in ("train-teacher", "run"):
+        ptde(command, *line.split())
+        assert trained.folder.path == Path(folder)
+
+
+def test_the_end_of_train_teacher_tells_the_next_command(ptde: Type, trained: Trained) -> None:
+    teacher = "runs/skirmish/3m/QMIX_SGI/seed1/teacher.pt"
+    assert ptde("train-teacher").out == f"distill it with: ptde distill {teacher}\n"
+    assert ptde("train-teacher", "--quiet").out == f"{teacher}\n"
+
+
+def test_resume_takes_what_was_decided_from_the_run(ptde: Type, trained: Trained) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    decided = TrainTeacherSettings(map="8m", td_lambda=0.3, seed=7)
+    (folder / "config.json").write_text(decided.model_dump_json())
+    ptde("train-teacher", "--resume", "--out", "mine")
+    assert trained.resume
+    assert trained.settings == decided
+
+
+def test_run_hands_each_stage_its_own_settings(ptde: Type, trained: Trained) -> None:
+    Path("mine.toml").write_text(
+        "td_lambda = 0.5\n[distill]\nlearning_rate = 0.01\nsteps = 7\n[evaluate]\nepisodes = 5\n"
+    )
+    ended = ptde("run", "--map", "3m", "--seed", "3", "--config", "mine.toml", "--set", "distill.steps=9")
+    assert ended.code == 0
+    assert (trained.settings.td_lambda, trained.settings.seed) == (0.5, 3)
+    assert trained.later == {
+        "collecting": CollectSettings(seed=3),
+        "distilling": DistillSettings(seed=3, steps=9, learning_rate=0.01),
+        "evaluating": EvaluateSettings(episodes=5),
+    }
+
+
+def test_run_uses_the_presets_of_later_stages(ptde: Type, trained: Trained) -> None:
+    ptde("run", "--map", "3m")
+    assert trained.later["distilling"] == DistillSettings(steps=50_000)
+
+
+def test_values_are_split_by_stage() -> None:
+    teachers, later = by_stage({"steps": 1, "distill.steps": 2, "collect": {"seed": 3}})
+    assert teachers == {"steps": 1}
+    assert later == {"collect": {"seed": 3}, "distill": {"steps": 2}, "evaluate": {}}
+
+
+def test_an_option_that_was_not_typed_is_no_layer() -> None:
+    assert layers(None, ["a=1"], steps=None, seed=0) == ({}, {"a": 1}, {"seed": 0})
+
+
+def test_settings_lists_every_key_of_every_stage(ptde: Type) -> None:
+    shown = ptde("settings").out
+    for model in (TrainTeacherSettings, CollectSettings, DistillSettings, EvaluateSettings):
+        for key, field in model.model_fields.items():
+            assert any(line.split()[:1] == [key] and str(field.description) in line for line in shown.splitlines()), key
+
+
+def test_settings_shows_the_preset_of_a_map(ptde: Type) -> None:
+    lines = ptde("settings", "train-teacher", "--map", "6h_vs_8z").out.splitlines()
+    assert any(line.split()[:3] == ["td_lambda", "0.3", "*"] for line in lines)
+    assert any("from the preset of 6h_vs_8z (paper, Table 2" in line for line in lines)
+
+
+def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:
+    saved = json.loads((pipeline.run / "config.json").read_text())
+    assert set(saved) == set(TrainTeacherSettings.model_fields)
+    assert (saved["steps"], saved["batch_episodes"], saved["map"]) == (600, 8, "3m")

@@ -1,0 +1,108 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TINY_FOLDER, TINY_RUN, Ended, Pipeline, Type
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+@pytest.fixture
+def copied(pipeline: Pipeline, tmp_path: Path) -> Path:
+    """A copy of the finished run, to write into, in the current folder of the test."""
+    shutil.copytree(pipeline.cwd / "runs", tmp_path / "runs")
+    return TINY_FOLDER
+
+
+def policies(ended: Ended) -> list[dict[str, object]]:
+    """What `ptde evaluate --json` says."""
+    assert ended.code == 0
+    found: list[dict[str, object]] = json.loads(ended.out)["policies"]
+    return found
+
+
+def test_run_leaves_every_file_and_ends_with_the_table(pipeline: Pipeline) -> None:
+    assert pipeline.ended.code == 0, pipeline.ended.err
+    names = {path.name for path in pipeline.run.iterdir()}
+    assert names == {
+        *("config.json", "status.json", "metrics.jsonl", "teacher.pt", "episodes.h5", "student.pt", "evaluation.json")
+    }
+    shown = pipeline.ended.out
+    assert shown.startswith("3m on skirmish (not SMAC)")
+    assert re.search(r"QMIX_SGI +sampled +\d/8", shown)
+    assert re.search(r"QMIX_SGI +mean +\d/8", shown)
+    assert re.search(r"QMIX_ASGKD +student +\d/8", shown)
+
+
+def test_progress_goes_to_standard_error_as_plain_lines(pipeline: Pipeline) -> None:
+    assert not CONTROL.search(pipeline.ended.out + pipeline.ended.err)
+    stages = [line.partition(":")[0] for line in pipeline.ended.err.splitlines() if ": done in" in line]
+    assert stages == ["train-teacher", "collect", "distill", "evaluate"]
+    assert f"saved {TINY_FOLDER}/teacher.pt (the trained teacher)" in pipeline.ended.err
+
+
+def test_run_again_skips_what_is_finished(ptde: Type, copied: Path, pipeline: Pipeline) -> None:
+    before = (copied / "student.pt").read_bytes()
+    ended = ptde(*TINY_RUN, "--quiet")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == pipeline.ended.out
+    assert (copied / "student.pt").read_bytes() == before
+
+
+def test_the_stages_one_by_one_as_each_tells_the_next(ptde: Type, copied: Path, pipeline: Pipeline) -> None:
+    for name in ("episodes.h5", "student.pt", "evaluation.json"):
+        (copied / name).unlink()
+    told = ptde("collect", copied / "teacher.pt", "--episodes", "4")
+    assert told.out == f"distill a student with: ptde distill {copied}/teacher.pt --data {copied}/episodes.h5\n"
+    told = ptde(*told.out.split()[5:], "--steps", "200")
+    assert told.out == f"evaluate it with: ptde evaluate {copied}/student.pt\n"
+    told = ptde(*told.out.split()[4:], "--episodes", "8")
+    assert told.code == 0
+    assert told.out == pipeline.ended.out, "the same stages with the same settings give the same numbers"
+
+
+def test_evaluate_as_json_prints_nothing_else(ptde: Type, copied: Path) -> None:
+    ended = ptde("evaluate", copied / "student.pt", "--episodes", "4", "--seed", "5", "--json")
+    found = policies(ended)
+    assert [(one["name"], one["z"]) for one in found] == [
+        *(("QMIX_SGI", "sampled"), ("QMIX_SGI", "mean"), ("QMIX_ASGKD", "student"))
+    ]
+    for one in found:
+        played = one["episodes"]
+        assert isinstance(played, dict)
+        assert (one["wins"], one["played"]) == (sum(played["won"]), 4)
+        assert played["seed"] == found[0]["episodes"]["seed"]  # type: ignore[index]  # a dict, as asserted above
+    assert "evaluate: done in" in ended.err
+
+
+def test_quiet_is_quiet(ptde: Type, copied: Path) -> None:
+    ended = ptde("evaluate", copied / "student.pt", "--episodes", "4", "--quiet")
+    assert ended.err == ""
+    assert ended.out.startswith("3m on skirmish")
+
+
+def test_report_in_every_format(ptde: Type, copied: Path) -> None:
+    for name, part in {
+        "table": "Win rates on skirmish (not SMAC)",
+        "markdown": "| QMIX_ASGKD",
+        "csv": "skirmish,1,3m,QMIX_ASGKD",
+        "json": '"QMIX_ASGKD"',
+        "latex": r"QMIX\_ASGKD",
+    }.items():
+        ended = ptde("report", "--format", name)
+        assert (ended.code, ended.err) == (0, "")
+        assert part in ended.out
+        written = ptde("report", "runs", "--format", name, "--out", f"report.{name}")
+        assert (written.code, written.out) == (0, "")
+        assert Path(f"report.{name}").read_text() == ended.out
+        assert str(copied) not in Path("report.table").read_text(), "a finished, evaluated run is counted"
+
+
+def test_maps_shows_sizes_limits_and_budgets(ptde: Type) -> None:
+    rows = {line.split()[0]: line for line in ptde("maps").out.splitlines() if line.strip()}
+    assert rows["3m"].startswith(" 3m")
+    assert "3 marine v 3 marine" in rows["3m"]
+    assert rows["3s_vs_8z"].split()[-7:] == ["3", "14", "66", "89", "350", "10M", "10M"]

@@ -1,0 +1,143 @@
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from ptde_core.algorithms.catalogue import MIXERS
+from ptde_core.algorithms.settings import AlgorithmName
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.settings import Settings, build_settings, parse_assignments, read_settings_file
+from ptde_core.envs.skirmish.maps import map_names
+from ptde_core.stages.settings import (
+    CollectSettings,
+    DistillSettings,
+    EvaluateSettings,
+    TrainTeacherSettings,
+    default_folder,
+    preset,
+    presets,
+    train_teacher_settings,
+)
+
+STAGES: list[type[Settings]] = [TrainTeacherSettings, CollectSettings, DistillSettings, EvaluateSettings]
+CORE = Path(__file__).parents[2] / "ptde_core"
+# What the paper trains each map for: the heads of its Table 2.
+PAPER_STEPS = {
+    "3s_vs_5z": 2_000_000,
+    "5m_vs_6m": 2_000_000,
+    "3s5z_vs_3s6z": 5_000_000,
+    "6h_vs_8z": 5_000_000,
+    "3s_vs_8z": 10_000_000,
+    "3s5z_vs_3s7z": 10_000_000,
+}
+
+
+def test_later_layers_win() -> None:
+    settings = build_settings(EvaluateSettings, {"episodes": 1, "seed": 1}, {"episodes": 2}, {})
+    assert settings == EvaluateSettings(episodes=2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"episods": 1}, "no setting named 'episods'; did you mean 'episodes'?"),
+        ({"zzz": 1}, "no setting named 'zzz'; valid keys: episodes, seed"),
+        ({"episodes": 0}, "episodes = 0 (greedy episodes per policy, the same for teacher and student): .*1"),
+        ({"episodes": "many"}, "episodes = 'many' .*integer"),
+        ({"seed": -1}, "seed = -1 .*0"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_and_explained(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(PtdeError, match=says.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?")):
+        build_settings(EvaluateSettings, values)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        EvaluateSettings().episodes = 5  # type: ignore[misc]  # that it is an error is the test
+
+
+@pytest.mark.parametrize("model", STAGES)
+def test_every_setting_has_a_meaning_and_a_default(model: type[Settings]) -> None:
+    assert model() == build_settings(model)
+    for key, field in model.model_fields.items():
+        assert field.description, key
+
+
+@pytest.mark.parametrize("model", STAGES)
+def test_every_setting_is_read_somewhere(model: type[Settings]) -> None:
+    code = "\n".join(path.read_text() for path in CORE.rglob("*.py") if path.name != "settings.py")
+    for key in model.model_fields:
+        assert f".{key}" in code, f"{key} of {model.__name__} is read nowhere"
+
+
+def test_saved_settings_are_read_back_as_they_were() -> None:
+    settings = train_teacher_settings({"map": "6h_vs_8z", "seed": 3})
+    assert TrainTeacherSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("td_lambda=0.6", 0.6),
+        ("td_lambda = 0.6", 0.6),
+        ("td_lambda=6", 6),
+        ("td_lambda=1_000", 1000),
+        ("td_lambda=true", True),
+        ("td_lambda=3s_vs_5z", "3s_vs_5z"),
+        ("td_lambda=a=b", "a=b"),
+        ("td_lambda=", ""),
+    ],
+)
+def test_assignments(text: str, value: object) -> None:
+    found = parse_assignments([text])
+    assert found == {"td_lambda": value}
+    assert type(found["td_lambda"]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["td_lambda", "=3", ""])
+def test_what_is_no_assignment(text: str) -> None:
+    with pytest.raises(PtdeError, match="key=value"):
+        parse_assignments([text])
+
+
+def test_a_settings_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("map = '8m'\n[distill]\nsteps = 5\n")
+    assert read_settings_file(path) == {"map": "8m", "distill": {"steps": 5}}
+    with pytest.raises(PtdeError, match="no settings file"):
+        read_settings_file(tmp_path / "none.toml")
+    with pytest.raises(PtdeError, match="not a TOML file"):
+        read_settings_file(tmp_path)
+
+
+def test_every_preset_is_of_a_map_that_exists_is_valid_and_says_its_source() -> None:
+    for name, table in presets()["maps"].items():
+        assert name in map_names()
+        assert table["source"]
+        assert set(table) <= {"source", "paper_steps", "train_teacher", "distill"}
+        build_settings(TrainTeacherSettings, preset(name, "train_teacher"))
+        build_settings(DistillSettings, preset(name, "distill"))
+
+
+def test_a_map_of_the_paper_is_trained_for_the_papers_budget() -> None:
+    assert {
+        name: table["paper_steps"] for name, table in presets()["maps"].items() if "paper_steps" in table
+    } == PAPER_STEPS
+    for name, steps in PAPER_STEPS.items():
+        assert train_teacher_settings({"map": name}).steps == steps
+
+
+def test_a_preset_gives_way_to_what_is_typed_and_stays_with_its_map() -> None:
+    assert train_teacher_settings({"map": "6h_vs_8z"}).td_lambda == 0.3
+    assert train_teacher_settings({"map": "6h_vs_8z", "td_lambda": 0.7}).td_lambda == 0.7
+    assert train_teacher_settings({"map": "my_own.toml"}).td_lambda == TrainTeacherSettings().td_lambda
+
+
+def test_the_algorithms_that_can_be_asked_for_are_those_that_can_be_built() -> None:
+    assert set(get_args(AlgorithmName)) == set(MIXERS)
+
+
+def test_the_folder_of_a_run_names_backend_map_algorithm_and_seed() -> None:
+    settings = train_teacher_settings({"map": "./maps/mine.toml", "alg": "vdn", "global_info": "unified", "seed": 9})
+    assert default_folder(settings).path == Path("runs/skirmish/mine/VDN_UGI/seed9")
