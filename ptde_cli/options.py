@@ -1,14 +1,13 @@
 """Settings fields as Typer options: name, meaning, bounds and default are read from the field, never written again."""
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
 
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
@@ -58,19 +57,15 @@ def layers(config: Path | None, assignments: list[str] | None, **options: Any) -
     )
 
 
-def one_of(word: str, words: Iterable[str], kind: str) -> str:
+def one_of(word: str, words: Collection[str], kind: str) -> str:
     """The word itself if it is one of `words`.
 
     Raises:
         PtdeError: it is not; the nearest one is offered.
     """
-    known = list(words)
-    if word in known:
-        return word
-    near = difflib.get_close_matches(word, known, n=1)
-    raise PtdeError(
-        f"no {kind} named {word!r}", f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-    )
+    if word not in words:
+        raise unknown(kind, word, words)
+    return word
 
 
 def complete_map(incomplete: str) -> list[str]:

@@ -61,9 +61,8 @@ def settings(
     for name in [one_of(stage, STAGES, "stage")] if stage else STAGES:
         model = STAGES[name]
         of_map = preset(map_name, name.replace("-", "_")) if map_name else {}
-        if map_name and "map" in model.model_fields:
-            of_map["map"] = map_name
-        values = build_settings(model, of_map).model_dump()
+        typed = {"map": map_name} if map_name and "map" in model.model_fields else {}
+        values = build_settings(model, of_map, typed).model_dump()
         rows = tuple(
             (key, f"{values[key]}{' *' if key in of_map else ''}", bounds(model, key), field.description or "")
             for key, field in model.model_fields.items()

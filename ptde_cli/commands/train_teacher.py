@@ -47,4 +47,6 @@ def train_teacher(
 
         with watching(quiet=quiet) as listen:
             stage(settings, run, resume=resume, listen=listen)
-        print(run.teacher if quiet else f"distill it with: ptde distill {shown(run.teacher)}")
+        # A teacher without global information is a plain policy: there is nothing to distill.
+        following = "evaluate" if settings.global_info == "none" else "distill"
+        print(run.teacher if quiet else f"{following} it with: ptde {following} {shown(run.teacher)}")

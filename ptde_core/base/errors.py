@@ -1,5 +1,10 @@
 """The one error users see: what is wrong, and what to type next."""
 
+import difflib
+from collections.abc import Iterable
+
+NEAR = 0.5  # similarity from which a name is offered instead; names are short: 3n is 0.5 similar to 3m
+
 
 class PtdeError(Exception):
     """A mistake the user can mend, shown as one sentence without a traceback (exit code 2).
@@ -13,3 +18,18 @@ class PtdeError(Exception):
         super().__init__(f"{problem}; {fix}" if fix else problem)
         self.problem = problem
         self.fix = fix
+
+
+def unknown(kind: str, word: str, known: Iterable[str], otherwise: str = "") -> PtdeError:
+    """The error for a name that does not exist: it offers the nearest one that does.
+
+    Args:
+        kind: what was named ("setting", "map").
+        word: what was typed.
+        known: the names that exist.
+        otherwise: what to do if none of them is near; by default they are all listed.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=NEAR)
+    fix = f"did you mean {near[0]!r}?" if near else otherwise or f"choose from {', '.join(sorted(names))}"
+    return PtdeError(f"no {kind} named {word!r}", fix)

@@ -1,6 +1,5 @@
 """Settings of a stage: frozen, validated, explained field by field; and how files and `--set` fill them."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, unknown
 
 Values = Mapping[str, Any]
 
@@ -31,9 +30,7 @@ def build_settings(model: type[S], *layers: Values) -> S:
     merged = {key: value for layer in layers for key, value in layer.items()}
     for key in merged:
         if key not in model.model_fields:
-            near = difflib.get_close_matches(key, model.model_fields, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(sorted(model.model_fields))}"
-            raise PtdeError(f"no setting named {key!r}", fix)
+            raise unknown("setting", key, model.model_fields)
     try:
         return model.model_validate(merged)
     except ValidationError as error:

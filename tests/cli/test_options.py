@@ -76,6 +76,8 @@ def test_the_end_of_train_teacher_tells_the_next_command(ptde: Type, trained: Tr
     teacher = "runs/skirmish/3m/QMIX_SGI/seed1/teacher.pt"
     assert ptde("train-teacher").out == f"distill it with: ptde distill {teacher}\n"
     assert ptde("train-teacher", "--quiet").out == f"{teacher}\n"
+    plain = ptde("train-teacher", "--global-info", "none")
+    assert plain.out == "evaluate it with: ptde evaluate runs/skirmish/3m/QMIX/seed1/teacher.pt\n"
 
 
 def test_resume_takes_what_was_decided_from_the_run(ptde: Type, trained: Trained) -> None:
@@ -128,6 +130,7 @@ def test_settings_shows_the_preset_of_a_map(ptde: Type) -> None:
     lines = ptde("settings", "train-teacher", "--map", "6h_vs_8z").out.splitlines()
     assert any(line.split()[:3] == ["td_lambda", "0.3", "*"] for line in lines)
     assert any("from the preset of 6h_vs_8z (paper, Table 2" in line for line in lines)
+    assert "*" not in ptde("settings", "--map", "25m").out, "a map without a preset"
 
 
 def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:

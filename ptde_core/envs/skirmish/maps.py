@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts
 
@@ -117,9 +117,7 @@ def load_map(name_or_path: str | Path) -> MapFacts:
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return read_map(Path(name_or_path))
     if name_or_path not in map_names():
-        near = difflib.get_close_matches(name_or_path, map_names(), n=1)
-        fix = f"did you mean {near[0]!r}?" if near else "see `ptde maps`"
-        raise PtdeError(f"no map named {name_or_path!r}", fix)
+        raise unknown("map", name_or_path, map_names(), "see `ptde maps`")
     return read_map(_MAPS / f"{name_or_path}.toml")
 
 
