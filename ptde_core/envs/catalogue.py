@@ -10,10 +10,14 @@ from ptde_core.envs.interface import BatchedEnv
 
 @dataclass(frozen=True)
 class Environment:
-    """One backend: what it is, and how E environments of one of its maps are built."""
+    """One backend: what it is, and how E environments of one of its maps are built.
+
+    `preparation` says what its first use on this machine has to do beforehand; "" where nothing keeps anyone waiting.
+    """
 
     meaning: str
     build: Callable[[str, int], BatchedEnv]  # (map, n_envs)
+    preparation: Callable[[], str] = str
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -22,8 +26,16 @@ def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
     return Skirmish(map_name, n_envs)
 
 
+def _compilation() -> str:
+    from ptde_core.envs.skirmish.environment import compiled
+
+    return "" if compiled() else "compiling the simulator for this machine; this happens once and takes up to a minute"
+
+
 ENVIRONMENTS: Mapping[str, Environment] = {
-    "skirmish": Environment("SMAC's maps and contract on ptde's own simulator (not StarCraft II)", _skirmish),
+    "skirmish": Environment(
+        "SMAC's maps and contract on ptde's own simulator (not StarCraft II)", _skirmish, _compilation
+    ),
     "game": Environment("small games with a known optimum", build_game),
 }
 

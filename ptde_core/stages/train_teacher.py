@@ -20,10 +20,10 @@ from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.metrics import check_metrics
 from ptde_core.base.seeding import episode_seeds, generator
-from ptde_core.envs.catalogue import build_environment
+from ptde_core.envs.catalogue import ENVIRONMENTS, build_environment
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.learning.schedules import linear
 from ptde_core.policies.play import Exploration, play
@@ -131,6 +131,8 @@ class _Training:
         name = teacher_name(settings.alg, settings.global_info)
         title = f"teacher {name} on {settings.env} {self._env.spec.map}, seed {settings.seed}"
         self._listen(StageStarted(STAGE, title, settings.steps, "env steps", at.env_steps))
+        if preparation := ENVIRONMENTS[settings.env].preparation():
+            self._listen(Note(preparation))
         saved = time.monotonic()
         with Interruption() as interruption:
             while at.env_steps < settings.steps:

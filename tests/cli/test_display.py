@@ -5,6 +5,7 @@ import pytest
 
 from ptde_cli.display import Lines, Pace, duration, print_tables
 from ptde_core.base.events import FileSaved, Note, Progress, StageFinished, StageStarted
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.stages.tables import Table
 
 
@@ -95,3 +96,10 @@ def test_a_piped_table_is_whole_and_plain() -> None:
     assert ("A note " * 50).strip() in lines
     assert "QMIX_SGI [bold]  293/320  0.916 [0.880, 0.941]" in lines
     assert re.search(r"QMIX_ASGKD +9/320 +—", shown)
+
+
+def test_a_simulator_that_has_to_be_compiled_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: False)
+    assert "compiling" in ENVIRONMENTS["skirmish"].preparation()
+    monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: True)
+    assert [environment.preparation() for environment in ENVIRONMENTS.values()] == ["", ""]
