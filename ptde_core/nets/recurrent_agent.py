@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptde_core.nets.recurrence import gru_over_sequences, time_major
+
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
     """L: size of an agent's local input (observation, last action one-hot, agent id one-hot)."""
@@ -39,22 +41,36 @@ class Trunk(nn.Module):
         self.encode = nn.Linear(input_size, hidden_size)
         self.memory = nn.GRU(hidden_size, hidden_size)
 
-    def forward(self, local: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Run over whole sequences.
+    def forward(self, local: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """One step: the new hidden (E, N, H), which is also the history so far.
 
         Args:
-            local: (B, T, N, L) local inputs.
-            hidden: (B, N, H) where to go on from; zeros by default.
+            local: (E, N, L) local inputs.
+            hidden: (E, N, H) before this step; zeros by default.
+        """
+        x = F.relu(self.encode(local)).flatten(0, 1)[None]  # (1, E*N, H)
+        start = None if hidden is None else hidden.flatten(0, 1)[None]  # (1, E*N, H)
+        out, _ = self.memory(x, start)  # (1, E*N, H)
+        now: Tensor = out.view(*local.shape[:2], self.hidden_size)  # (E, N, H)
+        return now
+
+    def unroll(self, local: Tensor, lengths: Tensor) -> Tensor:
+        """Whole sequences of unequal length, without padding.
+
+        Args:
+            local: (R, N, L) local inputs of B sequences, one after the other.
+            lengths: (B,) int64 on the CPU; R is their sum.
 
         Returns:
-            histories (B, T, N, H) and the last of them (B, N, H).
+            histories (R, N, H).
         """
-        b, t, n, _ = local.shape
-        x = F.relu(self.encode(local)).transpose(0, 1).reshape(t, b * n, -1)  # (T, B*N, H)
-        start = None if hidden is None else hidden.reshape(1, b * n, -1)  # (1, B*N, H)
-        out, end = self.memory(x, start)  # (T, B*N, H), (1, B*N, H)
-        history = out.reshape(t, b, n, -1).transpose(0, 1)  # (B, T, N, H)
-        return history, end.reshape(b, n, -1)  # (B, N, H)
+        n = local.shape[1]
+        order, rows = time_major(lengths)
+        x = F.relu(self.encode(local[order])).flatten(0, 1)  # (R*N, H)
+        history = gru_over_sequences(self.memory, x, [count * n for count in rows])  # (R*N, H)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order))
+        return history.view(-1, n, self.hidden_size)[back]  # (R, N, H)
 
 
 class ActionHead(nn.Module):

@@ -30,5 +30,5 @@ class Student(nn.Module):
         """
         assert state is None, "a student was shown the state"
         assert noise is None, "a student was given noise"
-        history, hidden = self.trunk(local[:, None], hidden)  # (E, 1, N, H), (E, N, H)
-        return self.head(history.squeeze(dim=1), self.network(local)), hidden
+        hidden = self.trunk(local, hidden)  # (E, N, H)
+        return self.head(hidden, self.network(local)), hidden

@@ -43,14 +43,13 @@ class Teacher(nn.Module):
             noise: (R, N, Z) standard normals for z of the R views that were seen (`batch.seen`, row by row), or None
                 for the mean of z.
         """
-        local = local_input(batch.obs, batch.last_actions, self.n_actions)  # (B, T+1, N, L)
-        history, _ = self.trunk(local)  # (B, T+1, N, H)
         seen = batch.seen
+        local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
         z = sigma = None
         if self.information is not None:
-            mean, sigma = self.information(local[seen], batch.state[seen])  # (R, N, Z)
+            mean, sigma = self.information(local, batch.state[seen])  # (R, N, Z)
             z = sample(mean, sigma, noise)
-        values = self.head(history[seen], z)  # (R, N, A)
+        values = self.head(self.trunk.unroll(local, batch.length + 1), z)  # (R, N, A)
         padded = values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
         return Unrolled(padded, sigma)
 
@@ -76,12 +75,12 @@ class Teacher(nn.Module):
             state: (E, S); None where `reads_state` is False.
             noise: (E, N, Z) standard normals, or None for the mean of z.
         """
-        history, hidden = self.trunk(local[:, None], hidden)  # (E, 1, N, H), (E, N, H)
+        hidden = self.trunk(local, hidden)  # (E, N, H)
         z = None
         if state is not None:
             mean, sigma = self.inform(local, state)  # (E, N, Z)
             z = sample(mean, sigma, noise)
-        return self.head(history.squeeze(dim=1), z), hidden
+        return self.head(hidden, z), hidden
 
 
 def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:
