@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.envs.skirmish.switches import Switches
-from ptde_core.envs.skirmish.units import UnitFacts, unit_facts
+from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
 _DATA = Path(__file__).parent / "data"
 _MAPS = _DATA / "maps"
@@ -130,9 +130,9 @@ def read_map(path: Path) -> MapFacts:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PtdeError(f"no map file at {path}", "check the path given with --map") from None
+        raise PtdeError(f"no map file at {path}", "check the path") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/skirmish.md for an example") from None
+        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/own-maps.md for an example") from None
     return build_map(path.stem, table)
 
 
@@ -153,19 +153,17 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
             raise PtdeError(f"{where} has an unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
     for key in _REQUIRED:
         if key not in table:
-            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/skirmish.md for an example")
+            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/own-maps.md for an example")
     limit = table["limit"]
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise PtdeError(f"{where}: limit = {limit!r}", "give the episode limit as env steps, at least 1")
     terrain = _terrain(where, table["terrain"])
     allies, enemies = (_groups(where, side, table[side], terrain) for side in ("allies", "enemies"))
     bits = _default_type_bits(allies, enemies)
-    types = {side: {group.type for group in groups} for side, groups in (("ally", allies), ("enemy", enemies))}
-    shown = {}
-    for side in ("ally", "enemy"):
-        shown[side] = tuple(table.get(f"{side}_type_bits", bits))
-        if len(set(shown[side])) != len(shown[side]) or (bits and not types[side] <= set(shown[side])):
-            raise PtdeError(f"{where}: {side}_type_bits = {list(shown[side])}", "name every type of the side once")
+    shown = {
+        side: _type_bits(where, f"{side}_type_bits", table.get(f"{side}_type_bits", list(bits)), groups, bits)
+        for side, groups in (("ally", allies), ("enemy", enemies))
+    }
     if len(shown["ally"]) != len(shown["enemy"]):
         raise PtdeError(f"{where}: the two lists of type bits differ in length", "give both the same length")
     switches = table.get("switches", {})
@@ -188,6 +186,18 @@ def _default_type_bits(allies: tuple[Group, ...], enemies: tuple[Group, ...]) ->
     """SMAC shows types only where a side mixes them; then in the order of the allied sort (SPEC 4)."""
     kinds = [{group.type for group in groups} for groups in (allies, enemies)]
     return tuple(sorted(kinds[0] | kinds[1])) if max(map(len, kinds)) > 1 else ()
+
+
+def _type_bits(
+    where: str, key: str, value: Any, groups: tuple[Group, ...], default: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The types of a side's one-hot positions, as the file orders them: each type of the side has to be there."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise PtdeError(f"{where}: {key} = {value!r}", "give a list of unit types")
+    complete = {group.type for group in groups} <= set(value) or not (value or default)
+    if len(set(value)) != len(value) or not set(value) <= set(unit_names()) or not complete:
+        raise PtdeError(f"{where}: {key} = {value}", "name every type of the side once")
+    return tuple(value)
 
 
 @cache
@@ -235,7 +245,8 @@ def _groups(where: str, side: str, value: Any, terrain: Terrain) -> tuple[Group,
     for entry in value:
         if not isinstance(entry, dict) or set(entry) != {"type", "count", "x", "y"}:
             raise PtdeError(f"{where}: a group of {side} is {entry!r}", "give exactly type, count, x and y")
-        unit_facts(str(entry["type"]), 0)
+        if entry["type"] not in unit_names():
+            raise unknown(f"unit type (of {side} in {where})", str(entry["type"]), unit_names())
         count = entry["count"]
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 64:
             raise PtdeError(f"{where}: count = {count!r} in {side}", "give a whole number from 1 to 64")
@@ -254,7 +265,7 @@ def _on_floor(terrain: Terrain, x: float, y: float) -> bool:
 
 
 def _order(where: str, value: Any, terrain: Terrain) -> EnemyOrder:
-    kind = value.get("kind") if isinstance(value, dict) else None
+    kind = str(value.get("kind")) if isinstance(value, dict) else ""
     if kind not in ORDER_KEYS:
         raise PtdeError(f"{where}: enemy_order = {value!r}", f"give a kind: {', '.join(ORDER_KEYS)}")
     keys = ORDER_KEYS[kind]
