@@ -46,8 +46,8 @@ def td_loss(
         online: what learns.
         target: what the targets come from; no gradient flows into it.
         batch: B episodes padded to T steps.
-        noise: two tensors (R, N, Z) of standard normals, a row per view seen, for the online and the target networks' z;
-            None where there is no z.
+        noise: two tensors (R, N, Z) of standard normals, a row per view seen, for z of the online and of the
+            target networks; None where there is no z.
         settings: gamma and lambda.
     """
     own, other = noise if noise is not None else (None, None)

@@ -14,7 +14,7 @@ def test_the_map_is_not_empty() -> None:
     assert len(NAMED) > 20
 
 
-@pytest.mark.parametrize(("path", "name"), NAMED, ids=lambda part: str(part))
+@pytest.mark.parametrize(("path", "name"), NAMED, ids=str)
 def test_named_code_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file()
     if not name:
