@@ -15,19 +15,24 @@ from ptde_core.envs.skirmish.fields import (
     HOME_X,
     HOME_Y,
     IDLE,
+    MELEE,
+    MELEE_SPREAD,
     ORDER,
     RADIUS,
     REACH,
     RETARGET_HITTABLE,
     SCAN,
+    SCAN_PERIOD,
     STRUCK_BY,
     SWING_AT,
     TARGET,
     THREAT,
+    TURN_ON_SHOOTER,
     X,
     Y,
 )
 from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.weapons import in_reach
 
 LEASH = 21.0  # an acquired target is followed this far from where the chase began
 CALL_RADIUS = 4.0  # idle friends within this distance of a struck unit join it
@@ -35,7 +40,7 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 
 
 @kernel
-def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
+def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) -> None:
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
@@ -52,7 +57,8 @@ def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
             had = target >= 0
-            target = _reconsider(m, n_agents, real, whole, i, target)
+            looks = (loop + i) % int(m.setting[SCAN_PERIOD]) == 0
+            target = _reconsider(m, n_agents, real, whole, i, target, looks)
             if target >= 0 and not had and whole[AWAY, i] == 0:
                 whole[AWAY, i] = 1
                 if order == ATTACK_MOVE:
@@ -63,12 +69,14 @@ def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
 
 
 @kernel
-def _reconsider(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int) -> int:
-    """The target of a unit that acquires by itself; -1 if there is none to fight."""
+def _reconsider(
+    m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int, looks: bool
+) -> int:
+    """The target of a unit that acquires by itself; -1: none. It finds others only in loops in which it `looks`."""
     if target >= 0:
         away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
         if away <= m.pair[REACH, i, target]:
-            if m.pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
+            if looks and m.pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
                 threat = _nearest(m, n_agents, real, whole, i, 0.0)
                 if threat >= 0 and m.pair[THREAT, i, threat] > 0.0:
                     return threat
@@ -79,12 +87,12 @@ def _reconsider(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int,
             gone = away > m.pair[SCAN, i, target]
         if gone:
             target = -1
-        elif m.setting[RETARGET_HITTABLE] > 0.0:
+        elif looks and m.setting[RETARGET_HITTABLE] > 0.0:
             hittable = _nearest(m, n_agents, real, whole, i, -1.0)
             return hittable if hittable >= 0 else target
         else:
             return target
-    return _nearest(m, n_agents, real, whole, i, 0.0)
+    return _nearest(m, n_agents, real, whole, i, 0.0) if looks else -1
 
 
 @kernel
@@ -104,33 +112,54 @@ def _nearest(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, sc
             continue
         threat = m.pair[THREAT, i, j]
         edge = math.sqrt(square) - m.body[RADIUS, j]
+        if scope == 0.0 and m.trait[MELEE, i] == 1 and m.setting[MELEE_SPREAD] > 0.0:
+            edge += m.setting[MELEE_SPREAD] * _fighters(n_agents, whole, i, j)
         if threat > best_threat or (threat == best_threat and edge < best_edge):
             best, best_edge, best_threat = j, edge, threat
     return best
 
 
 @kernel
+def _fighters(n_agents: int, whole: Wholes, i: int, target: int) -> int:
+    """How many friends of enemy i are fighting the target."""
+    count = 0
+    for k in range(n_agents, whole.shape[1]):
+        if k != i and whole[ALIVE, k] == 1 and whole[TARGET, k] == target:
+            count += 1
+    return count
+
+
+@kernel
 def answer_fire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
-    """Idle enemies that were struck in the last loop turn on the shooter and call idle friends nearby (SPEC 9.7)."""
+    """Struck enemies that have nothing to hit turn on the shooter and call friends nearby (SPEC 9.7)."""
     for i in range(n_agents, real.shape[1]):
         real[HELP, i] = max(real[HELP, i] - 1.0, 0.0)
         shooter = whole[STRUCK_BY, i]
         whole[STRUCK_BY, i] = -1
-        if shooter < 0 or whole[ALIVE, i] == 0 or whole[ALIVE, shooter] == 0 or whole[ORDER, i] != IDLE:
+        if shooter < 0 or whole[ALIVE, i] == 0 or whole[ALIVE, shooter] == 0:
             continue
-        _turn_on(m, whole, i, shooter)
+        if whole[ORDER, i] != IDLE and whole[ORDER, i] != ATTACK_MOVE:
+            continue
+        _turn_on(m, real, whole, i, shooter, m.setting[TURN_ON_SHOOTER] > 0.0)
         if real[HELP, i] > 0.0:
             continue
         real[HELP, i] = CALL_PERIOD
         for j in range(n_agents, real.shape[1]):
             near = math.hypot(real[X, j] - real[X, i], real[Y, j] - real[Y, i]) <= CALL_RADIUS
-            if near and whole[ALIVE, j] == 1 and whole[ORDER, j] == IDLE:
-                _turn_on(m, whole, j, shooter)
+            if near and whole[ALIVE, j] == 1 and (whole[ORDER, j] == IDLE or whole[ORDER, j] == ATTACK_MOVE):
+                _turn_on(m, real, whole, j, shooter, False)
 
 
 @kernel
-def _turn_on(m: MapTables, whole: Wholes, i: int, foe: int) -> None:
-    """Make foe the target of an idle unit that has none and can hit it."""
-    if whole[TARGET, i] < 0 and m.pair[REACH, i, foe] >= 0.0:
-        whole[TARGET, i] = foe
+def _turn_on(m: MapTables, real: Reals, whole: Wholes, i: int, foe: int, leaves: bool) -> None:
+    """Make foe the target of a unit that has none, or (`leaves`) one that it cannot hit yet."""
+    if m.pair[REACH, i, foe] < 0.0 or whole[SWING_AT, i] >= 0 or whole[BURST_AT, i] >= 0:
+        return
+    target = whole[TARGET, i]
+    if target >= 0 and (not leaves or in_reach(m, real, i, target)):
+        return
+    if whole[AWAY, i] == 0:
         whole[AWAY, i] = 1
+        if whole[ORDER, i] == ATTACK_MOVE:
+            real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
+    whole[TARGET, i] = foe

@@ -88,7 +88,7 @@ def _loop(
     """One game loop of one battle."""
     answer_fire(m, n_agents, real, whole)
     pass_time(m, real, whole)
-    acquire(m, n_agents, real, whole)
+    acquire(m, loop, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
     walk_all(m, real, whole, near)
     strike(m, real, whole)
@@ -196,7 +196,7 @@ def _step_rows(
         b.actions[e, :] = actions[e, :]
         order_agents(m, n_agents, real, whole, actions[e])
         for loop in range(LOOPS_PER_STEP):
-            _loop(m, n_agents, loop, b.chance, e, real, whole, near)
+            _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near)
         b.clock[e] += 1
         b.outcome[e] = _outcome(m, n_agents, b.clock[e], whole)
         reward = _weigh(m, n_agents, real, whole)

@@ -113,8 +113,9 @@ FREE, WALKS, ROCK = range(3)
     BEAMS,
     BIOLOGICAL,
     BIT,  # position of its type among the type bits; -1: none
+    MELEE,
     TRAITS,
-) = range(9)
+) = range(10)
 
 # pair: unit i towards unit j. Centre distances; -1 where i cannot do it to j
 (
@@ -150,8 +151,11 @@ FREE, WALKS, ROCK = range(3)
     KEEP_FORMATION,
     ORDER_KIND,
     HEAD_START,
+    SCAN_PERIOD,
+    TURN_ON_SHOOTER,
+    MELEE_SPREAD,
     SETTINGS,
-) = range(19)
+) = range(22)
 
 # env-step actions (SPEC 1)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)

@@ -21,6 +21,8 @@ from ptde_core.envs.skirmish.fields import (
     GAP,
     GROUND,
     INNER,
+    MOVE,
+    ORDER,
     POSTURE,
     PUSH_IDLE,
     ROCK,
@@ -111,19 +113,22 @@ def _walk(m: MapTables, real: Reals, whole: Wholes, near: Scratch, i: int) -> No
                 near[count] = j
                 count += 1
     dx, dy = real[WISH_X, i], real[WISH_Y, i]
-    if count > 0:
+    if count > 0 and whole[ORDER, i] != MOVE:  # a move action aims only 2 ahead: nothing to plan
         dx, dy = _bend(m, real, whole, near, count, i, dx, dy)
     else:
         whole[TURNED, i] = 0
     if dx == 0.0 and dy == 0.0:  # shut in: wait
         return
-    remaining = 1.0 if m.trait[TURRET, i] == 1 else face(m, real, i, dx, dy)
+    faced = 1.0
+    if m.trait[TURRET, i] == 0:
+        faced = real[FACE_X, i] * dx + real[FACE_Y, i] * dy
+        face(m, real, i, dx, dy)
     if m.body[ACCELERATION, i] < INSTANT:
-        speed = min(real[SPEED, i] * max(remaining, 0.0) + m.body[ACCELERATION, i], m.body[TOP_SPEED, i])
+        speed = min(real[SPEED, i] * max(faced, 0.0) + m.body[ACCELERATION, i], m.body[TOP_SPEED, i])
     else:
         speed = m.body[TOP_SPEED, i]
     real[SPEED, i] = speed
-    if remaining < m.setting[WALK_COS]:
+    if faced < m.setting[WALK_COS]:
         return
     stride = min(speed, real[STRIDE, i])
     _step(m, real, whole, near, count, i, px + dx * stride, py + dy * stride)

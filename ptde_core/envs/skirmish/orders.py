@@ -72,6 +72,7 @@ from ptde_core.envs.skirmish.weapons import begin_swing, cancel_swing, heal, in_
 MOVE_AMOUNT = 2.0  # how far ahead of the unit a move action points
 ARC_COS = math.cos(math.radians(11.25))  # a unit fires at what it faces within this angle
 ARRIVED = 0.05  # distance at which a point counts as reached
+OVERSTEP = 0.01  # a unit walks this far into its range, so that rounding cannot leave it just outside
 REPLAN = 4  # loops between two looks at the walls by a walking unit
 CROWD = 2.0  # within this of its point, a unit that bumps into an arrived friend has arrived, too
 
@@ -238,7 +239,7 @@ def _head_for(
         dx, dy, d = x - real[X, i], y - real[Y, i], left + enough
     whole[POSTURE, i] = WALKS
     real[WISH_X, i], real[WISH_Y, i] = dx / d, dy / d
-    real[STRIDE, i] = left
+    real[STRIDE, i] = left + OVERSTEP
     return True
 
 

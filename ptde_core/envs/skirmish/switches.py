@@ -12,14 +12,20 @@ class Switches:
 
     head_start_loops: int = 2
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
-    walk_while_turning_deg: float = 45.0
-    """A unit walks only while its facing is within this angle of where it wants to go; otherwise it turns in place."""
-    backswing_holds: bool = True
+    walk_within_deg: float = 15.0
+    """A unit walks in loops that it begins facing within this angle of its way; otherwise it turns in place."""
+    backswing_holds: bool = False
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
     """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
+    scan_period_loops: int = 2
+    """A unit looks for a target, or for a better one, every so many loops; units take turns."""
     retarget_hittable: bool = True
     """A unit on its way to a target turns to an enemy that it can hit at once."""
+    turn_on_shooter: bool = True
+    """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
+    melee_spread: float = 1.5
+    """Melee units choose targets as if each friend already fighting one put it this much farther away."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
@@ -28,7 +34,7 @@ class Switches:
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
-    keep_formation: bool = False
+    keep_formation: bool = True
     """Units of a group order keep their offsets from the group's centre; false: all go to the same point."""
 
     @classmethod

@@ -15,6 +15,7 @@ from ptde_core.envs.skirmish.units import LOOPS_PER_SECOND, UnitFacts
 Reals: TypeAlias = NDArray[np.float64]  # (REALS, U) of one battle
 Wholes: TypeAlias = NDArray[np.int64]  # (WHOLES, U) of one battle
 
+MELEE_RANGE = 1.0  # weapons with less are melee
 REWARD_DEATH, REWARD_WIN, REWARD_SCALE = 10.0, 200.0, 20.0  # SMAC's defaults
 
 
@@ -121,6 +122,7 @@ def _traits(facts: MapFacts, roster: Roster) -> NDArray[np.int64]:
         trait[f.TURRET, i] = unit.turret
         trait[f.BEAMS, i] = unit.weapon is not None and unit.weapon.beam is not None
         trait[f.BIOLOGICAL, i] = "biological" in unit.attributes
+        trait[f.MELEE, i] = unit.weapon is not None and unit.weapon.range < MELEE_RANGE
         trait[f.BIT, i] = bits.index(unit.name) if bits else -1
     return trait
 
@@ -171,7 +173,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     allied_healers = any(unit.heal for unit, side in zip(roster.units, roster.sides, strict=True) if side == 0)
     setting[f.LIMIT] = facts.limit
     setting[f.SCALE] = max_reward(facts) / REWARD_SCALE
-    setting[f.WALK_COS] = math.cos(math.radians(switches.walk_while_turning_deg))
+    setting[f.WALK_COS] = math.cos(math.radians(switches.walk_within_deg))
     setting[f.HOLD_BACKSWING] = switches.backswing_holds
     setting[f.CHASE_TO_LEASH] = switches.chase_to_leash
     setting[f.RETARGET_HITTABLE] = switches.retarget_hittable
@@ -187,6 +189,9 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.HAS_HEALERS] = any(unit.heal for unit in roster.units)
     setting[f.ORDER_KIND] = {"none": f.IDLE, "attack_units": f.ATTACK_ALL}.get(facts.enemy_order.kind, f.ATTACK_MOVE)
     setting[f.HEAD_START] = switches.head_start_loops
+    setting[f.SCAN_PERIOD] = switches.scan_period_loops
+    setting[f.TURN_ON_SHOOTER] = switches.turn_on_shooter
+    setting[f.MELEE_SPREAD] = switches.melee_spread
     return setting
 
 
