@@ -176,10 +176,8 @@ def report(roots: list[Path], seed: int = 0) -> Report:
     )
 
 
-def retention_of(
-    students: Sequence[EvaluationEntry], evaluated: Iterable[EvaluationEntry], rng: np.random.Generator
-) -> Retention:
-    """PRR of one kind of student over its training seeds (one entry each).
+def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[EvaluationEntry], seed: int) -> Retention:
+    """PRR of one kind of student over its training seeds (one entry each); `seed` decides its interval's resamples.
 
     A student's teacher is the entry among `evaluated` with its `teacher_id`, z sampled, and the same evaluation seed
     and episodes.
@@ -208,7 +206,10 @@ def retention_of(
         student=student_tally,
         teacher=teacher_tally,
         ratio=retention(student_tally, teacher_tally),
-        interval=retention_interval(outcomes, rng),
+        # Named by what is compared, so that every command shows the same interval.
+        interval=retention_interval(
+            outcomes, generator(seed, " ".join(["prr", name, *(s.teacher_id for s, _ in pairs)]))
+        ),
         train_seeds=tuple(student.train_seed for student, _ in pairs),
         unpaired=tuple(unpaired),
     )
@@ -294,10 +295,9 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
     rates = [one.tally.rate for one in seeds]
     tally = Tally.of(won for entry in entries for won in entry.episodes.won)
 
-    def rng(purpose: str) -> np.random.Generator:
-        # Named by the row, so that a row's interval does not depend on which other rows there are.
-        row_name = [first.backend, first.backend_version, first.map, first.name, first.z, variant]
-        return generator(seed, " ".join(["report", purpose, *row_name]))
+    # Named by the row, so that a row's interval does not depend on which other rows there are.
+    row_name = [first.backend, first.backend_version, first.map, first.name, first.z, variant]
+    iqm_chance = generator(seed, " ".join(["iqm", *row_name]))
 
     return Score(
         map=first.map,
@@ -313,9 +313,9 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
         interval=win_rate_interval(tally),
         over_seeds=mean_std(rates),
         iqm=interquartile_mean([rates]),
-        iqm_interval=interquartile_mean_interval([rates], rng("iqm")),
+        iqm_interval=interquartile_mean_interval([rates], iqm_chance),
         retention=(
-            retention_of(entries, [one.entry for one in of_backend], rng("prr")) if first.policy == "student" else None
+            retention_of(entries, [one.entry for one in of_backend], seed) if first.policy == "student" else None
         ),
         # The paper ran its teachers with z sampled, so its figure stands beside no other row of that name.
         paper=None if first.z == "mean" else published_win_rate(first.backend, first.map, first.name),

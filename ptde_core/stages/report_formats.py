@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.seeding import generator
 from ptde_core.scores.intervals import Interval, MeanStd, win_rate_interval
 from ptde_core.scores.published import benchmark_for
 from ptde_core.scores.tally import Tally
@@ -200,9 +199,7 @@ def _kept(entry: EvaluationEntry, evaluated: Sequence[EvaluationEntry], seed: in
     """PRR of one student; None for a teacher."""
     if entry.policy != "student":
         return None
-    place = [entry.backend, entry.backend_version, entry.map]
-    rng = generator(seed, " ".join(["evaluate", *place, entry.name, entry.checkpoint, entry.teacher_id]))
-    return retention_of([entry], evaluated, rng)
+    return retention_of([entry], evaluated, seed)
 
 
 def backend_title(backend: str, version: str) -> str:
