@@ -69,10 +69,8 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
 
 
 @kernel
-def _reconsider(
-    m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int, looks: bool
-) -> int:
-    """The target of a unit that acquires by itself; -1: none. It finds others only in loops in which it `looks`."""
+def _reconsider(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int, looks: bool) -> int:
+    """The target of a unit that acquires by itself; -1: none. It only leaves one for a better one when it `looks`."""
     if target >= 0:
         away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
         if away <= m.pair[REACH, i, target]:
@@ -92,7 +90,7 @@ def _reconsider(
             return hittable if hittable >= 0 else target
         else:
             return target
-    return _nearest(m, n_agents, real, whole, i, 0.0) if looks else -1
+    return _nearest(m, n_agents, real, whole, i, 0.0)
 
 
 @kernel

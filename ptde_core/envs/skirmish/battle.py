@@ -183,9 +183,7 @@ def _reset_rows(m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArr
 
 
 @kernel
-def _step_rows(
-    m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Scratch
-) -> None:
+def _step_rows(m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Scratch) -> None:
     """One env step of the running battles in rows first..last-1."""
     n_agents = b.actions.shape[1]
     for e in range(first, last):

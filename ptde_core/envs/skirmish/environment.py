@@ -159,7 +159,11 @@ class Skirmish:
         if self._pool is None:
             self._advance(STEP, self._actions, self._no_seeds, 0)
         else:
-            list(self._pool.map(lambda k: self._advance(STEP, self._actions, self._no_seeds, k), range(len(self._shares))))
+            list(
+                self._pool.map(
+                    lambda k: self._advance(STEP, self._actions, self._no_seeds, k), range(len(self._shares))
+                )
+            )
         self._flag()
 
     def _advance(self, task: int, numbers: NDArray[np.int64], seeds: NDArray[np.uint64], share: int) -> None:

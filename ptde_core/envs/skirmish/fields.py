@@ -61,8 +61,9 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     AWAY,  # 1 while an idle unit is on a chase or on its way back
     STRUCK_BY,  # who damaged it in this loop; -1: nobody
     WAY_FOR,  # target for which the path around walls was planned
+    STALLED,  # 1 if its last step led less than half as far as it wanted
     WHOLES,
-) = range(16)
+) = range(17)
 
 # orders
 IDLE, MOVE, ATTACK, ATTACK_MOVE, ATTACK_ALL, HEAL = range(6)

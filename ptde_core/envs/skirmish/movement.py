@@ -28,6 +28,7 @@ from ptde_core.envs.skirmish.fields import (
     ROCK,
     SIDE,
     SPEED,
+    STALLED,
     STRIDE,
     TOP_SPEED,
     TURN_COS,
@@ -117,6 +118,7 @@ def _walk(m: MapTables, real: Reals, whole: Wholes, near: Scratch, i: int) -> No
         dx, dy = _bend(m, real, whole, near, count, i, dx, dy)
     else:
         whole[TURNED, i] = 0
+    whole[STALLED, i] = 1
     if dx == 0.0 and dy == 0.0:  # shut in: wait
         return
     faced = 1.0
@@ -132,16 +134,18 @@ def _walk(m: MapTables, real: Reals, whole: Wholes, near: Scratch, i: int) -> No
         return
     stride = min(speed, real[STRIDE, i])
     _step(m, real, whole, near, count, i, px + dx * stride, py + dy * stride)
+    if (real[X, i] - px) ** 2 + (real[Y, i] - py) ** 2 >= 0.25 * stride * stride:
+        whole[STALLED, i] = 0
 
 
 @kernel
 def _stands_in_way(m: MapTables, real: Reals, whole: Wholes, i: int, j: int, dx: float, dy: float) -> bool:
-    """Whether unit i has to walk around unit j: everything but friends that it can push or that walk along."""
+    """Whether unit i has to walk around unit j: all but friends that it can push or that get on the same way."""
     if m.trait[SIDE, i] != m.trait[SIDE, j] or whole[POSTURE, j] == ROCK:
         return True
     if whole[POSTURE, j] == FREE:
         return bool(m.setting[PUSH_IDLE] == 0.0)
-    return bool(real[WISH_X, j] * dx + real[WISH_Y, j] * dy < 0.0)
+    return bool(whole[STALLED, j] == 1 or real[WISH_X, j] * dx + real[WISH_Y, j] * dy < 0.0)
 
 
 @kernel
@@ -177,9 +181,7 @@ def _bend(
 
 
 @kernel
-def _free(
-    m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, dx: float, dy: float
-) -> bool:
+def _free(m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, dx: float, dy: float) -> bool:
     """Whether neither a wall nor a standing unit is in the way of a bend."""
     reach = 0.5 * LOOKAHEAD
     if not fits(m, i, real[X, i] + dx * reach, real[Y, i] + dy * reach):
@@ -209,9 +211,7 @@ def _first_blocker(
 
 
 @kernel
-def _step(
-    m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, x: float, y: float
-) -> None:
+def _step(m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, x: float, y: float) -> None:
     """Move unit i to (x, y), or as far along walls and units as it can."""
     px, py = real[X, i], real[Y, i]
     if not fits(m, i, x, y):

@@ -133,9 +133,7 @@ def order_enemies(
 
 
 @kernel
-def decide(
-    m: MapTables, loop: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes
-) -> None:
+def decide(m: MapTables, loop: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes) -> None:
     """What every unit does in this loop: posture, direction and longest step, or the start of a swing."""
     for i in range(real.shape[1]):
         if whole[ALIVE, i] == 0:
@@ -219,9 +217,7 @@ def _joins_crowd(m: MapTables, real: Reals, whole: Wholes, i: int) -> bool:
 
 
 @kernel
-def _head_for(
-    m: MapTables, loop: int, real: Reals, whole: Wholes, i: int, x: float, y: float, enough: float
-) -> bool:
+def _head_for(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int, x: float, y: float, enough: float) -> bool:
     """Wish to walk to within `enough` of (x, y), around walls; false if that is done or the unit cannot move."""
     left = math.sqrt((x - real[X, i]) ** 2 + (y - real[Y, i]) ** 2) - enough
     if left <= 0.0 or m.body[TOP_SPEED, i] == 0.0:

@@ -12,14 +12,14 @@ class Switches:
 
     head_start_loops: int = 2
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
-    walk_within_deg: float = 15.0
+    walk_within_deg: float = 30.0
     """A unit walks in loops that it begins facing within this angle of its way; otherwise it turns in place."""
     backswing_holds: bool = False
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
     """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
-    scan_period_loops: int = 2
-    """A unit looks for a target, or for a better one, every so many loops; units take turns."""
+    scan_period_loops: int = 4
+    """A unit with a target looks for a better one every so many loops; units take turns."""
     retarget_hittable: bool = True
     """A unit on its way to a target turns to an enemy that it can hit at once."""
     turn_on_shooter: bool = True

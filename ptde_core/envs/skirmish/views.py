@@ -111,9 +111,7 @@ def show_observations(
 
 
 @kernel
-def _show_body(
-    m: MapTables, real: Reals, j: int, shields: bool, bits: int, row: NDArray[np.float32], at: int
-) -> None:
+def _show_body(m: MapTables, real: Reals, j: int, shields: bool, bits: int, row: NDArray[np.float32], at: int) -> None:
     """Health share, shield share and type of unit j, from position `at` of a feature row."""
     row[at] = real[HEALTH, j] / m.body[HEALTH_MAX, j]
     at += 1

@@ -198,9 +198,7 @@ def _fly(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 
 @kernel
-def _fire_beam(
-    real: Reals, whole: Wholes, i: int, target: int, dx: float, dy: float, away: float, age: float
-) -> None:
+def _fire_beam(real: Reals, whole: Wholes, i: int, target: int, dx: float, dy: float, away: float, age: float) -> None:
     """Lay the beams' line across the line of fire, through where the target stands now (SPEC 9.8)."""
     whole[BEAM_AT, i] = target
     whole[BEAM_HIT_1, i] = 0
