@@ -17,23 +17,39 @@ from ptde_core import __version__
 class Command:
     """One command: its function stands in `commands/`, in a file of its name, and is imported only to be run.
 
-    Reading all of them and their options takes longer than `ptde --help` may take.
+    Reading all of them and their options takes longer than `ptde --help` may take. A command with `parts` does its own
+    work when it is typed alone; its parts' functions stand in the same file (`ptde maps show` is `maps_show`).
     """
 
     name: str
     meaning: str
     example: str
+    parts: "tuple[Command, ...]" = ()
 
     @property
     def help(self) -> str:
         """What `--help` says above the options."""
         return f"{self.meaning}\n\n\b\nExample: {self.example}"  # \b: the line is never wrapped, so it can be copied
 
-    def load(self) -> Callable[..., Any]:
-        """The function."""
+    def load(self, part: str = "") -> Callable[..., Any]:
+        """The function of the command, or of one of its parts."""
         name = self.name.replace("-", "_")
-        function: Callable[..., Any] = getattr(import_module(f"ptde_cli.commands.{name}"), name)
+        wanted = f"{name}_{part}" if part else name
+        function: Callable[..., Any] = getattr(import_module(f"ptde_cli.commands.{name}"), wanted)
         return function
+
+    def register(self, app: typer.Typer, *, loaded: bool) -> None:
+        """Make it a command of `app`; without its function where the command line cannot run it."""
+        function = self.load() if loaded else _not_loaded
+        if not self.parts:
+            app.command(self.name, help=self.help, short_help=self.meaning)(function)
+            return
+        group = _empty_app()
+        group.callback(invoke_without_command=True)(function)
+        for part in self.parts:
+            run = self.load(part.name) if loaded else _not_loaded
+            group.command(part.name, help=part.help, short_help=part.meaning)(run)
+        app.add_typer(group, name=self.name, help=self.help, short_help=self.meaning)
 
 
 RUN = "runs/skirmish/3m/QMIX_SGI/seed1"
@@ -78,6 +94,13 @@ COMMANDS = (
         "maps",
         "List the maps: units, sizes, episode limit, training budgets.",
         "ptde maps",
+        parts=(
+            Command(
+                "show",
+                "Draw a map, also one of your own: terrain, spawn points, units; with --out as PNG too.",
+                "ptde maps show 2c_vs_64zg --out map.png",
+            ),
+        ),
     ),
     Command(
         "settings",
@@ -109,18 +132,20 @@ def root(
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
     """The command line with those commands loaded that these arguments may run; all of them for shell completion."""
-    app = typer.Typer(
+    app = _empty_app()
+    app.callback(invoke_without_command=True)(root)
+    completing = "_PTDE_COMPLETE" in os.environ
+    for command in COMMANDS:
+        command.register(app, loaded=completing or command.name in arguments)
+    return app
+
+
+def _empty_app() -> typer.Typer:
+    return typer.Typer(
         rich_markup_mode=None,  # Rich would more than double the time of `ptde --help`
         pretty_exceptions_enable=False,  # a traceback is for us: as Python prints it, without the values of all locals
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(invoke_without_command=True)(root)
-    completing = "_PTDE_COMPLETE" in os.environ
-    for command in COMMANDS:
-        load = completing or command.name in arguments
-        register = app.command(command.name, help=command.help, short_help=command.meaning)
-        register(command.load() if load else _not_loaded)
-    return app
 
 
 def _not_loaded() -> None:

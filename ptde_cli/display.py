@@ -7,11 +7,11 @@ import shlex
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich import box
 from rich.console import Console
@@ -22,6 +22,9 @@ from rich.text import Text
 from ptde_core.base import events
 from ptde_core.base.events import Event, Listener, silent
 from ptde_core.stages.tables import Table
+
+if TYPE_CHECKING:
+    from ptde_core.stages.map_drawing import CellKind, MapSheet  # at run time it would load numba for every command
 
 PACE_SECONDS = 30.0  # speed and time left are those of the last half minute: training slows down once it learns
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal to redraw
@@ -34,6 +37,16 @@ HEADLINES = (
     ("student_loss", "loss {:.3g}"),
 )
 """What a bar says about how well it goes: the first of these that the stage has reported."""
+
+MAP_RULER = 4  # cells between the numbers below a map
+CELL_STYLES: Mapping["CellKind", str] = {
+    "wall": "bright_black",
+    "floor": "dim",
+    "cliff": "yellow",
+    "ally": "bold cyan",
+    "enemy": "bold red",
+    "mark": "bold magenta",
+}
 
 
 class Pace:
@@ -216,6 +229,25 @@ def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:
         for note in table.notes:
             console.print(Text(note, "dim"))
         console.print()
+
+
+def print_map(sheet: "MapSheet") -> None:
+    """A map on standard output: its cells, then its units. Colours on a terminal; the letters alone say it all."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    height, width = len(sheet.rows), len(sheet.rows[0])
+    margin = 4
+    wide = 2 if margin + 2 * width <= console.width else 1  # characters per cell; two look square
+    console.print(Text(sheet.title, "bold"))
+    for y, row in zip(reversed(range(height)), sheet.rows, strict=True):
+        line = Text(f"{y:>{margin - 1}} ", "dim")
+        for cell in row:
+            line.append(cell.text[:wide], CELL_STYLES[cell.kind])
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    ruler = "".join(f"{x:<{MAP_RULER * wide}}" for x in range(0, width, MAP_RULER))
+    console.print(Text(" " * margin + ruler.rstrip(), "dim"), soft_wrap=True)
+    console.print(Text(sheet.legend + "\n", "dim"))
+    print_tables([sheet.units])
 
 
 def shown(path: Path) -> str:

@@ -70,6 +70,11 @@ def _sentence(message: str) -> str:
 
 
 def _help_of(app: typer.Typer, arguments: Sequence[str]) -> str:
-    names = {command.name for command in app.registered_commands}
-    command = next((word for word in arguments[:1] if word in names), None)
-    return f"ptde {command} --help" if command else "ptde --help"
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    typed = list(arguments[:1])
+    if typed and typed[0] in groups:
+        parts = {command.name for command in (groups[typed[0]] or app).registered_commands}
+        typed += [word for word in arguments[1:2] if word in parts]
+    elif not {command.name for command in app.registered_commands}.intersection(typed):
+        typed = []
+    return " ".join(["ptde", *typed, "--help"])

@@ -1,8 +1,12 @@
-"""`ptde maps`: what can be played, and for how long the paper and our presets train on it."""
+"""`ptde maps`: what can be played, and for how long the paper and our presets train on it. `maps show`: one map."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from ptde_cli.options import complete_map
 from ptde_core.stages.settings import presets, train_teacher_settings
 
 if TYPE_CHECKING:
@@ -11,8 +15,10 @@ if TYPE_CHECKING:
 COLUMNS = ("map", "units", "agents", "actions", "obs", "state", "limit", "paper", "ours")
 
 
-def maps() -> None:
+def maps(context: typer.Context) -> None:
     """List the maps of the built-in simulator."""
+    if context.invoked_subcommand is not None:
+        return
     from ptde_cli.display import print_tables
     from ptde_core.envs.skirmish.environment import VERSION, build_spec  # numba loads here
     from ptde_core.envs.skirmish.maps import load_map, map_names
@@ -29,9 +35,31 @@ def maps() -> None:
     notes = (
         "actions, obs: of one agent. limit: env steps of an episode, then it is cut.",
         "paper: env steps that the paper trains for, on SMAC. ours: without --steps.",
-        "A map of your own: --map FILE.toml.",
+        "One map drawn: ptde maps show MAP. A map of your own: --map FILE.toml.",
     )
     print_tables([Table(f"Maps of skirmish {VERSION}", COLUMNS, (tuple(rows),), text_columns=2, notes=notes)])
+
+
+def maps_show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="MAP", help="a built-in map, or a map file of your own (.toml)", autocompletion=complete_map
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.png", help="draw it into this file too")] = None,
+) -> None:
+    """Draw one map."""
+    from ptde_cli.display import print_map, watching
+    from ptde_core.envs.skirmish.maps import load_map
+    from ptde_core.stages.map_drawing import draw_map, map_sheet  # numba loads here
+
+    facts = load_map(name)
+    sheet = map_sheet(facts)
+    if out is not None:
+        with watching(quiet=False) as listen:
+            draw_map(facts, out, listen=listen)
+    print_map(sheet)
 
 
 def units(groups: Iterable["Group"]) -> str:

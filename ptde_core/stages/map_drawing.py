@@ -31,6 +31,7 @@ TITLE_PIXELS = 56  # for two lines of text
 LEGEND_PIXELS = 26
 CLIFF_COLOR, GOAL_COLOR = "#CFC09A", "#6A1B9A"
 AXIS_EVERY = 4  # cells between coordinates
+CROWD = 4.0  # cells around a spawn point in which its units stand
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,8 @@ def _units(facts: MapFacts) -> Table:
         text_columns=3,
         notes=(
             f"Order to the enemies: {order_text(facts.enemy_order)}.",
-            f"{spec.n_agents} agents, {spec.n_actions} actions; observation {spec.obs_size}, state {spec.state_size} "
-            f"numbers; an episode is cut after {spec.episode_limit} env steps.",
+            f"Agents: {spec.n_agents}; actions: {spec.n_actions}; numbers in an observation: {spec.obs_size}, in the "
+            f"state: {spec.state_size}; an episode is cut after {spec.episode_limit} env steps.",
             *([f"Switches that differ from the default: {', '.join(changed)}."] if changed else []),
         ),
     )
@@ -199,15 +200,17 @@ class _Picture:
         """The finished picture."""
         self._ground()
         self._axes()
-        self._order(roster)
+        heads = self._order(roster)
+        self._spawn_points(roster)
         self._bodies(roster)
-        self._spawn_points()
+        for head in heads:  # above the units: the allies mostly wait at the goal
+            self.draw.polygon(head, fill=GOAL_COLOR)
         self._words()
         return self.image.reduce(FINER)
 
     def _words(self) -> None:
         facts, letters = self.facts, unit_letters(self.facts)
-        title = f"{facts.name}: {facts.n_agents} allies (light) against {facts.n_enemies} enemies (dark)"
+        title = f"{facts.name}: allies {facts.n_agents} (light), enemies {facts.n_enemies} (dark)"
         names = ", ".join(f"{letter} {name}" for (name, side), letter in letters.items() if not side)
         self.draw.text((self.left, 17 * FINER), title, fill=TEXT, font=self._font(15), anchor="lm")
         self.draw.text((self.left, 40 * FINER), names, fill=TEXT, font=self._font(12), anchor="lm")
@@ -236,8 +239,13 @@ class _Picture:
             column, row = self.at(0, y)
             self.draw.text((column - gap, row), str(y), fill=TEXT, font=self._font(11), anchor="rm")
 
-    def _order(self, roster: Roster) -> None:
-        """An arrow from the enemies' centre to the point they are sent to, or to both ends of a stretch of points."""
+    def _order(self, roster: Roster) -> list[list[tuple[float, float]]]:
+        """A line from the enemies' centre to the point they are sent to, or to both ends of a stretch of points.
+
+        Returns:
+            The arrow heads that are still to be drawn.
+        """
+        heads = []
         enemies = roster.sides == 1
         start = np.array(self.at(float(roster.x[enemies].mean()), float(roster.y[enemies].mean())))
         goals = [np.array(self.at(x, y)) for x, y in self.facts.enemy_order.points]
@@ -250,12 +258,11 @@ class _Picture:
                 continue
             ahead = way / length
             aside = np.array([-ahead[1], ahead[0]])
-            # The head stands in front of the allies, who mostly wait at the goal.
             tip = goal - ahead * min(2.2 * self.cell, length / 2)
             neck = tip - ahead * 0.7 * self.cell
             self.draw.line((*start, *neck), fill=GOAL_COLOR, width=2 * FINER)
-            corners = (tip, neck + aside * 0.3 * self.cell, neck - aside * 0.3 * self.cell)
-            self.draw.polygon([tuple(corner) for corner in corners], fill=GOAL_COLOR)
+            heads.append([tuple(c) for c in (tip, neck + aside * 0.3 * self.cell, neck - aside * 0.3 * self.cell)])
+        return heads
 
     def _bodies(self, roster: Roster) -> None:
         letters = unit_letters(self.facts)
@@ -268,14 +275,17 @@ class _Picture:
             font = self._font(1.2 * unit.radius * CELL_PIXELS)
             self.draw.text((column, row), letter, fill=LETTER[side], font=font, anchor="mm")
 
-    def _spawn_points(self) -> None:
-        """A flag on each, tall enough to stand out of the crowd around it."""
+    def _spawn_points(self, roster: Roster) -> None:
+        """A flag on each, behind the units and taller than those that stand around it."""
         places = {
             (group.x, group.y, side) for side in (0, 1) for group in (self.facts.allies, self.facts.enemies)[side]
         }
+        radius = np.array([unit.radius for unit in roster.units])
         for x, y, side in sorted(places):
+            near = (np.hypot(roster.x - x, roster.y - y) < CROWD) & (np.abs(roster.x - x) < radius + 1.0)
             column, row = self.at(x, y)
-            top, width, height = row - 1.9 * self.cell, 0.75 * self.cell, 0.5 * self.cell
+            top = self.at(x, float((roster.y + radius)[near].max(initial=y)))[1] - 0.8 * self.cell
+            width, height = 0.75 * self.cell, 0.5 * self.cell
             self.draw.line((column, row, column, top), fill="#000000", width=FINER)
             corners = ((column, top), (column + width, top + height / 2), (column, top + height))
             self.draw.polygon(corners, fill=FILL[side], outline="#000000")
