@@ -21,6 +21,7 @@ from ptde_core.algorithms.naming import student_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import generator, seed_for
+from ptde_core.learning.regression import TwoLayerRegression
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.restore import spec_from_plain
@@ -73,11 +74,9 @@ def distill(
     student = _fresh_student(content, settings)
     name = student_name(content["settings"]["alg"], content["settings"]["global_info"])
     title = f"student {name} on {about['map']} from {rows.n_episodes} episodes"
-    listen(StageStarted(STAGE, title, settings.steps, "gradient steps"))
     began = time.monotonic()
-    quality = _fit(
-        student, split_by_episode(rows, int(about["n_actions"]), settings), settings, _job(out, data, settings), listen
-    )
+    split = split_by_episode(rows, int(about["n_actions"]), settings)
+    quality = _fit(student, split, settings, _job(out, data, settings, title), listen)
     save_checkpoint(
         out,
         "student",
@@ -146,46 +145,47 @@ def _tensors(rows: LocalRows, chosen: NDArray[np.bool_], n_actions: int) -> tupl
 
 @dataclass(frozen=True)
 class _Job:
-    """Where an interrupted fit is kept, and what it must have been fitting."""
+    """Where an interrupted fit is kept, what it must have been fitting, and how it is called."""
 
     file: Path
     key: str
+    title: str
 
 
 def _resume_file(out: Path) -> Path:
     return out.with_name(out.name + ".resume")
 
 
-def _job(out: Path, data: Path, settings: DistillSettings) -> _Job:
+def _job(out: Path, data: Path, settings: DistillSettings, title: str) -> _Job:
     digest = hashlib.sha256(data.read_bytes())
     digest.update(settings.model_dump_json().encode())
-    return _Job(_resume_file(out), digest.hexdigest())
+    return _Job(_resume_file(out), digest.hexdigest(), title)
 
 
 def _fit(student: Student, split: Split, settings: DistillSettings, job: _Job, listen: Listener) -> dict[str, float]:
     """Minimise equation 3, averaged over rows and dimensions; returns the student's quality on held-out episodes."""
-    network = student.network
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    parameters = list(student.network.parameters())
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
     step = _load(job, student, optimiser) if job.file.exists() else 0
+    listen(StageStarted(STAGE, job.title, settings.steps, "gradient steps", step))
     size = min(settings.batch_rows, len(split.inputs))
     per_epoch = len(split.inputs) // size
-    loss = torch.zeros(())
-    saved = time.monotonic()
-    epoch, inputs, targets = -1, split.inputs, split.targets
+    regression = TwoLayerRegression(parameters, size)
+    inputs, targets = torch.empty_like(split.inputs), torch.empty_like(split.targets)  # in the order of the epoch
+    epoch, saved = -1, time.monotonic()
     with Interruption() as interruption:
         while step < settings.steps:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch
                 order = torch.from_numpy(generator(settings.seed, "rows", epoch).permutation(len(split.inputs)))
-                inputs, targets = split.inputs[order], split.targets[order]
+                torch.index_select(split.inputs, 0, order, out=inputs)
+                torch.index_select(split.targets, 0, order, out=targets)
             rows = slice(step % per_epoch * size, (step % per_epoch + 1) * size)
-            loss = F.mse_loss(network(inputs[rows]), targets[rows])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            regression.step(inputs[rows], targets[rows])
             optimiser.step()
             step += 1
             if step % SHOW_EVERY == 0 or step == settings.steps:
-                listen(Progress(STAGE, step, {"student_loss": float(loss.detach())}))
+                listen(Progress(STAGE, step, {"student_loss": regression.loss()}))
             if interruption.requested or time.monotonic() - saved > SAVE_SECONDS:
                 _save(job, student, optimiser, step)
                 saved = time.monotonic()
