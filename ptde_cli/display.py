@@ -9,6 +9,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -239,9 +241,9 @@ def print_map(sheet: "MapSheet") -> None:
     wide = 2 if margin + 2 * width <= console.width else 1  # characters per cell; two look square
     console.print(Text(sheet.title, "bold"))
     for y, row in zip(reversed(range(height)), sheet.rows, strict=True):
-        line = Text(f"{y:>{margin - 1}} ", "dim")
-        for cell in row:
-            line.append(cell.text[:wide], CELL_STYLES[cell.kind])
+        line = Text().append(f"{y:>{margin - 1}} ", "dim")
+        for kind, cells in groupby(row, key=attrgetter("kind")):
+            line.append("".join(cell.text[:wide] for cell in cells), CELL_STYLES[kind])
         line.rstrip()
         console.print(line, soft_wrap=True)
     ruler = "".join(f"{x:<{MAP_RULER * wide}}" for x in range(0, width, MAP_RULER))
