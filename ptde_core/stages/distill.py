@@ -6,7 +6,8 @@ optimiser and the number of the step.
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def _fit(student: Student, split: Split, settings: DistillSettings, job: _Job, l
     regression = TwoLayerRegression(parameters, size)
     inputs, targets = torch.empty_like(split.inputs), torch.empty_like(split.targets)  # in the order of the epoch
     epoch, saved = -1, time.monotonic()
-    with Interruption() as interruption:
+    with Interruption() as interruption, _one_thread():
         while step < settings.steps:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch
@@ -191,6 +192,17 @@ def _fit(student: Student, split: Split, settings: DistillSettings, job: _Job, l
                 saved = time.monotonic()
             interruption.raise_if_requested()
     return _quality(student, split)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices this small lose more by handing work from thread to thread than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.no_grad()
