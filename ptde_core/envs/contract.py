@@ -1,7 +1,6 @@
 """One callable test of the whole `BatchedEnv` contract, for every environment of the catalogue and for users' own.
 
-from ptde_core.envs.contract import check_environment
-check_environment(lambda n_envs: MyEnv(n_envs))
+Example: `check_environment(lambda n_envs: MyEnv(n_envs))`.
 """
 
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def random_actions(env: BatchedEnv, generator: np.random.Generator) -> NDArray[n
 
 
 def _seeds(seed: int, count: int) -> NDArray[np.uint64]:
-    return np.random.SeedSequence([seed, 20240229]).generate_state(count, np.uint64)
+    return np.asarray(np.random.SeedSequence([seed, 20240229]).generate_state(count, np.uint64), np.uint64)
 
 
 def _frame(env: BatchedEnv) -> Frame:
@@ -142,17 +141,22 @@ def _check_refusal(make: Make, seed: int) -> None:
     for e, i, action in bad:
         wrong = actions.copy()
         wrong[e, i] = action
-        refused = False
-        try:
-            env.step(wrong)
-        except ValueError as error:
-            refused = True
-            assert str(error), "the ValueError for an unavailable action says nothing"
-        assert refused, f"action {action} of agent {i} in environment {e} is not available, but was accepted"
+        says = _refusal(env, wrong)
+        assert says is not None, f"action {action} of agent {i} in environment {e} is not available, but was accepted"
+        assert says, "the ValueError for an unavailable action says nothing"
         differs = _same(before, _frame(env), slice(None), slice(None))
         assert differs is None, f"{differs} changed although the action was refused"
     env.step(actions)
     env.close()
+
+
+def _refusal(env: BatchedEnv, actions: NDArray[np.int64]) -> str | None:
+    """What the environment says against the actions; None if it takes them."""
+    try:
+        env.step(actions)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _check_partial_reset(make: Make, seed: int, steps: int) -> None:

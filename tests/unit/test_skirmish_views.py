@@ -146,12 +146,15 @@ def outcome(name: str, alive: list[bool]) -> Skirmish:
 
 def test_outcomes() -> None:
     won = outcome("3m", [True, False, False] + [False] * 3)
-    assert won.won[0] and won.terminated[0]
+    assert won.won[0]
+    assert won.terminated[0]
     assert won.reward[0] == pytest.approx(200 / 18.25)
     lost = outcome("3m", [False] * 3 + [True] * 3)
-    assert lost.terminated[0] and not lost.won[0]
+    assert lost.terminated[0]
+    assert not lost.won[0]
     drawn = outcome("3m", [False] * 6)
-    assert drawn.terminated[0] and not drawn.won[0]
+    assert drawn.terminated[0]
+    assert not drawn.won[0]
 
 
 def test_medivac_maps_end_by_their_own_rules() -> None:
@@ -160,7 +163,8 @@ def test_medivac_maps_end_by_their_own_rules() -> None:
     left = outcome("MMM", fighters + medivac + [False] * 9 + medivac)
     assert left.won[0]
     both = outcome("MMM", [False] * 9 + medivac + [False] * 10)  # a won fight, but only the medivac is left
-    assert both.terminated[0] and not both.won[0]
+    assert both.terminated[0]
+    assert not both.won[0]
 
 
 def test_set_units_mirrors_raw_units() -> None:

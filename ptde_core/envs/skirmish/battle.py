@@ -5,6 +5,7 @@ One env step: orders, 8 loops, outcome, reward, views (SPEC 3).
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int,
 
 
 @kernel
-def _weigh(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> float:
+def _weigh(n_agents: int, real: Reals, whole: Wholes) -> float:
     """The absolute change of the enemies' health and shield since the last call, 10 more per kill (SPEC 6)."""
     total = 0.0
     for j in range(n_agents, real.shape[1]):
@@ -197,7 +198,7 @@ def _step_rows(m: MapTables, b: Battles, actions: NDArray[np.int64], first: int,
             _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near)
         b.clock[e] += 1
         b.outcome[e] = _outcome(m, n_agents, b.clock[e], whole)
-        reward = _weigh(m, n_agents, real, whole)
+        reward = _weigh(n_agents, real, whole)
         if b.outcome[e] == WON:
             reward += REWARD_WIN
         b.reward[e] = reward / m.setting[SCALE]
@@ -218,7 +219,7 @@ def _show_rows(m: MapTables, b: Battles) -> None:
 RESET, STEP, SHOW = range(3)
 
 
-def _make_advance():  # type: ignore[no-untyped-def]
+def _make_advance() -> Callable[..., int]:
     digest = DIGEST
 
     @entry

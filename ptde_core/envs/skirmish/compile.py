@@ -1,4 +1,4 @@
-"""How kernels are compiled: one typed decorator each for inner kernels and for the entry points that are cached on disk.
+"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk.
 
 Numba looks only at the file of a cached function to see whether its cache is stale, not at the files of the
 kernels it calls. So the digest of all kernel files is a constant of each entry point: another digest, another key.

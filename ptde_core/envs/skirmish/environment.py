@@ -124,7 +124,7 @@ class Skirmish:
     @property
     def full_health(self) -> NDArray[np.float64]:
         """Largest health of every unit (U,), in the order of `raw_units`."""
-        return self._tables.body[f.HEALTH_MAX].copy()
+        return np.array(self._tables.body[f.HEALTH_MAX], np.float64)
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new battles in `rows` (default: all); seeds (len(rows),) decide each battle's whole chance.
@@ -193,13 +193,13 @@ class Skirmish:
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that decides what follows."""
-        battles = Battles(*(array.copy() for array in self._battles))
+        battles = Battles._make(array.copy() for array in self._battles)
         return Snapshot(battles, self.terminated.copy(), self.truncated.copy(), self.won.copy())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a snapshot of this environment, or of an equal one."""
         for own, kept in zip(self._battles, snapshot.battles, strict=True):
-            own[...] = kept
+            np.copyto(own, kept)
         self.terminated[:], self.truncated[:], self.won[:] = snapshot.terminated, snapshot.truncated, snapshot.won
 
     def close(self) -> None:
@@ -247,7 +247,10 @@ class Skirmish:
             whole[:, row] = -1
         whole[:, f.ALIVE] = raw["alive"]
         whole[:, f.ORDER, : self.spec.n_agents] = f.IDLE
-        whole[:, f.AWAY] = 0
+        for row in (f.AWAY, f.TURNED, f.STALLED):
+            whole[:, row] = 0
+        whole[:, f.WAY_FOR] = -2
+        real[:, f.BACKSWING] = 0.0
         self._advance(SHOW, self._actions, self._no_seeds, 0)
 
 

@@ -64,8 +64,7 @@ def _nearest_free(
     spots = [np.array([[x, y]])]
     for rx, ry, gap in rivals:
         spots.append(np.stack([rx + gap * np.cos(_ANGLES), ry + gap * np.sin(_ANGLES)], axis=1))
-    for i in range(len(rivals)):
-        spots.append(_touching_two(rivals[i], rivals[i + 1 :]))
+    spots.extend(_touching_two(rivals[i], rivals[i + 1 :]) for i in range(len(rivals)))
     all_spots = np.concatenate(spots)  # (S, 2)
     away = np.hypot(all_spots[:, 0] - x, all_spots[:, 1] - y)
     turn = np.mod(np.arctan2(all_spots[:, 1] - y, all_spots[:, 0] - x) + 1e-9, 2 * np.pi)

@@ -64,12 +64,15 @@ def face(m: MapTables, real: Reals, i: int, dx: float, dy: float) -> float:
     if cosine >= turn_cos:
         real[FACE_X, i], real[FACE_Y, i] = dx, dy
         return 1.0
-    if fx * dy - fy * dx < 0.0:
+    cross = fx * dy - fy * dx
+    if abs(cross) < 1e-9:  # an exact reversal: the side depends on the place, so that a mirrored map mirrors it
+        cross = dx * (0.5 * m.floor.shape[1] - real[Y, i]) + dy
+    if cross < 0.0:
         turn_sin = -turn_sin
     gx, gy = fx * turn_cos - fy * turn_sin, fx * turn_sin + fy * turn_cos
     scale = 1.0 / math.sqrt(gx * gx + gy * gy)
     real[FACE_X, i], real[FACE_Y, i] = gx * scale, gy * scale
-    return (gx * dx + gy * dy) * scale
+    return float((gx * dx + gy * dy) * scale)
 
 
 @kernel
@@ -79,9 +82,9 @@ def fits(m: MapTables, i: int, x: float, y: float) -> bool:
     width, height = m.floor.shape
     kind = m.trait[GROUND, i]
     if kind == 0:
-        return 0.0 <= x <= width and 0.0 <= y <= height
-    west, east = int(math.floor(x - r)), int(math.floor(x + r))
-    south, north = int(math.floor(y - r)), int(math.floor(y + r))
+        return bool(0.0 <= x <= width and 0.0 <= y <= height)
+    west, east = math.floor(x - r), math.floor(x + r)
+    south, north = math.floor(y - r), math.floor(y + r)
     if west < 0 or south < 0 or east >= width or north >= height:
         return False
     cells = m.floor if kind == 1 else m.ground

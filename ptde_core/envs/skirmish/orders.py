@@ -9,9 +9,7 @@ from ptde_core.envs.skirmish.chance import uniform
 from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
-    ARMED,
     ATTACK,
-    ATTACK_ALL,
     ATTACK_MOVE,
     AWAY,
     BACKSWING,
@@ -23,6 +21,7 @@ from ptde_core.envs.skirmish.fields import (
     FIRST_TARGET,
     FREE,
     GAP,
+    GROUND,
     HEAL,
     HEAL_RATE,
     HEAL_REACH,
@@ -53,7 +52,6 @@ from ptde_core.envs.skirmish.fields import (
     SWING_AT,
     TARGET,
     TOP_SPEED,
-    GROUND,
     WALKS,
     WAY_FOR,
     WAY_X,
@@ -245,9 +243,7 @@ def _decide_healer(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) 
     if whole[ORDER, i] in (ATTACK_MOVE, IDLE) and m.trait[SIDE, i] == 1:
         whole[TARGET, i] = _patient(m, real, whole, i)
     patient = whole[TARGET, i]
-    if patient < 0:
-        _go(m, loop, real, whole, i)
-    elif whole[ALIVE, patient] == 0 or m.pair[HEAL_REACH, i, patient] < 0.0:
+    if patient < 0 or whole[ALIVE, patient] == 0 or m.pair[HEAL_REACH, i, patient] < 0.0:
         _go(m, loop, real, whole, i)
     else:
         reach = m.pair[HEAL_REACH, i, patient]
@@ -265,7 +261,7 @@ def _patient(m: MapTables, real: Reals, whole: Wholes, i: int) -> int:
     current = whole[TARGET, i]
     going = current >= 0 and whole[ALIVE, current] == 1 and real[HEALTH, current] < m.body[HEALTH_MAX, current]
     if going and real[ENERGY, i] > 0.0 and _cast_distance(m, real, i, current) <= 0.0:
-        return current
+        return int(current)
     if real[ENERGY, i] < m.body[HEAL_START, i]:
         return -1
     best, least = -1, 1.0
@@ -293,4 +289,4 @@ def _cast_distance(m: MapTables, real: Reals, i: int, j: int) -> float:
     reach = m.pair[CAST_REACH, i, j]
     if reach < 0.0:
         return math.inf
-    return math.sqrt((real[X, i] - real[X, j]) ** 2 + (real[Y, i] - real[Y, j]) ** 2) - reach
+    return float(math.sqrt((real[X, i] - real[X, j]) ** 2 + (real[Y, i] - real[Y, j]) ** 2) - reach)

@@ -26,7 +26,7 @@ def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.floa
     """Corners (K, 2) of the floor and the way's length (K, width, height) from each to every cell; inf: no way."""
     floor = terrain.floor
     corners = _corners(floor)
-    cells = np.argwhere(floor) + 0.5  # (C, 2)
+    cells = np.argwhere(floor).astype(np.float64) + 0.5  # (C, 2)
     detour = np.full((len(corners), *floor.shape), np.inf)
     if len(corners) == 0:
         return corners, detour
@@ -81,8 +81,8 @@ def lane_is_free(floor: NDArray[np.uint8], x0: float, y0: float, x1: float, y1: 
     paces = int(distance / _PACE) + 1
     for k in range(paces + 1):
         x, y = x0 + (x1 - x0) * k / paces, y0 + (y1 - y0) * k / paces
-        west, east = int(math.floor(x - CLEARANCE)), int(math.floor(x + CLEARANCE))
-        south, north = int(math.floor(y - CLEARANCE)), int(math.floor(y + CLEARANCE))
+        west, east = math.floor(x - CLEARANCE), math.floor(x + CLEARANCE)
+        south, north = math.floor(y - CLEARANCE), math.floor(y + CLEARANCE)
         if west < 0 or south < 0 or east >= width or north >= height:
             return False
         if floor[west, south] == 0 or floor[west, north] == 0 or floor[east, south] == 0 or floor[east, north] == 0:

@@ -19,7 +19,7 @@ def random_actions(available: NDArray[np.bool_], generator: np.random.Generator)
 
 
 class Heuristic:
-    """SMAC's `heuristic_ai`: every unit attacks the nearest enemy until it is dead; medivacs heal the nearest hurt ally.
+    """SMAC's `heuristic_ai`: units attack the nearest enemy until it is dead, medivacs heal the nearest hurt ally.
 
     Its orders go to targets at any distance, so they are played with `Skirmish.step_freely`.
     """
