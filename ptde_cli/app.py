@@ -103,6 +103,11 @@ COMMANDS = (
         ),
     ),
     Command(
+        "calibrate",
+        "Compare the built-in simulator with figures logged in the real game, with a verdict each.",
+        "ptde calibrate --map 3m",
+    ),
+    Command(
         "settings",
         "List all settings of a stage: key, default, bounds, meaning.",
         "ptde settings train-teacher --map 6h_vs_8z",

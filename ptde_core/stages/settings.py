@@ -62,6 +62,13 @@ class EvaluateSettings(Settings):
     seed: int = Field(0, ge=0, description="decides the list of episodes")
 
 
+class CalibrateSettings(Settings):
+    """Skirmish beside the real game's logged figures."""
+
+    episodes: int = Field(1024, ge=1, description="battles per map and player")
+    seed: int = Field(0, ge=0, description="decides the battles and the random actions")
+
+
 @cache
 def presets() -> dict[str, Any]:
     """presets.toml: map -> {source, train_teacher = {...}, distill = {...}}, plus what the paper trains for."""
