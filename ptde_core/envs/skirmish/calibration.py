@@ -147,6 +147,10 @@ def fight_duel(attacker: str, target: str, repeats: int = 256, seed: int = 0, fa
     """Let the attacker kill the target many times with the engine itself.
 
     Args:
+        attacker: type of the ally.
+        target: type of the enemy.
+        repeats: battles.
+        seed: decides them.
         far: stand at the edge of the attacker's reach instead of next to the target (weapons with a close variant).
     """
     env = Skirmish(duel_map(attacker, target), repeats)

@@ -18,7 +18,7 @@ from ptde_core.envs.skirmish.paths import plan_detours
 from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.units import unit_names
 
-VERSION = "1"
+VERSION = "2"
 """Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
 
 UNIT_TYPES = unit_names()
@@ -198,8 +198,9 @@ class Skirmish:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a snapshot of this environment, or of an equal one."""
-        for own, kept in zip(self._battles, snapshot.battles, strict=True):
-            np.copyto(own, kept)
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = list(zip(self._battles, snapshot.battles, strict=True))
+        for own, kept in pairs:
+            own[...] = kept
         self.terminated[:], self.truncated[:], self.won[:] = snapshot.terminated, snapshot.truncated, snapshot.won
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ class Switches:
 
     head_start_loops: int = 2
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
-    walk_within_deg: float = 30.0
+    walk_within_deg: float = 20.0
     """A unit walks in loops that it begins facing within this angle of its way; otherwise it turns in place."""
     backswing_holds: bool = False
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
@@ -30,11 +30,11 @@ class Switches:
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
-    squeeze: float = 0.0
+    squeeze: float = 0.5
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
-    keep_formation: bool = True
+    keep_formation: bool = False
     """Units of a group order keep their offsets from the group's centre; false: all go to the same point."""
 
     @classmethod

@@ -82,45 +82,49 @@ def show_observations(
     """Fill obs (N, O): moves, enemies, other allies, self (SPEC 5.1); zeros for the dead and what is out of sight."""
     units = real.shape[1]
     bits = int(m.setting[TYPE_BITS])
-    for i in range(n_agents):
-        obs[i, :] = 0.0
-        if whole[ALIVE, i] == 0:
+    ally_shields, enemy_shields = m.setting[ALLY_SHIELDS] > 0.0, m.setting[ENEMY_SHIELDS] > 0.0
+    ally_width = 5 + bits + (1 if ally_shields else 0)
+    enemy_width = 5 + bits + (1 if enemy_shields else 0)
+    enemies_end = 4 + (units - n_agents) * enemy_width
+    own_at = enemies_end + (n_agents - 1) * ally_width
+    obs[:, :] = 0.0
+    for j in range(units):  # unit j, as all agents see it
+        if whole[ALIVE, j] == 0:
             continue
-        x, y = real[X, i], real[Y, i]
-        for direction in range(NORTH, FIRST_TARGET):
-            obs[i, direction - NORTH] = available[i, direction]
-        at = 4
-        for part in range(2):
-            enemies = part == 0
-            shields = m.setting[ENEMY_SHIELDS] > 0.0 if enemies else m.setting[ALLY_SHIELDS] > 0.0
-            width = 5 + bits + (1 if shields else 0)
-            for j in range(n_agents if enemies else 0, units if enemies else n_agents):
-                if j == i:
+        ally = j < n_agents
+        shields = ally_shields if ally else enemy_shields
+        health = real[HEALTH, j] / m.body[HEALTH_MAX, j]
+        shield = real[SHIELD, j] / m.body[SHIELD_MAX, j] if m.body[SHIELD_MAX, j] > 0.0 else 0.0
+        bit = m.trait[BIT, j]
+        x, y = real[X, j], real[Y, j]
+        for i in range(n_agents):
+            if whole[ALIVE, i] == 0:
+                continue
+            if i == j:
+                for direction in range(NORTH, FIRST_TARGET):
+                    obs[i, direction - NORTH] = available[i, direction]
+                at = own_at
+            else:
+                dx, dy = x - real[X, i], y - real[Y, i]
+                square = dx * dx + dy * dy
+                if square >= SIGHT * SIGHT:
                     continue
-                if whole[ALIVE, j] == 1:
-                    dx, dy = real[X, j] - x, real[Y, j] - y
-                    square = dx * dx + dy * dy
-                    if square < SIGHT * SIGHT:
-                        obs[i, at] = available[i, FIRST_TARGET + j - n_agents] if enemies else 1.0
-                        obs[i, at + 1] = math.sqrt(square) / SIGHT
-                        obs[i, at + 2] = dx / SIGHT
-                        obs[i, at + 3] = dy / SIGHT
-                        _show_body(m, real, j, shields, bits, obs[i], at + 4)
-                at += width
-        _show_body(m, real, i, m.setting[ALLY_SHIELDS] > 0.0, bits, obs[i], at)
-
-
-@kernel
-def _show_body(m: MapTables, real: Reals, j: int, shields: bool, bits: int, row: NDArray[np.float32], at: int) -> None:
-    """Health share, shield share and type of unit j, from position `at` of a feature row."""
-    row[at] = real[HEALTH, j] / m.body[HEALTH_MAX, j]
-    at += 1
-    if shields:
-        if m.body[SHIELD_MAX, j] > 0.0:
-            row[at] = real[SHIELD, j] / m.body[SHIELD_MAX, j]
-        at += 1
-    if bits > 0:
-        row[at + m.trait[BIT, j]] = 1.0
+                if ally:
+                    at = enemies_end + (j if j < i else j - 1) * ally_width
+                    obs[i, at] = 1.0
+                else:
+                    at = 4 + (j - n_agents) * enemy_width
+                    obs[i, at] = available[i, FIRST_TARGET + j - n_agents]
+                obs[i, at + 1] = math.sqrt(square) / SIGHT
+                obs[i, at + 2] = dx / SIGHT
+                obs[i, at + 3] = dy / SIGHT
+                at += 4
+            obs[i, at] = health
+            if shields:
+                obs[i, at + 1] = shield
+                at += 1
+            if bits > 0:
+                obs[i, at + 1 + bit] = 1.0
 
 
 @kernel
