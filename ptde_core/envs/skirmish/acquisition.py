@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
@@ -34,6 +37,10 @@ from ptde_core.envs.skirmish.fields import (
 from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.weapons import in_reach
 
+Pairs = NDArray[np.float64]  # (PAIRS, U, U)
+Row = NDArray[np.float64]  # (U,)
+IN_REACH, IN_SIGHT, ANYWHERE = range(3)  # where to look for a target
+
 LEASH = 21.0  # an acquired target is followed this far from where the chase began
 CALL_RADIUS = 4.0  # idle friends within this distance of a struck unit join it
 CALL_PERIOD = 32.0  # loops between two calls of one unit
@@ -42,6 +49,9 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 @kernel
 def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) -> None:
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
+    pair, radius = m.pair, m.body[RADIUS]
+    period, spread = int(m.setting[SCAN_PERIOD]), m.setting[MELEE_SPREAD]
+    to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
             continue
@@ -49,16 +59,20 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
         target = whole[TARGET, i]
         if target >= 0 and whole[ALIVE, target] == 0:
             target = -1
+        crowding = spread if m.trait[MELEE, i] == 1 else 0.0
         if order == ATTACK_ALL:
             if target < 0:
-                target = _nearest(m, n_agents, real, whole, i, math.inf)
+                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, crowding)
                 if target < 0:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
             had = target >= 0
-            looks = (loop + i) % int(m.setting[SCAN_PERIOD]) == 0
-            target = _reconsider(m, n_agents, real, whole, i, target, looks)
+            if had:
+                looks = (loop + i) % period == 0
+                target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
+            if target < 0:
+                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, crowding)
             if target >= 0 and not had and whole[AWAY, i] == 0:
                 whole[AWAY, i] = 1
                 if order == ATTACK_MOVE:
@@ -69,49 +83,59 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
 
 
 @kernel
-def _reconsider(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, target: int, looks: bool) -> int:
-    """The target of a unit that acquires by itself; -1: none. It only leaves one for a better one when it `looks`."""
-    if target >= 0:
+def _reconsider(
+    pair: Pairs,
+    radius: Row,
+    n_agents: int,
+    real: Reals,
+    whole: Wholes,
+    i: int,
+    target: int,
+    looks: bool,
+    retargets: bool,
+    to_leash: bool,
+) -> int:
+    """Whether a unit keeps its target, when it `looks` leaves it for a better one, or gives it up (-1)."""
+    if in_reach(pair, real, i, target):
+        if looks and pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
+            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0)
+            if threat >= 0 and pair[THREAT, i, threat] > 0.0:
+                return threat
+        return target
+    if to_leash:
+        gone = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i]) > LEASH
+    else:
         away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
-        if away <= m.pair[REACH, i, target]:
-            if looks and m.pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
-                threat = _nearest(m, n_agents, real, whole, i, 0.0)
-                if threat >= 0 and m.pair[THREAT, i, threat] > 0.0:
-                    return threat
-            return target
-        if m.setting[CHASE_TO_LEASH] > 0.0:
-            gone = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i]) > LEASH
-        else:
-            gone = away > m.pair[SCAN, i, target]
-        if gone:
-            target = -1
-        elif looks and m.setting[RETARGET_HITTABLE] > 0.0:
-            hittable = _nearest(m, n_agents, real, whole, i, -1.0)
-            return hittable if hittable >= 0 else target
-        else:
-            return target
-    return _nearest(m, n_agents, real, whole, i, 0.0)
+        gone = away > pair[SCAN, i, target]
+    if gone:
+        return -1
+    if looks and retargets:
+        hittable = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0)
+        return hittable if hittable >= 0 else target
+    return target
 
 
 @kernel
-def _nearest(m: MapTables, n_agents: int, real: Reals, whole: Wholes, i: int, scope: float) -> int:
-    """The best living foe of enemy i: threats first, then the nearest edge.
+def _nearest(
+    pair: Pairs, radius: Row, n_agents: int, real: Reals, whole: Wholes, i: int, scope: int, crowding: float
+) -> int:
+    """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none.
 
-    `scope` tells where to look: -1 within weapon reach, 0 within the scan range, inf everywhere.
+    Each friend that fights a foe already puts it `crowding` farther away.
     """
     best, best_edge, best_threat = -1, math.inf, -1.0
     for j in range(n_agents):
-        if whole[ALIVE, j] == 0 or m.pair[REACH, i, j] < 0.0:
+        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
             continue
-        limit = m.pair[REACH, i, j] if scope < 0.0 else (m.pair[SCAN, i, j] if scope == 0.0 else scope)
+        limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
         dx, dy = real[X, j] - real[X, i], real[Y, j] - real[Y, i]
         square = dx * dx + dy * dy
         if square > limit * limit:
             continue
-        threat = m.pair[THREAT, i, j]
-        edge = math.sqrt(square) - m.body[RADIUS, j]
-        if scope == 0.0 and m.trait[MELEE, i] == 1 and m.setting[MELEE_SPREAD] > 0.0:
-            edge += m.setting[MELEE_SPREAD] * _fighters(n_agents, whole, i, j)
+        threat = pair[THREAT, i, j]
+        edge = math.sqrt(square) - radius[j]
+        if crowding > 0.0:
+            edge += crowding * _fighters(n_agents, whole, i, j)
         if threat > best_threat or (threat == best_threat and edge < best_edge):
             best, best_edge, best_threat = j, edge, threat
     return best
@@ -154,7 +178,7 @@ def _turn_on(m: MapTables, real: Reals, whole: Wholes, i: int, foe: int, leaves:
     if m.pair[REACH, i, foe] < 0.0 or whole[SWING_AT, i] >= 0 or whole[BURST_AT, i] >= 0:
         return
     target = whole[TARGET, i]
-    if target >= 0 and (not leaves or in_reach(m, real, i, target)):
+    if target >= 0 and (not leaves or in_reach(m.pair, real, i, target)):
         return
     if whole[AWAY, i] == 0:
         whole[AWAY, i] = 1

@@ -51,7 +51,7 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.movement import Scratch, walk_all
+from ptde_core.envs.skirmish.movement import Block, Near, walk_all
 from ptde_core.envs.skirmish.orders import decide, order_agents, order_enemies
 from ptde_core.envs.skirmish.tables import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.views import show_available, show_observations, show_state
@@ -84,14 +84,15 @@ def _loop(
     battle: int,
     real: Reals,
     whole: Wholes,
-    near: Scratch,
+    near: Near,
+    block: Block,
 ) -> None:
     """One game loop of one battle."""
     answer_fire(m, n_agents, real, whole)
     pass_time(m, real, whole)
     acquire(m, loop, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, real, whole, near)
+    walk_all(m, real, whole, near, block)
     strike(m, real, whole)
     bury(m, real, whole)
 
@@ -166,7 +167,9 @@ def _show(m: MapTables, b: Battles, e: int) -> None:
 
 
 @kernel
-def _reset_rows(m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArray[np.int64], near: Scratch) -> None:
+def _reset_rows(
+    m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArray[np.int64], near: Near, block: Block
+) -> None:
     """Start new battles in the given rows."""
     n_agents = b.actions.shape[1]
     for k in range(len(rows)):
@@ -175,7 +178,7 @@ def _reset_rows(m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArr
         real, whole = b.real[e], b.whole[e]
         _spawn(m, n_agents, b.chance, e, real, whole)
         for loop in range(int(m.setting[HEAD_START])):
-            _loop(m, n_agents, loop, b.chance, e, real, whole, near)
+            _loop(m, n_agents, loop, b.chance, e, real, whole, near, block)
         b.clock[e], b.outcome[e], b.reward[e] = 0, RUNNING, 0.0
         b.actions[e, :] = -1
         for j in range(n_agents, real.shape[1]):
@@ -184,7 +187,9 @@ def _reset_rows(m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArr
 
 
 @kernel
-def _step_rows(m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Scratch) -> None:
+def _step_rows(
+    m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Near, block: Block
+) -> None:
     """One env step of the running battles in rows first..last-1."""
     n_agents = b.actions.shape[1]
     for e in range(first, last):
@@ -195,7 +200,7 @@ def _step_rows(m: MapTables, b: Battles, actions: NDArray[np.int64], first: int,
         b.actions[e, :] = actions[e, :]
         order_agents(m, n_agents, real, whole, actions[e])
         for loop in range(LOOPS_PER_STEP):
-            _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near)
+            _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near, block)
         b.clock[e] += 1
         b.outcome[e] = _outcome(m, n_agents, b.clock[e], whole)
         reward = _weigh(n_agents, real, whole)
@@ -231,16 +236,17 @@ def _make_advance() -> Callable[..., int]:
         seeds: NDArray[np.uint64],
         first: int,
         last: int,
-        near: Scratch,
+        near: Near,
+        block: Block,
     ) -> int:
         """The one entry point (one compilation, one cache entry); `numbers` (R, N) holds actions, or rows in column 0.
 
         Returns the digest of the kernels it was compiled from.
         """
         if task == RESET:
-            _reset_rows(m, b, seeds, numbers[:, 0], near)
+            _reset_rows(m, b, seeds, numbers[:, 0], near, block)
         elif task == STEP:
-            _step_rows(m, b, numbers, first, last, near)
+            _step_rows(m, b, numbers, first, last, near, block)
         else:
             _show_rows(m, b)
         return digest

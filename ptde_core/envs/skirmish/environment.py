@@ -117,7 +117,7 @@ class Skirmish:
         self._actions = np.zeros((n_envs, n), np.int64)
         bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
         self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-        self._scratch = [np.zeros(units, np.int64) for _ in self._shares]
+        self._scratch = [(np.zeros(units, np.int64), np.zeros((3, units))) for _ in self._shares]
         self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
 
@@ -168,7 +168,7 @@ class Skirmish:
 
     def _advance(self, task: int, numbers: NDArray[np.int64], seeds: NDArray[np.uint64], share: int) -> None:
         first, last = self._shares[share]
-        advance(self._tables, self._battles, task, numbers, seeds, first, last, self._scratch[share])
+        advance(self._tables, self._battles, task, numbers, seeds, first, last, *self._scratch[share])
 
     def _flag(self) -> None:
         outcome = self._battles.outcome

@@ -27,7 +27,9 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     WISH_X,  # direction wanted in this loop, unit vector
     WISH_Y,
     STRIDE,  # longest step wanted in this loop
-    WAY_X,  # next corner of the path around walls
+    AIM_X,  # where it wants to get in this loop
+    AIM_Y,
+    WAY_X,  # where it heads for that: there, or the next corner of the path around walls
     WAY_Y,
     SHOT_X,  # the missile in flight
     SHOT_Y,
@@ -42,7 +44,7 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     WASTED,  # the part of it that found nothing left to take
     HELP,  # loops until it may call for help again
     REALS,
-) = range(35)
+) = range(37)
 
 # whole: per unit and battle
 (

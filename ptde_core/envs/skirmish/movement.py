@@ -44,7 +44,8 @@ from ptde_core.envs.skirmish.fields import (
 )
 from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
 
-Scratch = NDArray[np.int64]  # (U,)
+Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
+Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what stands in the way
 
 LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
@@ -56,17 +57,20 @@ _BEND_SIN = np.sin(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
 
 
 @kernel
-def face(m: MapTables, real: Reals, i: int, dx: float, dy: float) -> float:
-    """Turn unit i towards the unit vector (dx, dy) as far as one loop allows; the cosine of what remains."""
+def face(body: NDArray[np.float64], middle: float, real: Reals, i: int, dx: float, dy: float) -> float:
+    """Turn unit i towards the unit vector (dx, dy) as far as one loop allows; the cosine of what remains.
+
+    An exact reversal turns by the side on which the map's `middle` (its y) lies, so that a mirrored map mirrors it.
+    """
     fx, fy = real[FACE_X, i], real[FACE_Y, i]
     cosine = fx * dx + fy * dy
-    turn_cos, turn_sin = m.body[TURN_COS, i], m.body[TURN_SIN, i]
+    turn_cos, turn_sin = body[TURN_COS, i], body[TURN_SIN, i]
     if cosine >= turn_cos:
         real[FACE_X, i], real[FACE_Y, i] = dx, dy
         return 1.0
     cross = fx * dy - fy * dx
-    if abs(cross) < 1e-9:  # an exact reversal: the side depends on the place, so that a mirrored map mirrors it
-        cross = dx * (0.5 * m.floor.shape[1] - real[Y, i]) + dy
+    if abs(cross) < 1e-9:
+        cross = dx * (middle - real[Y, i]) + dy
     if cross < 0.0:
         turn_sin = -turn_sin
     gx, gy = fx * turn_cos - fy * turn_sin, fx * turn_sin + fy * turn_cos
@@ -76,206 +80,247 @@ def face(m: MapTables, real: Reals, i: int, dx: float, dy: float) -> float:
 
 
 @kernel
-def fits(m: MapTables, i: int, x: float, y: float) -> bool:
-    """Whether the body of unit i (its inner radius) is clear of walls at (x, y); flyers only mind the map's edge."""
-    r = m.body[INNER, i]
-    width, height = m.floor.shape
-    kind = m.trait[GROUND, i]
-    if kind == 0:
+def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
+    """Whether a body of inner radius r is clear of walls at (x, y); r < 0: a flyer, which only minds the map's edge."""
+    width, height = cells.shape
+    if r < 0.0:
         return bool(0.0 <= x <= width and 0.0 <= y <= height)
     west, east = math.floor(x - r), math.floor(x + r)
     south, north = math.floor(y - r), math.floor(y + r)
     if west < 0 or south < 0 or east >= width or north >= height:
         return False
-    cells = m.floor if kind == 1 else m.ground
     return bool(
         cells[west, south] != 0 and cells[west, north] != 0 and cells[east, south] != 0 and cells[east, north] != 0
     )
 
 
 @kernel
-def walk_all(m: MapTables, real: Reals, whole: Wholes, near: Scratch) -> None:
+def walk_all(m: MapTables, real: Reals, whole: Wholes, near: Near, block: Block) -> None:
     """One loop of movement: every unit whose posture is WALKS takes its step, in unit order."""
+    body, trait, gaps = m.body, m.trait, m.pair[GAP]
+    pushes, walk_cos, middle = m.setting[PUSH_IDLE] > 0.0, m.setting[WALK_COS], 0.5 * m.floor.shape[1]
     for i in range(real.shape[1]):
-        if whole[ALIVE, i] == 1 and whole[POSTURE, i] == WALKS:
-            _walk(m, real, whole, near, i)
-        elif m.body[ACCELERATION, i] < INSTANT:
-            real[SPEED, i] = max(real[SPEED, i] - m.body[ACCELERATION, i], 0.0)
+        if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS:
+            if body[ACCELERATION, i] < INSTANT:
+                real[SPEED, i] = max(real[SPEED, i] - body[ACCELERATION, i], 0.0)
+            continue
+        kind = trait[GROUND, i]
+        cells = m.ground if kind == 2 else m.floor
+        r = -1.0 if kind == 0 else body[INNER, i]
+        count, blocked = _look_around(trait, gaps, pushes, real, whole, near, block, i)
+        dx, dy = real[WISH_X, i], real[WISH_Y, i]
+        whole[STALLED, i] = 1
+        if blocked == 0 or whole[ORDER, i] == MOVE:  # a move action aims only 2 ahead: nothing to plan
+            whole[TURNED, i] = 0
+        else:
+            ahead = min(LOOKAHEAD, real[STRIDE, i])
+            dx, dy, side = _bend(cells, r, real[X, i], real[Y, i], block, blocked, whole[TURNED, i], dx, dy, ahead)
+            whole[TURNED, i] = side
+            if dx == 0.0 and dy == 0.0:  # shut in: wait
+                continue
+        faced = 1.0
+        if trait[TURRET, i] == 0:
+            faced = real[FACE_X, i] * dx + real[FACE_Y, i] * dy
+            face(body, middle, real, i, dx, dy)
+        speed = body[TOP_SPEED, i]
+        if body[ACCELERATION, i] < INSTANT:
+            speed = min(real[SPEED, i] * max(faced, 0.0) + body[ACCELERATION, i], speed)
+        real[SPEED, i] = speed
+        if faced < walk_cos:
+            continue
+        px, py, stride = real[X, i], real[Y, i], min(speed, real[STRIDE, i])
+        _step(
+            body,
+            trait,
+            gaps,
+            m.floor,
+            m.ground,
+            pushes,
+            real,
+            whole,
+            near,
+            count,
+            i,
+            px + dx * stride,
+            py + dy * stride,
+        )
+        if (real[X, i] - px) ** 2 + (real[Y, i] - py) ** 2 >= 0.25 * stride * stride:
+            whole[STALLED, i] = 0
 
 
 @kernel
-def _walk(m: MapTables, real: Reals, whole: Wholes, near: Scratch, i: int) -> None:
-    """Bend, turn and step of one unit."""
-    count = 0
+def _look_around(
+    trait: NDArray[np.int64],
+    gaps: NDArray[np.float64],
+    pushes: bool,
+    real: Reals,
+    whole: Wholes,
+    near: Near,
+    block: Block,
+    i: int,
+) -> tuple[int, int]:
+    """List in `near` the units that unit i may touch soon, and in `block` those that it has to walk around.
+
+    Walked around is everything but friends that it can push or that get on the same way. Returns both numbers.
+    """
+    count, blocked = 0, 0
     px, py = real[X, i], real[Y, i]
     for j in range(real.shape[1]):
-        gap = m.pair[GAP, i, j]
-        if gap > 0.0 and whole[ALIVE, j] == 1:
-            dx, dy = real[X, j] - px, real[Y, j] - py
-            limit = gap + LOOKAHEAD
-            if dx * dx + dy * dy < limit * limit:
-                near[count] = j
-                count += 1
-    dx, dy = real[WISH_X, i], real[WISH_Y, i]
-    if count > 0 and whole[ORDER, i] != MOVE:  # a move action aims only 2 ahead: nothing to plan
-        dx, dy = _bend(m, real, whole, near, count, i, dx, dy)
-    else:
-        whole[TURNED, i] = 0
-    whole[STALLED, i] = 1
-    if dx == 0.0 and dy == 0.0:  # shut in: wait
-        return
-    faced = 1.0
-    if m.trait[TURRET, i] == 0:
-        faced = real[FACE_X, i] * dx + real[FACE_Y, i] * dy
-        face(m, real, i, dx, dy)
-    if m.body[ACCELERATION, i] < INSTANT:
-        speed = min(real[SPEED, i] * max(faced, 0.0) + m.body[ACCELERATION, i], m.body[TOP_SPEED, i])
-    else:
-        speed = m.body[TOP_SPEED, i]
-    real[SPEED, i] = speed
-    if faced < m.setting[WALK_COS]:
-        return
-    stride = min(speed, real[STRIDE, i])
-    _step(m, real, whole, near, count, i, px + dx * stride, py + dy * stride)
-    if (real[X, i] - px) ** 2 + (real[Y, i] - py) ** 2 >= 0.25 * stride * stride:
-        whole[STALLED, i] = 0
-
-
-@kernel
-def _stands_in_way(m: MapTables, real: Reals, whole: Wholes, i: int, j: int, dx: float, dy: float) -> bool:
-    """Whether unit i has to walk around unit j: all but friends that it can push or that get on the same way."""
-    if m.trait[SIDE, i] != m.trait[SIDE, j] or whole[POSTURE, j] == ROCK:
-        return True
-    if whole[POSTURE, j] == FREE:
-        return bool(m.setting[PUSH_IDLE] == 0.0)
-    return bool(whole[STALLED, j] == 1 or real[WISH_X, j] * dx + real[WISH_Y, j] * dy < 0.0)
+        gap = gaps[i, j]
+        dx, dy = real[X, j] - px, real[Y, j] - py
+        limit = gap + LOOKAHEAD
+        if gap <= 0.0 or dx * dx + dy * dy >= limit * limit or whole[ALIVE, j] == 0:
+            continue
+        near[count] = j
+        count += 1
+        if trait[SIDE, i] == trait[SIDE, j] and whole[POSTURE, j] != ROCK:
+            if whole[POSTURE, j] == FREE and pushes:
+                continue
+            along = real[WISH_X, j] * real[WISH_X, i] + real[WISH_Y, j] * real[WISH_Y, i]
+            if whole[POSTURE, j] == WALKS and whole[STALLED, j] == 0 and along >= 0.0:
+                continue
+        block[0, blocked], block[1, blocked], block[2, blocked] = dx, dy, (gap - GRAZE) ** 2
+        blocked += 1
+    return count, blocked
 
 
 @kernel
 def _bend(
-    m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, dx: float, dy: float
-) -> tuple[float, float]:
-    """The direction nearest to (dx, dy) in which the way is free for LOOKAHEAD, on the side once chosen."""
-    ahead = min(LOOKAHEAD, real[STRIDE, i])
-    blocker = _first_blocker(m, real, whole, near, count, i, dx, dy, ahead)
-    if blocker < 0:
-        whole[TURNED, i] = 0
-        return dx, dy
-    side = whole[TURNED, i]
-    if side == 0:  # pass the blocker on the side of its centre that is nearer to the wanted way
-        cross = dx * (real[Y, blocker] - real[Y, i]) - dy * (real[X, blocker] - real[X, i])
-        first = -1.0 if cross > 0.0 else 1.0
-        for k in range(1, _BENDS + 1):
-            for turn in (first, -first):
-                s = turn * _BEND_SIN[k]
-                bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
-                if _free(m, real, whole, near, count, i, bx, by):
-                    whole[TURNED, i] = 1 if turn > 0.0 else -1
-                    return bx, by
-        return 0.0, 0.0
-    for turn in (float(side), -float(side)):
-        for k in range(1, _BENDS + 1):
-            s = turn * _BEND_SIN[k]
-            bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
-            if _free(m, real, whole, near, count, i, bx, by):
-                whole[TURNED, i] = 1 if turn > 0.0 else -1
-                return bx, by
-    return 0.0, 0.0
+    cells: NDArray[np.uint8],
+    r: float,
+    px: float,
+    py: float,
+    block: Block,
+    blocked: int,
+    side: int,
+    dx: float,
+    dy: float,
+    ahead: float,
+) -> tuple[float, float, int]:
+    """The direction nearest to (dx, dy) in which the way is free for LOOKAHEAD, and its side (1 left, -1 right).
+
+    On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
+    """
+    first = _first_blocker(block, blocked, dx, dy, ahead)
+    if first < 0:
+        return dx, dy, 0
+    wall_near = r >= 0.0 and not fits(cells, r + 0.5 * LOOKAHEAD, px, py)
+    preferred = float(side)
+    if side == 0:
+        preferred = -1.0 if dx * block[1, first] - dy * block[0, first] > 0.0 else 1.0
+    for n in range(2 * _BENDS):
+        if side == 0:  # both sides in turn, small bends first
+            k, turn = n // 2 + 1, preferred if n % 2 == 0 else -preferred
+        else:  # all bends of the chosen side first
+            k, turn = n % _BENDS + 1, preferred if n < _BENDS else -preferred
+        s = turn * _BEND_SIN[k]
+        bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
+        if wall_near and not fits(cells, r, px + bx * 0.5 * LOOKAHEAD, py + by * 0.5 * LOOKAHEAD):
+            continue
+        if _first_blocker(block, blocked, bx, by, LOOKAHEAD) < 0:
+            return bx, by, 1 if turn > 0.0 else -1
+    return 0.0, 0.0, side
 
 
 @kernel
-def _free(m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, dx: float, dy: float) -> bool:
-    """Whether neither a wall nor a standing unit is in the way of a bend."""
-    reach = 0.5 * LOOKAHEAD
-    if not fits(m, i, real[X, i] + dx * reach, real[Y, i] + dy * reach):
-        return False
-    return _first_blocker(m, real, whole, near, count, i, dx, dy, LOOKAHEAD) < 0
-
-
-@kernel
-def _first_blocker(
-    m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, dx: float, dy: float, ahead: float
-) -> int:
-    """The nearest unit that the straight way of length `ahead` would run into; -1: none."""
-    px, py = real[X, i], real[Y, i]
+def _first_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> int:
+    """The nearest entry of `block` that the straight way of length `ahead` would run into; -1: none."""
     found, least = -1, math.inf
-    for n in range(count):
-        j = near[n]
-        rx, ry = real[X, j] - px, real[Y, j] - py
+    for n in range(blocked):
+        rx, ry = block[0, n], block[1, n]
         along = rx * dx + ry * dy
-        if along <= 0.0:
+        if along <= 0.0 or along >= least:
             continue
         part = min(along, ahead)
         ox, oy = rx - part * dx, ry - part * dy
-        gap = m.pair[GAP, i, j] - GRAZE
-        if ox * ox + oy * oy < gap * gap and along < least and _stands_in_way(m, real, whole, i, j, dx, dy):
-            found, least = j, along
+        if ox * ox + oy * oy < block[2, n]:
+            found, least = n, along
     return found
 
 
 @kernel
-def _step(m: MapTables, real: Reals, whole: Wholes, near: Scratch, count: int, i: int, x: float, y: float) -> None:
+def _step(  # noqa: PLR0912  (one step, told in one place: the numba call would cost more than it does)
+    body: NDArray[np.float64],
+    trait: NDArray[np.int64],
+    gaps: NDArray[np.float64],
+    floor: NDArray[np.uint8],
+    ground: NDArray[np.uint8],
+    pushes: bool,
+    real: Reals,
+    whole: Wholes,
+    near: Near,
+    count: int,
+    i: int,
+    x: float,
+    y: float,
+) -> None:
     """Move unit i to (x, y), or as far along walls and units as it can."""
     px, py = real[X, i], real[Y, i]
-    if not fits(m, i, x, y):
-        if fits(m, i, x, py):
+    cells = ground if trait[GROUND, i] == 2 else floor
+    r = -1.0 if trait[GROUND, i] == 0 else body[INNER, i]
+    if not fits(cells, r, x, y):
+        if fits(cells, r, x, py):
             y = py
-        elif fits(m, i, px, y):
+        elif fits(cells, r, px, y):
             x = px
-        elif fits(m, i, px, py):
+        elif fits(cells, r, px, py):
             return
     slid = False
     for n in range(count):
         j = near[n]
-        gap = m.pair[GAP, i, j]
+        gap = gaps[i, j]
         dx, dy = x - real[X, j], y - real[Y, j]
         square = dx * dx + dy * dy
-        if square >= gap * gap or _parting(real, j, px, py, square):
-            continue
-        if _push(m, real, whole, i, j, x, y, gap):
-            continue
+        if square >= gap * gap or square >= (px - real[X, j]) ** 2 + (py - real[Y, j]) ** 2:
+            continue  # apart, or parting
+        if pushes and whole[POSTURE, j] == FREE and trait[SIDE, i] == trait[SIDE, j] and body[TOP_SPEED, j] > 0.0:
+            pushed_cells = ground if trait[GROUND, j] == 2 else floor
+            pushed_r = -1.0 if trait[GROUND, j] == 0 else body[INNER, j]
+            if _push(gaps, pushed_cells, pushed_r, real, whole, i, j, x, y):
+                continue
         d = math.sqrt(square)
         if d < 1e-6:
             return
         x, y = real[X, j] + dx / d * gap, real[Y, j] + dy / d * gap
         slid = True
     if slid:
-        if not fits(m, i, x, y):
+        if not fits(cells, r, x, y):
             return
         for n in range(count):
             j = near[n]
-            gap = m.pair[GAP, i, j]
-            dx, dy = x - real[X, j], y - real[Y, j]
-            square = dx * dx + dy * dy
-            if square < gap * gap - TOUCH and not _parting(real, j, px, py, square):
+            gap = gaps[i, j]
+            square = (x - real[X, j]) ** 2 + (y - real[Y, j]) ** 2
+            parting = square >= (px - real[X, j]) ** 2 + (py - real[Y, j]) ** 2
+            if square < gap * gap - TOUCH and not parting:
                 return
     real[X, i], real[Y, i] = x, y
 
 
 @kernel
-def _parting(real: Reals, j: int, px: float, py: float, square: float) -> bool:
-    """Whether a step that ends `square` (squared distance) from unit j leads away from it."""
-    return bool(square >= (px - real[X, j]) ** 2 + (py - real[Y, j]) ** 2)
-
-
-@kernel
-def _push(m: MapTables, real: Reals, whole: Wholes, i: int, j: int, x: float, y: float, gap: float) -> bool:
+def _push(
+    gaps: NDArray[np.float64],
+    cells: NDArray[np.uint8],
+    r: float,
+    real: Reals,
+    whole: Wholes,
+    i: int,
+    j: int,
+    x: float,
+    y: float,
+) -> bool:
     """Push the idle friend j out of unit i's step to (x, y), if there is room behind it."""
-    if m.setting[PUSH_IDLE] == 0.0 or whole[POSTURE, j] != FREE or m.trait[SIDE, i] != m.trait[SIDE, j]:
-        return False
     dx, dy = real[X, j] - x, real[Y, j] - y
     d = math.sqrt(dx * dx + dy * dy)
-    if d < 1e-6 or m.body[TOP_SPEED, j] == 0.0:
+    if d < 1e-6:
         return False
-    jx, jy = x + dx / d * gap, y + dy / d * gap
-    if not fits(m, j, jx, jy):
+    jx, jy = x + dx / d * gaps[i, j], y + dy / d * gaps[i, j]
+    if not fits(cells, r, jx, jy):
         return False
     for k in range(real.shape[1]):
-        other = m.pair[GAP, j, k]
+        other = gaps[j, k]
         if k == i or other == 0.0 or whole[ALIVE, k] == 0:
             continue
-        ex, ey = jx - real[X, k], jy - real[Y, k]
-        square = ex * ex + ey * ey
+        square = (jx - real[X, k]) ** 2 + (jy - real[Y, k]) ** 2
         if square < other * other - TOUCH and square < (real[X, j] - real[X, k]) ** 2 + (real[Y, j] - real[Y, k]) ** 2:
             return False
     real[X, j], real[Y, j] = jx, jy

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish.chance import uniform
 from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
+    AIM_X,
+    AIM_Y,
     ALIVE,
     ATTACK,
     ATTACK_MOVE,
@@ -133,62 +135,55 @@ def order_enemies(
 @kernel
 def decide(m: MapTables, loop: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes) -> None:
     """What every unit does in this loop: posture, direction and longest step, or the start of a swing."""
+    body, pair = m.body, m.pair
+    middle, holds = 0.5 * m.floor.shape[1], m.setting[HOLD_BACKSWING] > 0.0
     for i in range(real.shape[1]):
         if whole[ALIVE, i] == 0:
             continue
-        whole[POSTURE, i] = FREE
-        if m.body[TOP_SPEED, i] == 0.0:
-            whole[POSTURE, i] = ROCK
-        if m.body[HEAL_RATE, i] > 0.0:
-            _decide_healer(m, loop, real, whole, i)
+        whole[POSTURE, i] = FREE if body[TOP_SPEED, i] > 0.0 else ROCK
+        if body[HEAL_RATE, i] > 0.0:
+            _decide_healer(m, real, whole, i)
             continue
         if whole[SWING_AT, i] >= 0 or whole[BURST_AT, i] >= 0:
             whole[POSTURE, i] = ROCK
             continue
         target = whole[TARGET, i]
-        if target >= 0 and whole[ALIVE, target] == 1:
-            _fight(m, loop, chance, battle, real, whole, i, target)
+        if target < 0 or whole[ALIVE, target] == 0:
+            _go(m, real, whole, i)
+        elif in_reach(pair, real, i, target):
+            whole[POSTURE, i] = ROCK
+            dx, dy = real[X, target] - real[X, i], real[Y, target] - real[Y, i]
+            d = math.sqrt(dx * dx + dy * dy)
+            faced = 1.0 if d < 1e-9 else face(body, middle, real, i, dx / d, dy / d)
+            if faced >= ARC_COS and real[COOLDOWN, i] <= 0.0:
+                begin_swing(body, pair, chance, battle, real, whole, i, target)
+        elif real[BACKSWING, i] > 0.0 and holds:
+            whole[POSTURE, i] = ROCK
         else:
-            _go(m, loop, real, whole, i)
+            _head_for(body, real, whole, i, real[X, target], real[Y, target], pair[REACH, i, target])
+    if m.setting[OPEN_GROUND] == 0.0:
+        find_ways(m, loop, real, whole)
 
 
 @kernel
-def _fight(
-    m: MapTables, loop: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes, i: int, target: int
-) -> None:
-    """Swing at the target if it is in reach and faced, else walk until it is."""
-    if in_reach(m, real, i, target):
-        whole[POSTURE, i] = ROCK
-        dx, dy = real[X, target] - real[X, i], real[Y, target] - real[Y, i]
-        d = math.sqrt(dx * dx + dy * dy)
-        faced = 1.0 if d < 1e-9 else face(m, real, i, dx / d, dy / d)
-        if faced >= ARC_COS and real[COOLDOWN, i] <= 0.0:
-            begin_swing(m, chance, battle, real, whole, i, target)
-    elif real[BACKSWING, i] > 0.0 and m.setting[HOLD_BACKSWING] > 0.0:
-        whole[POSTURE, i] = ROCK
-    else:
-        _head_for(m, loop, real, whole, i, real[X, target], real[Y, target], m.pair[REACH, i, target])
-
-
-@kernel
-def _go(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) -> None:
+def _go(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
     """Follow an order that has no target at the moment."""
     order = whole[ORDER, i]
     if order in (ATTACK, HEAL):  # its target is dead: nothing left to do
         whole[ORDER, i], whole[TARGET, i] = IDLE, -1
     elif order == MOVE:
-        if not _head_for(m, loop, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED):
+        if not _head_for(m.body, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED):
             whole[ORDER, i] = IDLE
     elif real[BACKSWING, i] > 0.0 and m.setting[HOLD_BACKSWING] > 0.0:
         whole[POSTURE, i] = ROCK
     elif order == ATTACK_MOVE:
-        walking = _head_for(m, loop, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED)
+        walking = _head_for(m.body, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED)
         if not walking or _joins_crowd(m, real, whole, i):
             whole[ORDER, i], whole[POSTURE, i], whole[AWAY, i] = IDLE, FREE, 0
             real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
     elif order == IDLE and whole[AWAY, i] == 1:
         back = m.setting[IDLE_RETURNS] > 0.0 and _head_for(
-            m, loop, real, whole, i, real[HOME_X, i], real[HOME_Y, i], ARRIVED
+            m.body, real, whole, i, real[HOME_X, i], real[HOME_Y, i], ARRIVED
         )
         if not back or _joins_crowd(m, real, whole, i):
             whole[POSTURE, i], whole[AWAY, i] = FREE, 0
@@ -215,43 +210,49 @@ def _joins_crowd(m: MapTables, real: Reals, whole: Wholes, i: int) -> bool:
 
 
 @kernel
-def _head_for(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int, x: float, y: float, enough: float) -> bool:
-    """Wish to walk to within `enough` of (x, y), around walls; false if that is done or the unit cannot move."""
-    left = math.sqrt((x - real[X, i]) ** 2 + (y - real[Y, i]) ** 2) - enough
-    if left <= 0.0 or m.body[TOP_SPEED, i] == 0.0:
-        return False
-    if m.setting[OPEN_GROUND] == 0.0 and m.trait[GROUND, i] == 1:
-        if loop % REPLAN == 0 or whole[WAY_FOR, i] != whole[TARGET, i]:
-            whole[WAY_FOR, i] = whole[TARGET, i]
-            next_bend(m, real, i, x, y)
-        way_x, way_y = real[WAY_X, i], real[WAY_Y, i]
-    else:
-        way_x, way_y = x, y
-    dx, dy = way_x - real[X, i], way_y - real[Y, i]
+def _head_for(body: NDArray[np.float64], real: Reals, whole: Wholes, i: int, x: float, y: float, enough: float) -> bool:
+    """Wish to walk straight to within `enough` of (x, y); false if that is done or the unit cannot move."""
+    dx, dy = x - real[X, i], y - real[Y, i]
     d = math.sqrt(dx * dx + dy * dy)
-    if d < 1e-9:
-        dx, dy, d = x - real[X, i], y - real[Y, i], left + enough
+    if d <= enough or body[TOP_SPEED, i] == 0.0:
+        return False
     whole[POSTURE, i] = WALKS
+    real[AIM_X, i], real[AIM_Y, i] = x, y
     real[WISH_X, i], real[WISH_Y, i] = dx / d, dy / d
-    real[STRIDE, i] = left + OVERSTEP
+    real[STRIDE, i] = d - enough + OVERSTEP
     return True
 
 
 @kernel
-def _decide_healer(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) -> None:
+def find_ways(m: MapTables, loop: int, real: Reals, whole: Wholes) -> None:
+    """Bend the wishes of walking units around walls; the way is planned every few loops and for a new target."""
+    for i in range(real.shape[1]):
+        if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS or m.trait[GROUND, i] != 1:
+            continue
+        if loop % REPLAN == 0 or whole[WAY_FOR, i] != whole[TARGET, i]:
+            whole[WAY_FOR, i] = whole[TARGET, i]
+            next_bend(m, real, i, real[AIM_X, i], real[AIM_Y, i])
+        dx, dy = real[WAY_X, i] - real[X, i], real[WAY_Y, i] - real[Y, i]
+        d = math.sqrt(dx * dx + dy * dy)
+        if d > 1e-9:
+            real[WISH_X, i], real[WISH_Y, i] = dx / d, dy / d
+
+
+@kernel
+def _decide_healer(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
     """A medivac: agents' heal only on order; the enemy's follows its order and heals by autocast (SPEC 9.7, 9.8)."""
     if whole[ORDER, i] in (ATTACK_MOVE, IDLE) and m.trait[SIDE, i] == 1:
         whole[TARGET, i] = _patient(m, real, whole, i)
     patient = whole[TARGET, i]
     if patient < 0 or whole[ALIVE, patient] == 0 or m.pair[HEAL_REACH, i, patient] < 0.0:
-        _go(m, loop, real, whole, i)
+        _go(m, real, whole, i)
     else:
         reach = m.pair[HEAL_REACH, i, patient]
-        if not _head_for(m, loop, real, whole, i, real[X, patient], real[Y, patient], reach):
+        if not _head_for(m.body, real, whole, i, real[X, patient], real[Y, patient], reach):
             dx, dy = real[X, patient] - real[X, i], real[Y, patient] - real[Y, i]
             d = math.sqrt(dx * dx + dy * dy)
             if d > 1e-9:
-                face(m, real, i, dx / d, dy / d)
+                face(m.body, 0.5 * m.floor.shape[1], real, i, dx / d, dy / d)
             heal(m, real, i, patient)
 
 

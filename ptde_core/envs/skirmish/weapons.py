@@ -93,15 +93,22 @@ def pass_time(m: MapTables, real: Reals, whole: Wholes) -> None:
 
 @kernel
 def begin_swing(
-    m: MapTables, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes, i: int, target: int
+    body: NDArray[np.float64],
+    pair: NDArray[np.float64],
+    chance: NDArray[np.uint64],
+    battle: int,
+    real: Reals,
+    whole: Wholes,
+    i: int,
+    target: int,
 ) -> None:
     """Start a swing: the cooldown runs from here and carries the fraction of a loop since it ran out (SPEC 9.4)."""
     carry = real[COOLDOWN, i] if real[COOLDOWN, i] > READY else 0.0
     square = (real[X, i] - real[X, target]) ** 2 + (real[Y, i] - real[Y, target]) ** 2
-    reach = m.pair[CLOSE_REACH, i, target]
+    reach = pair[CLOSE_REACH, i, target]
     close = reach >= 0.0 and square <= reach * reach
-    period = m.body[CLOSE_PERIOD, i] if close else m.body[PERIOD, i]
-    point = m.body[CLOSE_POINT, i] if close else m.body[DAMAGE_POINT, i]
+    period = body[CLOSE_PERIOD, i] if close else body[PERIOD, i]
+    point = body[CLOSE_POINT, i] if close else body[DAMAGE_POINT, i]
     real[COOLDOWN, i] = carry + period + DELAY_FROM + DELAY_SPAN * uniform(chance, battle)
     real[WINDUP, i] = carry + point
     whole[SWING_AT, i] = target
@@ -308,8 +315,8 @@ def heal(m: MapTables, real: Reals, i: int, patient: int) -> None:
 
 
 @kernel
-def in_reach(m: MapTables, real: Reals, i: int, target: int) -> bool:
+def in_reach(pair: NDArray[np.float64], real: Reals, i: int, target: int) -> bool:
     """Whether the weapon of unit i reaches the target from where both stand."""
-    reach = m.pair[REACH, i, target]
+    reach = pair[REACH, i, target]
     square = (real[X, i] - real[X, target]) ** 2 + (real[Y, i] - real[Y, target]) ** 2
     return bool(reach >= 0.0 and square <= reach * reach)
