@@ -6,14 +6,22 @@ from ptde_core.envs.skirmish.calibration import figures, play_heuristic, play_ra
 from ptde_core.envs.skirmish.maps import load_map
 
 
+WANDERS = pytest.mark.xfail(reason="lone stalkers wander off on the open map (docs/skirmish.md)", strict=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z"])
-def test_random_play_returns_and_lasts_as_in_the_log(name: str) -> None:
-    real = figures()["random"][name]
+@pytest.mark.parametrize("name", ["3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "corridor", "MMM"])
+def test_random_play_returns_as_in_the_log(name: str) -> None:
     played = play_random(load_map(name), episodes=2048)
-    assert played.returns.mean() == pytest.approx(real["return"], rel=0.10)
-    assert played.lengths.mean() == pytest.approx(real["length"], rel=0.10)
+    assert played.returns.mean() == pytest.approx(figures()["random"][name]["return"], rel=0.10)
     assert played.won.mean() < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["3m", "8m", "3s5z", pytest.param("3s_vs_5z", marks=WANDERS), "6h_vs_8z"])
+def test_random_play_lasts_as_in_the_log(name: str) -> None:
+    played = play_random(load_map(name), episodes=2048)
+    assert played.lengths.mean() == pytest.approx(figures()["random"][name]["length"], rel=0.10)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,9 +187,10 @@ def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:
     env.reset(np.zeros(1, np.uint64))
     tables, real, whole = env._tables, env._battles.real[0], env._battles.whole[0]
     whole_life = real[f.HEALTH, 1] + real[f.SHIELD, 1]
+    rule = cast(Any, hurt).py_func  # the kernel's Python source: kernels themselves are called by kernels only
     ladder: list[float] = []
     while real[f.HEALTH, 1] > 0.0:
-        hurt(tables, real, whole, 0, 1, float(tables.pair[f.HIT, 0, 1]))
+        rule(tables, real, whole, 0, 1, float(tables.pair[f.HIT, 0, 1]))
         ladder.append(float(whole_life - real[f.HEALTH, 1] - real[f.SHIELD, 1]))
     return tuple(ladder)
 

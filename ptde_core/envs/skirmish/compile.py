@@ -39,8 +39,12 @@ DIGEST = _digest()
 
 
 def kernel(function: F) -> F:
-    """An inner kernel: compiled into its callers; division by zero follows numpy, nothing holds the interpreter."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+    """An inner kernel: compiled for other kernels only (no Python wrapper, which would take half of the compilation).
+
+    Division by zero follows numpy, and nothing holds the interpreter.
+    """
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, cast(Any, numba.njit)(**options)(function))
 
 
 def entry(function: F) -> F:
