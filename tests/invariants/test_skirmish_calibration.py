@@ -5,7 +5,6 @@ import pytest
 from ptde_core.envs.skirmish.calibration import figures, play_heuristic, play_random
 from ptde_core.envs.skirmish.maps import load_map
 
-
 WANDERS = pytest.mark.xfail(reason="lone stalkers wander off on the open map (docs/skirmish.md)", strict=True)
 
 
