@@ -18,6 +18,7 @@ from ptde_core.envs.skirmish.fields import (
     HOME_X,
     HOME_Y,
     IDLE,
+    IDLE_WATCH,
     MELEE,
     MELEE_SPREAD,
     ORDER,
@@ -30,6 +31,7 @@ from ptde_core.envs.skirmish.fields import (
     SWING_AT,
     TARGET,
     THREAT,
+    TOP_SPEED,
     TURN_ON_SHOOTER,
     X,
     Y,
@@ -51,6 +53,7 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
     pair, radius = m.pair, m.body[RADIUS]
     period, spread = int(m.setting[SCAN_PERIOD]), m.setting[MELEE_SPREAD]
+    watch = m.setting[IDLE_WATCH]
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
@@ -62,7 +65,7 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
         crowding = spread if m.trait[MELEE, i] == 1 else 0.0
         if order == ATTACK_ALL:
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, crowding)
+                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, 0.0, crowding)
                 if target < 0:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
@@ -72,7 +75,8 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
                 looks = (loop + i) % period == 0
                 target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, crowding)
+                beyond = watch if order == IDLE and m.body[TOP_SPEED, i] > 0.0 else 0.0
+                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, beyond, crowding)
             if target >= 0 and not had and whole[AWAY, i] == 0:
                 whole[AWAY, i] = 1
                 if order == ATTACK_MOVE:
@@ -98,7 +102,7 @@ def _reconsider(
     """Whether a unit keeps its target, when it `looks` leaves it for a better one, or gives it up (-1)."""
     if in_reach(pair, real, i, target):
         if looks and pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
-            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0)
+            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, 0.0)
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
@@ -110,24 +114,34 @@ def _reconsider(
     if gone:
         return -1
     if looks and retargets:
-        hittable = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0)
+        hittable = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, 0.0)
         return hittable if hittable >= 0 else target
     return target
 
 
 @kernel
 def _nearest(
-    pair: Pairs, radius: Row, n_agents: int, real: Reals, whole: Wholes, i: int, scope: int, crowding: float
+    pair: Pairs,
+    radius: Row,
+    n_agents: int,
+    real: Reals,
+    whole: Wholes,
+    i: int,
+    scope: int,
+    beyond: float,
+    crowding: float,
 ) -> int:
     """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none.
 
-    Each friend that fights a foe already puts it `crowding` farther away.
+    Sight reaches `beyond` the scan range. Each friend that fights a foe already puts it `crowding` farther away.
     """
     best, best_edge, best_threat = -1, math.inf, -1.0
     for j in range(n_agents):
         if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
             continue
-        limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
+        limit = (
+            pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] + beyond if scope == IN_SIGHT else math.inf)
+        )
         dx, dy = real[X, j] - real[X, i], real[Y, j] - real[Y, i]
         square = dx * dx + dy * dy
         if square > limit * limit:

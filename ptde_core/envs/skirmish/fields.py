@@ -155,10 +155,11 @@ FREE, WALKS, ROCK = range(3)
     ORDER_KIND,
     HEAD_START,
     SCAN_PERIOD,
+    IDLE_WATCH,
     TURN_ON_SHOOTER,
     MELEE_SPREAD,
     SETTINGS,
-) = range(22)
+) = range(23)
 
 # env-step actions (SPEC 1)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)

@@ -14,7 +14,7 @@ class Switches:
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
     walk_within_deg: float = 20.0
     """A unit walks in loops that it begins facing within this angle of its way; otherwise it turns in place."""
-    backswing_holds: bool = False
+    backswing_holds: bool = True
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
     """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
@@ -26,6 +26,8 @@ class Switches:
     """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
     melee_spread: float = 1.5
     """Melee units choose targets as if each friend already fighting one put it this much farther away."""
+    idle_watch: float = 1.5
+    """Idle units that can walk notice foes this far beyond the scan range of their weapon."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True

@@ -190,6 +190,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.ORDER_KIND] = {"none": f.IDLE, "attack_units": f.ATTACK_ALL}.get(facts.enemy_order.kind, f.ATTACK_MOVE)
     setting[f.HEAD_START] = switches.head_start_loops
     setting[f.SCAN_PERIOD] = switches.scan_period_loops
+    setting[f.IDLE_WATCH] = switches.idle_watch
     setting[f.TURN_ON_SHOOTER] = switches.turn_on_shooter
     setting[f.MELEE_SPREAD] = switches.melee_spread
     return setting
