@@ -7,7 +7,13 @@ from ptde_cli.commands.run import by_stage
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
 from ptde_core.base.settings import Settings
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
+from ptde_core.stages.settings import (
+    CollectSettings,
+    DistillSettings,
+    EvaluateSettings,
+    TrainTeacherSettings,
+    preset,
+)
 from ptde_core.storage.run_folder import RunFolder
 from tests.cli.conftest import Pipeline, Type
 
@@ -106,7 +112,8 @@ def test_run_hands_each_stage_its_own_settings(ptde: Type, trained: Trained) -> 
 
 def test_run_uses_the_presets_of_later_stages(ptde: Type, trained: Trained) -> None:
     ptde("run", "--map", "3m")
-    assert trained.later["distilling"] == DistillSettings(steps=50_000)
+    assert trained.later["distilling"] == DistillSettings(**preset("3m", "distill"))
+    assert trained.later["distilling"] != DistillSettings(), "3m has a preset of its own"
 
 
 def test_values_are_split_by_stage() -> None:

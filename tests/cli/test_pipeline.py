@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ptde_core.envs.skirmish.environment import VERSION
 from tests.cli.conftest import TINY_FOLDER, TINY_RUN, Ended, Pipeline, Type
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -88,7 +89,7 @@ def test_report_in_every_format(ptde: Type, copied: Path) -> None:
     for name, part in {
         "table": "Win rates on skirmish (not SMAC)",
         "markdown": "| QMIX_ASGKD",
-        "csv": "skirmish,1,3m,QMIX_ASGKD",
+        "csv": f"skirmish,{VERSION},3m,QMIX_ASGKD",
         "json": '"QMIX_ASGKD"',
         "latex": r"QMIX\_ASGKD",
     }.items():
