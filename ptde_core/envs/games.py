@@ -119,7 +119,7 @@ class TwoStepGame(Game):
         self.state[row] = np.eye(len(self.PLACES), dtype=np.float32)[place]
         self.obs[row] = self.state[row]
 
-    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:  # noqa: ARG002
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:  # noqa: ARG002  nothing is chance
         """Start at the start."""
         self._show(row, 0)
 

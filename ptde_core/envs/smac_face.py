@@ -7,6 +7,7 @@ What it returns has SMAC's types (lists, numpy vectors, plain floats) and SMAC's
 skirmish's, not StarCraft II's: a number that comes from here is a skirmish number.
 """
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -147,7 +148,7 @@ class StarCraft2Env(MultiAgentEnv):
         if heuristic_rest and not heuristic_ai:
             raise PtdeError("heuristic_rest without heuristic_ai", "give heuristic_ai=True too")
         self._env = Skirmish(map_name, 1)
-        self._seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else int(seed)  # type: ignore[operator]
+        self._seed = secrets.randbits(63) if seed is None else int(seed)
         self.map_name = self._env.spec.map
         self.n_agents = self._env.spec.n_agents
         self.n_enemies = self._env.facts.n_enemies

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
@@ -51,6 +52,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     began = time.monotonic()
     listened = f"{settings.episodes} episodes of the teacher on {trained.spec.map}"
     listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
+    if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
+        listen(Note(preparation))
     env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []

@@ -9,9 +9,10 @@ import numpy as np
 
 from ptde_core.algorithms.naming import student_name, teacher_name
 from ptde_core.base.batch import Episode
-from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.stages.settings import EvaluateSettings
@@ -51,6 +52,8 @@ def evaluate(
     entries: dict[Path, list[EvaluationEntry]] = {}
     for candidate in candidates:
         trained = restore(candidate.content)
+        if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
+            listen(Note(preparation))
         env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
         played: list[Episode] = []
         how = Exploration(z="sampled" if candidate.z == "sampled" else "mean")

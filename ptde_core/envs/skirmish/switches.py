@@ -50,4 +50,17 @@ class Switches:
             right = isinstance(value, bool) if isinstance(default, bool) else isinstance(value, int | float)
             if not right or (isinstance(value, bool) and not isinstance(default, bool)):
                 raise PtdeError(f"{where}: switch {key} = {value!r}", f"give a value like {default!r}")
+            least, most = _BOUNDS.get(key, (0, 1))
+            if not least <= value <= most or (isinstance(default, int) and value != int(value)):
+                raise PtdeError(f"{where}: switch {key} = {value!r}", f"give a value from {least} to {most}")
         return cls(**table)
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "head_start_loops": (0, 160),
+    "walk_within_deg": (0, 180),
+    "scan_period_loops": (1, 160),
+    "melee_spread": (0, 32),
+    "idle_watch": (0, 32),
+    "squeeze": (0, 1),
+}

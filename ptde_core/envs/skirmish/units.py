@@ -102,7 +102,7 @@ R = TypeVar("R")
 
 def _record(kind: type[R], table: Mapping[str, Any], where: str) -> R:
     """A dataclass from a TOML table; an unknown or missing key is named with its place."""
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # R is always a dataclass
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
