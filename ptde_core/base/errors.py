@@ -29,7 +29,11 @@ def unknown(kind: str, word: str, known: Iterable[str], otherwise: str = "") -> 
         known: the names that exist.
         otherwise: what to do if none of them is near; by default they are all listed.
     """
+    return PtdeError(f"no {kind} named {word!r}", nearest(word, known, otherwise))
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """What to do about a name that does not exist: the nearest one that does, else `otherwise`, else all of them."""
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=NEAR)
-    fix = f"did you mean {near[0]!r}?" if near else otherwise or f"choose from {', '.join(sorted(names))}"
-    return PtdeError(f"no {kind} named {word!r}", fix)
+    return f"did you mean {near[0]!r}?" if near else otherwise or f"choose from {', '.join(sorted(names))}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import unknown
 from ptde_core.envs.games import build_game
 from ptde_core.envs.interface import BatchedEnv
 
@@ -47,5 +47,5 @@ def build_environment(backend: str, map_name: str, n_envs: int) -> BatchedEnv:
         PtdeError: no such backend, or the backend knows no such map.
     """
     if backend not in ENVIRONMENTS:
-        raise PtdeError(f"no environment named {backend!r}", f"choose from {', '.join(ENVIRONMENTS)}")
+        raise unknown("environment", backend, ENVIRONMENTS)
     return ENVIRONMENTS[backend].build(map_name, n_envs)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import unknown
 from ptde_core.base.seeding import generator
 from ptde_core.envs.interface import EnvSpec
 
@@ -197,5 +197,5 @@ def build_game(name: str, n_envs: int) -> Game:
         PtdeError: no game of that name.
     """
     if name not in GAMES:
-        raise PtdeError(f"no game named {name!r}", f"choose from {', '.join(GAMES)}")
+        raise unknown("game", name, GAMES)
     return GAMES[name](n_envs)

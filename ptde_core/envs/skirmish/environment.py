@@ -85,7 +85,7 @@ class Skirmish:
         PtdeError: unknown map or faulty map file.
     """
 
-    def __init__(self, map: str | Path | MapFacts, n_envs: int, threads: int = 1) -> None:  # noqa: A002
+    def __init__(self, map: str | Path | MapFacts, n_envs: int, threads: int = 1) -> None:  # noqa: A002  the word users type
         if n_envs < 1 or threads < 1:
             raise ValueError(f"n_envs = {n_envs} and threads = {threads} must be at least 1")
         self.facts, self._roster, self._tables = plan_map(map) if isinstance(map, MapFacts) else _plan(map)

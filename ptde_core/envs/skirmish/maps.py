@@ -1,6 +1,5 @@
 """Map files (`data/maps/*.toml`, or a user's own) read into `MapFacts`; sizes and rewards are derived, never stored."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.errors import PtdeError, nearest, unknown
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
@@ -149,8 +148,7 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
     where = f"map {name!r}"
     for key in table:
         if key not in _REQUIRED + _OPTIONAL:
-            near = difflib.get_close_matches(key, _REQUIRED + _OPTIONAL, n=1)
-            raise PtdeError(f"{where} has an unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+            raise PtdeError(f"{where} has an unknown key {key!r}", nearest(key, _REQUIRED + _OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
             raise PtdeError(f"{where} lacks the key {key!r}", "see docs/own-maps.md for an example")
@@ -215,9 +213,7 @@ def _terrain(where: str, value: Any) -> Terrain:
     """The named ground, or one drawn as rows of `#`, `.` and `^`, north first."""
     if isinstance(value, str):
         if value not in _built_in_terrains():
-            near = difflib.get_close_matches(value, terrain_names(), n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"names: {', '.join(terrain_names())}"
-            raise PtdeError(f"{where}: no terrain named {value!r}", fix)
+            raise PtdeError(f"{where}: no terrain named {value!r}", nearest(value, terrain_names()))
         rows: list[str] = list(_built_in_terrains()[value])
     elif isinstance(value, list) and value and all(isinstance(row, str) and row for row in value):
         rows = value

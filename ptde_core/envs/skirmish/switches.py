@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, nearest
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Switches:
         known = {f.name: f for f in fields(cls)}
         for key, value in table.items():
             if key not in known:
-                raise PtdeError(f"{where} sets an unknown switch {key!r}", f"switches: {', '.join(known)}")
+                raise PtdeError(f"{where} sets an unknown switch {key!r}", nearest(key, known))
             default = getattr(cls, key)
             right = isinstance(value, bool) if isinstance(default, bool) else isinstance(value, int | float)
             if not right or (isinstance(value, bool) and not isinstance(default, bool)):

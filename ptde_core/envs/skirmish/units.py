@@ -1,6 +1,5 @@
 """Unit facts: `data/units.toml` read into frozen records, checked key by key."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -8,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, nearest, unknown
 
 LOOPS_PER_SECOND = 16.0  # game loops in one normal second
 _FILE = Path(__file__).parent / "data" / "units.toml"
@@ -105,8 +104,7 @@ def _record(kind: type[R], table: Mapping[str, Any], where: str) -> R:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # R is always a dataclass
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise PtdeError(f"{where} has no key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+            raise PtdeError(f"{where} has no key {key!r}", nearest(key, known))
     for key, f in known.items():
         if key not in table and f.default is MISSING and f.default_factory is MISSING:
             raise PtdeError(f"{where} lacks the key {key!r}", "add it")
@@ -153,6 +151,4 @@ def unit_facts(name: str, side: int) -> UnitFacts:
     try:
         return _all_units()[name, side]
     except KeyError:
-        near = difflib.get_close_matches(name, unit_names(), n=1)
-        fix = f"did you mean {near[0]!r}?" if near else f"types: {', '.join(unit_names())}"
-        raise PtdeError(f"no unit type named {name!r}", fix) from None
+        raise unknown("unit type", name, unit_names()) from None
