@@ -197,7 +197,8 @@ def _step_rows(
         if b.outcome[e] != RUNNING:
             continue
         real, whole = b.real[e], b.whole[e]
-        b.actions[e, :] = actions[e, :]
+        for i in range(n_agents):
+            b.actions[e, i] = actions[e, i]
         order_agents(m, n_agents, real, whole, actions[e])
         for loop in range(LOOPS_PER_STEP):
             _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near, block)

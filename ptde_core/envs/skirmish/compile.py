@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = Path(__file__).parent
 KERNEL_FILES = (
+    "compile.py",
     "fields.py",
     "tables.py",
     "chance.py",
@@ -41,15 +42,20 @@ DIGEST = _digest()
 def kernel(function: F) -> F:
     """An inner kernel: compiled for other kernels only (no Python wrapper, which would take half of the compilation).
 
-    Division by zero follows numpy, and nothing holds the interpreter.
+    Inner kernels are merged into their callers: a map's tables are dozens of words, and handing them over at every
+    call would take longer than most kernels. Division by zero follows numpy, and nothing holds the interpreter.
     """
-    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(F, cast(Any, numba.njit)(**options)(function))
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 def entry(function: F) -> F:
     """A kernel that Python calls. It must read a closure variable set to `DIGEST`, so that its cache key follows it."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", cache=True)(function))
+    return _jit(function, cache=True)
+
+
+def _jit(function: F, **options: bool) -> F:
+    """Compile without numba's memory manager: no kernel can allocate, and none counts references to its arrays."""
+    return cast(F, cast(Any, numba.njit)(nogil=True, error_model="numpy", _nrt=False, **options)(function))
 
 
 def _marker(function: Callable[..., Any]) -> Path:
