@@ -17,16 +17,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.settings import ValueDecompositionSettings
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.nets.global_information import AgentHyper
-from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, play
 from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.settings import train_teacher_settings
 
 ENVIRONMENTS, BATCH, REPEATS = 8, 32, 5
 
@@ -54,14 +54,15 @@ def measure(map_name: str) -> None:
     spec = env.spec
     kinds = ("none", "unified", "agent-specific", "plain GIS")
     for kind in kinds:
-        sizes = NetworkSettings.model_validate({"global_info": "agent-specific" if kind == "plain GIS" else kind})
-        learner = build_learner("qmix", spec, sizes, ValueDecompositionSettings(), seed=1)
+        info = "agent-specific" if kind == "plain GIS" else kind
+        learner = build_learner("qmix", spec, train_teacher_settings({"global_info": info}), seed=1)
+        assert isinstance(learner, ValueDecompositionLearner)
         if kind == "plain GIS":
             AgentHyper.forward, ours = plain_hyper, AgentHyper.forward  # type: ignore[method-assign]  # the comparison
         seeds = episode_seeds(1, "benchmark", 0, BATCH)
         batch = EpisodeBatch.of(list(play(env, learner.teacher, seeds, Exploration(epsilon=1.0))))
         steps = int(batch.length.sum())
-        update = seconds(lambda learner=learner, batch=batch: learner.learn(batch))  # type: ignore[misc]  # bound now
+        update = seconds(lambda learner=learner, batch=batch: learner.update(batch))  # type: ignore[misc]  # bound now
         env.reset(seeds[:ENVIRONMENTS])
         act = seconds(acting(env, learner.teacher), repeats=200)
         print(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.commands.run import LATER_STAGES
-from ptde_cli.options import bounds, complete_map, one_of
+from ptde_cli.options import bounds, complete_map, one_of, option
 from ptde_core.base.settings import Settings, build_settings
 from ptde_core.stages.settings import (
     CollectSettings,
@@ -15,6 +15,8 @@ from ptde_core.stages.settings import (
     TrainTeacherSettings,
     preset,
     presets,
+    train_teacher_preset,
+    training_of,
 )
 
 STAGES: Mapping[str, type[Settings]] = {
@@ -44,12 +46,13 @@ def settings(
             autocompletion=complete_stage,
         ),
     ] = None,
+    alg: Annotated[str, option(TrainTeacherSettings, "alg")] = TrainTeacherSettings.model_fields["alg"].default,
     map_name: Annotated[
         str | None,
         typer.Option("--map", help="show the values that this map's preset gives", autocompletion=complete_map),
     ] = None,
 ) -> None:
-    """List the settings of one stage, or of all."""
+    """List the settings of one stage, or of all; those of training are the algorithm's own."""
     from ptde_cli.display import print_tables
     from ptde_core.stages.tables import Table
 
@@ -59,9 +62,12 @@ def settings(
         load_map(map_name)
     tables = []
     for name in [one_of(stage, STAGES, "stage")] if stage else STAGES:
-        model = STAGES[name]
-        of_map = preset(map_name, name.replace("-", "_")) if map_name else {}
-        typed = {"map": map_name} if map_name and "map" in model.model_fields else {}
+        training = STAGES[name] is TrainTeacherSettings
+        model = training_of(alg)[0] if training else STAGES[name]
+        of_map = {}
+        if map_name:
+            of_map = train_teacher_preset(alg, map_name) if training else preset(map_name, name.replace("-", "_"))
+        typed = {"alg": alg, **({"map": map_name} if map_name else {})} if training else {}
         values = build_settings(model, of_map, typed).model_dump()
         rows = tuple(
             (key, f"{values[key]}{' *' if key in of_map else ''}", bounds(model, key), field.description or "")

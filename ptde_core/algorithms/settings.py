@@ -16,6 +16,8 @@ class ValueDecompositionSettings(Settings):
     gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
     td_lambda: float = Field(0.6, ge=0, le=1, description="TD(lambda) mixing; 0 is the paper's equation 5")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of all gradients together")
+    mixer_embed: int = Field(32, ge=1, description="QMIX: width of the mixing network")
+    mixer_hyper: int = Field(64, ge=1, description="QMIX: width of the hypernetworks that make the mixer's weights")
     batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
     replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
     updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")

@@ -6,18 +6,21 @@ the batch: so that the batch size does not change the step size.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.settings import ValueDecompositionSettings
-from ptde_core.base.batch import EpisodeBatch
-from ptde_core.base.seeding import seed_for
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.seeding import generator, seed_for
 from ptde_core.learning.losses import masked_mean
+from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.policies.play import Exploration
 from ptde_core.policies.teacher import Teacher
+from ptde_core.storage.replay import Replay
 
 
 class Team(nn.Module):
@@ -77,21 +80,49 @@ def td_loss(
 
 
 class ValueDecompositionLearner:
-    """Holds online and target networks and the optimiser; `learn` is one gradient step."""
+    """Replay, online and target networks and the optimiser: Algorithm 1, lines 5 to 10."""
 
     def __init__(self, team: Team, settings: ValueDecompositionSettings, seed: int) -> None:
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
         self.settings, self._seed = settings, seed
         self.optimiser = torch.optim.Adam(team.parameters(), lr=settings.learning_rate, fused=True)
+        self.replay = Replay(settings.replay_episodes)
         self.updates = 0
+        self._episodes = self._last_copy = 0  # taken in so far, and at the last copy into the target networks
 
     @property
     def teacher(self) -> Teacher:
         """The policy being trained."""
         return self.online.teacher
 
-    def learn(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        """One gradient step on B episodes; the scalars to log (not yet read back)."""
+    @property
+    def held(self) -> int:
+        """Episodes in the replay memory."""
+        return len(self.replay)
+
+    def exploration(self, env_steps: int) -> Exploration:
+        """Epsilon-greedy play, epsilon falling linearly."""
+        settings = self.settings
+        return Exploration(linear(settings.epsilon_start, settings.epsilon_end, settings.epsilon_steps, env_steps))
+
+    def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """Keep a round; once there are enough, update from random batches and copy into the target networks if due."""
+        settings = self.settings
+        self.replay.add(episodes)
+        self._episodes += len(episodes)
+        if len(self.replay) < settings.batch_episodes:
+            return {}
+        log: dict[str, Tensor] = {}
+        for _ in range(settings.updates_per_round):
+            chance = generator(self._seed, "replay", self.updates)
+            log = self.update(EpisodeBatch.of(self.replay.sample(settings.batch_episodes, chance)))
+        if self._episodes - self._last_copy >= settings.target_every_episodes:
+            self.copy_to_target()
+            self._last_copy = self._episodes
+        return log
+
+    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
+        """One gradient step on B episodes (lines 6 to 9); the scalars to log."""
         loss, log = td_loss(self.online, self.target, batch, self._noise(batch), self.settings)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -101,7 +132,7 @@ class ValueDecompositionLearner:
         return log
 
     def copy_to_target(self) -> None:
-        """Copy the online networks into the target networks (Algorithm 1, line 10)."""
+        """Copy the online networks into the target networks (line 10)."""
         self.target.load_state_dict(self.online.state_dict())
 
     def _noise(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor] | None:
@@ -113,18 +144,27 @@ class ValueDecompositionLearner:
         shape = (int(batch.seen.sum()), batch.obs.shape[2], size)  # (R, N, Z)
         return torch.randn(shape, generator=chance), torch.randn(shape, generator=chance)
 
+    def networks(self) -> dict[str, Any]:
+        """The mixer's weights."""
+        return self.online.mixer.state_dict()
+
     def state(self) -> dict[str, Any]:
-        """Everything that decides what the next updates do, as plain tensors and numbers."""
+        """Networks, optimiser and counters."""
         return {
             "online": self.online.state_dict(),
             "target": self.target.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "updates": self.updates,
+            "episodes": self._episodes,
+            "last_copy": self._last_copy,
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Go back to a saved `state`."""
+    def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Go back to a saved `state`, with the episodes that were in the replay memory."""
         self.online.load_state_dict(state["online"])
         self.target.load_state_dict(state["target"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.updates = int(state["updates"])
+        self.updates, self._episodes, self._last_copy = (
+            int(state[name]) for name in ("updates", "episodes", "last_copy")
+        )
+        self.replay.add(episodes)

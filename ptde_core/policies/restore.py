@@ -7,7 +7,7 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
-from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.catalogue import build_teacher
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
@@ -50,12 +50,8 @@ def restore(content: Mapping[str, Any]) -> Trained:
     """Rebuild the policy of a loaded teacher or student checkpoint."""
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
-    sizes = NetworkSettings.model_validate({name: settings[name] for name in NetworkSettings.model_fields})
-    policy: Teacher | Student
-    if content["kind"] == "teacher":
-        policy = Teacher(spec, sizes)
-    else:
-        policy = Student(spec, sizes, int(content["student_hidden"]))
+    teacher = build_teacher(str(settings["alg"]), spec, settings)
+    policy = teacher if content["kind"] == "teacher" else Student(teacher, int(content["student_hidden"]))
     policy.load_state_dict(content["networks"])
     policy.requires_grad_(False)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))

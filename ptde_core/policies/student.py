@@ -2,10 +2,8 @@
 
 from torch import Tensor, nn
 
-from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
-from ptde_core.nets.settings import NetworkSettings
 from ptde_core.nets.student import StudentNetwork
+from ptde_core.policies.teacher import Teacher
 
 
 class Student(nn.Module):
@@ -14,12 +12,10 @@ class Student(nn.Module):
     reads_state = False
     noise_size = 0
 
-    def __init__(self, spec: EnvSpec, settings: NetworkSettings, student_hidden: int) -> None:
+    def __init__(self, teacher: Teacher, student_hidden: int) -> None:
         super().__init__()
-        size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
-        self.trunk = Trunk(size, settings.hidden_size)
-        self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
-        self.network = StudentNetwork(size, student_hidden, settings.info_size)
+        self.trunk, self.head = teacher.trunk, teacher.head
+        self.network = StudentNetwork(teacher.local_size, student_hidden, teacher.noise_size)
 
     def step(
         self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None

@@ -27,7 +27,7 @@ class Teacher(nn.Module):
 
     def __init__(self, spec: EnvSpec, settings: NetworkSettings) -> None:
         super().__init__()
-        size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+        size = self.local_size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
         self.n_actions = spec.n_actions
         self.reads_state = settings.global_info != "none"
         self.noise_size = settings.info_size if self.reads_state else 0

@@ -24,9 +24,9 @@ from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFini
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.learning.regression import TwoLayerRegression
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.restore import spec_from_plain
+from ptde_core.policies.restore import restore
 from ptde_core.policies.student import Student
+from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import CollectSettings, DistillSettings
@@ -108,17 +108,11 @@ def _own_episodes(teacher: Path, run: RunFolder, listen: Listener) -> Path:
 
 def _fresh_student(teacher: Mapping[str, Any], settings: DistillSettings) -> Student:
     """A student with the teacher's trunk and head, frozen, and a fresh student network."""
-    spec = spec_from_plain(teacher["env"])
-    sizes = NetworkSettings.model_validate({name: teacher["settings"][name] for name in NetworkSettings.model_fields})
+    policy = restore(teacher).policy
+    assert isinstance(policy, Teacher)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(settings.seed, "student") >> 1)
-        student = Student(spec, sizes, settings.hidden_size)
-    shared = {key: value for key, value in teacher["networks"].items() if key.startswith(("trunk.", "head."))}
-    missing = student.load_state_dict(shared, strict=False).missing_keys
-    assert all(key.startswith("network.") for key in missing)
-    student.trunk.requires_grad_(False)
-    student.head.requires_grad_(False)
-    return student
+        return Student(policy, settings.hidden_size)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Settings of every stage, and the presets that fill them per map. No torch here: the command line reads this file."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
+from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.storage.run_folder import RunFolder
@@ -17,8 +19,11 @@ RUNS = Path("runs")
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
-class TrainTeacherSettings(NetworkSettings, ValueDecompositionSettings):
-    """Stage 1: train a teacher. Saved whole in the run folder as config.json."""
+class TrainTeacherSettings(NetworkSettings):
+    """Stage 1: train a teacher; what all algorithms share. `TRAINING` adds each one's own.
+
+    Saved whole in the run folder as config.json.
+    """
 
     alg: AlgorithmName = Field("qmix", description="algorithm")
     env: str = Field("skirmish", description="environment backend")
@@ -31,6 +36,17 @@ class TrainTeacherSettings(NetworkSettings, ValueDecompositionSettings):
     test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
     test_episodes: int = Field(32, ge=0, description="greedy episodes per test; 0 turns tests off")
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
+
+
+class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
+    """QMIX and VDN."""
+
+
+# Each algorithm's settings, and the table of a map's preset that belongs to them beside `train_teacher`.
+TRAINING: Mapping[AlgorithmName, tuple[type[TrainTeacherSettings], str]] = {
+    "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
+    "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
+}
 
 
 class CollectSettings(Settings):
@@ -71,13 +87,14 @@ class CalibrateSettings(Settings):
 
 @cache
 def presets() -> dict[str, Any]:
-    """presets.toml: map -> {source, train_teacher = {...}, distill = {...}}, plus what the paper trains for."""
+    """presets.toml: map -> {source, train_teacher = {...}, distill = {...}, ...}, plus what the paper trains for."""
     return tomllib.loads(PRESETS.read_text(encoding="utf-8"))
 
 
-def preset(map_name: str, stage: str) -> dict[str, Any]:
-    """The preset values of a stage ("train_teacher", "distill") on a map; empty where there is none."""
-    return dict(presets()["maps"].get(map_name, {}).get(stage, {}))
+def preset(map_name: str, *tables: str) -> dict[str, Any]:
+    """The preset values of a map in these of its tables ("train_teacher", "distill"); empty where there is none."""
+    of_map = presets()["maps"].get(map_name, {})
+    return {key: value for table in tables for key, value in of_map.get(table, {}).items()}
 
 
 def default_folder(settings: TrainTeacherSettings) -> RunFolder:
@@ -87,8 +104,25 @@ def default_folder(settings: TrainTeacherSettings) -> RunFolder:
     return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
 
 
+def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:
+    """What the map's preset changes for this algorithm."""
+    return preset(map_name, "train_teacher", training_of(alg)[1])
+
+
+def training_of(alg: str) -> tuple[type[TrainTeacherSettings], str]:
+    """The settings of an algorithm's training, and the table of a map's preset that belongs to them.
+
+    Raises:
+        PtdeError: there is no algorithm of that name; the nearest one is offered.
+    """
+    if alg not in TRAINING:
+        raise unknown("algorithm", alg, TRAINING)
+    return TRAINING[alg]  # type: ignore[index]  # a plain word, just checked
+
+
 def train_teacher_settings(*layers: Values) -> TrainTeacherSettings:
     """Settings from the map's preset and then the given layers (file, `--set`, options), later ones winning."""
     chosen = {key: value for layer in layers for key, value in layer.items()}
-    map_name = str(chosen.get("map", TrainTeacherSettings.model_fields["map"].default))
-    return build_settings(TrainTeacherSettings, preset(map_name, "train_teacher"), *layers)
+    fields = TrainTeacherSettings.model_fields
+    alg, map_name = (str(chosen.get(key, fields[key].default)) for key in ("alg", "map"))
+    return build_settings(training_of(alg)[0], train_teacher_preset(alg, map_name), *layers)

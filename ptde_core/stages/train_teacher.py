@@ -17,21 +17,19 @@ from torch import Tensor
 
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.naming import teacher_name
-from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
-from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.metrics import check_metrics
-from ptde_core.base.seeding import episode_seeds, generator
+from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS, build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.learning.schedules import linear
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainTeacherSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.replay import Replay, ReplayJournal
+from ptde_core.storage.replay import ReplayJournal
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state, write_status
 
@@ -93,7 +91,7 @@ class _Counters:
 
     env_steps: int = 0
     episodes: int = 0
-    last_copy: int = 0  # episodes at the last copy into the target networks
+    held: int = 0  # of these, the newest that the learner still holds
     next_test: int = 0  # env steps from which the next test is due
     metrics_bytes: int = 0  # length of metrics.jsonl that belongs to this state
     seconds: float = 0.0  # wall time of all sittings
@@ -105,12 +103,9 @@ class _Training:
 
     def __init__(self, settings: TrainTeacherSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
         self._settings, self._run, self._env, self._listen = settings, run, env, listen
-        self._learner: ValueDecompositionLearner = build_learner(
-            settings.alg, env.spec, settings, settings, settings.seed
-        )
+        self._learner = build_learner(settings.alg, env.spec, settings, settings.seed)
         self._test_env = build_environment(settings.env, settings.map, max(1, min(settings.test_episodes, 32)))
-        self._replay = Replay(settings.replay_episodes)
-        self._journal = ReplayJournal(run.resume, settings.replay_episodes)
+        self._journal = ReplayJournal(run.resume)
         self._unsaved: list[Episode] = []
         self._at = _Counters()
         self._log: Mapping[str, Tensor] = {}
@@ -136,8 +131,8 @@ class _Training:
         saved = time.monotonic()
         with Interruption() as interruption:
             while at.env_steps < settings.steps:
-                self._round()
-                self._learn()
+                episodes = self._round()
+                self._log = self._learner.learn(episodes) or self._log
                 if at.env_steps >= at.next_test or at.env_steps >= settings.steps:
                     self._test()
                 self._listen(Progress(STAGE, min(at.env_steps, settings.steps), self._shown))
@@ -147,15 +142,14 @@ class _Training:
                 interruption.raise_if_requested()
         self._finish()
 
-    def _round(self) -> None:
+    def _round(self) -> list[Episode]:
         """Play one round of episodes (line 4)."""
         settings, at = self._settings, self._at
-        epsilon = linear(settings.epsilon_start, settings.epsilon_end, settings.epsilon_steps, at.env_steps)
+        how = self._learner.exploration(at.env_steps)
         seeds = episode_seeds(settings.seed, "training", at.episodes, settings.n_envs)
         began = time.monotonic()
-        episodes = list(play(self._env, self._learner.teacher, seeds, Exploration(epsilon)))
+        episodes = list(play(self._env, self._learner.teacher, seeds, how))
         self._play_seconds += time.monotonic() - began
-        self._replay.add(episodes)
         self._unsaved += episodes
         at.episodes += len(episodes)
         at.env_steps += sum(e.length for e in episodes)
@@ -164,19 +158,8 @@ class _Training:
         recent["won"] += sum(e.won for e in episodes)
         recent["reward"] += sum(e.total_reward for e in episodes)
         recent["length"] += sum(e.length for e in episodes)
-        self._shown |= {"epsilon": epsilon, "train_win_rate": recent["won"] / recent["episodes"]}
-
-    def _learn(self) -> None:
-        """Gradient steps (lines 5 to 9) and the copy into the target networks (line 10)."""
-        settings, at, learner = self._settings, self._at, self._learner
-        if len(self._replay) < settings.batch_episodes:
-            return
-        for _ in range(settings.updates_per_round):
-            chance = generator(settings.seed, "replay", learner.updates)
-            self._log = learner.learn(EpisodeBatch.of(self._replay.sample(settings.batch_episodes, chance)))
-        if at.episodes - at.last_copy >= settings.target_every_episodes:
-            learner.copy_to_target()
-            at.last_copy = at.episodes
+        self._shown |= {"epsilon": how.epsilon, "train_win_rate": recent["won"] / recent["episodes"]}
+        return episodes
 
     def _test(self) -> None:
         """Greedy episodes, always the same battles, and one line of metrics."""
@@ -209,7 +192,8 @@ class _Training:
 
     def _save(self) -> None:
         """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
-        self._journal.append(self._unsaved)
+        self._at.held = self._learner.held
+        self._journal.append(self._unsaved, keep=self._at.held)
         self._unsaved = []
         self._at.metrics_bytes = self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
         self._at.seconds = self._seconds_before + time.monotonic() - self._begun
@@ -222,8 +206,8 @@ class _Training:
         """Go back to the saved state; lines of metrics written after it are cut off, for they will be written again."""
         content = load_checkpoint(self._state_file, "training")
         self._at = _Counters(**content["counters"])
-        self._learner.load(content["learner"])
-        self._replay.add(self._journal.load(content["segments"]))
+        episodes = self._journal.load(content["segments"])
+        self._learner.load(content["learner"], episodes[len(episodes) - self._at.held :])
         if self._run.metrics.exists():
             with self._run.metrics.open("r+b") as file:
                 file.truncate(self._at.metrics_bytes)
@@ -240,7 +224,7 @@ class _Training:
                 "settings": settings.model_dump(),
                 "env": spec_to_plain(env.spec),
                 "networks": {key: value.detach().clone() for key, value in networks.items()},
-                "mixer": self._learner.online.mixer.state_dict(),
+                "training_networks": self._learner.networks(),
                 "teacher_id": identity(networks),
                 "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": self._learner.updates},
             },

@@ -38,21 +38,26 @@ class ReplayJournal:
     it saves last. Segments on disk that are not in that list are leftovers of a save that was cut short.
     """
 
-    def __init__(self, folder: Path, capacity: int) -> None:
-        self._folder, self._capacity = folder, capacity
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.segments: list[tuple[str, int]] = []
 
-    def append(self, episodes: Sequence[Episode]) -> None:
-        """Write the episodes as a new segment. Nothing older is deleted until `drop_old`."""
-        if not episodes:
-            return
+    def append(self, episodes: Sequence[Episode], keep: int) -> None:
+        """Write the episodes as a new segment; the list keeps the segments of the newest `keep` episodes.
+
+        Nothing is deleted until `drop_old`.
+        """
+        if episodes:
+            self._write(episodes)
+        while self.segments and sum(count for _, count in self.segments[1:]) >= keep:
+            self.segments.pop(0)
+
+    def _write(self, episodes: Sequence[Episode]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         number = 1 + (int(self.segments[-1][0].removeprefix("episodes-").removesuffix(".npz")) if self.segments else 0)
         name = f"episodes-{number:06d}.npz"
         np.savez(self._folder / name, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
         self.segments.append((name, len(episodes)))
-        while sum(count for _, count in self.segments[1:]) >= self._capacity:
-            self.segments.pop(0)
 
     def drop_old(self) -> None:
         """Delete segments that the list no longer holds: call it once the list has been saved."""

@@ -26,7 +26,7 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
         ("train-teacher --stesp 5", ("--stesp", "--steps", "`ptde train-teacher --help`")),
         ("train-teacher --steps many", ("--steps", "integer", "`ptde train-teacher --help`")),
         ("train-teacher --steps 0", ("steps = 0", "greater than or equal to 1")),
-        ("train-teacher --alg qmx", ("alg = 'qmx'", "'qmix'")),
+        ("train-teacher --alg qmx", ("no algorithm named 'qmx'", "did you mean 'qmix'")),
         ("train-teacher --global-info some", ("global_info = 'some'", "'agent-specific'")),
         ("train-teacher --map 3s_vs_6z", ("no map named '3s_vs_6z'", "3s_vs_")),
         ("train-teacher --map nowhere.toml", ("no map file at nowhere.toml",)),

@@ -11,8 +11,9 @@ from ptde_core.stages.settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
-    TrainTeacherSettings,
+    TrainValueDecompositionSettings,
     preset,
+    train_teacher_settings,
 )
 from ptde_core.storage.run_folder import RunFolder
 from tests.cli.conftest import Pipeline, Type
@@ -22,17 +23,19 @@ class Trained:
     """Stands in for the stage: remembers what it was called with."""
 
     def __init__(self) -> None:
-        self.settings = TrainTeacherSettings()
+        self.settings = TrainValueDecompositionSettings()
         self.folder = RunFolder(Path())
         self.later: dict[str, Settings] = {}
         self.resume = False
 
-    def train(self, settings: TrainTeacherSettings, run: RunFolder, *, resume: bool, listen: Listener) -> Path:
+    def train(
+        self, settings: TrainValueDecompositionSettings, run: RunFolder, *, resume: bool, listen: Listener
+    ) -> Path:
         self.settings, self.folder, self.resume = settings, run, resume
         return run.teacher
 
     def run(
-        self, settings: TrainTeacherSettings, folder: RunFolder, *, listen: Listener, **later: Settings
+        self, settings: TrainValueDecompositionSettings, folder: RunFolder, *, listen: Listener, **later: Settings
     ) -> list[object]:
         self.settings, self.folder, self.later = settings, folder, later
         return []
@@ -55,7 +58,7 @@ def test_an_option_beats_set_beats_the_file_beats_the_preset(ptde: Type, trained
     settings = trained.settings
     assert (settings.map, settings.steps, settings.td_lambda, settings.epsilon_start) == ("6h_vs_8z", 30, 0.2, 0.9)
     assert settings.epsilon_steps == 500_000, "from the preset of the map that the file names"
-    assert settings.gamma == TrainTeacherSettings().gamma
+    assert settings.gamma == TrainValueDecompositionSettings().gamma
 
 
 def test_steps_default_to_the_papers_budget(ptde: Type, trained: Trained) -> None:
@@ -89,7 +92,7 @@ def test_the_end_of_train_teacher_tells_the_next_command(ptde: Type, trained: Tr
 def test_resume_takes_what_was_decided_from_the_run(ptde: Type, trained: Trained) -> None:
     folder = Path("mine")
     folder.mkdir()
-    decided = TrainTeacherSettings(map="8m", td_lambda=0.3, seed=7)
+    decided = train_teacher_settings({"map": "8m", "td_lambda": 0.3, "seed": 7})
     (folder / "config.json").write_text(decided.model_dump_json())
     ptde("train-teacher", "--resume", "--out", "mine")
     assert trained.resume
@@ -128,7 +131,7 @@ def test_an_option_that_was_not_typed_is_no_layer() -> None:
 
 def test_settings_lists_every_key_of_every_stage(ptde: Type) -> None:
     shown = ptde("settings").out
-    for model in (TrainTeacherSettings, CollectSettings, DistillSettings, EvaluateSettings):
+    for model in (TrainValueDecompositionSettings, CollectSettings, DistillSettings, EvaluateSettings):
         for key, field in model.model_fields.items():
             assert any(line.split()[:1] == [key] and str(field.description) in line for line in shown.splitlines()), key
 
@@ -140,7 +143,13 @@ def test_settings_shows_the_preset_of_a_map(ptde: Type) -> None:
     assert "*" not in ptde("settings", "--map", "25m").out, "a map without a preset"
 
 
+def test_settings_lists_what_is_an_algorithms_own(ptde: Type) -> None:
+    wrong = ptde("settings", "--alg", "qmixx")
+    assert wrong.code == 2
+    assert "did you mean 'qmix'" in wrong.err
+
+
 def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:
     saved = json.loads((pipeline.run / "config.json").read_text())
-    assert set(saved) == set(TrainTeacherSettings.model_fields)
+    assert set(saved) == set(TrainValueDecompositionSettings.model_fields)
     assert (saved["steps"], saved["batch_episodes"], saved["map"]) == (600, 8, "3m")

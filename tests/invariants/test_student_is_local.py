@@ -13,11 +13,12 @@ from ptde_core.nets.recurrent_agent import local_input_size
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.student import Student
+from ptde_core.policies.teacher import Teacher
 
 
 def student(seed: int) -> Student:
     torch.manual_seed(seed)
-    return Student(TwoStepGame.spec, NetworkSettings(), student_hidden=16)
+    return Student(Teacher(TwoStepGame.spec, NetworkSettings()), student_hidden=16)
 
 
 class NoiseInTheState(TwoStepGame):

@@ -3,23 +3,26 @@ from typing import Any, get_args
 
 import pytest
 
-from ptde_core.algorithms.catalogue import MIXERS
+from ptde_core.algorithms.catalogue import LEARNERS
 from ptde_core.algorithms.settings import AlgorithmName
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Settings, build_settings, parse_assignments, read_settings_file
 from ptde_core.envs.skirmish.maps import map_names
+from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.stages.settings import (
+    TRAINING,
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
-    TrainTeacherSettings,
     default_folder,
     preset,
     presets,
     train_teacher_settings,
+    training_of,
 )
 
-STAGES: list[type[Settings]] = [TrainTeacherSettings, CollectSettings, DistillSettings, EvaluateSettings]
+TRAININGS = list(dict.fromkeys(model for model, _ in TRAINING.values()))
+STAGES: list[type[Settings]] = [*TRAININGS, CollectSettings, DistillSettings, EvaluateSettings]
 CORE = Path(__file__).parents[2] / "ptde_core"
 # What the paper trains each map for: the heads of its Table 2.
 PAPER_STEPS = {
@@ -73,7 +76,7 @@ def test_every_setting_is_read_somewhere(model: type[Settings]) -> None:
 
 def test_saved_settings_are_read_back_as_they_were() -> None:
     settings = train_teacher_settings({"map": "6h_vs_8z", "seed": 3})
-    assert TrainTeacherSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert type(settings).model_validate_json(settings.model_dump_json()) == settings
 
 
 @pytest.mark.parametrize(
@@ -115,8 +118,10 @@ def test_every_preset_is_of_a_map_that_exists_is_valid_and_says_its_source() -> 
     for name, table in presets()["maps"].items():
         assert name in map_names()
         assert table["source"]
-        assert set(table) <= {"source", "paper_steps", "train_teacher", "distill"}
-        build_settings(TrainTeacherSettings, preset(name, "train_teacher"))
+        families = {family for _, family in TRAINING.values()}
+        assert set(table) <= {"source", "paper_steps", "train_teacher", "distill", *families}
+        for alg in TRAINING:
+            train_teacher_settings({"alg": alg, "map": name})
         build_settings(DistillSettings, preset(name, "distill"))
 
 
@@ -129,13 +134,21 @@ def test_a_map_of_the_paper_is_trained_for_the_papers_budget() -> None:
 
 
 def test_a_preset_gives_way_to_what_is_typed_and_stays_with_its_map() -> None:
-    assert train_teacher_settings({"map": "6h_vs_8z"}).td_lambda == 0.3
-    assert train_teacher_settings({"map": "6h_vs_8z", "td_lambda": 0.7}).td_lambda == 0.7
-    assert train_teacher_settings({"map": "my_own.toml"}).td_lambda == TrainTeacherSettings().td_lambda
+    def td_lambda(**values: Any) -> float:
+        return float(train_teacher_settings(values).model_dump()["td_lambda"])
+
+    assert td_lambda(map="6h_vs_8z") == 0.3
+    assert td_lambda(map="6h_vs_8z", td_lambda=0.7) == 0.7
+    assert td_lambda(map="my_own.toml") == 0.6
 
 
 def test_the_algorithms_that_can_be_asked_for_are_those_that_can_be_built() -> None:
-    assert set(get_args(AlgorithmName)) == set(MIXERS)
+    assert set(get_args(AlgorithmName)) == set(LEARNERS) == set(TRAINING) == set(TEACHERS)
+
+
+def test_an_unknown_algorithm_is_refused_and_the_nearest_offered() -> None:
+    with pytest.raises(PtdeError, match="no algorithm named 'qmixx'; did you mean 'qmix'"):
+        training_of("qmixx")
 
 
 def test_the_folder_of_a_run_names_backend_map_algorithm_and_seed() -> None:

@@ -90,12 +90,12 @@ def test_replay_drops_the_oldest_and_samples_without_repeats() -> None:
 
 
 def test_journal_gives_back_the_newest_episodes_exactly_and_drops_old_segments(tmp_path: Path) -> None:
-    journal = ReplayJournal(tmp_path, capacity=4)
+    journal = ReplayJournal(tmp_path)
     for first in (0, 3, 6):
-        journal.append([episode(k, length=1 + k) for k in range(first, first + 3)])
+        journal.append([episode(k, length=1 + k) for k in range(first, first + 3)], keep=4)
     journal.drop_old()
     assert len(list(tmp_path.iterdir())) == len(journal.segments) == 2
-    back = ReplayJournal(tmp_path, capacity=4)
+    back = ReplayJournal(tmp_path)
     for one, other in zip(
         back.load(journal.segments)[-4:], [episode(k, length=1 + k) for k in range(5, 9)], strict=True
     ):
@@ -103,14 +103,14 @@ def test_journal_gives_back_the_newest_episodes_exactly_and_drops_old_segments(t
 
 
 def test_leftovers_of_a_save_cut_short_are_ignored_and_overwritten(tmp_path: Path) -> None:
-    journal = ReplayJournal(tmp_path, capacity=10)
-    journal.append([episode(0)])
+    journal = ReplayJournal(tmp_path)
+    journal.append([episode(0)], keep=10)
     saved = list(journal.segments)
-    journal.append([episode(1)])  # killed before the list was saved
-    again = ReplayJournal(tmp_path, capacity=10)
+    journal.append([episode(1)], keep=10)  # killed before the list was saved
+    again = ReplayJournal(tmp_path)
     assert len(again.load(saved)) == 1
-    again.append([episode(2)])
-    assert [e.seed for e in ReplayJournal(tmp_path, 10).load(again.segments)] == [0, 2]
+    again.append([episode(2)], keep=10)
+    assert [e.seed for e in ReplayJournal(tmp_path).load(again.segments)] == [0, 2]
 
 
 def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from ptde_core.algorithms.catalogue import MIXERS, build_learner
 from ptde_core.algorithms.naming import student_name, teacher_name
 from ptde_core.algorithms.settings import ValueDecompositionSettings
-from ptde_core.algorithms.value_decomposition import Team, pick, td_loss
+from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner, pick, td_loss
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.nets.mixers import SumMixer
-from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.teacher import Unrolled
+from ptde_core.stages.settings import train_teacher_settings
 
 SPEC = PersonalSignalGame.spec
 
@@ -36,6 +36,13 @@ def episode(length: int, seed: int, terminated: bool = True) -> Episode:
         terminated=terminated,
         won=False,
     )
+
+
+def learner_of(alg: str, seed: int = 1, **changes: Any) -> ValueDecompositionLearner:
+    settings = train_teacher_settings({"alg": alg, "map": "personal-signal"}, changes)
+    learner = build_learner(settings.alg, SPEC, settings, seed)
+    assert isinstance(learner, ValueDecompositionLearner)
+    return learner
 
 
 class FixedValues(nn.Module):
@@ -79,8 +86,7 @@ def test_double_q_by_hand() -> None:
 @pytest.mark.parametrize("alg", sorted(MIXERS))
 @pytest.mark.parametrize("info", ["none", "unified", "agent-specific"])
 def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None:
-    settings = ValueDecompositionSettings()
-    learner = build_learner(alg, SPEC, NetworkSettings(global_info=info), settings, seed=1)  # type: ignore[arg-type]
+    learner = learner_of(alg, global_info=info)
     batch = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False)])
     longer = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False), episode(9, 3)])
     longer = replace(longer, **{key: value[:2] for key, value in vars(longer).items()})  # drop the long one, keep its T
@@ -89,7 +95,7 @@ def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None
 
     def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
         drawn = (noise[0], noise[1]) if z else None
-        loss, _ = td_loss(learner.online, learner.target, batch, drawn, settings)
+        loss, _ = td_loss(learner.online, learner.target, batch, drawn, learner.settings)
         return [loss, *torch.autograd.grad(loss, list(learner.online.parameters()), allow_unused=True)]
 
     for short, long in zip(loss_and_gradients(batch), loss_and_gradients(longer), strict=True):
@@ -98,8 +104,8 @@ def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None
 
 def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
     def weights(seed: int) -> Tensor:
-        learner = build_learner("qmix", SPEC, NetworkSettings(), ValueDecompositionSettings(), seed)
-        learner.learn(EpisodeBatch.of([episode(3, 1)]))
+        learner = learner_of("qmix", seed)
+        learner.update(EpisodeBatch.of([episode(3, 1)]))
         return torch.cat([p.flatten() for p in learner.online.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -107,9 +113,9 @@ def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
 
 
 def test_no_gradient_reaches_the_target_networks() -> None:
-    learner = build_learner("qmix", SPEC, NetworkSettings(), ValueDecompositionSettings(), 1)
+    learner = learner_of("qmix")
     before = {key: value.clone() for key, value in learner.target.state_dict().items()}
-    learner.learn(EpisodeBatch.of([episode(3, 1)]))
+    learner.update(EpisodeBatch.of([episode(3, 1)]))
     assert all(torch.equal(before[key], value) for key, value in learner.target.state_dict().items())
     learner.copy_to_target()
     online = learner.online.state_dict()

@@ -1,0 +1,41 @@
+"""What every learner is to the stage that trains with it: it takes rounds of episodes and decides what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ptde_core.base.batch import Episode
+from ptde_core.policies.play import Exploration
+from ptde_core.policies.teacher import Teacher
+
+
+class Learner(Protocol):
+    """A teacher being trained. Equal seeds and equal rounds of episodes give equal teachers."""
+
+    @property
+    def teacher(self) -> Teacher:
+        """The policy being trained."""
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps taken."""
+
+    @property
+    def held(self) -> int:
+        """How many of the newest episodes it still holds: what a resumed training must give back to it."""
+
+    def exploration(self, env_steps: int) -> Exploration:
+        """How the next round is to be played, `env_steps` into the training."""
+
+    def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """Take in a round and learn as much as is due; scalars to log, empty if nothing was due (not yet read back)."""
+
+    def networks(self) -> dict[str, Any]:
+        """The weights that only training needs (mixer, critic): name -> tensor, kept beside the teacher's."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides what the next updates do, except the episodes, as plain tensors and numbers."""
+
+    def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Go back to a saved `state`, with the episodes that were held then, oldest first."""
