@@ -28,6 +28,7 @@ from ptde_core.envs.skirmish.fields import (
     SCAN,
     SCAN_PERIOD,
     STRUCK_BY,
+    SUITORS,
     SWING_AT,
     TARGET,
     THREAT,
@@ -55,6 +56,7 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
     period, spread = int(m.setting[SCAN_PERIOD]), m.setting[MELEE_SPREAD]
     watch = m.setting[IDLE_WATCH]
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
+    _count_suitors(n_agents, whole)
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
             continue
@@ -73,7 +75,9 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
             had = target >= 0
             if had:
                 looks = (loop + i) % period == 0
-                target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
+                target = _reconsider(
+                    pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash, crowding
+                )
             if target < 0:
                 beyond = watch if order == IDLE and m.body[TOP_SPEED, i] > 0.0 else 0.0
                 target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, beyond, crowding)
@@ -83,7 +87,17 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
             if target < 0 and order == ATTACK_MOVE:
                 whole[AWAY, i] = 0
-        whole[TARGET, i] = target
+        _court(whole, i, target)
+
+
+@kernel
+def _court(whole: Wholes, i: int, target: int) -> None:
+    """Give unit i its target, and keep count of every target's suitors."""
+    if whole[TARGET, i] >= 0:
+        whole[SUITORS, whole[TARGET, i]] -= 1
+    if target >= 0:
+        whole[SUITORS, target] += 1
+    whole[TARGET, i] = target
 
 
 @kernel
@@ -98,6 +112,7 @@ def _reconsider(
     looks: bool,
     retargets: bool,
     to_leash: bool,
+    crowding: float,
 ) -> int:
     """Whether a unit keeps its target, when it `looks` leaves it for a better one, or gives it up (-1)."""
     if in_reach(pair, real, i, target):
@@ -114,8 +129,10 @@ def _reconsider(
     if gone:
         return -1
     if looks and retargets:
-        hittable = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, 0.0)
-        return hittable if hittable >= 0 else target
+        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, 0.0)
+        if better < 0:
+            better = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, crowding)
+        return better if better >= 0 else target
     return target
 
 
@@ -149,20 +166,20 @@ def _nearest(
         threat = pair[THREAT, i, j]
         edge = math.sqrt(square) - radius[j]
         if crowding > 0.0:
-            edge += crowding * _fighters(n_agents, whole, i, j)
+            edge += crowding * (whole[SUITORS, j] - (1 if whole[TARGET, i] == j else 0))
         if threat > best_threat or (threat == best_threat and edge < best_edge):
             best, best_edge, best_threat = j, edge, threat
     return best
 
 
 @kernel
-def _fighters(n_agents: int, whole: Wholes, i: int, target: int) -> int:
-    """How many friends of enemy i are fighting the target."""
-    count = 0
-    for k in range(n_agents, whole.shape[1]):
-        if k != i and whole[ALIVE, k] == 1 and whole[TARGET, k] == target:
-            count += 1
-    return count
+def _count_suitors(n_agents: int, whole: Wholes) -> None:
+    """Note for every unit how many living enemies have it as their target."""
+    for j in range(whole.shape[1]):
+        whole[SUITORS, j] = 0
+    for i in range(n_agents, whole.shape[1]):
+        if whole[ALIVE, i] == 1 and whole[TARGET, i] >= 0:
+            whole[SUITORS, whole[TARGET, i]] += 1
 
 
 @kernel

@@ -1,6 +1,7 @@
 """How units turn, walk, keep apart, push, and find their way around standing units (SPEC 9.3).
 
-Every loop, each walking unit takes one step in turn. A step never ends in a wall or closer to another unit than
+Every loop, each walking unit turns and takes one step the way it faces, so that it walks in curves; if it faces too
+far away from where it wants to go, it only turns. A step never ends in a wall or closer to another unit than
 their separation (unless they were closer before): what is in the way is pushed if it is an idle friend, else the
 step slides along it. Before the step, the direction is bent around standing units on one side, which is kept until
 the straight way is free again, so that late melee units run around a ring of fighters instead of queueing.
@@ -47,11 +48,11 @@ from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
 Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
 Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what stands in the way
 
-LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way
+LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way, at most
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
 INSTANT = 1.0  # accelerations per loop squared above this are immediate
-_BENDS = 10  # bends tried on each side, 15 degrees apart
+_BENDS = 7  # bends tried on each side, 15 degrees apart: a unit goes sideways around others, never back
 _BEND_COS = np.cos(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
 _BEND_SIN = np.sin(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
 
@@ -120,8 +121,8 @@ def walk_all(m: MapTables, real: Reals, whole: Wholes, near: Near, block: Block)
                 continue
         faced = 1.0
         if trait[TURRET, i] == 0:
-            faced = real[FACE_X, i] * dx + real[FACE_Y, i] * dy
-            face(body, middle, real, i, dx, dy)
+            faced = face(body, middle, real, i, dx, dy)
+            dx, dy = real[FACE_X, i], real[FACE_Y, i]
         speed = body[TOP_SPEED, i]
         if body[ACCELERATION, i] < INSTANT:
             speed = min(real[SPEED, i] * max(faced, 0.0) + body[ACCELERATION, i], speed)
@@ -197,7 +198,7 @@ def _bend(
     dy: float,
     ahead: float,
 ) -> tuple[float, float, int]:
-    """The direction nearest to (dx, dy) in which the way is free for LOOKAHEAD, and its side (1 left, -1 right).
+    """The direction nearest to (dx, dy) in which the way is free for `ahead`, and its side (1 left, -1 right).
 
     On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
     """
@@ -217,7 +218,7 @@ def _bend(
         bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
         if wall_near and not fits(cells, r, px + bx * 0.5 * LOOKAHEAD, py + by * 0.5 * LOOKAHEAD):
             continue
-        if _first_blocker(block, blocked, bx, by, LOOKAHEAD) < 0:
+        if _first_blocker(block, blocked, bx, by, ahead) < 0:
             return bx, by, 1 if turn > 0.0 else -1
     return 0.0, 0.0, side
 

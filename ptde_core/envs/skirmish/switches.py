@@ -12,21 +12,21 @@ class Switches:
 
     head_start_loops: int = 2
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
-    walk_within_deg: float = 20.0
-    """A unit walks in loops that it begins facing within this angle of its way; otherwise it turns in place."""
+    walk_within_deg: float = 30.0
+    """A unit walks where it faces once it has turned to within this angle of its way; otherwise it turns in place."""
     backswing_holds: bool = True
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
     """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
-    scan_period_loops: int = 4
+    scan_period_loops: int = 7
     """A unit with a target looks for a better one every so many loops; units take turns."""
     retarget_hittable: bool = True
-    """A unit on its way to a target turns to an enemy that it can hit at once."""
+    """A unit on its way to a target looks for a better one: whom it can hit at once, else the nearest again."""
     turn_on_shooter: bool = True
     """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
     melee_spread: float = 1.5
     """Melee units choose targets as if each friend already fighting one put it this much farther away."""
-    idle_watch: float = 1.5
+    idle_watch: float = 1.0
     """Idle units that can walk notice foes this far beyond the scan range of their weapon."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
