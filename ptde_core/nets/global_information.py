@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ROWS_PER_CHUNK = 256  # bounds the memory of s . M: 4 MiB of float32 at Z = K = 64, which stays in the cache
+ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
+KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
 
 
 class StateContraction(torch.autograd.Function):
-    """g[r, n, z] = sum_k a[r, n, k] sum_s state[r, s] M[s, z, k], without keeping s . M for the backward pass.
+    """g[r, n, z] = sum_k a[r, n, k] sum_s state[r, s] M[s, z, k].
 
     Shapes: state (R, S), a (R, N, K), M (S, Z, K), g (R, N, Z). R counts rows (any episodes and steps).
     """
@@ -26,32 +27,37 @@ class StateContraction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor) -> Tensor:
         """Contract chunk by chunk."""
-        ctx.save_for_backward(state, a, m)
         size, z, k = m.shape
         flat = m.reshape(size, z * k)  # (S, Z*K)
+        keep = any(ctx.needs_input_grad) and len(state) * flat[0].nbytes <= KEPT_BYTES
+        kept = a.new_empty(len(state) if keep else ROWS_PER_CHUNK, z * k)  # (R or chunk, Z*K) s . M
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
         for rows in _chunks(len(state)):
-            shared = (state[rows] @ flat).view(-1, z, k)  # (r, Z, K)
-            torch.bmm(a[rows], shared.transpose(1, 2), out=g[rows])  # (r, N, Z)
+            part = state[rows]
+            shared = torch.mm(part, flat, out=kept[rows] if keep else kept[: len(part)])  # (r, Z*K)
+            torch.bmm(a[rows], shared.view(-1, z, k).transpose(1, 2), out=g[rows])  # (r, N, Z)
+        ctx.save_for_backward(state, a, m, *([kept] if keep else []))
         return g
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Gradients of state (if asked for: in training it is data), a and M; s . M is computed again."""
+        """Gradients of state (if asked for: in training it is data), a and M."""
         (grad_g,) = upstream
-        state, a, m = ctx.saved_tensors
+        state, a, m, *kept = ctx.saved_tensors
         size, z, k = m.shape
         flat = m.reshape(size, z * k)  # (S, Z*K)
         grad_state = torch.empty_like(state) if ctx.needs_input_grad[0] else None
         grad_a = torch.empty_like(a)
         grad_flat = torch.zeros_like(flat)
+        grad_shared = a.new_empty(ROWS_PER_CHUNK, z, k)
         for rows in _chunks(len(state)):
-            shared = (state[rows] @ flat).view(-1, z, k)  # (r, Z, K)
-            torch.bmm(grad_g[rows], shared, out=grad_a[rows])  # (r, N, K)
-            grad_shared = torch.bmm(grad_g[rows].transpose(1, 2), a[rows]).view(-1, z * k)  # (r, Z*K)
-            grad_flat.addmm_(state[rows].t(), grad_shared)  # (S, Z*K)
+            part = state[rows]
+            shared = kept[0][rows] if kept else part @ flat  # (r, Z*K)
+            torch.bmm(grad_g[rows], shared.view(-1, z, k), out=grad_a[rows])  # (r, N, K)
+            own = torch.bmm(grad_g[rows].transpose(1, 2), a[rows], out=grad_shared[: len(part)]).flatten(1)  # (r, Z*K)
+            grad_flat.addmm_(part.t(), own)  # (S, Z*K)
             if grad_state is not None:
-                torch.mm(grad_shared, flat.t(), out=grad_state[rows])  # (r, S)
+                torch.mm(own, flat.t(), out=grad_state[rows])  # (r, S)
         return grad_state, grad_a, grad_flat.view(size, z, k)
 
 

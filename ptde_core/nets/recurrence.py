@@ -5,11 +5,14 @@ sequences first. So the sequences alive at a step are the first rows of the step
 same layout, but its backward pass adds a zero-filled tensor of all rows at every step.
 """
 
-from itertools import pairwise
 from typing import Any
 
+import numba
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+Array = NDArray[Any]
 
 
 def time_major(lengths: Tensor) -> tuple[Tensor, list[int]]:
@@ -47,67 +50,107 @@ _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class _Recurrence(torch.autograd.Function):
-    """h = (1 - z) n + z h_before with r, z = sigmoid(...), n = tanh(gates_n + r (W_n h_before + b_n))."""
+    """h = (1 - z) n + z h_before with r, z = sigmoid(...), n = tanh(gates_n + r (W_n h_before + b_n)).
+
+    Step by step, both ways: what one step works on stays in the cache, where whole sequences would not.
+    """
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, rows: list[int]) -> Tensor:
-        """Step by step; keeps what the backward pass needs: the three gates, and the new gate's recurrent part."""
+        """Keeps what the backward pass needs: r and z, n, and the new gate's recurrent part W_n h_before + b_n."""
         size = weight.shape[1]
-        hidden, recurrent = gates.new_empty(len(gates), size), gates.new_empty(len(gates), size)  # (R, H)
-        kept = gates.clone()  # (R, 3H), turned into r, z, n in place
+        both = gates.new_empty(len(gates), 2 * size)  # (R, 2H): r, z
+        new, recurrent, hidden = (gates.new_empty(len(gates), size) for _ in range(3))  # (R, H)
+        product = gates.new_empty(rows[0], 3 * size)
         before, at = gates.new_zeros(rows[0], size), 0
         for count in rows:
             own = slice(at, at + count)
-            before = before[:count]
-            product = torch.addmm(bias, before, weight.t())  # (r, 3H)
-            gate, new = kept[own, : 2 * size], kept[own, 2 * size :]  # (r, 2H), (r, H)
-            gate.add_(product[:, : 2 * size]).sigmoid_()
-            recurrent[own] = product[:, 2 * size :]
-            new.addcmul_(gate[:, :size], product[:, 2 * size :]).tanh_()
-            before = torch.lerp(new, before, gate[:, size:], out=hidden[own])
+            before, step = before[:count], product[:count]
+            torch.addmm(bias, before, weight.t(), out=step)  # (r, 3H)
+            torch.add(gates[own, : 2 * size], step[:, : 2 * size], out=both[own]).sigmoid_()
+            recurrent[own] = step[:, 2 * size :]
+            torch.addcmul(gates[own, 2 * size :], both[own, :size], recurrent[own], out=new[own]).tanh_()
+            before = torch.lerp(new[own], before, both[own, size:], out=hidden[own])
             at += count
-        ctx.save_for_backward(kept, recurrent, hidden, weight)
+        ctx.save_for_backward(both, new, recurrent, hidden, weight)
         ctx.rows = rows
         return hidden
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """Back through time; the weights' gradients are one product over all rows at the end."""
+        """Back through time."""
         (grad_hidden,) = upstream
-        kept, recurrent, hidden, weight = ctx.saved_tensors
+        both, new, recurrent, hidden, weight = ctx.saved_tensors
         rows: list[int] = ctx.rows
         size = weight.shape[1]
-        reset, update, new = kept.split(size, dim=1)  # (R, H) each
-        # What does not depend on the gradient that comes back through time is done for all rows at once.
-        before = _hidden_before(hidden, rows)  # (R, H)
-        by_new = (1 - update) * (1 - new * new)
-        slopes = torch.cat(
-            [by_new * recurrent * reset * (1 - reset), (before - new) * update * (1 - update), by_new], 1
-        )
-        grad_gates = torch.empty_like(slopes)  # (R, 3H), of r, z, n before their functions
-        grad_recurrent = torch.empty_like(recurrent)  # (R, H), of W_n h_before + b_n
-        grad_total = grad_hidden.clone()  # (R, H), to which each step adds what comes back to the step before
-        gates_weight, new_weight = weight[: 2 * size], weight[2 * size :]
-        at, carried = len(hidden), grad_hidden.new_zeros(0, size)
-        for count in reversed(rows):
+        slopes = slopes_of_one_step if hidden.device.type == "cpu" else slopes_in_torch
+        grad_gates = both.new_empty(len(hidden), 3 * size)  # (R, 3H), of r, z, n before their functions
+        grad_product = both.new_empty(rows[0], 3 * size)  # of W h_before + b at one step
+        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(3 * size)
+        total, at = hidden.new_empty(rows[0], size), len(hidden)  # (r, H), gradient of the hidden of one step
+        carried, nothing = 0, hidden.new_zeros(rows[0], size)
+        for step in range(len(rows) - 1, -1, -1):
+            count = rows[step]
             own = slice(at - count, at)
-            total = grad_total[own]  # (r, H)
-            total[: len(carried)] += carried
-            torch.mul(slopes[own].view(count, 3, size), total[:, None], out=grad_gates[own].view(count, 3, size))
-            torch.mul(grad_gates[own, 2 * size :], reset[own], out=grad_recurrent[own])
-            carried = torch.addmm(total.mul_(update[own]), grad_gates[own, : 2 * size], gates_weight)  # (r, H)
-            carried.addmm_(grad_recurrent[own], new_weight)
+            total[:carried] += grad_hidden[own][:carried]
+            total[carried:count] = grad_hidden[own][carried:]
             at -= count
-        grad_product = (grad_gates[:, : 2 * size], grad_recurrent)
-        grad_weight = torch.cat([part.t() @ before for part in grad_product])  # (3H, H)
-        return grad_gates, grad_weight, torch.cat([part.sum(dim=0) for part in grad_product]), None
+            # The sequences alive at a step are the first rows of the step before.
+            before = hidden[at - rows[step - 1] :][:count] if step else nothing[:count]
+            of_product, now = grad_product[:count], total[:count]
+            slopes(both[own], new[own], recurrent[own], before, now, grad_gates[own], of_product)
+            grad_weight.addmm_(of_product.t(), before)
+            grad_bias += of_product.sum(dim=0)
+            now.addmm_(of_product, weight)  # (r, H), what comes back to the step before
+            carried = count
+        return grad_gates, grad_weight, grad_bias, None
 
 
-def _hidden_before(hidden: Tensor, rows: list[int]) -> Tensor:
-    """The hidden (R, H) that each row's step started from."""
-    before = torch.zeros_like(hidden)
-    at = 0
-    for count, following in pairwise(rows):
-        before[at + count : at + count + following] = hidden[at : at + following]
-        at += count
-    return before
+def slopes_in_torch(
+    both: Tensor, new: Tensor, recurrent: Tensor, before: Tensor, total: Tensor, grad_gates: Tensor, of_product: Tensor
+) -> None:
+    """From the gradient of one step's hidden to those of its gates and of W h_before + b; r rows of one step.
+
+    Args:
+        both: (r, 2H) the gates r and z.
+        new: (r, H) the gate n.
+        recurrent: (r, H) W_n h_before + b_n.
+        before: (r, H) hidden before the step.
+        total: (r, H) gradient of the hidden after the step; becomes what reaches `before` past the gates.
+        grad_gates: (r, 3H), written: gradients of r, z, n before their functions.
+        of_product: (r, 3H), written: gradients of W h_before + b.
+    """
+    size = new.shape[1]
+    reset, update = both.split(size, dim=1)
+    grad_new = total * (1 - update) * (1 - new * new)
+    grad_gates[:, :size] = grad_new * recurrent * reset * (1 - reset)
+    grad_gates[:, size : 2 * size] = total * (before - new) * update * (1 - update)
+    grad_gates[:, 2 * size :] = grad_new
+    of_product[:, : 2 * size] = grad_gates[:, : 2 * size]
+    of_product[:, 2 * size :] = grad_new * reset
+    total *= update
+
+
+def slopes_of_one_step(*tensors: Tensor) -> None:
+    """`slopes_in_torch` in one pass over memory, for tensors on the CPU."""
+    _slopes(*(tensor.numpy() for tensor in tensors))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # numba leaves it so
+def _slopes(
+    both: Array, new: Array, recurrent: Array, before: Array, total: Array, grad_gates: Array, of_product: Array
+) -> None:
+    rows, size = new.shape
+    for row in range(rows):
+        for k in range(size):
+            reset, update, n, grad = both[row, k], both[row, size + k], new[row, k], total[row, k]
+            grad_new = grad * (1 - update) * (1 - n * n)
+            grad_reset = grad_new * recurrent[row, k] * reset * (1 - reset)
+            grad_update = grad * (before[row, k] - n) * update * (1 - update)
+            grad_gates[row, k] = grad_reset
+            grad_gates[row, size + k] = grad_update
+            grad_gates[row, 2 * size + k] = grad_new
+            of_product[row, k] = grad_reset
+            of_product[row, size + k] = grad_update
+            of_product[row, 2 * size + k] = grad_new * reset
+            total[row, k] = grad * update

@@ -22,9 +22,9 @@ def plain(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize("rows", [1, 7, 300])
+@pytest.mark.parametrize("rows", [1, 7, 600])
 def test_factored_equals_plain_forward_and_backward(dtype: torch.dtype, tolerance: float, rows: int) -> None:
-    """300 rows cross a chunk boundary (256)."""
+    """600 rows cross a chunk boundary (512)."""
     torch.manual_seed(0)
     hyper = AgentHyper(input_size=20, state_size=30, hidden_size=16, output_size=12).to(dtype)
     local = torch.randn(rows, 4, 20, dtype=dtype, requires_grad=True)
