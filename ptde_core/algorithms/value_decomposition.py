@@ -7,7 +7,7 @@ the batch: so that the batch size does not change the step size.
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
+from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.losses import masked_mean
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
@@ -79,6 +80,14 @@ def td_loss(
     return loss, log
 
 
+class _Share(NamedTuple):
+    """What one thread works on."""
+
+    batch: EpisodeBatch
+    noise: tuple[Tensor, Tensor] | None
+    weight: float  # its real steps / those of the whole batch
+
+
 class ValueDecompositionLearner:
     """Replay, online and target networks and the optimiser: Algorithm 1, lines 5 to 10."""
 
@@ -88,6 +97,7 @@ class ValueDecompositionLearner:
         self.optimiser = torch.optim.Adam(team.parameters(), lr=settings.learning_rate, fused=True)
         self.replay = Replay(settings.replay_episodes)
         self.updates = 0
+        self._threads = Threads()
         self._episodes = self._last_copy = 0  # taken in so far, and at the last copy into the target networks
 
     @property
@@ -123,13 +133,28 @@ class ValueDecompositionLearner:
 
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """One gradient step on B episodes (lines 6 to 9); the scalars to log."""
-        loss, log = td_loss(self.online, self.target, batch, self._noise(batch), self.settings)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        log = add_gradients(self._shares(batch), self._share_of_loss, list(self.online.parameters()), self._threads)
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
         self.updates += 1
         return log
+
+    def _shares(self, batch: EpisodeBatch) -> list[_Share]:
+        """The batch cut by episodes, a share for each thread; together they draw the noise the whole would draw."""
+        count = min(self._threads.count, len(batch.length))
+        noise, steps = self._noise(batch), int(batch.length.sum())
+        of_view = torch.repeat_interleave(torch.arange(len(batch.length)) % count, batch.length + 1)  # (R,)
+        shares = []
+        for k in range(count):
+            own = batch.share(k, count)
+            drawn = None if noise is None else (noise[0][of_view == k], noise[1][of_view == k])
+            shares.append(_Share(own, drawn, int(own.length.sum()) / steps))
+        return shares
+
+    def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
+        """A share's part of the mean over all real steps, and of what is logged."""
+        loss, log = td_loss(self.online, self.target, share.batch, share.noise, self.settings)
+        return share.weight * loss, {key: share.weight * value for key, value in log.items()}
 
     def copy_to_target(self) -> None:
         """Copy the online networks into the target networks (line 10)."""

@@ -121,7 +121,7 @@ def slopes_in_torch(
         of_product: (r, 3H), written: gradients of W h_before + b.
     """
     size = new.shape[1]
-    reset, update = both.split(size, dim=1)
+    reset, update = both[:, :size], both[:, size:]
     grad_new = total * (1 - update) * (1 - new * new)
     grad_gates[:, :size] = grad_new * recurrent * reset * (1 - reset)
     grad_gates[:, size : 2 * size] = total * (before - new) * update * (1 - update)
@@ -136,7 +136,7 @@ def slopes_of_one_step(*tensors: Tensor) -> None:
     _slopes(*(tensor.numpy() for tensor in tensors))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # numba leaves it so
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _slopes(
     both: Array, new: Array, recurrent: Array, before: Array, total: Array, grad_gates: Array, of_product: Array
 ) -> None:

@@ -112,6 +112,26 @@ def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
     assert not torch.equal(weights(3), weights(4))
 
 
+@pytest.mark.parametrize("info", ["none", "agent-specific"])
+def test_threads_share_a_batch_and_learn_the_same(info: str) -> None:
+    """Five episodes on three threads: shares of two, two and one."""
+    batch = EpisodeBatch.of([episode(length, length, terminated=length > 2) for length in (4, 2, 7, 1, 3)])
+
+    def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        learner = learner_of("qmix", global_info=info)
+        torch.set_num_threads(before)
+        log = learner.update(batch)
+        return torch.cat([p.grad.flatten() for p in learner.online.parameters() if p.grad is not None]), log
+
+    (alone, alone_log), (shared, shared_log) = learned(1), learned(3)
+    torch.testing.assert_close(shared, alone, rtol=1e-4, atol=1e-6)
+    assert alone_log.keys() == shared_log.keys()
+    for key, value in alone_log.items():
+        torch.testing.assert_close(shared_log[key], value, rtol=1e-4, atol=1e-6)
+
+
 def test_no_gradient_reaches_the_target_networks() -> None:
     learner = learner_of("qmix")
     before = {key: value.clone() for key, value in learner.target.state_dict().items()}

@@ -1,0 +1,73 @@
+"""Threads for tensor work: each computes alone with one core, on its own part of the work.
+
+Torch's own way, many threads inside every operation, meets at the end of each: a core that something else uses stalls
+all of them, thousands of times per gradient step. Here they meet once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it, this thread's tensor operations use one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Threads:
+    """As many threads as torch would use (OMP_NUM_THREADS; by default one per core)."""
+
+    def __init__(self) -> None:
+        self.count = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(self.count, "ptde", initializer=torch.set_num_threads, initargs=(1,))
+
+    def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """The results of `work` on every part, in their order; a single part is worked on at once, by the caller."""
+        if len(parts) == 1:
+            return [work(parts[0])]
+        return list(self._pool.map(work, parts))
+
+
+def add_gradients(
+    shares: Sequence[Part],
+    loss_of: Callable[[Part], tuple[Tensor, dict[str, Tensor]]],
+    parameters: Sequence[Tensor],
+    threads: Threads,
+) -> dict[str, Tensor]:
+    """Put the gradient of the sum of all shares' losses into the parameters' `grad`; the sums of what they log.
+
+    Args:
+        shares: a part of the batch for each thread.
+        loss_of: a share's loss, a scalar, and numbers to log; both are summed over the shares.
+        parameters: what the losses depend on; one that they do not depend on gets no gradient.
+        threads: who works on the shares.
+    """
+
+    def gradients(share: Part) -> tuple[tuple[Tensor | None, ...], dict[str, Tensor]]:
+        loss, log = loss_of(share)
+        return torch.autograd.grad(loss, parameters, allow_unused=True), log
+
+    with one_thread():
+        found = threads.map(gradients, shares)
+        for parameter, *parts in zip(parameters, *(gradient for gradient, _ in found), strict=True):
+            parameter.grad = _sum(parts)
+        return {key: torch.stack([log[key] for _, log in found]).sum() for key in found[0][1]}
+
+
+def _sum(parts: Sequence[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    assert len(known) in {0, len(parts)}, "the shares' losses depend on different parameters"
+    return torch.stack(known).sum(dim=0) if known else None
