@@ -1,0 +1,1 @@
+"""Measured speed and memory, as one table: `python -m benchmarks --help`."""

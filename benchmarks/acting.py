@@ -1,0 +1,51 @@
+"""Decisions per second: the policy's step for a batch of environments, exploration and choice; no simulator."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.figures import Figure, seconds
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.base.threads import one_thread
+from ptde_core.envs.catalogue import build_environment
+from ptde_core.envs.interface import BatchedEnv
+from ptde_core.policies.play import LocalInputs, explore, greedy
+from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.settings import train_teacher_settings
+
+SECTION = "acting"
+KINDS = ("none", "unified", "agent-specific")
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    """Env steps per second of decisions alone."""
+    for map_name, n_envs in (("3s_vs_5z", 8), ("3s_vs_5z", 128), ("3s5z_vs_3s6z", 8)):
+        env = build_environment("skirmish", map_name, n_envs)
+        for info in KINDS:
+            settings = train_teacher_settings({"global_info": info})
+            teacher = build_learner("qmix", env.spec, settings, seed=1).teacher
+            env.reset(episode_seeds(1, "benchmark", 0, n_envs))
+            with one_thread():
+                took = seconds(_decide(env, teacher), 20 if quick else 200)
+            yield Figure(SECTION, f"qmix {info}, {map_name}, {n_envs} environments", n_envs / took, "env steps/s")
+
+
+def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
+    """One step's decisions for all environments."""
+    inputs, chance = LocalInputs(env), np.random.default_rng(0)
+    shape = (env.n_envs, env.spec.n_agents, teacher.noise_size)
+    state = torch.from_numpy(env.state) if teacher.reads_state else None
+
+    @torch.inference_mode()
+    def step() -> object:
+        noise = torch.from_numpy(chance.standard_normal(shape, dtype=np.float32)) if shape[-1] else None
+        values, _ = teacher.step(inputs.view(), None, state, noise)
+        actions = greedy(values.numpy(), env.available)
+        for row in range(env.n_envs):
+            explore(actions[row], env.available[row], 0.05, chance)
+        inputs.acted(actions)
+        return actions
+
+    return step

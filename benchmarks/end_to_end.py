@@ -1,0 +1,48 @@
+"""Training as a user runs it: env steps per second with PyMARL2's settings, memory, and how long the start takes."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figures import Figure
+
+SECTION = "end to end"
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    """`ptde train-teacher` on 3s_vs_5z: 8 environments a round, batches of 128 episodes, one update a round.
+
+    Speed is taken after the first 128 episodes, which only fill the replay memory.
+    """
+    for info in ("none", "agent-specific"):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            steps = 12_000 if quick else 60_000
+            peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
+            lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        first, last = next(line for line in lines if line["updates"]), lines[-1]
+        spent = [line["env_steps"] / line["env_steps_per_s"] for line in (first, last)]
+        speed = (last["env_steps"] - first["env_steps"]) / (spent[1] - spent[0])
+        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z", speed, "env steps/s", f"{last['play_share']:.0%} of it playing")
+        note = f"resident, after {last['episodes']:.0f} episodes"
+        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, memory", peak, "MiB", note)
+    with tempfile.TemporaryDirectory() as folder:
+        _, took = _train(Path(folder) / "run", "--map", "3m", "--steps", "1")
+    yield Figure(SECTION, "a training of one round, from typing it to its end", took, "s", "kernels compiled before")
+
+
+def _train(run: Path, *words: str) -> tuple[float, float]:
+    """Train without tests; the process's largest resident memory in MiB, and its wall seconds."""
+    fixed = ("--set", "test_episodes=0", "--set", "test_every=2000", "--out", str(run), "--quiet")
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ptde_cli", "train-teacher", *words, *fixed], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, f"train-teacher {' '.join(words)} failed"
+    return usage.ru_maxrss / 1024, time.perf_counter() - began

@@ -1,0 +1,63 @@
+"""A learner and a batch of the sizes that other libraries were measured with, filled with random numbers."""
+
+import numpy as np
+
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.stages.settings import train_teacher_settings
+
+EPISODES, STEPS = 128, 70
+SPEC = EnvSpec(
+    backend="synthetic",
+    version="1",
+    map="8 agents",
+    n_agents=8,
+    n_actions=14,
+    obs_size=136,
+    state_size=230,
+    episode_limit=STEPS,
+    obs_names=tuple(f"obs_{k}" for k in range(136)),
+    state_names=tuple(f"state_{k}" for k in range(230)),
+    action_names=tuple(f"action_{k}" for k in range(14)),
+)
+
+
+def learner_of(alg: str, global_info: str) -> ValueDecompositionLearner:
+    """A fresh learner for `SPEC`."""
+    settings = train_teacher_settings({"alg": alg, "global_info": global_info})
+    learner = build_learner(settings.alg, SPEC, settings, seed=1)
+    assert isinstance(learner, ValueDecompositionLearner)
+    return learner
+
+
+def full_batch() -> EpisodeBatch:
+    """128 episodes of 70 steps each."""
+    return _batch(np.full(EPISODES, STEPS))
+
+
+def uneven_batch() -> EpisodeBatch:
+    """128 episodes of 26 to 70 steps, 48 on average, as battles that end when they are won or lost."""
+    return _batch(np.linspace(26, STEPS, EPISODES).round().astype(np.int64))
+
+
+def _batch(lengths: np.ndarray) -> EpisodeBatch:
+    chance = np.random.default_rng(0)
+    return EpisodeBatch.of([_episode(int(length), chance) for length in lengths])
+
+
+def _episode(length: int, chance: np.random.Generator) -> Episode:
+    n, a = SPEC.n_agents, SPEC.n_actions
+    available = chance.random((length + 1, n, a)) < 0.5
+    available[..., 0] = True
+    return Episode(
+        seed=0,
+        obs=chance.random((length + 1, n, SPEC.obs_size), np.float32),
+        state=chance.random((length + 1, SPEC.state_size), np.float32),
+        available=available,
+        actions=np.where(available[:-1, :, 1], 1, 0).astype(np.int16),
+        reward=chance.random(length, np.float32),
+        terminated=True,
+        won=False,
+    )
