@@ -40,7 +40,7 @@ def _reads_data(name: str) -> bool:
 
 
 def _contraction(hyper: AgentHyper, views: int, agents: int) -> float:
-    """The product s . M once per view, and its product with every agent's hidden layer; forward, target, and backward."""
+    """Once per view s . M, and its product with every agent's hidden layer; forward, target, and backward."""
     weights = hyper.weights.weight.numel()  # S*Z*K
     shared = 3 * 2 * views * weights  # online, target, gradient of M
     own = 4 * 2 * views * agents * weights / hyper.state_size  # online, target, gradients of both factors
