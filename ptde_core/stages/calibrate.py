@@ -14,7 +14,8 @@ from ptde_core.stages.tables import NOTHING, Table
 
 COLUMNS = ("play", "on", "figure", "verdict", "real", "logged", "ours", "deviation", "allowed")
 PLAYS = {
-    "random": "random: uniformly among the available actions.",
+    "random": "random: uniformly among the available actions. shortest to longest: quantiles of the episodes' lengths; "
+    "ours: the median of logs as long as the real one, drawn from our episodes; allowed: 95 % of these logs.",
     "heuristic": "heuristic: SMAC's scripted player.",
     "duel": "duel: one unit kills another that stands still; env steps: from the first swing to the last; "
     "real: computed from the game's data.",
@@ -76,6 +77,8 @@ def _row(one: Comparison) -> tuple[str, ...]:
         deviation, allowed = f"{one.deviation:+.1%}", f"±{one.tolerance:.0%}"
     else:
         deviation, allowed = f"{one.deviation:+g}", f"±{one.tolerance:g}" if one.tolerance else "exactly"
+    if one.span is not None:
+        allowed = f"{one.span[0]:.3g} to {one.span[1]:.3g}"
     return (
         one.play,
         one.subject,
@@ -93,6 +96,6 @@ def _number(value: float, figure: str) -> str:
     """A figure with the digits that mean something: its value, or a rate in percent."""
     if figure == "win rate":
         return f"{value:.0%}"
-    if figure in {"hits", "swings"}:
-        return f"{value:g}"
+    if figure in {"hits", "swings", "shortest", "longest"} or figure.startswith("length"):
+        return f"{value:.3g}"
     return f"{value:.2f}" if figure == "mean return" else f"{value:.1f}"

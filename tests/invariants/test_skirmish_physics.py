@@ -75,6 +75,58 @@ def test_mirrored_map_gives_the_mirrored_battle(name: str) -> None:
     assert same >= 0.5, same  # bodies in exact contact may part by a rounding error, and chaos does the rest
 
 
+BATTLES = 1024
+
+
+def fates(name: str, seed: int, renamed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What became of the units after 24 steps of random play, by the place where they started.
+
+    Args:
+        name: the map.
+        seed: decides facings, chance and actions.
+        renamed: the units of each type have traded their places.
+
+    Returns:
+        fate: damage dealt and health left (E, 2, U).
+        kind: side and type of each place as one number (U,).
+    """
+    env = Skirmish(name, BATTLES)
+    env.reset(np.arange(BATTLES, dtype=np.uint64) + np.uint64(BATTLES * seed))
+    raw = env.raw_units()
+    kind = 100 * raw["owner"][0].astype(int) + raw["type"][0]
+    place = np.arange(len(kind))  # of each unit
+    if renamed:
+        for one in np.unique(kind):
+            place[kind == one] = place[kind == one][::-1]
+    raw["x"], raw["y"] = raw["x"][:, place], raw["y"][:, place]
+    env.set_units(raw)
+    generator = np.random.default_rng(seed)
+    for _ in range(24):
+        env.step(random_actions(env.available, generator))
+    return env._battles.real[:, [f.DEALT, f.HEALTH]][:, :, np.argsort(place)], kind
+
+
+def standard_errors_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """How far apart the means over battles are (E, ...) -> (...)."""
+    return (a.mean(axis=0) - b.mean(axis=0)) / (np.sqrt((a.var(axis=0) + b.var(axis=0)) / BATTLES) + 1e-9)
+
+
+def test_what_becomes_of_a_marine_depends_on_its_place_not_on_its_number() -> None:
+    apart = standard_errors_apart(fates("8m", 1, renamed=False)[0], fates("8m", 2, renamed=True)[0])  # (2, U)
+    assert np.abs(apart).max() < 4.0, apart.round(1)
+    assert (apart**2).mean() < 2.0, apart.round(1)
+
+
+@pytest.mark.parametrize("name", ["8m", "3s5z", "MMM", "corridor"])
+def test_renaming_units_of_one_type_does_not_change_the_outcome(name: str) -> None:
+    before, kind = fates(name, 1, renamed=False)
+    after, _ = fates(name, 2, renamed=True)
+    for one in np.unique(kind):
+        of_type = np.s_[:, :, kind == one]
+        apart = standard_errors_apart(before[of_type].sum(axis=2), after[of_type].sum(axis=2))  # (2,)
+        assert np.abs(apart).max() < 4.0, (one, apart)
+
+
 def test_seeds_differ_and_repeat() -> None:
     env = Skirmish("8m", 3)
     env.reset(np.array([1, 2, 1], np.uint64))

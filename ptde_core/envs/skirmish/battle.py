@@ -92,7 +92,7 @@ def _loop(
     pass_time(m, real, whole)
     acquire(m, loop, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, real, whole, near, block)
+    walk_all(m, loop, real, whole, near, block)
     strike(m, real, whole)
     bury(m, real, whole)
 

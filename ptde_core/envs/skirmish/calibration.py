@@ -28,7 +28,8 @@ RETURN_TOLERANCE = 0.08  # of random play, relative
 LENGTH_TOLERANCE = 0.05
 WIN_TOLERANCE = 0.12  # of the heuristic, in points of the win rate
 TIME_TOLERANCE = 0.02  # of duels, relative
-QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the logged lengths, in the order of the file
+LOGS_DRAWN = 2000  # logs as long as the real one, drawn from our episodes to see how far quantiles scatter by chance
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Comparison:
         real, ours: the two values.
         tolerance: largest deviation for the verdict; relative if `relative`, else absolute.
         episodes: how many the real value is a mean over (0: exact or unknown).
+        span: where the real value has to lie instead, for figures that scatter unevenly; None: the tolerance counts.
     """
 
     play: str
@@ -61,6 +63,7 @@ class Comparison:
     tolerance: float
     relative: bool
     episodes: int = 0
+    span: tuple[float, float] | None = None
 
     @property
     def deviation(self) -> float:
@@ -69,7 +72,9 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the deviation is within the tolerance."""
+        """Whether the deviation is within the tolerance, or the real value within its span."""
+        if self.span is not None:
+            return self.span[0] <= self.real <= self.span[1]
         return abs(self.deviation) <= self.tolerance + 1e-12
 
 
@@ -216,6 +221,8 @@ def calibrate(maps: tuple[str, ...] = (), episodes: int = 1024, seed: int = 0) -
             mean_return, mean_length = float(played.returns.mean()), float(played.lengths.mean())
             yield Comparison("random", name, "mean return", real["return"], mean_return, RETURN_TOLERANCE, True, logged)
             yield Comparison("random", name, "mean length", real["length"], mean_length, LENGTH_TOLERANCE, True, logged)
+            if "length_quantiles" in real:
+                yield from compare_quantiles(name, real["length_quantiles"], played.lengths, logged, seed)
         if name in known["heuristic"]:
             played = play_heuristic(facts, episodes, seed)
             yield Comparison(
@@ -223,6 +230,29 @@ def calibrate(maps: tuple[str, ...] = (), episodes: int = 1024, seed: int = 0) -
             )
     if not maps:
         yield from compare_duels(seed)
+
+
+def compare_quantiles(
+    name: str, real: list[float], lengths: NDArray[np.int64], logged: int, seed: int
+) -> Iterator[Comparison]:
+    """The quantiles of a log's episode lengths: each within what 95 % of equally long logs of our episodes show.
+
+    Ours is the median of these logs, so that the shortest of 66 episodes is not held against the shortest of 1024.
+
+    Args:
+        name: the map.
+        real: the log's `QUANTILES`.
+        lengths: ours (episodes,).
+        logged: episodes in the log.
+        seed: decides which of our episodes are drawn.
+    """
+    logs = generator(seed, "calibrate-quantiles").choice(lengths, (LOGS_DRAWN, logged))
+    ours = np.quantile(logs, QUANTILES, axis=1)  # (quantiles, logs)
+    low, middle, high = np.quantile(ours, (0.025, 0.5, 0.975), axis=1)  # (quantiles,) each
+    for k, share in enumerate(QUANTILES):
+        figure = {0.0: "shortest", 1.0: "longest"}.get(share, f"length, {share:.0%}")
+        span = float(low[k]), float(high[k])
+        yield Comparison("random", name, figure, real[k], float(middle[k]), 0.0, False, logged, span)
 
 
 def compare_duels(seed: int = 0) -> Iterator[Comparison]:

@@ -96,11 +96,16 @@ def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
 
 
 @kernel
-def walk_all(m: MapTables, real: Reals, whole: Wholes, near: Near, block: Block) -> None:
-    """One loop of movement: every unit whose posture is WALKS takes its step, in unit order."""
+def walk_all(m: MapTables, loop: int, real: Reals, whole: Wholes, near: Near, block: Block) -> None:
+    """One loop of movement: every unit whose posture is WALKS takes its step, in unit order or, every other loop, back.
+
+    So nobody is always first where there is room for one only.
+    """
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
     pushes, walk_cos, middle = m.setting[PUSH_IDLE] > 0.0, m.setting[WALK_COS], 0.5 * m.floor.shape[1]
-    for i in range(real.shape[1]):
+    units = real.shape[1]
+    for k in range(units):
+        i = k if loop % 2 == 0 else units - 1 - k
         if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS:
             if body[ACCELERATION, i] < INSTANT:
                 real[SPEED, i] = max(real[SPEED, i] - body[ACCELERATION, i], 0.0)
