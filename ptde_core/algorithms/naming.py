@@ -1,14 +1,35 @@
-"""Names as the paper's tables print them: QMIX, QMIX_UGI, QMIX_SGI, QMIX_ASGKD."""
+"""Names as the paper's tables print them: QMIX, QMIX_UGI, QMIX_SGI, QMIX_ASGKD; marks say what is not the paper's."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI"}
 STUDENT_SUFFIX = {"unified": "_UGKD", "agent-specific": "_ASGKD"}
 
 
-def teacher_name(alg: str, global_info: str) -> str:
+def teacher_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a teacher (paper, Table 1); "none" is the plain algorithm."""
-    return alg.upper() + TEACHER_SUFFIX[global_info]
+    return _marked(alg.upper() + TEACHER_SUFFIX[global_info], marks)
 
 
-def student_name(alg: str, global_info: str) -> str:
+def student_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a student. The paper distils agent-specific information only; _UGKD is our name for the other."""
-    return alg.upper() + STUDENT_SUFFIX[global_info]
+    return _marked(alg.upper() + STUDENT_SUFFIX[global_info], marks)
+
+
+def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
+    """In which ways a teacher's networks are not the paper's, in the words of tables.
+
+    Args:
+        settings: of its training; one that is missing is younger than the training, and was not used.
+        trunk_width: H.
+    """
+    return [
+        *([f"rank {settings['info_rank']}"] if settings.get("info_rank") else []),
+        *([f"trunk {trunk_width}"] if settings.get("match_parameters") else []),
+    ]
+
+
+def _marked(name: str, marks: Iterable[str]) -> str:
+    words = ", ".join(marks)
+    return f"{name} ({words})" if words else name

@@ -34,6 +34,7 @@ METRICS: Mapping[str, Metric] = {
     "play_share": Metric("fraction", "share of this sitting's time spent playing (the rest learns or tests)"),
     "student_loss": Metric("", "mean squared error to the teacher's z on training rows"),
     "student_validation_loss": Metric("", "the same on episodes held out from training"),
+    "student_same_action": Metric("fraction", "held-out agent-steps where z' and z lead to the same best action"),
     "student_explained": Metric("fraction", "1 - validation error / variance of the teacher's z: 1 = all recovered"),
 }
 

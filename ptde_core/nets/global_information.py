@@ -5,7 +5,8 @@ affine in AgentHyper's hidden layer a_i, so they are never built: with M that la
 
     s . W(a_i) = sum_k a_ik (s . M_k) + s . M_0
 
-and s . M, the costly product, is done once per step and shared by all agents.
+and s . M, the costly product, is done once per step and shared by all agents. With a rank r < K, a_i is first mixed
+down to r numbers, and M has r slices instead of K: parameters, time and memory of the product fall by K / r.
 """
 
 from typing import Any
@@ -66,14 +67,22 @@ def _chunks(rows: int) -> list[slice]:
 
 
 class AgentHyper(nn.Module):
-    """g_i = s . W_i + b_i with W_i, b_i made from agent i's local input (Agent-Hyper network of the GIS module)."""
+    """g_i = s . W_i + b_i with W_i, b_i made from agent i's local input (Agent-Hyper network of the GIS module).
 
-    def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int) -> None:
+    Args:
+        input_size, state_size, hidden_size, output_size: L, S, K, Z.
+        rank: how many S x Z matrices the agents' weights are mixed of, beside the one they share; 0 for K, the paper's.
+    """
+
+    def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int, rank: int = 0) -> None:
         super().__init__()
         self.state_size, self.output_size = state_size, output_size
         self.hidden = nn.Linear(input_size, hidden_size)
+        self.mix = nn.Linear(hidden_size, rank, bias=False) if rank else None
         # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
-        self.weights = nn.Linear(hidden_size, state_size * output_size)
+        self.weights = nn.Linear(rank or hidden_size, state_size * output_size)
+        if rank:
+            _spread_as_full(self.weights, hidden_size)
         self.bias = nn.Linear(input_size, output_size)
 
     def forward(self, local: Tensor, state: Tensor) -> Tensor:
@@ -87,6 +96,8 @@ class AgentHyper(nn.Module):
             (..., N, Z).
         """
         a = F.relu(self.hidden(local))  # (..., N, K)
+        if self.mix is not None:
+            a = self.mix(a)  # (..., N, rank), and K = rank from here on
         n, k = a.shape[-2:]
         rows = state.reshape(-1, self.state_size)  # (R, S)
         m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
@@ -94,6 +105,17 @@ class AgentHyper(nn.Module):
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
         g: Tensor = (own + shared[:, None]).view(*a.shape[:-1], self.output_size)  # (..., N, Z)
         return torch.add(g, self.bias(local))
+
+
+def _spread_as_full(weights: nn.Linear, hidden_size: int) -> None:
+    """First weights with which the generated matrices vary as much as the full form's with its K hidden units.
+
+    Full: an entry is a sum over K units of a_k times U(-1/sqrt(K), 1/sqrt(K)), its variance mean(a^2) / 3. Mixed: each
+    of the r numbers has that variance, so the r slices need the variance 1/r: U(-sqrt(3/r), sqrt(3/r)).
+    """
+    bound = (3 / weights.in_features) ** 0.5
+    nn.init.uniform_(weights.weight, -bound, bound)
+    nn.init.uniform_(weights.bias, -(hidden_size**-0.5), hidden_size**-0.5)
 
 
 class GaussianHeads(nn.Module):
@@ -115,10 +137,10 @@ class AgentSpecificInformation(nn.Module):
     """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
 
     def __init__(
-        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float
+        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float, rank: int = 0
     ) -> None:
         super().__init__()
-        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size)
+        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size, rank)
         self.gaussian = GaussianHeads(info_size, variance_floor)
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

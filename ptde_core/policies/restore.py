@@ -7,6 +7,7 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.nets.settings import StudentSettings
 from ptde_core.policies.catalogue import build_teacher
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
@@ -51,7 +52,12 @@ def restore(content: Mapping[str, Any]) -> Trained:
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
     teacher = build_teacher(str(settings["alg"]), spec, settings)
-    policy = teacher if content["kind"] == "teacher" else Student(teacher, int(content["student_hidden"]))
+    policy = teacher if content["kind"] == "teacher" else Student(teacher, _student_settings(content["distill"]))
     policy.load_state_dict(content["networks"])
     policy.requires_grad_(False)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
+
+
+def _student_settings(distilled: Mapping[str, Any]) -> StudentSettings:
+    """Those of its own network; one that the checkpoint does not have is younger than it (see `build_teacher`)."""
+    return StudentSettings(**{key: distilled[key] for key in StudentSettings.model_fields if key in distilled})

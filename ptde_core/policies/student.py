@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from ptde_core.nets.student import StudentNetwork
+from ptde_core.nets.settings import StudentSettings
+from ptde_core.nets.student import STUDENTS, joined
 from ptde_core.policies.teacher import Teacher
 
 
@@ -12,19 +13,24 @@ class Student(nn.Module):
     reads_state = False
     noise_size = 0
 
-    def __init__(self, teacher: Teacher, student_hidden: int) -> None:
+    def __init__(self, teacher: Teacher, settings: StudentSettings) -> None:
         super().__init__()
         self.trunk, self.head = teacher.trunk, teacher.head
-        self.network = StudentNetwork(teacher.local_size, student_hidden, teacher.noise_size)
+        self.network = STUDENTS[settings.student](teacher.local_size, settings.hidden_size, teacher.noise_size)
 
     def step(
         self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One step of play: action values (E, N, A) and the new hidden (E, N, H); see `Teacher.step`.
+        """One step of play: action values (E, N, A) and the new hidden; see `Teacher.step`.
 
+        The hidden (E, N, H+M) holds the trunk's and, of a student with history, the student network's memory.
         `state` and `noise` belong to the policies' common signature and must be None.
         """
         assert state is None, "a student was shown the state"
         assert noise is None, "a student was given noise"
-        hidden = self.trunk(local, hidden)  # (E, N, H)
-        return self.head(hidden, self.network(local)), hidden
+        history = memory = None
+        if hidden is not None:
+            history, memory = hidden.tensor_split([self.trunk.hidden_size], dim=-1)
+        history = self.trunk(local, history)  # (E, N, H)
+        z, memory = self.network(local, memory)  # (E, N, Z), (E, N, M)
+        return self.head(history, z), joined(history, memory)

@@ -94,5 +94,10 @@ def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> n
     if settings.global_info == "unified":
         return UnifiedInformation(spec.state_size, settings.info_size, settings.variance_floor)
     return AgentSpecificInformation(
-        input_size, spec.state_size, settings.hidden_size, settings.info_size, settings.variance_floor
+        input_size,
+        spec.state_size,
+        settings.hidden_size,
+        settings.info_size,
+        settings.variance_floor,
+        settings.info_rank,
     )

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.policies.play import Exploration, play
-from ptde_core.policies.restore import restore
+from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
@@ -41,14 +42,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     out = out or RunFolder(teacher.parent).episodes
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
-    content = load_checkpoint(teacher, "teacher")
-    trained = restore(content)
-    policy = trained.policy
-    assert isinstance(policy, Teacher)
-    if policy.information is None:
-        raise PtdeError(
-            f"{teacher} has no global information, so no z to collect", "train with --global-info agent-specific"
-        )
+    _, trained, policy = informed_teacher(teacher)
     began = time.monotonic()
     listened = f"{settings.episodes} episodes of the teacher on {trained.spec.map}"
     listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
@@ -60,10 +54,38 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for episode in play(env, policy, seeds, Exploration(settings.epsilon)):
         episodes.append(episode)
-        labels.append(_label(policy, episode))
+        labels.append(label(policy, episode))
         listen(Progress(STAGE, len(episodes), {"train_win_rate": float(np.mean([e.won for e in episodes]))}))
     env.close()
-    about = {
+    about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
+    means, sigmas = zip(*labels, strict=True)
+    write_episodes(out, episodes, means, sigmas, about, with_state=settings.with_state)
+    listen(FileSaved(out, "the teacher's episodes and z"))
+    listen(StageFinished(STAGE, time.monotonic() - began))
+    return out
+
+
+def informed_teacher(path: Path) -> tuple[dict[str, Any], Trained, Teacher]:
+    """The content of a teacher's checkpoint and the teacher in it, which has a z to give.
+
+    Raises:
+        PtdeError: not a teacher, or one without global information.
+    """
+    content = load_checkpoint(path, "teacher")
+    trained = restore(content)
+    policy = trained.policy
+    assert isinstance(policy, Teacher)
+    if policy.information is None:
+        raise PtdeError(
+            f"{path} has no global information, so no z to collect or to distill",
+            "train with --global-info agent-specific",
+        )
+    return content, trained, policy
+
+
+def origin(trained: Trained) -> dict[str, str | int]:
+    """What a file of episodes says of the teacher whose z it holds, and of the world that was played."""
+    return {
         "alg": str(trained.settings["alg"]),
         "global_info": str(trained.settings["global_info"]),
         "teacher_id": trained.teacher_id,
@@ -73,17 +95,11 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
         "n_agents": trained.spec.n_agents,
         "n_actions": trained.spec.n_actions,
         "code": code(),
-        **{f"collect_{key}": value for key, value in settings.model_dump().items()},
     }
-    means, sigmas = zip(*labels, strict=True)
-    write_episodes(out, episodes, means, sigmas, about, with_state=settings.with_state)
-    listen(FileSaved(out, "the teacher's episodes and z"))
-    listen(StageFinished(STAGE, time.monotonic() - began))
-    return out
 
 
 @torch.no_grad()
-def _label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1)."""
     batch = EpisodeBatch.of([episode])
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (1, T+1, N, L)

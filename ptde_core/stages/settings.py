@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
 from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
-from ptde_core.nets.settings import NetworkSettings
+from ptde_core.nets.settings import NetworkSettings, StudentSettings
 from ptde_core.storage.run_folder import RunFolder
 
 RUNS = Path("runs")
@@ -58,17 +58,39 @@ class CollectSettings(Settings):
     with_state: bool = Field(True, description="also keep the global state (for analysis; the student never reads it)")
 
 
-class DistillSettings(Settings):
-    """Stage 2: fit the student to the teacher's z (equation 3)."""
+class DistillSettings(StudentSettings):
+    """Stage 2: fit the student to the teacher's z (equation 3). The defaults are the paper's."""
 
+    target: Literal["mean", "sampled"] = Field(
+        "mean", description="the z to fit: its mean, or a sample of it, drawn anew each epoch"
+    )
+    loss: Literal["z", "values"] = Field(
+        "z", description="error of z itself, or of the action values (or policy) that the teacher's head makes of it"
+    )
     steps: int = Field(500_000, ge=1, description="gradient steps (the paper's 50w epochs)")
     learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
     batch_rows: int = Field(2048, ge=1, description="rows (one agent at one step) per gradient step")
-    hidden_size: int = Field(64, ge=1, description="width of the student's hidden layer")
     validation_share: float = Field(
         0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student"
     )
+    early_stopping: int = Field(
+        0, ge=0, description="checks on held-out episodes without a better one that end the fit; 0 takes all steps"
+    )
+    check_every: int = Field(500, ge=1, description="gradient steps between those checks")
+    dagger_rounds: int = Field(0, ge=0, description="times that the student plays and the teacher labels (DAgger)")
+    dagger_episodes: int = Field(25, ge=1, description="episodes that the student plays each time")
     seed: int = Field(1, ge=0, description="decides the student's first weights, the split and the batches")
+
+    @property
+    def departures(self) -> list[str]:
+        """In which ways a student fitted so is not the paper's, in the words of tables; sizes and budgets aside."""
+        return [
+            *(["recurrent"] if self.student == "recurrent" else []),
+            *(["sampled target"] if self.target == "sampled" else []),
+            *(["values loss"] if self.loss == "values" else []),
+            *([f"DAgger {self.dagger_rounds}x{self.dagger_episodes}"] if self.dagger_rounds else []),
+            *(["early stopping"] if self.early_stopping else []),
+        ]
 
 
 class EvaluateSettings(Settings):

@@ -20,18 +20,20 @@ from ptde_core.base.errors import PtdeError
 
 SCHEMA = 1
 CHUNK_ROWS = 1024
-LOCAL_ROWS = ("obs", "last_action", "z_mean")  # all that distillation reads: nothing global among them
+# All that distillation reads: nothing global among them.
+LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
 
 
 @dataclass(frozen=True)
 class LocalRows:
-    """What a student may learn from: local inputs and the teacher's z, with the episode each row belongs to."""
+    """What a student may learn from: local inputs and the teacher's z, one episode's steps after the other's."""
 
     obs: NDArray[np.float32]  # (R, N, O)
     last_action: NDArray[np.int16]  # (R, N), -1 at an episode's first step
+    available: NDArray[np.bool_]  # (R, N, A)
     z_mean: NDArray[np.float32]  # (R, N, Z)
-    episode: NDArray[np.int64]  # (R,) index of the row's episode
-    n_episodes: int
+    z_sigma: NDArray[np.float32]  # (R, N, Z)
+    length: NDArray[np.int64]  # (B,) rows of each episode
 
 
 def write_episodes(
@@ -101,7 +103,7 @@ def read_local_rows(path: Path) -> LocalRows:
             raise _broken(path) from None
     if any(len(column) != length.sum() for column in columns.values()):
         raise _broken(path)
-    return LocalRows(**columns, episode=np.repeat(np.arange(len(length)), length), n_episodes=len(length))
+    return LocalRows(**columns, length=length)
 
 
 def _open(path: Path) -> Any:

@@ -14,6 +14,7 @@ import torch
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
+from ptde_core.stages import student_fit
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
 from ptde_core.stages.settings import CollectSettings, DistillSettings
@@ -135,6 +136,96 @@ def test_a_training_that_fails_says_so(tmp_path: Path) -> None:
     assert read_json(run.status, "status")["reason"] == "RuntimeError: the disk is full"
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "sampled": {"target": "sampled"},
+    "recurrent": {"student": "recurrent"},
+    "values": {"loss": "values"},
+    "dagger": {"dagger_rounds": 2, "dagger_episodes": 4},
+    "early stopping": {"early_stopping": 30, "check_every": 10, "learning_rate": 3e-3},
+    "all": {
+        "target": "sampled",
+        "student": "recurrent",
+        "loss": "values",
+        "dagger_rounds": 2,
+        "dagger_episodes": 4,
+        "early_stopping": 3,
+        "check_every": 50,
+        "learning_rate": 3e-3,
+    },
+}
+
+FITTING = """
+import sys, time
+from pathlib import Path
+from ptde_core.stages import student_fit
+from ptde_core.stages.distill import distill
+from ptde_core.stages.settings import DistillSettings
+student_fit.SAVE_SECONDS = 0.02
+student_fit.SHOW_EVERY = 20
+teacher, data, out = map(Path, sys.argv[1:4])
+settings = DistillSettings.model_validate_json(sys.argv[4])
+distill(teacher, settings, data, out, listen=lambda event: time.sleep(0.01))
+"""
+
+
+def assert_equal_students(one: Path, other: Path) -> None:
+    first, second = (load_checkpoint(path, "student") for path in (one, other))
+    assert all(torch.equal(first["networks"][key], second["networks"][key]) for key in first["networks"])
+    assert first["quality"] == second["quality"]
+    assert all(first["fitted"][key] == second["fitted"][key] for key in ("steps", "kept"))
+
+
+class CrashError(Exception):
+    """Stands in for whatever ends a process without warning."""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_distillation_that_crashed_twice_is_undisturbed(
+    trained_run: RunFolder, tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = collect(trained_run.teacher, CollectSettings(episodes=20), tmp_path / "e.h5")
+    settings = DistillSettings(steps=400, batch_rows=32, **VARIANTS[variant])
+    whole = distill(trained_run.teacher, settings, data, tmp_path / "whole.pt")
+    monkeypatch.setattr(student_fit, "SHOW_EVERY", 1)
+    for crash_at in (135, 290):  # in the first and in a later phase of DAgger, between two checks and two epochs
+        monkeypatch.setattr(student_fit, "SAVE_SECONDS", 1e9)
+
+        def crash(event: Event, at: int = crash_at) -> None:
+            if isinstance(event, Progress):
+                # Saved once, a few steps before the end: what was done after it is lost, and must be done again alike.
+                monkeypatch.setattr(student_fit, "SAVE_SECONDS", 0.0 if event.done == at - 7 else 1e9)
+                if event.done == at:
+                    raise CrashError
+
+        with pytest.raises(CrashError):
+            distill(trained_run.teacher, settings, data, tmp_path / "cut.pt", listen=crash)
+        assert load_checkpoint(tmp_path / "cut.pt.resume", "distillation")["step"] == crash_at - 7
+    assert_equal_students(whole, distill(trained_run.teacher, settings, data, tmp_path / "cut.pt"))
+    assert not (tmp_path / "cut.pt.resume").exists()
+
+
+def test_distillation_killed_is_undisturbed(trained_run: RunFolder, tmp_path: Path) -> None:
+    data = collect(trained_run.teacher, CollectSettings(episodes=20), tmp_path / "e.h5")
+    settings = DistillSettings(steps=600, batch_rows=32, **VARIANTS["all"])
+    whole = distill(trained_run.teacher, settings, data, tmp_path / "whole.pt")
+    out, state = tmp_path / "cut.pt", tmp_path / "cut.pt.resume"
+    words = [str(trained_run.teacher), str(data), str(out), settings.model_dump_json()]
+    process = subprocess.Popen([sys.executable, "-c", FITTING, *words], cwd=Path(__file__).parents[2])
+    saves, before = 0, None
+    deadline = time.monotonic() + 60
+    while saves < 4 and process.poll() is None and time.monotonic() < deadline:
+        now = state.stat().st_mtime_ns if state.exists() else None
+        saves += now is not None and now != before
+        before = now
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    assert load_checkpoint(state, "distillation")["step"] > 0
+    assert_equal_students(whole, distill(trained_run.teacher, settings, data, out))
+
+
 def test_distillation_interrupted_is_undisturbed(trained_run: RunFolder, tmp_path: Path) -> None:
     data = collect(trained_run.teacher, CollectSettings(episodes=20), tmp_path / "e.h5")
     settings = DistillSettings(steps=1500, batch_rows=32)
@@ -148,7 +239,5 @@ def test_distillation_interrupted_is_undisturbed(trained_run: RunFolder, tmp_pat
         distill(trained_run.teacher, settings, data, tmp_path / "cut.pt", listen=interrupt)
     assert not (tmp_path / "cut.pt").exists()
     resumed = distill(trained_run.teacher, settings, data, tmp_path / "cut.pt")
-    one, other = (load_checkpoint(path, "student") for path in (whole, resumed))
-    assert all(torch.equal(one["networks"][key], other["networks"][key]) for key in one["networks"])
-    assert one["quality"] == other["quality"]
+    assert_equal_students(whole, resumed)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.pt", "e.h5", "whole.pt"]

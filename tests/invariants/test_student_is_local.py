@@ -1,5 +1,7 @@
 """The claim itself: a student acts on its own local history alone."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -10,15 +12,15 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.nets.recurrent_agent import local_input_size
-from ptde_core.nets.settings import NetworkSettings
+from ptde_core.nets.settings import NetworkSettings, StudentKind, StudentSettings
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
 
-def student(seed: int) -> Student:
+def student(seed: int, kind: StudentKind = "two-layer") -> Student:
     torch.manual_seed(seed)
-    return Student(Teacher(TwoStepGame.spec, NetworkSettings()), student_hidden=16)
+    return Student(Teacher(TwoStepGame.spec, NetworkSettings()), StudentSettings(student=kind, hidden_size=16))
 
 
 class NoiseInTheState(TwoStepGame):
@@ -29,21 +31,24 @@ class NoiseInTheState(TwoStepGame):
         self.state[row] = np.random.default_rng(row + place).normal(size=self.spec.state_size)
 
 
-@given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
-def test_noise_in_place_of_the_state_changes_no_action(seed: int) -> None:
+KINDS = st.sampled_from(get_args(StudentKind))
+
+
+@given(seed=st.integers(0, 1000), kind=KINDS)
+@settings(max_examples=30, deadline=None)
+def test_noise_in_place_of_the_state_changes_no_action(seed: int, kind: StudentKind) -> None:
     seeds = episode_seeds(seed, "t", 0, 4)
 
     def actions(env: BatchedEnv) -> list[list[list[int]]]:
-        return [e.actions.tolist() for e in play(env, student(seed), seeds, Exploration())]
+        return [e.actions.tolist() for e in play(env, student(seed, kind), seeds, Exploration())]
 
     assert actions(TwoStepGame(4)) == actions(NoiseInTheState(4))
 
 
-@given(seed=st.integers(0, 1000), agent=st.integers(0, 1))
-@settings(max_examples=30, deadline=None)
-def test_what_the_others_see_changes_no_value_of_an_agent(seed: int, agent: int) -> None:
-    policy, spec = student(seed), TwoStepGame.spec
+@given(seed=st.integers(0, 1000), agent=st.integers(0, 1), kind=KINDS)
+@settings(max_examples=40, deadline=None)
+def test_what_the_others_see_changes_no_value_of_an_agent(seed: int, agent: int, kind: StudentKind) -> None:
+    policy, spec = student(seed, kind), TwoStepGame.spec
     size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
     views = torch.randn(3, 2, spec.n_agents, size)  # 3 environments, 2 steps
     elsewhere = torch.randn_like(views)
@@ -65,3 +70,32 @@ def test_a_student_that_is_shown_the_state_objects() -> None:
     local = torch.zeros(1, 2, local_input_size(spec.obs_size, spec.n_actions, spec.n_agents))
     with pytest.raises(AssertionError, match="shown the state"):
         policy.step(local, None, torch.zeros(1, spec.state_size), None)
+
+
+@pytest.mark.parametrize("kind", get_args(StudentKind))
+def test_acting_step_by_step_is_what_was_fitted_over_whole_episodes(kind: StudentKind) -> None:
+    policy, spec = student(0, kind), TwoStepGame.spec
+    lengths = torch.tensor([3, 1, 4])
+    local = torch.randn(8, 2, local_input_size(spec.obs_size, spec.n_actions, spec.n_agents))  # (R, N, L)
+    values = policy.head(policy.trunk.unroll(local, lengths), policy.network.unroll(local, lengths))  # (R, N, A)
+    at = 0
+    for length in lengths.tolist():
+        hidden = None
+        for row in range(at, at + length):
+            acted, hidden = policy.step(local[row : row + 1], hidden, None, None)
+            torch.testing.assert_close(acted[0], values[row], rtol=1e-5, atol=1e-5)
+        at += length
+
+
+def test_only_a_recurrent_student_remembers() -> None:
+    spec = TwoStepGame.spec
+    size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+    one, other, now = torch.randn(3, 1, 2, size)
+
+    def z(kind: StudentKind, before: torch.Tensor) -> torch.Tensor:
+        network = student(0, kind).network
+        found: torch.Tensor = network(now, network(before)[1])[0]
+        return found
+
+    assert torch.equal(z("two-layer", one), z("two-layer", other))
+    assert not torch.allclose(z("recurrent", one), z("recurrent", other))

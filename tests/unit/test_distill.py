@@ -17,8 +17,9 @@ from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill, split_by_episode
+from ptde_core.stages.distill import distill
 from ptde_core.stages.settings import CollectSettings, DistillSettings
+from ptde_core.stages.student_data import Examples, split_by_episode
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import LocalRows, read_about, read_local_rows
@@ -49,11 +50,12 @@ def test_collected_z_is_the_teachers_mean_on_what_it_saw(trained_run: RunFolder,
 def test_training_and_validation_share_no_episode(episodes: int, share: float, seed: int) -> None:
     owner = np.repeat(np.arange(episodes), 3)
     obs = np.broadcast_to(owner[:, None, None], (len(owner), 2, 1)).astype(np.float32)
-    rows = LocalRows(
-        obs, np.full((len(owner), 2), -1, np.int16), np.zeros((len(owner), 2, 4), np.float32), owner, episodes
-    )
-    split = split_by_episode(rows, 3, DistillSettings(validation_share=share, seed=seed))
-    train, held_out = set(split.inputs[:, 0].tolist()), set(split.held_out_inputs[:, 0].tolist())
+    z = np.zeros((len(owner), 2, 4), np.float32)
+    last, available = np.full((len(owner), 2), -1, np.int16), np.ones((len(owner), 2, 3), np.bool_)
+    rows = LocalRows(obs, last, available, z, z, np.full(episodes, 3))
+    split = split_by_episode(Examples.of(rows, 3), DistillSettings(validation_share=share, seed=seed))
+    assert all(part.length.tolist() == [3] * (len(part.local) // 3) for part in split)
+    train, held_out = (set(part.local[..., 0].flatten().tolist()) for part in split)
     assert not train & held_out
     assert train | held_out == set(range(episodes))
     assert train
@@ -91,10 +93,12 @@ def test_the_student_recovers_what_local_views_tell(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_distilled_is_refused(trained_run: RunFolder, data: Path, tmp_path: Path) -> None:
-    other = RunFolder(tmp_path / "other")
-    train_teacher(game_settings(steps=300, global_info="none"), other)
-    with pytest.raises(PtdeError, match="no z to collect"):
-        distill(other.teacher, QUICK)
+    plain, other = RunFolder(tmp_path / "plain"), RunFolder(tmp_path / "other")
+    train_teacher(game_settings(steps=300, global_info="none"), plain)
+    for path in (None, data):
+        with pytest.raises(PtdeError, match="has no global information, so no z to collect or to distill"):
+            distill(plain.teacher, QUICK, path)
+    train_teacher(game_settings(steps=300), other)
     with pytest.raises(PtdeError, match="another teacher"):
         distill(other.teacher, QUICK, data)
     (tmp_path / "s.pt").write_text("mine")

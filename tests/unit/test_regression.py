@@ -13,7 +13,7 @@ def test_equal_to_automatic_differentiation() -> None:
     x, y = torch.randn(2, 11, 7, dtype=torch.float64), torch.randn(2, 11, 3, dtype=torch.float64)
     regression = TwoLayerRegression(list(network.parameters()), rows=11)
     for k in range(2):  # the second batch must not see the first one's gradients
-        loss = F.mse_loss(network(x[k]), y[k])
+        loss = F.mse_loss(network(x[k])[0], y[k])
         wanted = torch.autograd.grad(loss, list(network.parameters()))
         regression.step(x[k], y[k])
         assert abs(regression.loss() - float(loss.detach())) < 1e-12

@@ -55,6 +55,18 @@ def test_a_wrong_key_or_value_is_refused_and_explained(values: dict[str, Any], s
         build_settings(EvaluateSettings, values)
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"info_rank": 4, "global_info": "none"}, "info_rank = 4 .*: needs global_info = 'agent-specific', not 'none'"),
+        ({"match_parameters": True}, "match_parameters = True .*: needs global_info = 'none', not 'agent-specific'"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(PtdeError, match=says):
+        train_teacher_settings(values)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         EvaluateSettings().episodes = 5  # type: ignore[misc]  # that it is an error is the test

@@ -124,7 +124,7 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     episodes = write(tmp_path / "e.h5")
     rows = read_local_rows(tmp_path / "e.h5")
     assert rows.obs.shape == (9, 2, 4)
-    assert rows.episode.tolist() == [0] * 3 + [1] + [2] * 5
+    assert rows.length.tolist() == [3, 1, 5]
     np.testing.assert_array_equal(rows.obs, np.concatenate([e.obs[:-1] for e in episodes]))
     assert (rows.last_action[[0, 3, 4]] == -1).all()
     np.testing.assert_array_equal(rows.last_action[5:9], episodes[2].actions[:-1])

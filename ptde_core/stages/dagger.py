@@ -1,0 +1,55 @@
+"""DAgger (Ross et al., 2011): the student plays, and its teacher says what z it would have given there.
+
+A student that errs comes to states that its teacher never visits, of which the teacher's own episodes tell nothing.
+"""
+
+from pathlib import Path
+
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.restore import Trained
+from ptde_core.policies.student import Student
+from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.collect import SIDE_BY_SIDE, label, origin
+from ptde_core.stages.settings import DistillSettings
+from ptde_core.storage.checkpoint import identity
+from ptde_core.storage.episode_file import read_about, write_episodes
+
+
+def episodes_file(out: Path, rounds: int) -> Path:
+    """Where the episodes of a round (from 1) lie: beside the student that they are for."""
+    return out.with_name(f"{out.stem}.dagger-{rounds}.h5")
+
+
+def play_round(student: Student, trained: Trained, settings: DistillSettings, rounds: int, path: Path) -> str:
+    """Let the student play greedily and the teacher label, into an episode file like the teacher's own.
+
+    The episodes are a function of the student's weights and of the seed: played again, they are the same.
+
+    Args:
+        student: as far as it has been fitted.
+        trained: its teacher.
+        settings: how many episodes, and the seed.
+        rounds: number of the round, from 1.
+        path: the file; one of another student, left by an earlier fit, is replaced.
+
+    Returns:
+        The player: identity of the student's weights.
+    """
+    player = identity(student.network.state_dict())
+    teacher = trained.policy
+    assert isinstance(teacher, Teacher)
+    count = settings.dagger_episodes
+    seeds = episode_seeds(settings.seed, "dagger", (rounds - 1) * count, count)
+    env = trained.environment(min(SIDE_BY_SIDE, count))
+    episodes = list(play(env, student, seeds, Exploration()))
+    env.close()
+    means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
+    about = origin(trained) | {"player": player, "dagger_round": rounds}
+    write_episodes(path, episodes, means, sigmas, about, with_state=False)
+    return player
+
+
+def played_by(player: str, path: Path) -> bool:
+    """Whether the file is there and was played by that student."""
+    return path.exists() and read_about(path).get("player") == player
