@@ -14,6 +14,8 @@ def test_a_row_says_real_ours_deviation_and_verdict() -> None:
         [
             Comparison("random", "3m", "mean return", 2.0, 2.1, 0.08, True, 66),
             Comparison("random", "3m", "mean length", 20.0, 25.0, 0.05, True, 66),
+            Comparison("random", "3m", "longest", 60.0, 49.5, 0.0, False, 66, span=(36.0, 60.0)),
+            Comparison("random", "3m", "length, 50%", 26.0, 24.0, 0.0, False, 66, span=(23.0, 25.25)),
             Comparison("heuristic", "2s3z", "win rate", 0.9, 0.75, 0.12, False),
             Comparison("duel", "zealot on marine", "hits", 6, 6, 0.0, False),
             Comparison("duel", "zealot on marine", "swings", 3, 4, 0.0, False),
@@ -21,11 +23,13 @@ def test_a_row_says_real_ours_deviation_and_verdict() -> None:
         ],
         FEW,
     )
-    assert table.title.endswith("3 of 6 figures as close as allowed")
+    assert table.title.endswith("4 of 8 figures as close as allowed")
     assert table.groups == (
         (
             ("random", "3m", "mean return", "close", "2.00", "66", "2.10", "+5.0%", "±8%"),
             ("random", "3m", "mean length", "OFF", "20.0", "66", "25.0", "+25.0%", "±5%"),
+            ("random", "3m", "longest", "close", "60", "66", "49.5", "-10.5", "36 to 60"),
+            ("random", "3m", "length, 50%", "OFF", "26", "66", "24", "-2", "23 to 25.2"),
         ),
         (("heuristic", "2s3z", "win rate", "OFF", "90%", "—", "75%", "-15 points", "±12 points"),),
         (

@@ -18,5 +18,7 @@ def test_ladder_of_a_stalker_on_a_zealot() -> None:
 
 def test_random_play_is_compared_with_the_log() -> None:
     compared = list(calibrate(("3m",), episodes=16))
-    assert [c.figure for c in compared] == ["mean return", "mean length"]
+    shares = [f"length, {share}%" for share in (10, 25, 50, 75, 90)]
+    assert [c.figure for c in compared] == ["mean return", "mean length", "shortest", *shares, "longest"]
+    assert [c.real for c in compared[2:]] == figures()["random"]["3m"]["length_quantiles"]
     assert compared[0].real == 1.554
