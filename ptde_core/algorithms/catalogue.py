@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from ptde_core.algorithms.learner import Learner
+from ptde_core.algorithms.mappo import MappoLearner
 from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
 from ptde_core.base.seeding import seed_for
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.nets.actor_critic import Critic
 from ptde_core.nets.mixers import MonotonicMixer, SumMixer
 from ptde_core.policies.catalogue import build_teacher
 
@@ -26,7 +28,13 @@ def _value_decomposition(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed:
     )
 
 
+def _mappo(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> MappoLearner:  # noqa: ARG001  no chance
+    teacher = build_teacher(alg, spec, settings.model_dump())
+    return MappoLearner(teacher, Critic(spec.state_size, teacher.local_size, settings.hidden_size), settings)
+
+
 LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Learner]] = {
+    "mappo": _mappo,
     "qmix": _value_decomposition,
     "vdn": _value_decomposition,
 }

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ptde_core.base.settings import Settings
 
-AlgorithmName = Literal["qmix", "vdn"]
+AlgorithmName = Literal["qmix", "vdn", "mappo"]
 
 
 class ValueDecompositionSettings(Settings):
@@ -25,3 +25,19 @@ class ValueDecompositionSettings(Settings):
     epsilon_start: float = Field(1.0, ge=0, le=1, description="chance of a random action at the first env step")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="chance of a random action after epsilon_steps")
     epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")
+
+
+class MappoSettings(Settings):
+    """MAPPO: a recurrent policy and a centralised critic, learning from the episodes just played."""
+
+    learning_rate: float = Field(5e-4, gt=0, description="Adam step size of actor and critic")
+    adam_epsilon: float = Field(1e-5, gt=0, description="Adam's epsilon: bounds the step where gradients are small")
+    gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="lambda of generalised advantage estimation")
+    entropy_weight: float = Field(0.01, ge=0, description="weight of the entropy bonus in the policy's loss")
+    clip: float = Field(0.2, gt=0, lt=1, description="clipping range of probability ratios and of normalised values")
+    huber_delta: float = Field(10.0, gt=0, description="error of a normalised value from which its loss is linear")
+    epochs: int = Field(5, ge=1, description="gradient steps on each rollout, all of it in every step")
+    gradient_clip: float = Field(10.0, gt=0, description="largest gradient norm, of the actor and of the critic")
+    chunk_steps: int = Field(10, ge=1, description="env steps over which gradients flow back through the memory")
+    rollout_steps: int = Field(3200, ge=1, description="real env steps after which whole episodes are learned from")

@@ -25,6 +25,7 @@ class Episode:
     reward: NDArray[np.float32]  # (T,)
     terminated: bool  # the world ended: nothing follows the last step
     won: bool
+    noise: NDArray[np.float32] | None = None  # (T, N, Z) standard normals of z, where play was told to keep them
 
     @property
     def length(self) -> int:
@@ -51,6 +52,7 @@ class EpisodeBatch:
     reward: Tensor  # (B, T)         float32  shared by the team, unscaled
     terminated: Tensor  # (B, T)         bool     the world ended here: do not bootstrap
     length: Tensor  # (B,)           int64    real steps
+    noise: Tensor | None = None  # (B, T, N, Z)   float32  standard normals of z; None where the episodes keep none
 
     @classmethod
     def of(cls, episodes: Sequence[Episode]) -> "EpisodeBatch":
@@ -73,7 +75,7 @@ class EpisodeBatch:
             terminated[row, n - 1] = episode.terminated
         length = np.array([e.length for e in episodes], np.int64)
         arrays = (obs, state, available, actions, reward, terminated, length)
-        return cls(*(torch.from_numpy(array) for array in arrays))
+        return replace(cls(*(torch.from_numpy(array) for array in arrays)), noise=_padded_noise(episodes))
 
     @property
     def real(self) -> Tensor:
@@ -104,8 +106,17 @@ class EpisodeBatch:
         steps = int(self.length[part::parts].max())
         cut = {name: getattr(self, name)[part::parts, : steps + 1] for name in ("obs", "state", "available")}
         cut |= {name: getattr(self, name)[part::parts, :steps] for name in ("actions", "reward", "terminated")}
-        return replace(self, **cut, length=self.length[part::parts])
+        noise = None if self.noise is None else self.noise[part::parts, :steps]
+        return replace(self, **cut, length=self.length[part::parts], noise=noise)
 
     def to(self, device: torch.device | str) -> "EpisodeBatch":
         """The same batch on another device."""
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items() if tensor is not None})
+
+
+def _padded_noise(episodes: Sequence[Episode]) -> Tensor | None:
+    """The episodes' noise (B, T, N, Z), zero where padded; None if they keep none."""
+    kept = [torch.from_numpy(e.noise) for e in episodes if e.noise is not None]
+    assert len(kept) in (0, len(episodes)), "of a batch, all episodes keep their noise or none"
+    return torch.nn.utils.rnn.pad_sequence(kept, batch_first=True) if kept else None

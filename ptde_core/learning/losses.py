@@ -1,8 +1,28 @@
-"""Reductions of losses: pure functions that say what they average over."""
+"""Losses and their reductions: pure functions that say what they average over, if anything."""
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask` is True, a scalar; padding may hold anything, infinities included."""
     return values.where(mask, 0.0).sum() / mask.sum()
+
+
+def clipped_surrogate(log_ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """PPO's loss of each choice (Schulman et al., 2017, equation 7, negated), not reduced.
+
+    Args:
+        log_ratio: log of the probability of the choice now over its probability when it was made.
+        advantage: of that shape; no gradient flows into it.
+        clip: how far the ratio may move from 1 and still be rewarded for it.
+    """
+    ratio = log_ratio.exp()
+    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
+def clipped_value_error(value: Tensor, old: Tensor, goal: Tensor, clip: float, delta: float) -> Tensor:
+    """Huber error of each value, or of the value held within `clip` of the `old` one if that is larger; not reduced."""
+    held = old + (value - old).clamp(-clip, clip)
+    return torch.maximum(*(F.huber_loss(v, goal, reduction="none", delta=delta) for v in (value, held)))

@@ -24,25 +24,44 @@ def time_major(lengths: Tensor) -> tuple[Tensor, list[int]]:
     Returns:
         order (R,): which row belongs at each place; rows of each step, never rising, as many as the longest has steps.
     """
-    longest_first = torch.argsort(lengths, descending=True, stable=True)
+    by_length = longest_first(lengths)
     starts = torch.cumsum(lengths, 0) - lengths
     steps = torch.arange(int(lengths.max()), device=lengths.device)
-    there = steps[:, None] < lengths[longest_first]  # (T, B)
-    order = (steps[:, None] + starts[longest_first])[there]  # (R,)
+    there = steps[:, None] < lengths[by_length]  # (T, B)
+    order = (steps[:, None] + starts[by_length])[there]  # (R,)
     return order, there.sum(dim=1).tolist()
 
 
-def gru_over_sequences(memory: nn.GRU, x: Tensor, rows: list[int]) -> Tensor:
-    """The hidden of every step (R, H), from zeros, of time-major inputs x (R, I).
+def longest_first(lengths: Tensor) -> Tensor:
+    """Which sequence stands at each place of a step of the time-major layout: (B,) from lengths (B,)."""
+    return torch.argsort(lengths, descending=True, stable=True)
+
+
+def chunk_lengths(lengths: Tensor, size: int) -> Tensor:
+    """Lengths (C,) of the pieces of up to `size` steps that sequences laid end to end are cut into, in their order.
+
+    The last piece of a sequence holds what is left of it, so that no piece holds steps of two sequences.
+    """
+    count = (lengths + size - 1) // size  # (B,) pieces of each sequence
+    pieces = torch.full((int(count.sum()),), size, dtype=lengths.dtype)  # (C,)
+    pieces[torch.cumsum(count, 0) - 1] = lengths - (count - 1) * size
+    return pieces
+
+
+def gru_over_sequences(memory: nn.GRU, x: Tensor, rows: list[int], start: Tensor | None = None) -> Tensor:
+    """The hidden of every step (R, H) of time-major inputs x (R, I).
 
     Args:
         memory: a GRU of one layer and one direction, whose weights are used.
         x: (R, I) time-major.
         rows: number of rows of each step, never rising.
+        start: (rows[0], H) the hiddens that the sequences begin with; zeros by default.
     """
     input_weight, weight, input_bias, bias = (memory.get_parameter(f"{name}_l0") for name in _WEIGHTS)
     gates = nn.functional.linear(x, input_weight, input_bias)  # (R, 3H)
-    hidden: Tensor = _Recurrence.apply(gates, weight, bias, rows)  # type: ignore[no-untyped-call]  # torch leaves it so
+    if start is None:
+        start = gates.new_zeros(rows[0], weight.shape[1])
+    hidden: Tensor = _Recurrence.apply(gates, weight, bias, start, rows)  # type: ignore[no-untyped-call]  # torch's
     return hidden
 
 
@@ -56,13 +75,13 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, rows: list[int]) -> Tensor:
+    def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, start: Tensor, rows: list[int]) -> Tensor:
         """Keeps what the backward pass needs: r and z, n, and the new gate's recurrent part W_n h_before + b_n."""
         size = weight.shape[1]
         both = gates.new_empty(len(gates), 2 * size)  # (R, 2H): r, z
         new, recurrent, hidden = (gates.new_empty(len(gates), size) for _ in range(3))  # (R, H)
         product = gates.new_empty(rows[0], 3 * size)
-        before, at = gates.new_zeros(rows[0], size), 0
+        before, at = start, 0
         for count in rows:
             own = slice(at, at + count)
             before, step = before[:count], product[:count]
@@ -72,15 +91,15 @@ class _Recurrence(torch.autograd.Function):
             torch.addcmul(gates[own, 2 * size :], both[own, :size], recurrent[own], out=new[own]).tanh_()
             before = torch.lerp(new[own], before, both[own, size:], out=hidden[own])
             at += count
-        ctx.save_for_backward(both, new, recurrent, hidden, weight)
+        ctx.save_for_backward(both, new, recurrent, hidden, weight, start)
         ctx.rows = rows
         return hidden
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         """Back through time."""
         (grad_hidden,) = upstream
-        both, new, recurrent, hidden, weight = ctx.saved_tensors
+        both, new, recurrent, hidden, weight, start = ctx.saved_tensors
         rows: list[int] = ctx.rows
         size = weight.shape[1]
         slopes = slopes_of_one_step if hidden.device.type == "cpu" else slopes_in_torch
@@ -88,7 +107,7 @@ class _Recurrence(torch.autograd.Function):
         grad_product = both.new_empty(rows[0], 3 * size)  # of W h_before + b at one step
         grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(3 * size)
         total, at = hidden.new_empty(rows[0], size), len(hidden)  # (r, H), gradient of the hidden of one step
-        carried, nothing = 0, hidden.new_zeros(rows[0], size)
+        carried = 0
         for step in range(len(rows) - 1, -1, -1):
             count = rows[step]
             own = slice(at - count, at)
@@ -96,14 +115,14 @@ class _Recurrence(torch.autograd.Function):
             total[carried:count] = grad_hidden[own][carried:]
             at -= count
             # The sequences alive at a step are the first rows of the step before.
-            before = hidden[at - rows[step - 1] :][:count] if step else nothing[:count]
+            before = hidden[at - rows[step - 1] :][:count] if step else start[:count]
             of_product, now = grad_product[:count], total[:count]
             slopes(both[own], new[own], recurrent[own], before, now, grad_gates[own], of_product)
             grad_weight.addmm_(of_product.t(), before)
             grad_bias += of_product.sum(dim=0)
             now.addmm_(of_product, weight)  # (r, H), what comes back to the step before
             carried = count
-        return grad_gates, grad_weight, grad_bias, None
+        return grad_gates, grad_weight, grad_bias, total, None  # what comes back to the first step is that of `start`
 
 
 def slopes_in_torch(

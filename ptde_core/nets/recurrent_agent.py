@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.nets.recurrence import gru_over_sequences, time_major
+from ptde_core.nets.recurrence import gru_over_sequences, longest_first, time_major
 
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
@@ -41,6 +41,10 @@ class Trunk(nn.Module):
         self.encode = nn.Linear(input_size, hidden_size)
         self.memory = nn.GRU(hidden_size, hidden_size)
 
+    def encoded(self, local: Tensor) -> Tensor:
+        """What the memory is fed (..., H) from local inputs (..., L)."""
+        return F.relu(self.encode(local))
+
     def forward(self, local: Tensor, hidden: Tensor | None = None) -> Tensor:
         """One step: the new hidden (E, N, H), which is also the history so far.
 
@@ -48,26 +52,28 @@ class Trunk(nn.Module):
             local: (E, N, L) local inputs.
             hidden: (E, N, H) before this step; zeros by default.
         """
-        x = F.relu(self.encode(local)).flatten(0, 1)[None]  # (1, E*N, H)
+        x = self.encoded(local).flatten(0, 1)[None]  # (1, E*N, H)
         start = None if hidden is None else hidden.flatten(0, 1)[None]  # (1, E*N, H)
         out, _ = self.memory(x, start)  # (1, E*N, H)
         now: Tensor = out.view(*local.shape[:2], self.hidden_size)  # (E, N, H)
         return now
 
-    def unroll(self, local: Tensor, lengths: Tensor) -> Tensor:
+    def unroll(self, local: Tensor, lengths: Tensor, start: Tensor | None = None) -> Tensor:
         """Whole sequences of unequal length, without padding.
 
         Args:
             local: (R, N, L) local inputs of B sequences, one after the other.
             lengths: (B,) int64 on the CPU; R is their sum.
+            start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
 
         Returns:
             histories (R, N, H).
         """
         n = local.shape[1]
         order, rows = time_major(lengths)
-        x = F.relu(self.encode(local[order])).flatten(0, 1)  # (R*N, H)
-        history = gru_over_sequences(self.memory, x, [count * n for count in rows])  # (R*N, H)
+        x = self.encoded(local[order]).flatten(0, 1)  # (R*N, H)
+        first = None if start is None else start[longest_first(lengths)].flatten(0, 1)  # (B*N, H)
+        history = gru_over_sequences(self.memory, x, [count * n for count in rows], first)  # (R*N, H)
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order))
         return history.view(-1, n, self.hidden_size)[back]  # (R, N, H)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.actor import build_actor
 from ptde_core.policies.sizes import nearest_width, size_of
 from ptde_core.policies.teacher import Teacher
 
@@ -23,7 +24,11 @@ class TeacherKind:
 
 
 VALUE_AGENTS = TeacherKind(NetworkSettings, Teacher)
-TEACHERS: Mapping[str, TeacherKind] = {"qmix": VALUE_AGENTS, "vdn": VALUE_AGENTS}
+TEACHERS: Mapping[str, TeacherKind] = {
+    "mappo": TeacherKind(NetworkSettings, build_actor, head="logits"),
+    "qmix": VALUE_AGENTS,
+    "vdn": VALUE_AGENTS,
+}
 
 
 def build_teacher(alg: str, spec: EnvSpec, settings: Mapping[str, Any]) -> Teacher:

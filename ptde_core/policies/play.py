@@ -6,7 +6,7 @@ decides the episodes, not how many are played side by side.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ptde_core.base.seeding import generator
 from ptde_core.envs.interface import BatchedEnv
 
 ZChoice = Literal["sampled", "mean"]
+ActionChoice = Literal["greedy", "sampled"]
 
 
 class Policy(Protocol):
@@ -34,7 +35,7 @@ class Policy(Protocol):
     def step(
         self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Action values (E, N, A) and the new hidden (E, N, H)."""
+        """Action values, or a policy's logits, (E, N, A) and the new hidden (E, N, H)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Exploration:
 
     epsilon: float = 0.0  # chance of a uniformly random available action, per agent and step
     z: ZChoice = "sampled"
+    actions: ActionChoice = "greedy"  # the best available one, or one drawn from the softmax of the available ones
+    keep_noise: bool = False  # whether episodes hold the standard normals that z was sampled with
 
 
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
@@ -65,11 +68,12 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     # A round smaller than E still fills all rows: the surplus repeats the first seed and is thrown away.
     env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
     chance = [generator(int(seed), "play") for seed in seeds]
-    recorder = _Recorder(env, rows)
     local = LocalInputs(env)
     hidden: Tensor | None = None
     noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
     sampling = policy.noise_size > 0 and how.z == "sampled"
+    recorder = _Recorder(env, rows, noise if sampling and how.keep_noise else None)
+    drawn = np.ones((env.n_envs, env.spec.n_agents, env.spec.n_actions))  # (E, N, A)
     state = torch.from_numpy(env.state) if policy.reads_state else None
     running = np.ones(env.n_envs, np.bool_)
     running[rows:] = False
@@ -78,7 +82,12 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
             for row in np.flatnonzero(running):
                 chance[row].standard_normal(out=noise[row], dtype=np.float32)
         values, hidden = policy.step(local.view(), hidden, state, torch.from_numpy(noise) if sampling else None)
-        actions = greedy(values.numpy(), env.available)  # (E, N)
+        scores: NDArray[np.floating[Any]] = values.numpy()  # (E, N, A)
+        if how.actions == "sampled":
+            for row in np.flatnonzero(running):
+                chance[row].standard_exponential(out=drawn[row])
+            scores = perturbed(scores, drawn)
+        actions = greedy(scores, env.available)  # (E, N)
         if how.epsilon > 0:
             for row in np.flatnonzero(running):
                 explore(actions[row], env.available[row], how.epsilon, chance[row])
@@ -90,7 +99,16 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     return recorder.episodes(seeds)
 
 
-def greedy(values: NDArray[np.float32], available: NDArray[np.bool_]) -> NDArray[np.int64]:
+def perturbed(logits: NDArray[np.floating[Any]], exponentials: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    """Logits (..., A) whose greedy choice is a draw from their softmax, whatever part of the actions is available.
+
+    The Gumbel-max trick: minus the logarithm of a standard exponential (..., A) is a Gumbel variable.
+    """
+    found: NDArray[np.floating[Any]] = logits - np.log(exponentials)
+    return found
+
+
+def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
     best: NDArray[np.int64] = np.where(available, values, -np.inf).argmax(axis=-1)
     return best
@@ -143,10 +161,11 @@ class LocalInputs:
 
 
 class _Recorder:
-    """Keeps the rounds' views and actions, and cuts them into episodes."""
+    """Keeps the rounds' views and actions, and the noise if given its array, and cuts them into episodes."""
 
-    def __init__(self, env: BatchedEnv, rows: int) -> None:
-        self._env, self._rows = env, rows
+    def __init__(self, env: BatchedEnv, rows: int, noise: NDArray[np.float32] | None) -> None:
+        self._env, self._rows, self._noise = env, rows, noise
+        self._noises: list[NDArray[np.float32]] = []
         self._views: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
         self._actions: list[NDArray[np.int16]] = []
         self._rewards: list[NDArray[np.float32]] = []
@@ -159,6 +178,8 @@ class _Recorder:
 
     def before(self, actions: NDArray[np.int64]) -> None:
         self._actions.append(actions[: self._rows].astype(np.int16))
+        if self._noise is not None:
+            self._noises.append(self._noise[: self._rows].copy())
 
     def after(self, running: NDArray[np.bool_]) -> None:
         self._rewards.append(self._env.reward[: self._rows].copy())
@@ -171,6 +192,7 @@ class _Recorder:
         )  # (rows, T+1, .)
         actions = np.stack(self._actions, axis=1)  # (rows, T, N)
         reward = np.stack(self._rewards, axis=1)  # (rows, T)
+        noise = np.stack(self._noises, axis=1) if self._noises else None  # (rows, T, N, Z)
         return [
             Episode(
                 seed=int(seeds[row]),
@@ -181,6 +203,7 @@ class _Recorder:
                 reward=reward[row, :n].copy(),
                 terminated=bool(self._env.terminated[row]),
                 won=bool(self._env.won[row]),
+                noise=None if noise is None else noise[row, :n].copy(),
             )
             for row in range(self._rows)
             for n in [int(self._length[row])]

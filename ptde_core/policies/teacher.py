@@ -23,17 +23,29 @@ class Unrolled(NamedTuple):
 
 
 class Teacher(nn.Module):
-    """Trunk, global information and head; as a policy it plays with z sampled, or with its mean if `noise` is None."""
+    """Trunk, global information and head; as a policy it plays with z sampled, or with its mean if `noise` is None.
 
-    def __init__(self, spec: EnvSpec, settings: NetworkSettings) -> None:
+    Args:
+        spec: what the networks must fit.
+        settings: their sizes, and which global information.
+        trunk, head: networks of these shapes that are built otherwise inside.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        settings: NetworkSettings,
+        trunk: type[Trunk] = Trunk,
+        head: type[ActionHead] = ActionHead,
+    ) -> None:
         super().__init__()
         size = self.local_size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
         self.n_actions = spec.n_actions
         self.reads_state = settings.global_info != "none"
         self.noise_size = settings.info_size if self.reads_state else 0
-        self.trunk = Trunk(size, settings.hidden_size)
+        self.trunk = trunk(size, settings.hidden_size)
         self.information = _information(spec, size, settings)
-        self.head = ActionHead(settings.hidden_size, self.noise_size, spec.n_actions)
+        self.head = head(settings.hidden_size, self.noise_size, spec.n_actions)
 
     def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode.
@@ -45,13 +57,28 @@ class Teacher(nn.Module):
         """
         seen = batch.seen
         local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
-        z = sigma = None
-        if self.information is not None:
-            mean, sigma = self.information(local, batch.state[seen])  # (R, N, Z)
-            z = sample(mean, sigma, noise)
-        values = self.head(self.trunk.unroll(local, batch.length + 1), z)  # (R, N, A)
+        values, sigma = self.unroll_rows(local, batch.state[seen], batch.length + 1, noise=noise)
         padded = values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
         return Unrolled(padded, sigma)
+
+    def unroll_rows(
+        self, local: Tensor, state: Tensor, lengths: Tensor, *, noise: Tensor | None, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Action values (R, N, A) of sequences laid end to end, and the deviation (R, N, Z) of z where there is one.
+
+        Args:
+            local: (R, N, L) local inputs.
+            state: (R, S).
+            lengths: (C,) int64 on the CPU, of the sequences.
+            noise: (R, N, Z) standard normals, or None for the mean of z.
+            start: (C, N, H) the hiddens that the sequences begin with; zeros by default.
+        """
+        z = sigma = None
+        if self.information is not None:
+            mean, sigma = self.information(local, state)  # (R, N, Z)
+            z = sample(mean, sigma, noise)
+        values: Tensor = self.head(self.trunk.unroll(local, lengths, start), z)
+        return values, sigma
 
     def inform(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of z (..., N, Z): the teacher knowledge of equation 1, what students learn from.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ptde_core.algorithms.naming import teacher_name
-from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
+from ptde_core.algorithms.settings import AlgorithmName, MappoSettings, ValueDecompositionSettings
 from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
 from ptde_core.nets.settings import NetworkSettings, StudentSettings
@@ -42,10 +42,15 @@ class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSe
     """QMIX and VDN."""
 
 
+class TrainMappoSettings(TrainTeacherSettings, MappoSettings):
+    """MAPPO."""
+
+
 # Each algorithm's settings, and the table of a map's preset that belongs to them beside `train_teacher`.
 TRAINING: Mapping[AlgorithmName, tuple[type[TrainTeacherSettings], str]] = {
     "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
     "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
+    "mappo": (TrainMappoSettings, "mappo"),
 }
 
 

@@ -108,7 +108,7 @@ class _Training:
         self._journal = ReplayJournal(run.resume)
         self._unsaved: list[Episode] = []
         self._at = _Counters()
-        self._log: Mapping[str, Tensor] = {}
+        self._log: Mapping[str, Tensor | float] = {}
         self._shown: dict[str, float] = {}
         self._play_seconds = 0.0
         if self._state_file.exists():
@@ -133,6 +133,7 @@ class _Training:
             while at.env_steps < settings.steps:
                 episodes = self._round()
                 self._log = self._learner.learn(episodes) or self._log
+                self._unsaved = self._newest(self._unsaved)
                 if at.env_steps >= at.next_test or at.env_steps >= settings.steps:
                     self._test()
                 self._listen(Progress(STAGE, min(at.env_steps, settings.steps), self._shown))
@@ -158,8 +159,14 @@ class _Training:
         recent["won"] += sum(e.won for e in episodes)
         recent["reward"] += sum(e.total_reward for e in episodes)
         recent["length"] += sum(e.length for e in episodes)
-        self._shown |= {"epsilon": how.epsilon, "train_win_rate": recent["won"] / recent["episodes"]}
+        self._shown["train_win_rate"] = recent["won"] / recent["episodes"]
+        if how.actions == "greedy":  # a policy that samples its actions has no epsilon
+            self._shown["epsilon"] = how.epsilon
         return episodes
+
+    def _newest(self, episodes: list[Episode]) -> list[Episode]:
+        """Those of the newest episodes that the learner still holds: the others need no saving."""
+        return episodes[max(0, len(episodes) - self._learner.held) :]
 
     def _test(self) -> None:
         """Greedy episodes, always the same battles, and one line of metrics."""
@@ -169,7 +176,7 @@ class _Training:
         metrics = {
             "episodes": float(at.episodes),
             "updates": float(self._learner.updates),
-            "epsilon": self._shown["epsilon"],
+            **{key: self._shown[key] for key in ("epsilon",) if key in self._shown},
             "train_win_rate": recent["won"] / recent["episodes"],
             "train_return": recent["reward"] / recent["episodes"],
             "train_length": recent["length"] / recent["episodes"],
@@ -197,7 +204,12 @@ class _Training:
         self._unsaved = []
         self._at.metrics_bytes = self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
         self._at.seconds = self._seconds_before + time.monotonic() - self._begun
-        content = {"counters": asdict(self._at), "learner": self._learner.state(), "segments": self._journal.segments}
+        content = {
+            "counters": asdict(self._at),
+            "learner": self._learner.state(),
+            "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
+            "segments": self._journal.segments,
+        }
         save_checkpoint(self._state_file, "training", content)
         self._journal.drop_old()
         write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds)
@@ -206,6 +218,7 @@ class _Training:
         """Go back to the saved state; lines of metrics written after it are cut off, for they will be written again."""
         content = load_checkpoint(self._state_file, "training")
         self._at = _Counters(**content["counters"])
+        self._log = content["log"]
         episodes = self._journal.load(content["segments"])
         self._learner.load(content["learner"], episodes[len(episodes) - self._at.held :])
         if self._run.metrics.exists():

@@ -78,11 +78,14 @@ class ReplayJournal:
 
 _ROWS_WITH_LAST_VIEW = ("obs", "state", "available")
 _ROWS = ("actions", "reward")
+_ROWS_IF_KEPT = "noise"
 
 
 def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
-    columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in (*_ROWS_WITH_LAST_VIEW, *_ROWS)}
-    singles = {f.name for f in fields(Episode)} - set(columns)
+    kept = () if episodes[0].noise is None else (_ROWS_IF_KEPT,)
+    names = (*_ROWS_WITH_LAST_VIEW, *_ROWS, *kept)
+    columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in names}
+    singles = {f.name for f in fields(Episode)} - set(columns) - {_ROWS_IF_KEPT}
     dtypes = {"seed": np.uint64}
     return {
         **columns,
@@ -94,6 +97,7 @@ def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
 def _unpack(arrays: dict[str, NDArray[Any]]) -> list[Episode]:
     length = arrays["length"]
     ends, ends_with_view = np.cumsum(length), np.cumsum(length + 1)
+    per_row = [name for name in (*_ROWS, _ROWS_IF_KEPT) if name in arrays]
     episodes = []
     for k, n in enumerate(length):
         rows = slice(ends[k] - n, ends[k])
@@ -104,7 +108,7 @@ def _unpack(arrays: dict[str, NDArray[Any]]) -> list[Episode]:
                 terminated=bool(arrays["terminated"][k]),
                 won=bool(arrays["won"][k]),
                 **{name: arrays[name][views] for name in _ROWS_WITH_LAST_VIEW},
-                **{name: arrays[name][rows] for name in _ROWS},
+                **{name: arrays[name][rows] for name in per_row},
             )
         )
     return episodes

@@ -1,0 +1,267 @@
+"""MAPPO (Yu et al., 2021) with PTDE's teacher as the actor: PPO with a critic that sees the state.
+
+A rollout is whole episodes. The standard normals that z was sampled with while playing come with the episodes and are
+used again in the update, so that the probability ratio compares two policies at one z, and is 1 before the first step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ptde_core.algorithms.settings import MappoSettings
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
+from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.nets.actor_critic import Critic, critic_input
+from ptde_core.nets.recurrence import chunk_lengths
+from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.value_norm import ValueNorm
+from ptde_core.policies.play import Exploration
+from ptde_core.policies.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The R real steps of whole episodes, one after the other, cut into C chunks; nothing here has a gradient."""
+
+    local: Tensor  # (R, N, L)
+    state: Tensor  # (R, S)
+    available: Tensor  # (R, N, A)
+    choosing: Tensor  # (R, N) bool: agents with more than one available action
+    actions: Tensor  # (R, N)
+    noise: Tensor | None  # (R, N, Z), None where there is no z
+    seen_by_critic: Tensor  # (R, N, S+L)
+    chunks: Tensor  # (C,) steps of each chunk
+    actor_start: Tensor  # (C, N, H) the memories that the chunks begin with
+    critic_start: Tensor  # (C, N, H)
+    value: Tensor  # (R, N) normalised, as the critic saw it then
+    returns: Tensor  # (R, N) lambda-returns, as rewards
+    advantage: Tensor  # (R, N) returns minus value, as rewards
+
+
+def log_policy(logits: Tensor, available: Tensor) -> Tensor:
+    """Log-probabilities (..., A) of the softmax over the available actions; minus infinity for the others."""
+    return logits.masked_fill(~available, -torch.inf).log_softmax(dim=-1)
+
+
+def entropy(log_probs: Tensor) -> Tensor:
+    """Entropy (...) in nat of log-probabilities (..., A); actions of probability 0 add nothing."""
+    possible = log_probs > -torch.inf
+    return -(log_probs.exp() * log_probs.where(possible, 0.0)).sum(dim=-1)
+
+
+def starts(hidden: Tensor, lengths: Tensor, chunks: Tensor) -> Tensor:
+    """The hiddens (C, N, H) that chunks begin with: that of the row before, zeros where an episode begins.
+
+    Args:
+        hidden: (R, N, H) of episodes, one after the other.
+        lengths: (B,) of the episodes.
+        chunks: (C,) of their chunks.
+    """
+    first = torch.cumsum(chunks, 0) - chunks  # (C,) rows
+    begun = torch.isin(first, torch.cumsum(lengths, 0) - lengths)  # (C,)
+    return hidden[first - 1].masked_fill(begun[:, None, None], 0.0)
+
+
+@torch.no_grad()
+def look_back(
+    teacher: Teacher, critic: Critic, norm: ValueNorm, batch: EpisodeBatch, settings: MappoSettings
+) -> Rollout:
+    """What the update needs to know of the episodes, by the networks that are about to learn from them.
+
+    Args:
+        teacher: the policy that played the episodes, unchanged since.
+        critic: values each agent's situation; a time limit is bootstrapped with the value of the final view.
+        norm: the units of those values.
+        batch: B episodes padded to T steps; with `noise` if the teacher has a z.
+        settings: gamma, lambda, and the length of chunks.
+    """
+    seen, real = batch.seen, batch.real
+    local = local_input(batch.obs[seen], batch.last_actions[seen], teacher.n_actions)  # (R+B, N, L)
+    # An agent with a single available action has no choice: the dead of SMAC, whatever the backend calls them.
+    choosing = batch.available.sum(dim=-1) > 1  # (B, T+1, N)
+    seen_by_critic = critic_input(local, batch.state[seen], choosing[seen])  # (R+B, N, S+L)
+    values, critic_hidden = critic.unroll(seen_by_critic, batch.length + 1)  # (R+B, N), (R+B, N, H)
+    padded = values.new_zeros(*seen.shape, values.shape[-1]).masked_scatter(seen[..., None], values)  # (B, T+1, N)
+    worth = norm.restore(padded)
+    returns = td_lambda_targets(
+        *(batch.reward[..., None], batch.terminated[..., None], batch.last[..., None], worth[:, 1:]),
+        *(settings.gamma, settings.gae_lambda),
+    )  # (B, T, N)
+    played = torch.cat([real, torch.zeros_like(real[:, :1])], dim=1)[seen]  # (R+B,) not an episode's final view
+    chunks = chunk_lengths(batch.length, settings.chunk_steps)
+    return Rollout(
+        local=local[played],
+        state=batch.state[:, :-1][real],
+        available=batch.available[:, :-1][real],
+        choosing=choosing[:, :-1][real],
+        actions=batch.actions[real],
+        noise=None if batch.noise is None else batch.noise[real],
+        seen_by_critic=seen_by_critic[played],
+        chunks=chunks,
+        actor_start=starts(teacher.trunk.unroll(local[played], batch.length), batch.length, chunks),
+        critic_start=starts(critic_hidden[played], batch.length, chunks),
+        value=values[played],
+        returns=returns[real],
+        advantage=(returns - worth[:, :-1])[real],
+    )
+
+
+def policy_of(teacher: Teacher, rollout: Rollout) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities (R, N, A) of all actions, and the deviation (R, N, Z) of z where there is one."""
+    logits, sigma = teacher.unroll_rows(
+        rollout.local, rollout.state, rollout.chunks, noise=rollout.noise, start=rollout.actor_start
+    )
+    return log_policy(logits, rollout.available), sigma
+
+
+def of_actions(log_probs: Tensor, rollout: Rollout) -> Tensor:
+    """The log-probabilities (R, N) of the actions that were played."""
+    return log_probs.gather(-1, rollout.actions[..., None]).squeeze(dim=-1)
+
+
+def policy_loss(
+    teacher: Teacher, rollout: Rollout, played: Tensor, advantage: Tensor, settings: MappoSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Clipped surrogate minus weighted entropy, both means over agents that have a choice; and what to log.
+
+    Args:
+        teacher: what learns.
+        rollout: what was played.
+        played: (R, N) log-probabilities of the actions by the policy that played them.
+        advantage: (R, N).
+        settings: clip and the weight of the entropy.
+    """
+    log_probs, sigma = policy_of(teacher, rollout)  # (R, N, A), (R, N, Z)
+    log_ratio = of_actions(log_probs, rollout) - played  # (R, N)
+    choosing = rollout.choosing
+    surrogate = masked_mean(clipped_surrogate(log_ratio, advantage, settings.clip), choosing)
+    spread = masked_mean(entropy(log_probs), choosing)
+    with torch.no_grad():
+        ratio = log_ratio.exp()
+        log = {
+            "policy_loss": surrogate.detach(),
+            "policy_entropy": spread.detach(),
+            "policy_kl": masked_mean(ratio - 1 - log_ratio, choosing),
+            "clip_share": masked_mean(((ratio - 1).abs() > settings.clip).float(), choosing),
+        }
+        if sigma is not None:
+            log["z_sigma_mean"] = sigma.mean()
+    return surrogate - settings.entropy_weight * spread, log
+
+
+def value_loss(critic: Critic, rollout: Rollout, goal: Tensor, settings: MappoSettings) -> Tensor:
+    """Mean clipped Huber error over all agents and real steps.
+
+    The dead count too, as in the paper's runs: the values of those who live are bootstrapped from theirs.
+
+    Args:
+        critic: what learns.
+        rollout: what was played.
+        goal: (R, N) normalised returns.
+        settings: clip and Huber's delta.
+    """
+    value, _ = critic.unroll(rollout.seen_by_critic, rollout.chunks, rollout.critic_start)  # (R, N)
+    return clipped_value_error(value, rollout.value, goal, settings.clip, settings.huber_delta).mean()
+
+
+def normalised(advantage: Tensor, choosing: Tensor) -> Tensor:
+    """Advantages (R, N) with mean 0 and deviation 1 over those that count."""
+    counted = advantage[choosing]
+    return (advantage - counted.mean()) / (counted.std(correction=0) + 1e-5)
+
+
+class MappoLearner:
+    """Actor, critic and their optimisers, and the episodes that are still too few to learn from."""
+
+    def __init__(self, teacher: Teacher, critic: Critic, settings: MappoSettings) -> None:
+        self._teacher, self.critic, self.norm, self.settings = teacher, critic, ValueNorm(), settings
+        self._optimisers = {
+            name: torch.optim.Adam(
+                network.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True
+            )
+            for name, network in (("actor", teacher), ("critic", critic))
+        }
+        self.updates = 0
+        self._waiting: list[Episode] = []
+
+    @property
+    def teacher(self) -> Teacher:
+        """The policy being trained."""
+        return self._teacher
+
+    @property
+    def held(self) -> int:
+        """Episodes played since the last update."""
+        return len(self._waiting)
+
+    def exploration(self, env_steps: int) -> Exploration:  # noqa: ARG002  the policy itself says how much it explores
+        """Actions drawn from the policy; the noise of z is kept for the update."""
+        return Exploration(actions="sampled", keep_noise=True)
+
+    def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """Keep a round; once there are enough steps, learn from all that is kept, and forget it."""
+        self._waiting += episodes
+        if sum(e.length for e in self._waiting) < self.settings.rollout_steps:
+            return {}
+        batch, self._waiting = EpisodeBatch.of(self._waiting), []
+        return self.update(batch)
+
+    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
+        """Some epochs of gradient steps on B episodes, just played; the scalars to log."""
+        teacher, critic, settings = self._teacher, self.critic, self.settings
+        rollout = look_back(teacher, critic, self.norm, batch, settings)
+        with torch.no_grad():
+            played = of_actions(policy_of(teacher, rollout)[0], rollout)  # (R, N)
+        advantage = normalised(rollout.advantage, rollout.choosing)  # (R, N)
+        self.norm.update(rollout.returns)
+        goal = self.norm.normalise(rollout.returns)  # (R, N)
+        log: dict[str, Tensor] = {}
+        for _ in range(settings.epochs):
+            loss, log = policy_loss(teacher, rollout, played, advantage, settings)
+            log["gradient_norm"] = self._step("actor", teacher, loss)
+            log["value_loss"] = value_loss(critic, rollout, goal, settings)
+            log["critic_gradient_norm"] = self._step("critic", critic, log["value_loss"])
+            self.updates += 1
+        return {name: value.detach() for name, value in log.items()} | {
+            "value_explained": 1 - rollout.advantage.var() / rollout.returns.var(),
+            "return_mean": rollout.returns.mean(),
+            "return_std": self.norm.moments()[1],
+        }
+
+    def _step(self, name: str, network: nn.Module, loss: Tensor) -> Tensor:
+        """One gradient step of one network; the norm of its gradients before clipping."""
+        optimiser = self._optimisers[name]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.gradient_clip)
+        optimiser.step()
+        return norm
+
+    def networks(self) -> dict[str, Any]:
+        """The weights of the critic, and the units of its values."""
+        parts = {"critic": self.critic, "norm": self.norm}
+        return {f"{part}.{key}": value for part, net in parts.items() for key, value in net.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Networks, optimisers and the counter."""
+        return {
+            "actor": self._teacher.state_dict(),
+            "critic": self.critic.state_dict(),
+            "norm": self.norm.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
+            "updates": self.updates,
+        }
+
+    def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Go back to a saved `state`, with the episodes that were waiting."""
+        self._teacher.load_state_dict(state["actor"])
+        self.critic.load_state_dict(state["critic"])
+        self.norm.load_state_dict(state["norm"])
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.updates = int(state["updates"])
+        self._waiting = list(episodes)
