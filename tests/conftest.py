@@ -30,6 +30,22 @@ def game_settings(**changes: Any) -> TrainTeacherSettings:
     return train_teacher_settings(values | changes)
 
 
+def mappo_game_settings(**changes: Any) -> TrainTeacherSettings:
+    """The same for MAPPO: rollouts of some 64 episodes, and larger steps than on battles."""
+    values = {
+        "alg": "mappo",
+        "env": "game",
+        "map": "personal-signal",
+        "steps": 3000,
+        "n_envs": 16,
+        "rollout_steps": 190,
+        "learning_rate": 3e-3,
+        "epochs": 8,
+        "test_every": 1000,
+    }
+    return train_teacher_settings(values | changes)
+
+
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished teacher with agent-specific information on personal-signal. Tests must not write into it."""

@@ -22,7 +22,7 @@ from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
-from tests.conftest import game_settings
+from tests.conftest import game_settings, mappo_game_settings
 
 SETTINGS: dict[str, Any] = {"steps": 2500, "checkpoint_seconds": 0.0, "replay_episodes": 300, "batch_episodes": 16}
 
@@ -111,6 +111,27 @@ def test_ctrl_c_saves_and_resume_goes_on(undisturbed: RunFolder, tmp_path: Path)
     assert read_state(run) == "interrupted"
     train_teacher(settings, run, resume=True)
     assert_equal_runs(undisturbed, run)
+
+
+@pytest.mark.parametrize("every", [170, 430])
+def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: Path) -> None:
+    """Stopped again and again, each time with some episodes waiting, their noise of z with them."""
+    settings = mappo_game_settings(steps=1500, rollout_steps=300, test_every=100, test_episodes=4)
+    whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "run")
+    train_teacher(settings, whole)
+    stops = 0
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress) and event.done >= every * (stops + 1):
+            signal.raise_signal(signal.SIGINT)
+
+    while read_state(run) != "finished" if run.status.exists() else True:
+        try:
+            train_teacher(settings, run, resume=True, listen=interrupt)
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops >= 3
+    assert_equal_runs(whole, run)
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(undisturbed: RunFolder) -> None:

@@ -6,7 +6,7 @@ import torch
 from ptde_core.base.batch import Episode, EpisodeBatch
 
 
-def episode(length: int, terminated: bool) -> Episode:
+def episode(length: int, terminated: bool, noise: float | None = None) -> Episode:
     return Episode(
         seed=1,
         obs=np.full((length + 1, 2, 1), length, np.float32),
@@ -16,6 +16,7 @@ def episode(length: int, terminated: bool) -> Episode:
         reward=np.full(length, 0.5, np.float32),
         terminated=terminated,
         won=False,
+        noise=None if noise is None else np.full((length, 2, 4), noise, np.float32),
     )
 
 
@@ -38,3 +39,10 @@ def test_the_last_action_of_the_first_view_is_none() -> None:
 
 def test_the_return_is_the_sum_of_rewards() -> None:
     assert episode(3, True).total_reward == 1.5
+
+
+def test_noise_is_kept_where_episodes_have_it() -> None:
+    assert EpisodeBatch.of([episode(2, True)]).to("cpu").noise is None
+    noise = EpisodeBatch.of([episode(2, True, noise=1.0), episode(3, False, noise=2.0)]).to("cpu").noise
+    assert noise is not None
+    assert noise[..., 0, 0].tolist() == [[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]

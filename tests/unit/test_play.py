@@ -11,7 +11,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, play
+from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, perturbed, play
 from ptde_core.policies.teacher import Teacher
 
 
@@ -51,6 +51,14 @@ def test_full_exploration_is_uniform_over_available_actions() -> None:
     assert np.allclose(counts[[0, 2, 3]] / 6000, 1 / 3, atol=0.03)  # five standard deviations
 
 
+def test_drawn_actions_follow_the_softmax_of_what_is_available() -> None:
+    logits = np.log(np.array([[1.0, 5.0, 3.0]]))  # the second is not available: 1/4 and 3/4 are left
+    available = np.array([[True, False, True]])
+    drawn = np.random.default_rng(1).standard_exponential((20_000, 1, 3))
+    actions = greedy(perturbed(logits, drawn), available)  # (20000, 1)
+    assert np.allclose(np.bincount(actions[:, 0], minlength=3) / 20_000, [0.25, 0.0, 0.75], atol=0.015)
+
+
 def test_local_inputs_while_playing_equal_those_while_learning() -> None:
     env = TwoStepGame(3)
     env.reset(episode_seeds(1, "t", 0, 3))
@@ -63,9 +71,11 @@ def test_local_inputs_while_playing_equal_those_while_learning() -> None:
     torch.testing.assert_close(inputs.view(), local_input(torch.from_numpy(env.obs), torch.from_numpy(actions), 2))
 
 
-@pytest.mark.parametrize("epsilon", [0.0, 0.5])
-def test_episodes_depend_on_their_seeds_not_on_how_many_are_played_side_by_side(epsilon: float) -> None:
-    seeds, how = episode_seeds(3, "t", 0, 7), Exploration(epsilon)
+@pytest.mark.parametrize(
+    "how", [Exploration(), Exploration(0.5), Exploration(actions="sampled", keep_noise=True)], ids=str
+)
+def test_episodes_depend_on_their_seeds_not_on_how_many_are_played_side_by_side(how: Exploration) -> None:
+    seeds = episode_seeds(3, "t", 0, 7)
     alone = list(play(PersonalSignalGame(1), teacher(), seeds, how))
     together = list(play(PersonalSignalGame(4), teacher(), seeds, how))
     assert [e.seed for e in together] == [int(s) for s in seeds]
@@ -100,3 +110,24 @@ def test_a_teacher_without_global_information_is_never_shown_the_state() -> None
     assert not policy.reads_state
     episodes = list(play(PersonalSignalGame(2), policy, episode_seeds(1, "t", 0, 2), Exploration()))
     assert len({tuple(e.actions.ravel()) for e in episodes}) == 1  # it sees nothing, so it always does the same
+
+
+def test_the_noise_kept_is_the_noise_that_z_was_sampled_with() -> None:
+    """Unrolled with it, the network takes the actions that were played; without it, not all of them."""
+    policy = teacher()
+    assert policy.information is not None
+    with torch.no_grad():
+        policy.information.gaussian.log_variance[-1].bias.fill_(3.0)
+    how = Exploration(keep_noise=True)
+    batch = EpisodeBatch.of(list(play(PersonalSignalGame(4), policy, episode_seeds(1, "t", 0, 8), how)))
+    assert batch.noise is not None
+    final = torch.zeros_like(batch.noise[:, :1])  # nothing was drawn for the final view
+    noise = torch.cat([batch.noise, final], dim=1)[batch.seen]  # (R, N, Z)
+
+    def actions(noise: torch.Tensor | None) -> np.ndarray:
+        values = policy.unroll(batch, noise).values.detach().numpy()
+        return greedy(values, batch.available.numpy())[:, :-1]
+
+    assert np.array_equal(actions(noise), batch.actions.numpy())
+    assert not np.array_equal(actions(None), batch.actions.numpy())
+    assert next(play(PersonalSignalGame(1), policy, episode_seeds(1, "t", 0, 1), Exploration())).noise is None

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ptde_core.nets.recurrence import gru_over_sequences, time_major
+from ptde_core.nets.recurrence import chunk_lengths, gru_over_sequences, time_major
 from ptde_core.nets.recurrent_agent import Trunk
 
 
@@ -15,16 +15,28 @@ def test_time_major_by_hand() -> None:
     assert rows == [3, 2, 1]
 
 
+def test_chunks_by_hand() -> None:
+    """Pieces of 3 steps: 7 = 3 + 3 + 1, 3 is one piece, 2 is less than one, 6 = 3 + 3 leaves nothing over."""
+    assert chunk_lengths(torch.tensor([7, 3, 2, 6]), 3).tolist() == [3, 3, 1, 3, 2, 3, 3]
+
+
+@pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize("lengths", [[1], [4, 4], [2, 5, 1, 3]])
-def test_equal_to_torchs_gru_forward_and_backward(lengths: list[int]) -> None:
+def test_equal_to_torchs_gru_forward_and_backward(lengths: list[int], started: bool) -> None:
     torch.manual_seed(0)
     memory = nn.GRU(3, 4).double()
     x = torch.randn(sum(lengths), 3, dtype=torch.float64, requires_grad=True)
+    start = torch.randn(len(lengths), 4, dtype=torch.float64, requires_grad=True)
+    if not started:
+        start = torch.zeros_like(start, requires_grad=True)
     order, rows = time_major(torch.tensor(lengths))
-    ours = gru_over_sequences(memory, x[order], rows)
-    theirs = torch.cat([memory(part[:, None])[0].squeeze(dim=1) for part in x.split(lengths)])[order]
+    by_length = torch.argsort(torch.tensor(lengths), descending=True, stable=True)
+    ours = gru_over_sequences(memory, x[order], rows, start[by_length] if started else None)
+    parts = zip(x.split(lengths), start, strict=True)
+    theirs = torch.cat([memory(part[:, None], h[None, None])[0].squeeze(dim=1) for part, h in parts])[order]
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
-    wanted, upstream = [x, *memory.parameters()], torch.randn_like(ours)
+    wanted = [x, *memory.parameters(), *([start] if started else [])]
+    upstream = torch.randn_like(ours)
     for one, other in zip(
         torch.autograd.grad(ours, wanted, upstream), torch.autograd.grad(theirs, wanted, upstream), strict=True
     ):
@@ -44,3 +56,13 @@ def test_stepping_and_unrolling_are_one_network() -> None:
             hidden = trunk(local[row : row + 1], hidden)
             torch.testing.assert_close(hidden[0], unrolled[row])
         start += length
+
+
+def test_in_chunks_with_the_memory_handed_on_is_in_one_piece() -> None:
+    torch.manual_seed(0)
+    trunk = Trunk(input_size=5, hidden_size=6)
+    local = torch.randn(9, 2, 5)  # (R, N, L) of sequences of 5 and 4 steps
+    whole = trunk.unroll(local, torch.tensor([5, 4]))
+    zeros = torch.zeros_like(whole[0])
+    start = torch.stack([zeros, whole[2], zeros, whole[7]])  # (C, N, H)
+    torch.testing.assert_close(trunk.unroll(local, torch.tensor([3, 2, 3, 1]), start), whole)

@@ -17,7 +17,7 @@ from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
 
 
-def episode(seed: int, length: int = 3) -> Episode:
+def episode(seed: int, length: int = 3, *, noise: bool = False) -> Episode:
     chance = np.random.default_rng(seed)
     return Episode(
         seed=seed,
@@ -28,6 +28,7 @@ def episode(seed: int, length: int = 3) -> Episode:
         reward=chance.normal(size=length).astype(np.float32),
         terminated=bool(seed % 2),
         won=bool(seed % 3),
+        noise=chance.normal(size=(length, 2, 6)).astype(np.float32) if noise else None,
     )
 
 
@@ -89,15 +90,16 @@ def test_replay_drops_the_oldest_and_samples_without_repeats() -> None:
     assert sorted(e.seed for e in sample) == [2, 3, 4, 5]
 
 
-def test_journal_gives_back_the_newest_episodes_exactly_and_drops_old_segments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noise", [False, True])
+def test_journal_gives_back_the_newest_episodes_exactly_and_drops_old_segments(noise: bool, tmp_path: Path) -> None:
     journal = ReplayJournal(tmp_path)
     for first in (0, 3, 6):
-        journal.append([episode(k, length=1 + k) for k in range(first, first + 3)], keep=4)
+        journal.append([episode(k, length=1 + k, noise=noise) for k in range(first, first + 3)], keep=4)
     journal.drop_old()
     assert len(list(tmp_path.iterdir())) == len(journal.segments) == 2
     back = ReplayJournal(tmp_path)
     for one, other in zip(
-        back.load(journal.segments)[-4:], [episode(k, length=1 + k) for k in range(5, 9)], strict=True
+        back.load(journal.segments)[-4:], [episode(k, length=1 + k, noise=noise) for k in range(5, 9)], strict=True
     ):
         assert_same(one, other)
 

@@ -1,0 +1,302 @@
+"""MAPPO: GAE, losses and value normalisation by hand and against slow forms; a ratio of exactly 1; padding; masks."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.mappo import (
+    MappoLearner,
+    Rollout,
+    entropy,
+    log_policy,
+    look_back,
+    normalised,
+    of_actions,
+    policy_loss,
+    policy_of,
+    starts,
+    value_loss,
+)
+from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.learning.losses import clipped_surrogate, clipped_value_error
+from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.nets.actor_critic import critic_input
+from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.value_norm import ValueNorm
+from ptde_core.policies.play import play
+from ptde_core.stages.settings import train_teacher_settings
+
+SPEC = PersonalSignalGame.spec
+INFOS = ("none", "unified", "agent-specific")
+SIZE_OF_Z = 64
+
+
+def learner_of(info: str = "agent-specific", **changes: Any) -> MappoLearner:
+    values = {"alg": "mappo", "map": "personal-signal", "global_info": info, "chunk_steps": 2}
+    settings = train_teacher_settings(values, changes)
+    learner = build_learner(settings.alg, SPEC, settings, seed=1)
+    assert isinstance(learner, MappoLearner)
+    with torch.no_grad():  # far from uniform, so that differences show
+        learner.teacher.head.values.weight.mul_(100.0)
+    return learner
+
+
+def episode(length: int, seed: int, *, noise: bool, terminated: bool = True) -> Episode:
+    """Random views and rewards; each agent can do all, or after the first half (it is dead) only action 0."""
+    chance = np.random.default_rng(seed)
+    n, a = SPEC.n_agents, SPEC.n_actions
+    available = np.ones((length + 1, n, a), np.bool_)
+    available[length // 2 + 1 :, 0, 1:] = False
+    actions = (chance.random((length, n, a)) * available[:-1]).argmax(axis=-1)
+    return Episode(
+        seed=seed,
+        obs=chance.normal(size=(length + 1, n, SPEC.obs_size)).astype(np.float32),
+        state=chance.normal(size=(length + 1, SPEC.state_size)).astype(np.float32),
+        available=available,
+        actions=actions.astype(np.int16),
+        reward=chance.normal(size=length).astype(np.float32),
+        terminated=terminated,
+        won=False,
+        noise=chance.normal(size=(length, n, SIZE_OF_Z)).astype(np.float32) if noise else None,
+    )
+
+
+def batch_for(learner: MappoLearner, longest: int = 5) -> EpisodeBatch:
+    """Episodes of 5, 2 and 3 steps, the last one cut off by time; padded to `longest` steps."""
+    noise = learner.teacher.noise_size > 0
+    shapes = ((5, True), (2, True), (3, False))
+    episodes = [episode(n, seed, noise=noise, terminated=end) for seed, (n, end) in enumerate(shapes)]
+    if longest == 5:
+        return EpisodeBatch.of(episodes)
+    padded = EpisodeBatch.of([*episodes, episode(longest, 9, noise=noise)])
+    return replace(padded, **{key: value[:3] for key, value in vars(padded).items() if value is not None})
+
+
+def rollout_of(learner: MappoLearner, batch: EpisodeBatch) -> tuple[Rollout, Tensor]:
+    """What the update looks at, and the log-probabilities of the actions played."""
+    rollout = look_back(learner.teacher, learner.critic, learner.norm, batch, learner.settings)
+    with torch.no_grad():
+        return rollout, of_actions(policy_of(learner.teacher, rollout)[0], rollout)
+
+
+def test_gae_by_hand() -> None:
+    """Three steps, gamma 0.5, lambda 0.5, one agent's values 1, 2, 3 and then 10 if time was up.
+
+    Errors: 1 + 0.5 * 2 - 1 = 1; 2 + 0.5 * 3 - 2 = 1.5; 4 + 0.5 * 10 - 3 = 6 (an end: 4 - 3 = 1).
+    Advantages, from the last: 6, 1.5 + 0.25 * 6 = 3, 1 + 0.25 * 3 = 1.75 (1, 1.75, 1.4375). The other agent's values
+    are all 0: its errors are the rewards 1, 2, 4, its advantages 1 + 0.25 * 3 = 1.75, 2 + 0.25 * 4 = 3 and 4.
+    """
+    value = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]]).expand(2, -1, -1)  # (B, T, N)
+    following = torch.tensor([[[2.0, 0.0], [3.0, 0.0], [10.0, 0.0]]]).expand(2, -1, -1)
+    last = torch.tensor([[False, False, True]] * 2)
+    ended = last & torch.tensor([[False], [True]])
+    reward = torch.tensor([[1.0, 2.0, 4.0]] * 2)
+    facts = (reward[..., None], ended[..., None], last[..., None])
+    advantage = td_lambda_targets(*facts, following, 0.5, 0.5) - value
+    assert advantage[..., 0].tolist() == [[1.75, 3.0, 6.0], [1.4375, 1.75, 1.0]]
+    assert advantage[..., 1].tolist() == [[1.75, 3.0, 4.0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss"),
+    [(1.0, 2.0, -2.0), (1.5, 2.0, -2.4), (0.5, 2.0, -1.0), (0.5, -2.0, 1.6), (1.5, -2.0, 3.0)],
+)
+def test_clipped_surrogate_by_hand(ratio: float, advantage: float, loss: float) -> None:
+    """Clip 0.2: what is gained is bounded (-2.4 = -1.2 * 2), what is lost is not (3 = 1.5 * 2)."""
+    found = clipped_surrogate(torch.tensor(ratio).log(), torch.tensor(advantage), 0.2)
+    assert float(found) == pytest.approx(loss)
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "error"),
+    [
+        (1.1, 2.0, 0.405),  # within the clip of old = 1: 0.9^2 / 2
+        (1.5, 2.0, 0.32),  # held at 1.2: 0.8^2 / 2, more than 0.5^2 / 2
+        (3.0, 1.5, 1.125),  # farther off than where it is held: 1.5^2 / 2
+        (1.0, 21.0, 150.0),  # linear from 10: 10 * (20 - 5)
+    ],
+)
+def test_clipped_value_error_by_hand(value: float, goal: float, error: float) -> None:
+    found = clipped_value_error(torch.tensor(value), torch.tensor(1.0), torch.tensor(goal), 0.2, 10.0)
+    assert float(found) == pytest.approx(error)
+
+
+def test_value_norm_by_hand() -> None:
+    """First 1 and 3 (mean 2, squares 5), then 4 and 6 (5, 26): means 3.5 and 15.5, so a deviation of sqrt(3.25)."""
+    norm = ValueNorm()
+    assert norm.normalise(torch.tensor(7.0)) == 7.0
+    norm.update(torch.tensor([1.0, 3.0]))
+    torch.testing.assert_close(norm.normalise(torch.tensor([1.0, 3.0])), torch.tensor([-1.0, 1.0]))
+    norm.update(torch.tensor([[4.0], [6.0]]))
+    assert [float(m) for m in norm.moments()] == pytest.approx([3.5, 3.25**0.5], abs=1e-4)
+    back = norm.restore(norm.normalise(torch.tensor([-8.0, 11.0])))
+    torch.testing.assert_close(back, torch.tensor([-8.0, 11.0]))
+
+
+def test_entropy_counts_available_actions_only_and_has_a_gradient() -> None:
+    logits = torch.zeros(2, 3, requires_grad=True)
+    found = entropy(log_policy(logits, torch.tensor([[True, True, False], [False, False, True]])))
+    assert found.tolist() == pytest.approx([np.log(2), 0.0])
+    found.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_chunks_begin_with_the_memory_of_the_row_before() -> None:
+    hidden = torch.arange(1.0, 8.0)[:, None, None]  # (R, 1, 1): episodes of 5 and 2 rows
+    found = starts(hidden, torch.tensor([5, 2]), torch.tensor([2, 2, 1, 2]))
+    assert found.flatten().tolist() == [0.0, 2.0, 4.0, 0.0]
+
+
+def test_the_critic_sees_of_the_absent_their_identity_alone() -> None:
+    local = torch.tensor([[[5.0, 6.0, 1.0, 0.0], [7.0, 8.0, 0.0, 1.0]]])  # (1, N, L)
+    seen = critic_input(local, torch.tensor([[3.0, 4.0]]), torch.tensor([[True, False]]))
+    assert seen.tolist() == [[[3.0, 4.0, 5.0, 6.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]]
+
+
+@pytest.mark.parametrize("info", INFOS)
+def test_the_ratio_is_exactly_one_before_the_first_step(info: str) -> None:
+    learner = learner_of(info)
+    rollout, played = rollout_of(learner, batch_for(learner))
+    ratio = (of_actions(policy_of(learner.teacher, rollout)[0], rollout) - played).exp()
+    assert torch.equal(ratio, torch.ones_like(ratio))
+    if info != "none":  # and it is not, where z is another
+        assert rollout.noise is not None
+        other = replace(rollout, noise=rollout.noise + 1.0)
+        assert not torch.allclose(of_actions(policy_of(learner.teacher, other)[0], other), played, atol=1e-3)
+
+
+@pytest.mark.parametrize("info", INFOS)
+def test_the_policy_that_acts_is_the_one_that_learns(info: str) -> None:
+    """Step by step, from the environment's arrays, with the noise drawn then; and in chunks, with the noise kept."""
+    learner = learner_of(info)
+    seeds = episode_seeds(1, "t", 0, 6)
+    batch = EpisodeBatch.of(list(play(PersonalSignalGame(4), learner.teacher, seeds, learner.exploration(0))))
+    _, learned = rollout_of(learner, batch)
+    acted, hidden = [], None
+    with torch.no_grad():
+        for t in range(batch.actions.shape[1]):
+            local = local_input(batch.obs[:, t], batch.last_actions[:, t], SPEC.n_actions)
+            noise = None if batch.noise is None else batch.noise[:, t]
+            state = batch.state[:, t] if learner.teacher.reads_state else None
+            logits, hidden = learner.teacher.step(local, hidden, state, noise)
+            log_probs = log_policy(logits, batch.available[:, t])
+            acted.append(log_probs.gather(-1, batch.actions[:, t, :, None])[..., 0])
+    torch.testing.assert_close(torch.stack(acted, dim=1)[batch.real], learned, rtol=0, atol=1e-5)
+
+
+def test_losses_equal_a_slow_reference() -> None:
+    """Agent by agent and step by step, through whole episodes; with chunks as long as these, also the gradients."""
+    learner = learner_of(chunk_steps=5)
+    teacher, critic, settings = learner.teacher, learner.critic, learner.settings
+    batch = batch_for(learner)
+    rollout, played = rollout_of(learner, batch)
+    chance = torch.Generator().manual_seed(0)
+    played = played + 0.3 * torch.randn(played.shape, generator=chance)  # as if some epochs had passed
+    advantage, goal = (torch.randn(played.shape, generator=chance) for _ in range(2))
+    rollout = replace(rollout, value=rollout.value + 0.3 * torch.randn(played.shape, generator=chance))
+
+    surrogates, spreads, errors, row = [], [], [], 0
+    assert batch.noise is not None
+    for b, length in enumerate(batch.length.tolist()):
+        hidden = critic_hidden = None
+        for t in range(length):
+            state, local = batch.state[b, t], local_input(batch.obs[b, t], batch.last_actions[b, t], SPEC.n_actions)
+            logits, hidden = teacher.step(local[None], hidden, state[None], batch.noise[b, t][None])
+            there = batch.available[b, t].sum(dim=-1) > 1  # (N,)
+            seen = critic_input(local[None], state[None], there[None])
+            critic_hidden = critic.trunk(seen, critic_hidden)
+            value = critic.value(critic.norm(critic_hidden))[0, :, 0]  # (N,)
+            for i in range(SPEC.n_agents):
+                old = rollout.value[row, i]
+                held = old + (value[i] - old).clamp(-settings.clip, settings.clip)
+                errors.append(max((value[i] - goal[row, i]) ** 2, (held - goal[row, i]) ** 2) / 2)
+                if there[i]:
+                    policy = torch.distributions.Categorical(logits=logits[0, i])
+                    ratio = (policy.log_prob(batch.actions[b, t, i]) - played[row, i]).exp()
+                    clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
+                    surrogates.append(-min(ratio * advantage[row, i], clipped * advantage[row, i]))
+                    spreads.append(policy.entropy())
+            row += 1
+    slow_policy = torch.stack(surrogates).mean() - settings.entropy_weight * torch.stack(spreads).mean()
+    slow_value = torch.stack(errors).mean()
+
+    fast_policy, _ = policy_loss(teacher, rollout, played, advantage, settings)
+    fast_value = value_loss(critic, rollout, goal, settings)
+    for fast, slow, network in ((fast_policy, slow_policy, teacher), (fast_value, slow_value, critic)):
+        torch.testing.assert_close(fast, slow)
+        wanted = list(network.parameters())
+        for one, other in zip(torch.autograd.grad(fast, wanted), torch.autograd.grad(slow, wanted), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("info", INFOS)
+def test_padding_changes_neither_losses_nor_gradients(info: str) -> None:
+    learner = learner_of(info)
+    settings = learner.settings
+
+    def losses_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
+        rollout, played = rollout_of(learner, batch)
+        advantage = normalised(rollout.advantage, rollout.choosing)
+        policy, _ = policy_loss(learner.teacher, rollout, played - 0.1, advantage, settings)
+        value = value_loss(learner.critic, rollout, rollout.returns, settings)
+        return [
+            *(policy, *torch.autograd.grad(policy, list(learner.teacher.parameters()))),
+            *(value, *torch.autograd.grad(value, list(learner.critic.parameters()))),
+        ]
+
+    short, long = batch_for(learner), batch_for(learner, longest=9)
+    assert long.reward.shape[1] == 9
+    for one, other in zip(losses_and_gradients(short), losses_and_gradients(long), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_an_agent_without_a_choice_moves_no_policy() -> None:
+    learner = learner_of("none")
+    rollout, played = rollout_of(learner, batch_for(learner))
+    assert not rollout.choosing.all()
+
+    def loss(advantage: Tensor) -> float:
+        return float(policy_loss(learner.teacher, rollout, played, advantage, learner.settings)[0].detach())
+
+    advantage = torch.randn(played.shape)
+    elsewhere = advantage.where(rollout.choosing, torch.randn(played.shape))
+    assert loss(advantage) == loss(elsewhere)
+    assert loss(advantage) != loss(advantage + 1.0)
+    torch.testing.assert_close(
+        normalised(advantage, rollout.choosing)[rollout.choosing],
+        normalised(elsewhere, rollout.choosing)[rollout.choosing],
+    )
+
+
+def test_time_that_is_up_is_bootstrapped_and_an_end_is_not() -> None:
+    learner = learner_of("none")
+    batch = batch_for(learner)
+    other = batch.obs.clone()
+    other[torch.arange(3), batch.length] += 1.0  # the final views
+    one, changed = (rollout_of(learner, b)[0].returns for b in (batch, replace(batch, obs=other)))
+    assert torch.equal(one[:7], changed[:7]), "the episodes of 5 and 2 steps ended"
+    assert not torch.allclose(one[7:], changed[7:]), "the one of 3 steps was cut off"
+
+
+def test_rounds_are_collected_until_there_are_enough_steps_and_learned_from_once() -> None:
+    learner = learner_of("none", rollout_steps=6, epochs=3)
+    before = {key: value.clone() for key, value in learner.teacher.state_dict().items()}
+    assert learner.learn([episode(5, 1, noise=False)]) == {}
+    assert (learner.held, learner.updates) == (1, 0)
+    assert learner.learn([episode(2, 2, noise=False)])
+    assert (learner.held, learner.updates) == (0, 3)
+    assert any(not torch.equal(before[key], value) for key, value in learner.teacher.state_dict().items())
+
+
+def test_names_are_those_of_the_papers_tables() -> None:
+    assert [teacher_name("mappo", info) for info in INFOS] == ["MAPPO", "MAPPO_UGI", "MAPPO_SGI"]
+    assert student_name("mappo", "agent-specific") == "MAPPO_ASGKD"
