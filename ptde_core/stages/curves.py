@@ -73,6 +73,9 @@ PANELS = (
             Line("target_mean", "target", "#CC79A7", "--", ""),
         ),
     ),
+    Panel("Return explained by the critic", (Line("value_explained", "critic", "#000000", "-", ""),)),
+    Panel("Entropy of the policy", (Line("policy_entropy", "mean over agents", "#000000", "-", ""),)),
+    Panel("Change of the policy by an update", (Line("policy_kl", "KL divergence", "#000000", "-", ""),)),
     Panel(
         "Noise",
         (
