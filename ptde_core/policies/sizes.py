@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-TRAINING_ONLY = "training only"  # mixer, critic: they stay behind when the policy plays
+from ptde_core.storage.evaluation_file import TRAINING_ONLY
+
 NAMES = {"network": "student"}  # a network's attribute in its policy -> what people call it, where that is not the same
 WIDEST = 1 << 16
 

@@ -1,13 +1,14 @@
 """Measure policies by greedy play over one fixed list of episodes; every episode goes to evaluation.json."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.algorithms.naming import student_name, teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
@@ -15,9 +16,18 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
-from ptde_core.stages.settings import EvaluateSettings
-from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.evaluation_file import EvaluationEntry, Played, ZSource, add_entries
+from ptde_core.policies.sizes import parameter_counts
+from ptde_core.stages.settings import DistillSettings, EvaluateSettings
+from ptde_core.storage.checkpoint import identity, load_checkpoint
+from ptde_core.storage.evaluation_file import (
+    Distilled,
+    EvaluationEntry,
+    Played,
+    ZSource,
+    add_entries,
+    is_current,
+    read_evaluation,
+)
 from ptde_core.storage.run_folder import RunFolder
 
 STAGE = "evaluate"
@@ -49,7 +59,7 @@ def evaluate(
     listen(StageStarted(STAGE, f"{settings.episodes} greedy episodes for each of {len(candidates)}", total, "episodes"))
     began, done = time.monotonic(), 0
     seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
-    entries: dict[Path, list[EvaluationEntry]] = {}
+    entries: dict[RunFolder, list[EvaluationEntry]] = {}
     for candidate in candidates:
         trained = restore(candidate.content)
         if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
@@ -63,20 +73,55 @@ def evaluate(
             listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
         env.close()
         entry = _entry(candidate, trained, played, settings)
-        entries.setdefault(candidate.path.parent, []).append(entry)
-    for folder, found in entries.items():
-        add_entries(RunFolder(folder).evaluation, found)
-        listen(FileSaved(RunFolder(folder).evaluation, "every episode's outcome"))
+        entries.setdefault(RunFolder.of(candidate.path), []).append(entry)
+    for run, found in entries.items():
+        add_entries(run.evaluation, found)
+        listen(FileSaved(run.evaluation, "every episode's outcome"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return [entry for found in entries.values() for entry in found]
 
 
+def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
+    """The entries of those checkpoints of one run, in their order, that have been evaluated just so already."""
+    run = RunFolder.of(checkpoints[0])
+    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    found = []
+    for path in checkpoints:
+        name, policy_id = _place(path), identity(load_checkpoint(path, "teacher", "student")["networks"])
+        found += [
+            entry
+            for entry in held
+            if (entry.checkpoint, entry.policy_id, entry.evaluation_seed) == (name, policy_id, settings.seed)
+            and len(entry.episodes.seed) == settings.episodes
+        ]
+    return found
+
+
+def name_of(content: Mapping[str, Any], trained: Trained) -> str:
+    """Table name of the policy in a checkpoint, with marks where it is not the paper's."""
+    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
+    marks = teacher_marks(trained.settings, trained.policy.trunk.hidden_size)
+    if content["kind"] == "teacher":
+        return teacher_name(alg, info, marks)
+    return student_name(alg, info, [*marks, *_distill_settings(content).departures])
+
+
+def _distill_settings(content: Mapping[str, Any]) -> DistillSettings:
+    """Those of a student's checkpoint; one that it does not have is younger than it, and was not used."""
+    return DistillSettings.model_validate(content["distill"])
+
+
+def _place(path: Path) -> str:
+    """A checkpoint's path inside its run."""
+    return path.relative_to(RunFolder.of(path).path).as_posix()
+
+
 def _with_teachers(paths: list[Path]) -> list[Path]:
-    """The given checkpoints, each student preceded by its teacher where that lies beside it; none twice."""
+    """The given checkpoints, each student preceded by its teacher where that lies in its run; none twice."""
     ordered: dict[Path, None] = {}
     for path in paths:
         content = load_checkpoint(path, "teacher", "student")
-        beside = path.with_name(str(content.get("teacher_file", path.name)))
+        beside = RunFolder.of(path).path / str(content.get("teacher_file", path.name))
         if beside.is_file() and load_checkpoint(beside, "teacher", "student")["teacher_id"] == content["teacher_id"]:
             ordered[beside] = None
         ordered[path] = None
@@ -102,16 +147,18 @@ def _outcome(episode: Episode) -> Episode:
 def _entry(
     candidate: _Candidate, trained: Trained, played: list[Episode], settings: EvaluateSettings
 ) -> EvaluationEntry:
-    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
-    student = candidate.content["kind"] == "student"
+    content = candidate.content
     return EvaluationEntry(
-        name=student_name(alg, info) if student else teacher_name(alg, info),
-        policy="student" if student else "teacher",
+        name=name_of(content, trained),
+        policy=content["kind"],
         z=candidate.z,
-        alg=alg,
-        global_info=info,
-        checkpoint=candidate.path.name,
+        alg=str(trained.settings["alg"]),
+        global_info=str(trained.settings["global_info"]),
+        checkpoint=_place(candidate.path),
         teacher_id=trained.teacher_id,
+        policy_id=identity(content["networks"]),
+        parameters=parameter_counts(content),
+        distilled=_distilled(content),
         backend=trained.spec.backend,
         backend_version=trained.spec.version,
         map=trained.spec.map,
@@ -126,4 +173,18 @@ def _entry(
             total_reward=[e.total_reward for e in played],
             length=[e.length for e in played],
         ),
+    )
+
+
+def _distilled(content: Mapping[str, Any]) -> Distilled | None:
+    if content["kind"] != "student":
+        return None
+    settings = _distill_settings(content)
+    # Before there was early stopping every fit took all its steps, and its time was not kept.
+    fitted = content.get("fitted", {"steps": settings.steps, "seconds": None})
+    return Distilled(
+        settings=settings.model_dump(),
+        quality=content["quality"],
+        steps=fitted["steps"],
+        seconds=fitted["seconds"],
     )

@@ -37,12 +37,12 @@ Execution = Literal["centralized", "decentralized"]
 PRR_TEACHER_Z: ZSource = "sampled"  # the paper's way to run the teacher; the PRR's denominator
 # Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
 # wherever its file lies), and how often the state to resume from is saved.
-MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds"})
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "distill.seed"})
 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """One policy of one training seed, evaluated."""
+    """One policy of one training seed, evaluated; `distilled` says how, of a student (`evaluation_file.Distilled`)."""
 
     run: str
     train_seed: int
@@ -53,6 +53,7 @@ class SeedScore:
     evaluation_seed: int
     machine: str
     code: str
+    distilled: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Score:
     Args:
         name: as the paper's tables print it ("QMIX_SGI").
         variant: what tells this row from others of that name ("steps=20000"); "" where nothing has to.
+        parameters: of each of its networks, and those that only training needs (`policies/sizes.py`).
         tally: all seeds' episodes pooled; `interval` is its 95 % interval.
         over_seeds, iqm_interval: None below two seeds.
         retention: of a student; None for a teacher.
@@ -101,6 +103,7 @@ class Score:
     execution: Execution
     variant: str
     seeds: tuple[SeedScore, ...]
+    parameters: Mapping[str, int]
     tally: Tally
     interval: Interval
     over_seeds: MeanStd | None
@@ -145,6 +148,12 @@ class _Found:
     settings: Mapping[str, Any]
     time: str  # when the run reached its state; ISO 8601
     entry: EvaluationEntry
+
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """Settings of the training and, of a student, of its distillation ("distill.steps")."""
+        own = self.entry.distilled.settings if self.entry.distilled else {}
+        return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
 
 
 def report(roots: list[Path], seed: int = 0) -> Report:
@@ -268,15 +277,18 @@ def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _rows(found: list[_Found]) -> list[tuple[str, list[_Found]]]:
-    """Split into rows of equal map, name, z, checkpoint and settings; each with what tells it from its namesakes."""
+    """Split into rows of equal map, name, z, checkpoint and settings (of distillation too).
+
+    Each comes with what tells it from its namesakes.
+    """
     rows = []
     for _, namesakes in _grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z)):
         checkpoints = {one.entry.checkpoint for one in namesakes}
-        differing = _differing([one.settings for one in namesakes])
+        differing = _differing([one.made for one in namesakes])
 
         def variant(one: _Found, several: bool = len(checkpoints) > 1, keys: list[str] = differing) -> str:
             parts = [one.entry.checkpoint] if several else []
-            return ", ".join([*parts, *(f"{key}={one.settings.get(key, 'not set')}" for key in keys)])
+            return ", ".join([*parts, *(f"{key}={one.made.get(key, 'not set')}" for key in keys)])
 
         rows.extend(_grouped(namesakes, variant))
     return rows
@@ -309,6 +321,7 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
         execution=execution_of(first),
         variant=variant,
         seeds=seeds,
+        parameters=first.parameters,
         tally=tally,
         interval=win_rate_interval(tally),
         over_seeds=mean_std(rates),
@@ -335,6 +348,7 @@ def _seed_score(one: _Found) -> SeedScore:
         evaluation_seed=entry.evaluation_seed,
         machine=entry.machine,
         code=entry.code,
+        distilled=entry.distilled.model_dump() if entry.distilled else None,
     )
 
 

@@ -18,7 +18,7 @@ from ptde_core.scores.published import benchmark_for
 from ptde_core.scores.tally import Tally
 from ptde_core.stages.report import PRR_TEACHER_Z, Report, Retention, Score, Section, retention_of
 from ptde_core.stages.tables import NOTHING, PAPER_MARK, Row, Table, latex, markdown
-from ptde_core.storage.evaluation_file import EvaluationEntry, ZSource
+from ptde_core.storage.evaluation_file import TRAINING_ONLY, EvaluationEntry, ZSource
 
 SCHEMA = 1
 
@@ -39,8 +39,9 @@ def render(report: Report, report_format: str) -> str:
 
 
 def report_tables(report: Report) -> list[Table]:
-    """All tables: two per backend (win rates in the paper's layout; what they are made of), then what is left out."""
-    tables = [table for section in report.sections for table in (win_rate_table(section), parts_table(section))]
+    """All tables: win rates in the paper's layout, what they are made of, sizes, per backend; then what is left out."""
+    kinds = (win_rate_table, parts_table, sizes_table)
+    tables = [table(section) for section in report.sections for table in kinds]
     if report.left_out:
         rows = tuple((one.run, one.state, one.why) for one in report.left_out)
         tables.append(Table("Not counted", ("Run", "State", "Why"), (rows,), text_columns=3))
@@ -68,7 +69,7 @@ def win_rate_table(section: Section) -> Table:
     for (name, _, variant), scores in _by_row(score for score in section.scores if score.retention):
         found = {score.map: score.retention for score in scores if score.retention}
         teacher = next((one.teacher_name for one in found.values() if one.teacher_name), "teacher")
-        ours = {map_name: _retention_cell(one) for map_name, one in found.items()}
+        ours = {map_name: retention_text(one) for map_name, one in found.items()}
         over = f"student / {Z_TEXT[PRR_TEACHER_Z]}"
         prr_rows.append(("", _label(f"{name} / {teacher}", variant), over, *(ours.get(m, NOTHING) for m in maps)))
         printed = {score.map: _percent(score.paper_retention) for score in scores if score.paper_retention is not None}
@@ -94,14 +95,14 @@ def parts_table(section: Section) -> Table:
         for score in (one for one in section.scores if one.map == map_name):
             seeds = [one.train_seed for one in score.seeds]
             episodes = [one.tally.episodes for one in score.seeds]
-            iqm = "" if score.iqm_interval is None else f"{score.iqm:.3f} {_interval(score.iqm_interval)}"
+            iqm = "" if score.iqm_interval is None else f"{score.iqm:.3f} {interval_text(score.iqm_interval)}"
             row = (
                 _label(score.name, score.variant),
                 Z_TEXT[score.z],
                 ", ".join(map(str, seeds)),
                 str(score.tally),
                 f"{score.tally.rate:.3f}",
-                _interval(score.interval),
+                interval_text(score.interval),
                 _mean_std(score.over_seeds) if score.over_seeds else "",
                 iqm,
                 f"{np.average([one.mean_return for one in score.seeds], weights=episodes):.2f}",
@@ -122,6 +123,39 @@ def parts_table(section: Section) -> Table:
         notes=tuple(_parts_notes(section)),
     )
     return table.without_empty_columns()
+
+
+def sizes_table(section: Section) -> Table:
+    """Parameters of the networks: a row per map and policy; a teacher is one, wherever its z comes from."""
+    scores = [score for score in section.scores if score.z != "mean"]
+    networks = _in_order(network for score in scores for network in score.parameters)
+    groups = []
+    for map_name in _maps_in_order(section):
+        rows: list[Row] = []
+        for score in (one for one in scores if one.map == map_name):
+            counts = (score.parameters.get(network) for network in networks)
+            label = _label(score.name, score.variant)
+            numbers = (*counts, _acting(score), score.parameters.get(TRAINING_ONLY))
+            rows.append((map_name if not rows else "", label, *(f"{n:,}" if n else NOTHING for n in numbers)))
+        groups.append(tuple(rows))
+    return Table(
+        title=f"Parameters of the networks: {backend_title(section.backend, section.version)}",
+        columns=("Map", "Algorithm", *networks, "all that act", TRAINING_ONLY),
+        groups=tuple(groups),
+        text_columns=2,
+        notes=(f"{TRAINING_ONLY}: mixer, critic and the like; they stay behind when the policy plays.",),
+    ).without_empty_columns()
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """The networks that act, in the order of what flows through them; others after these."""
+    order = ("trunk", "information", "student", "head")
+    known = dict.fromkeys(name for name in names if name != TRAINING_ONLY)
+    return sorted(known, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _acting(score: Score) -> int:
+    return sum(count for network, count in score.parameters.items() if network != TRAINING_ONLY)
 
 
 def evaluation_tables(entries: Sequence[EvaluationEntry], seed: int = 0) -> list[Table]:
@@ -149,14 +183,14 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         prr = NOTHING
         kept = _kept(entry, entries, seed)
         if kept:
-            notes.extend(_retention_notes(kept, ""))
-            prr = _retention_cell(kept)
+            notes.extend(retention_notes(kept, ""))
+            prr = retention_text(kept)
         rows.append(
             (
                 f"{entry.name}, seed {entry.train_seed}" if several_seeds else entry.name,
                 Z_TEXT[entry.z],
                 str(tally),
-                f"{tally.rate:.3f} {_interval(win_rate_interval(tally))}",
+                f"{tally.rate:.3f} {interval_text(win_rate_interval(tally))}",
                 f"{np.mean(entry.episodes.total_reward):.2f}",
                 f"{np.mean(entry.episodes.length):.1f}",
                 prr,
@@ -253,7 +287,7 @@ CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "train_seeds", "env_steps",
     "evaluation_seeds", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high", "mean", "std",
     "iqm", "iqm_low", "iqm_high", "prr", "prr_low", "prr_high", "prr_teacher",
-    "paper_benchmark", "paper_mean", "paper_std", "paper_prr", "code", "machine",
+    "paper_benchmark", "paper_mean", "paper_std", "paper_prr", "parameters", "parameters_by_network", "code", "machine",
 )  # fmt: skip
 
 
@@ -290,6 +324,8 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "paper_mean": _fraction(paper.mean if paper else None),
         "paper_std": _fraction(paper.std if paper else None),
         "paper_prr": _fraction(score.paper_retention),
+        "parameters": _acting(score),
+        "parameters_by_network": " ".join(f"{name.replace(' ', '_')}={n}" for name, n in score.parameters.items()),
         "code": "; ".join(sorted({one.code for one in score.seeds})),
         "machine": "; ".join(sorted({one.machine for one in score.seeds})),
     }
@@ -327,10 +363,11 @@ def _rate_cell(score: Score) -> str:
     """Mean ± std over seeds; with one seed, the rate and its interval."""
     if score.over_seeds:
         return _mean_std(score.over_seeds)
-    return f"{score.tally.rate:.3f} {_interval(score.interval)}"
+    return f"{score.tally.rate:.3f} {interval_text(score.interval)}"
 
 
-def _retention_cell(kept: Retention) -> str:
+def retention_text(kept: Retention) -> str:
+    """A PRR with its interval, for people: "96.2 % [93.7, 98.1]"."""
     if kept.ratio is None or kept.interval is None:
         return NOTHING
     return f"{_percent(kept.ratio)} {_percent_interval(kept.interval)}"
@@ -340,7 +377,8 @@ def _mean_std(value: MeanStd) -> str:
     return f"{value.mean:.3f} ± {value.std:.3f}"
 
 
-def _interval(interval: Interval) -> str:
+def interval_text(interval: Interval) -> str:
+    """Both ends of a win rate's interval: "[0.951, 0.987]"."""
     return f"[{interval.low:.3f}, {interval.high:.3f}]"
 
 
@@ -378,7 +416,7 @@ def _z_notes(sources: set[ZSource]) -> list[str]:
     return [f"z, where the global information comes from: {'; '.join(used)}."] if used else []
 
 
-def _retention_notes(kept: Retention, where: str) -> list[str]:
+def retention_notes(kept: Retention, where: str) -> list[str]:
     """Why a PRR is missing, wholly or for some seeds."""
     notes = []
     if kept.unpaired:
@@ -415,7 +453,7 @@ def _win_rate_notes(section: Section) -> list[str]:
     notes.extend(_z_notes({score.z for score in scores}))
     for score in scores:
         if score.retention:
-            notes.extend(_retention_notes(score.retention, f" on {score.map}"))
+            notes.extend(retention_notes(score.retention, f" on {score.map}"))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):
         notes.append(f"{benchmark.label}: {benchmark.source}.")

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate
+from ptde_core.stages.evaluate import evaluate, evaluated
 from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
 
@@ -35,21 +36,26 @@ def run(
     if settings.global_info != "none":
         if not folder.episodes.exists():
             collect(teacher, collecting, listen=listen)
-        if not folder.student.exists():
+        if folder.student.exists():
+            _check_student(folder.student, distilling)
+        else:
             distill(teacher, distilling, folder.episodes, listen=listen)
         measured.append(folder.student)
-    return _evaluated(folder, measured, evaluating) or evaluate(measured, evaluating, listen=listen)
+    found = evaluated(measured, evaluating)
+    complete = {entry.checkpoint for entry in found} == {path.name for path in measured}
+    return found if complete else evaluate(measured, evaluating, listen=listen)
 
 
-def _evaluated(folder: RunFolder, checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
-    """The entries of an evaluation that has already been done just so; empty if there is none."""
-    if not folder.evaluation.exists():
-        return []
-    teacher_id = load_checkpoint(folder.teacher, "teacher")["teacher_id"]
-    found = [
-        entry
-        for entry in read_evaluation(folder.evaluation).entries
-        if (entry.teacher_id, entry.evaluation_seed) == (teacher_id, settings.seed)
-        and len(entry.episodes.seed) == settings.episodes
-    ]
-    return found if {entry.checkpoint for entry in found} == {path.name for path in checkpoints} else []
+def _check_student(path: Path, settings: DistillSettings) -> None:
+    """Refuse to take a student for one that was distilled otherwise.
+
+    Raises:
+        PtdeError: `path` is not a student, or another one.
+    """
+    held = load_checkpoint(path, "student")["distill"]
+    for key, value in settings.model_dump().items():
+        if key in held and held[key] != value:  # a setting that it does not have is younger than it
+            raise PtdeError(
+                f"{path} was distilled with {key} = {held[key]!r}, not {value!r}",
+                "distill another one: `ptde distill TEACHER --out FILE.pt`, or choose another folder with --out",
+            )

@@ -98,6 +98,18 @@ class DistillSettings(StudentSettings):
         ]
 
 
+# What `ptde distill --compare` compares: the paper's student, and each departure from it by itself.
+VARIANTS: Mapping[str, Values] = {
+    "paper": {},
+    "sampled-target": {"target": "sampled"},
+    "recurrent": {"student": "recurrent"},
+    "values-loss": {"loss": "values"},
+    "dagger": {"dagger_rounds": 4},
+    "early-stopping": {"early_stopping": 10},
+    "recurrent-values": {"student": "recurrent", "loss": "values"},
+}
+
+
 class EvaluateSettings(Settings):
     """Greedy play over a fixed list of episodes."""
 

@@ -6,8 +6,6 @@ batches, samples and episodes are functions of the seed and of counters. So a fi
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageStarted
+from ptde_core.base.threads import one_thread
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.learning.distillation import same_choice
 from ptde_core.policies.restore import Trained
@@ -114,7 +113,7 @@ class Fit:
         self._listen(StageStarted(STAGE, job.title, settings.steps, "gradient steps", self._step))
         if settings.dagger_rounds and (text := ENVIRONMENTS[job.trained.spec.backend].preparation()):
             self._listen(Note(text))
-        with Interruption() as interruption, _one_thread():
+        with Interruption() as interruption, one_thread():  # matrices too small to share
             while True:
                 batches = batches_of(self._examples(), self._objective, settings)
                 self._phase(batches, interruption)
@@ -207,17 +206,6 @@ class Fit:
         self._step, self._phase_began, self._epochs = (content[key] for key in ("step", "phase_began", "epochs"))
         self._players, self._seconds = content["players"], content["seconds"]
         self._best = _Best(**content["best"]) if content["best"] else None
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Matrices this small lose more by handing work from thread to thread than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @torch.no_grad()

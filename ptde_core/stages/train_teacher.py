@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.naming import teacher_name
+from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -123,7 +123,8 @@ class _Training:
     def run(self) -> None:
         """Algorithm 1, lines 3 to 11."""
         settings, at = self._settings, self._at
-        name = teacher_name(settings.alg, settings.global_info)
+        marks = teacher_marks(settings.model_dump(), self._learner.teacher.trunk.hidden_size)
+        name = teacher_name(settings.alg, settings.global_info, marks)
         title = f"teacher {name} on {settings.env} {self._env.spec.map}, seed {settings.seed}"
         self._listen(StageStarted(STAGE, title, settings.steps, "env steps", at.env_steps))
         if preparation := ENVIRONMENTS[settings.env].preparation():

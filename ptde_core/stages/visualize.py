@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.base.seeding import episode_seeds
@@ -15,6 +15,7 @@ from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
 from ptde_core.stages.curves import draw_learning_curves, read_metrics, save_figure
 from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
+from ptde_core.stages.evaluate import name_of
 from ptde_core.stages.report_formats import backend_name
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
@@ -35,7 +36,7 @@ def visualize(target: Path, out: Path | None = None, *, listen: Listener = silen
         PtdeError: `target` is neither, there is nothing to draw yet, or the checkpoint's battles cannot be drawn.
     """
     if target.is_file():
-        return [draw_play(target, out or RunFolder(target.parent).figures, listen=listen)]
+        return [draw_play(target, out or RunFolder.of(target).figures, listen=listen)]
     run = RunFolder(target)
     if not run.config.exists():
         raise PtdeError(f"no run at {target}", "give a run folder, or a teacher.pt or student.pt")
@@ -81,8 +82,7 @@ def draw_play(checkpoint: Path, folder: Path, *, listen: Listener = silent) -> P
         raise PtdeError(f"{checkpoint} plays {trained.spec.backend}, whose episodes cannot be drawn", "use skirmish's")
     seeds = episode_seeds(0, "evaluate", 0, 1)
     (episode,) = play(env, trained.policy, seeds, Exploration())
-    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
-    name = student_name(alg, info) if content["kind"] == "student" else teacher_name(alg, info)
+    name = name_of(content, trained)
     if trained.policy.noise_size:
         name += " (z sampled)"
     frames = _played_again(env, seeds, episode.actions)

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from ptde_core.base.errors import PtdeError
 from ptde_core.storage.run_folder import read_json, write_json
 
-SCHEMA = 1
+SCHEMA = 2
+
+# The one number of parameters that is not of a network that acts: mixer, critic and the like, which stay behind.
+TRAINING_ONLY = "training only"
 
 ZSource = Literal["none", "sampled", "mean", "student"]
 
@@ -30,12 +33,28 @@ class Played(BaseModel):
         return self
 
 
+class Distilled(BaseModel):
+    """How a student was made.
+
+    `settings` are all of its distillation, not only those that are not the default: a default may change. `quality` is
+    by catalogue name (`base/metrics.py`), on episodes held out. `steps` and `seconds` (None: not
+    known) are what it cost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: dict[str, str | int | float | bool]
+    quality: dict[str, float]
+    steps: int
+    seconds: float | None
+
+
 class EvaluationEntry(BaseModel):
     """One policy's evaluation.
 
     `z` says where the global information came from: "sampled" from the teacher's Gaussian (the paper's way), its
     "mean", the "student"'s prediction, or "none" (an algorithm without it). `teacher_id` is equal for a teacher and
-    the students distilled from it: it pairs them for the PRR.
+    the students distilled from it: it pairs them for the PRR. `policy_id` is that of the evaluated weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,8 +64,11 @@ class EvaluationEntry(BaseModel):
     z: ZSource
     alg: str
     global_info: str
-    checkpoint: str  # file name inside the run folder
+    checkpoint: str  # path inside the run folder
     teacher_id: str
+    policy_id: str
+    parameters: dict[str, int]  # of each network, by name; see `policies/sizes.py`
+    distilled: Distilled | None  # None for a teacher
     backend: str
     backend_version: str
     map: str
@@ -74,21 +96,34 @@ def read_evaluation(path: Path) -> Evaluation:
         PtdeError: missing, broken, or of another schema.
     """
     value = read_json(path, "evaluation")
+    if isinstance(value, dict) and (schema := value.get("schema_number")) != SCHEMA:
+        raise PtdeError(
+            f"{path} has schema {schema}, this ptde reads {SCHEMA}", "evaluate anew: `ptde evaluate CHECKPOINT`"
+        )
     try:
-        evaluation = Evaluation.model_validate(value)
+        return Evaluation.model_validate(value)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise PtdeError(
             f"{path} is not an evaluation of ptde (at {where})", "make it anew with `ptde evaluate`"
         ) from None
-    if evaluation.schema_number != SCHEMA:
-        raise PtdeError(f"{path} has schema {evaluation.schema_number}, this ptde reads {SCHEMA}", "evaluate anew")
-    return evaluation
+
+
+def is_current(path: Path) -> bool:
+    """Whether there is an evaluation, and not one of an older schema, which lacks what tables ask for by now."""
+    if not path.exists():
+        return False
+    value = read_json(path, "evaluation")
+    schema = value.get("schema_number") if isinstance(value, dict) else None
+    return not (isinstance(schema, int) and schema < SCHEMA)
 
 
 def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
-    """Add entries to the file (made if missing); an entry for the same checkpoint and z replaces the old one."""
-    old = read_evaluation(path).entries if path.exists() else []
+    """Add entries to the file; an entry for the same checkpoint and z replaces the old one.
+
+    The file is made if it is missing, and begun anew if it is of an older schema.
+    """
+    old = read_evaluation(path).entries if is_current(path) else []
     new = {(entry.checkpoint, entry.z) for entry in entries}
     kept = [entry for entry in old if (entry.checkpoint, entry.z) not in new]
     evaluation = Evaluation(entries=[*kept, *entries])

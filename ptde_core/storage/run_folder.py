@@ -7,12 +7,20 @@ from typing import Any
 
 from ptde_core.base.errors import PtdeError
 
+STUDENTS = "students"
+
 
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of one training run: one algorithm, one map, one seed."""
 
     path: Path
+
+    @classmethod
+    def of(cls, checkpoint: Path) -> "RunFolder":
+        """The run that a checkpoint lies in: its folder, or the one above the folder of compared students."""
+        folder = checkpoint.parent
+        return cls(folder.parent if folder.name == STUDENTS else folder)
 
     @property
     def config(self) -> Path:
@@ -43,6 +51,11 @@ class RunFolder:
     def student(self) -> Path:
         """The distilled student."""
         return self.path / "student.pt"
+
+    @property
+    def students(self) -> Path:
+        """The students of `ptde distill --compare`, one file per variant."""
+        return self.path / STUDENTS
 
     @property
     def evaluation(self) -> Path:

@@ -41,6 +41,13 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
         ("collect nowhere.pt --episodes 1", ("episodes = 1", "greater than or equal to 2")),
         ("distill nowhere.pt", ("no teacher at nowhere.pt",)),
         ("distill nowhere.pt --set stesp=5", ("no setting named 'stesp'",)),
+        ("distill nowhere.pt --compare", ("no teacher at nowhere.pt",)),
+        ("distill nowhere.pt --compare --out s.pt", ("--out names one student", "leave out --out")),
+        ("distill nowhere.pt --episodes 5", ("--episodes are those that --compare plays", "add --compare")),
+        (
+            "train-teacher --global-info none --set info_rank=4",
+            ("info_rank = 4", "not 'none'"),
+        ),
         ("evaluate nowhere.pt", ("no teacher or student at nowhere.pt",)),
         ("report", ("no folder at runs",)),
         ("report nowhere", ("no folder at nowhere",)),

@@ -85,6 +85,35 @@ def test_quiet_is_quiet(ptde: Type, copied: Path) -> None:
     assert ended.out.startswith("3m on skirmish")
 
 
+def test_compare_shows_every_way_to_distill_and_report_shows_them_too(ptde: Type, copied: Path) -> None:
+    words = ("distill", copied / "teacher.pt", "--compare", "--steps", "20", "--episodes", "4")
+    words = (*words, "--set", "batch_rows=64", "--set", "dagger_episodes=2", "--set", "check_every=5")
+    ended = ptde(*words)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("Ways to distill: 3m on skirmish (not SMAC)")
+    assert re.search(r"Policy +File +Won +Win rate +PRR +Error +Explained +Same action +Steps +Seconds", ended.out)
+    for name in (
+        "sampled target",
+        "recurrent",
+        "values loss",
+        "DAgger 4x2",
+        "early stopping",
+        "recurrent, values loss",
+    ):
+        assert re.search(rf"QMIX_ASGKD \({name}\) +students/[a-z-]+\.pt +\d/4 +\d\.\d+ \[", ended.out), name
+    again = ptde(*words, "--quiet")
+    assert (again.out, again.err) == (ended.out, "")
+    shown = ptde("report").out
+    assert "QMIX_ASGKD (recurrent, values loss) / QMIX_SGI" in shown
+    assert "Parameters of the networks: skirmish (not SMAC)" in shown
+
+
+def test_run_does_not_take_a_student_for_one_that_is_distilled_otherwise(ptde: Type, copied: Path) -> None:
+    ended = ptde(*TINY_RUN, "--set", "distill.student=recurrent")
+    assert ended.code == 2
+    assert "student.pt was distilled with student = 'two-layer', not 'recurrent'" in ended.err
+
+
 def test_report_in_every_format(ptde: Type, copied: Path) -> None:
     for name, part in {
         "table": "Win rates on skirmish (not SMAC)",

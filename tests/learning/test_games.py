@@ -61,3 +61,8 @@ def test_who_can_use_which_global_information(game: str, info: str, low: float, 
 def test_mappo_can_use_the_same(game: str, info: str, low: float, high: float, tmp_path: Path) -> None:
     """The most that unified information allows on personal-signal is 2.5 on average (docs/algorithms/mappo.md)."""
     assert low <= trained_return(mappo_game_settings(map=game, global_info=info), tmp_path / "run") <= high
+
+
+def test_four_matrices_are_enough_to_tell_two_agents_apart(tmp_path: Path) -> None:
+    """Agent-specific information of rank 4 in place of 64."""
+    assert last_test_return(tmp_path / "run", map="personal-signal", info_rank=4) == 3.0

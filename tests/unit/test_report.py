@@ -6,14 +6,23 @@ from typing import Any
 
 import pytest
 
+from ptde_core.algorithms.naming import student_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
 from ptde_core.stages.report import Report, Score, report
 from ptde_core.stages.report_formats import FORMATS, evaluation_json, evaluation_tables, render, report_tables
+from ptde_core.stages.settings import DistillSettings
 from ptde_core.stages.tables import Table, markdown
-from ptde_core.storage.evaluation_file import EvaluationEntry, Played, ZSource, add_entries
+from ptde_core.storage.evaluation_file import (
+    TRAINING_ONLY,
+    Distilled,
+    EvaluationEntry,
+    Played,
+    ZSource,
+    add_entries,
+)
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import write_status
 
@@ -32,6 +41,20 @@ def played(wins: int, episodes: int, evaluation_seed: int = 0) -> Played:
     )
 
 
+OTHER_NETWORKS: dict[ZSource, dict[str, int]] = {
+    "none": {TRAINING_ONLY: 20_000},
+    "sampled": {"information": 200_000, TRAINING_ONLY: 20_000},
+    "mean": {"information": 200_000, TRAINING_ONLY: 20_000},
+    "student": {"student": 8_000},
+}
+
+
+def distilled(**changes: Any) -> Distilled:
+    """How a student was made; the paper's way but for the changes."""
+    quality = {"student_validation_loss": 0.02, "student_explained": 0.9, "student_same_action": 0.95}
+    return Distilled(settings=DistillSettings(**changes).model_dump(), quality=quality, steps=500_000, seconds=100.0)
+
+
 def entry(z: ZSource, wins: int, **changes: Any) -> EvaluationEntry:
     policy = "student" if z == "student" else "teacher"
     name = {"student": "QMIX_ASGKD", "none": "QMIX"}.get(z, "QMIX_SGI")
@@ -43,6 +66,9 @@ def entry(z: ZSource, wins: int, **changes: Any) -> EvaluationEntry:
         "global_info": "none" if z == "none" else "agent-specific",
         "checkpoint": f"{policy}.pt",
         "teacher_id": "abc",
+        "policy_id": f"{policy} abc",
+        "parameters": {"trunk": 30_000, "head": 5_000, **OTHER_NETWORKS[z]},
+        "distilled": distilled() if policy == "student" else None,
         "backend": "skirmish",
         "backend_version": "1",
         "map": "3m",
@@ -189,7 +215,7 @@ def test_backends_and_their_versions_never_meet() -> None:
     assert places == [("skirmish", "1", 1), ("skirmish", "2", 1), ("smac", "1", 1)]
     titles = [table.title for table in report_tables(found)]
     assert titles[0] == "Win rates on skirmish (not SMAC), version 1"
-    assert titles[4] == "Win rates on smac, version 1"
+    assert titles[6] == "Win rates on smac, version 1"
 
 
 def test_runs_of_other_settings_are_another_row() -> None:
@@ -213,6 +239,63 @@ def test_two_students_of_one_run_are_two_rows() -> None:
         "QMIX_ASGKD / QMIX_SGI (recurrent.pt)",
         "QMIX_ASGKD / QMIX_SGI (student.pt)",
     ]
+
+
+def test_students_that_were_distilled_differently_are_never_pooled() -> None:
+    for seed, steps in ((1, 100), (2, 100), (3, 900)):
+        made = distilled(steps=steps, seed=seed)
+        add_run(f"{seed}", [entry("student", 300, train_seed=seed, teacher_id=f"{seed}", distilled=made)])
+    scores = report([RUNS]).sections[0].scores
+    assert [(score.variant, [one.train_seed for one in score.seeds]) for score in scores] == [
+        ("distill.steps=100", [1, 2]),
+        ("distill.steps=900", [3]),
+    ]
+
+
+def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers() -> None:
+    name = student_name("qmix", "agent-specific", DistillSettings(student="recurrent", loss="values").departures)
+    assert name == "QMIX_ASGKD (recurrent, values loss)"
+    facts: dict[str, Any] = {"map": "3s_vs_5z", "teacher_id": "3s_vs_5z 1"}
+    made = distilled(student="recurrent", loss="values")
+    other = entry("student", 290, name=name, checkpoint="students/recurrent-values.pt", distilled=made, **facts)
+    add_run("a", [*pipeline("3s_vs_5z", 1, 310, 312, 280), other])
+    found = report([RUNS])
+    assert only_score(found, name="QMIX_ASGKD").paper is not None
+    score = only_score(found, name=name)
+    assert (score.variant, score.paper, score.paper_retention) == ("", None, None)
+    assert score.seeds[0].distilled == made.model_dump()
+    assert [row[1] for row in report_tables(found)[0].rows if row[1].endswith("/ QMIX_SGI")] == [
+        "QMIX_ASGKD / QMIX_SGI",
+        "QMIX_ASGKD (recurrent, values loss) / QMIX_SGI",
+    ]
+
+
+def test_the_parameters_of_every_network_are_shown() -> None:
+    add_run("3m", pipeline("3m", 1, 312, 316, 300))
+    add_run("plain", [entry("none", 100)])
+    table = report_tables(report([RUNS]))[2]
+    assert table.columns == (
+        "Map",
+        "Algorithm",
+        "trunk",
+        "information",
+        "student",
+        "head",
+        "all that act",
+        "training only",
+    )
+    assert table.rows == (
+        ("3m", "QMIX_SGI", "30,000", "200,000", "—", "5,000", "235,000", "20,000"),
+        ("", "QMIX_ASGKD", "30,000", "—", "8,000", "5,000", "43,000", "—"),
+        ("", "QMIX", "30,000", "—", "—", "5,000", "35,000", "20,000"),
+    )
+
+
+def test_an_evaluation_of_an_older_schema_is_not_counted_and_told_how_to_mend() -> None:
+    run = add_run("old", [entry("sampled", 300)])
+    run.evaluation.write_text(run.evaluation.read_text().replace('"schema_number": 2', '"schema_number": 1'))
+    [left_out] = report([RUNS]).left_out
+    assert "has schema 1, this ptde reads 2; evaluate anew: `ptde evaluate" in left_out.why
 
 
 def test_a_repeat_of_a_run_is_no_further_seed() -> None:

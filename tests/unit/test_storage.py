@@ -160,6 +160,9 @@ def entry(checkpoint: str, wins: int) -> EvaluationEntry:
         global_info="agent-specific",
         checkpoint=checkpoint,
         teacher_id="abc",
+        policy_id="abc",
+        parameters={"trunk": 3},
+        distilled=None,
         backend="skirmish",
         backend_version="1",
         map="3m",
@@ -179,6 +182,15 @@ def test_a_new_evaluation_of_a_checkpoint_replaces_the_old_one_only(tmp_path: Pa
     found = {e.checkpoint: sum(e.episodes.won) for e in read_evaluation(path).entries}
     assert found == {"teacher.pt": 2, "student.pt": 1}
     assert read_evaluation(path).entries[0].episodes.seed[0] == 2**64 - 1
+
+
+def test_an_evaluation_of_an_older_schema_is_refused_and_a_new_one_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    path.write_text('{"schema_number": 1, "entries": [{"name": "QMIX_SGI"}]}')
+    with pytest.raises(PtdeError, match="schema 1, this ptde reads 2; evaluate anew"):
+        read_evaluation(path)
+    add_entries(path, [entry("teacher.pt", 0)])
+    assert len(read_evaluation(path).entries) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"entries": [{}]}', '{"schema_number": 7}'])
