@@ -6,13 +6,14 @@ used again in the update, so that the probability ratio compares two policies at
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.settings import MappoSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.nets.actor_critic import Critic, critic_input
@@ -149,7 +150,7 @@ def policy_loss(
             "clip_share": masked_mean(((ratio - 1).abs() > settings.clip).float(), choosing),
         }
         if sigma is not None:
-            log["z_sigma_mean"] = sigma.mean()
+            log["z_sigma_mean"] = masked_mean(sigma.mean(dim=-1), choosing)
     return surrogate - settings.entropy_weight * spread, log
 
 
@@ -168,10 +169,15 @@ def value_loss(critic: Critic, rollout: Rollout, goal: Tensor, settings: MappoSe
     return clipped_value_error(value, rollout.value, goal, settings.clip, settings.huber_delta).mean()
 
 
-def normalised(advantage: Tensor, choosing: Tensor) -> Tensor:
-    """Advantages (R, N) with mean 0 and deviation 1 over those that count."""
-    counted = advantage[choosing]
-    return (advantage - counted.mean()) / (counted.std(correction=0) + 1e-5)
+class _Share(NamedTuple):
+    """What one thread works on: some of the episodes, and what they are to be compared with in every epoch."""
+
+    rollout: Rollout
+    played: Tensor  # (R, N) log-probabilities of the actions by the policy that played them
+    advantage: Tensor  # (R, N) normalised over the whole rollout
+    goal: Tensor  # (R, N) normalised returns
+    of_choices: float  # its part of all that agents could choose
+    of_steps: float  # its part of all steps
 
 
 class MappoLearner:
@@ -186,6 +192,7 @@ class MappoLearner:
             for name, network in (("actor", teacher), ("critic", critic))
         }
         self.updates = 0
+        self._threads = Threads()
         self._waiting: list[Episode] = []
 
     @property
@@ -212,33 +219,58 @@ class MappoLearner:
 
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """Some epochs of gradient steps on B episodes, just played; the scalars to log."""
-        teacher, critic, settings = self._teacher, self.critic, self.settings
-        rollout = look_back(teacher, critic, self.norm, batch, settings)
-        with torch.no_grad():
-            played = of_actions(policy_of(teacher, rollout)[0], rollout)  # (R, N)
-        advantage = normalised(rollout.advantage, rollout.choosing)  # (R, N)
-        self.norm.update(rollout.returns)
-        goal = self.norm.normalise(rollout.returns)  # (R, N)
-        log: dict[str, Tensor] = {}
-        for _ in range(settings.epochs):
-            loss, log = policy_loss(teacher, rollout, played, advantage, settings)
-            log["gradient_norm"] = self._step("actor", teacher, loss)
-            log["value_loss"] = value_loss(critic, rollout, goal, settings)
-            log["critic_gradient_norm"] = self._step("critic", critic, log["value_loss"])
+        parameters = [*self._teacher.parameters(), *self.critic.parameters()]
+        shares, log = self._shares(batch)
+        for _ in range(self.settings.epochs):
+            log |= add_gradients(shares, self._share_of_losses, parameters, self._threads)
+            log["gradient_norm"] = self._step("actor", self._teacher)
+            log["critic_gradient_norm"] = self._step("critic", self.critic)
             self.updates += 1
-        return {name: value.detach() for name, value in log.items()} | {
-            "value_explained": 1 - rollout.advantage.var() / rollout.returns.var(),
-            "return_mean": rollout.returns.mean(),
+        return log
+
+    def _shares(self, batch: EpisodeBatch) -> tuple[list[_Share], dict[str, Tensor]]:
+        """The batch cut by episodes, a share for each thread, normalised together; and what to log of it."""
+        count = min(self._threads.count, len(batch.length))
+        with one_thread():
+            looked = self._threads.map(self._look_back, [batch.share(k, count) for k in range(count)])
+        returns, advantage = (torch.cat([getattr(r, name) for r, _ in looked]) for name in ("returns", "advantage"))
+        counted = advantage[torch.cat([r.choosing for r, _ in looked])]
+        centre, scale = counted.mean(), counted.std(correction=0) + 1e-5
+        self.norm.update(returns)
+        shares = [
+            _Share(
+                rollout=rollout,
+                played=played,
+                advantage=(rollout.advantage - centre) / scale,
+                goal=self.norm.normalise(rollout.returns),
+                of_choices=int(rollout.choosing.sum()) / len(counted),
+                of_steps=len(rollout.returns) / len(returns),
+            )
+            for rollout, played in looked
+        ]
+        return shares, {
+            "value_explained": 1 - advantage.var() / returns.var(),
+            "return_mean": returns.mean(),
             "return_std": self.norm.moments()[1],
         }
 
-    def _step(self, name: str, network: nn.Module, loss: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _look_back(self, batch: EpisodeBatch) -> tuple[Rollout, Tensor]:
+        """What the update needs of some episodes, and the log-probabilities (R, N) of their actions before it."""
+        rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
+        return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)
+
+    def _share_of_losses(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
+        """A share's part of both losses, which have no weight in common, and of what is logged."""
+        policy, log = policy_loss(self._teacher, share.rollout, share.played, share.advantage, self.settings)
+        value = share.of_steps * value_loss(self.critic, share.rollout, share.goal, self.settings)
+        log = {key: number * share.of_choices for key, number in log.items()}
+        return share.of_choices * policy + value, log | {"value_loss": value.detach()}
+
+    def _step(self, name: str, network: nn.Module) -> Tensor:
         """One gradient step of one network; the norm of its gradients before clipping."""
-        optimiser = self._optimisers[name]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.gradient_clip)
-        optimiser.step()
+        self._optimisers[name].step()
         return norm
 
     def networks(self) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from ptde_core.algorithms.mappo import (
     entropy,
     log_policy,
     look_back,
-    normalised,
     of_actions,
     policy_loss,
     policy_of,
@@ -245,8 +244,7 @@ def test_padding_changes_neither_losses_nor_gradients(info: str) -> None:
 
     def losses_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
         rollout, played = rollout_of(learner, batch)
-        advantage = normalised(rollout.advantage, rollout.choosing)
-        policy, _ = policy_loss(learner.teacher, rollout, played - 0.1, advantage, settings)
+        policy, _ = policy_loss(learner.teacher, rollout, played - 0.1, rollout.advantage, settings)
         value = value_loss(learner.critic, rollout, rollout.returns, settings)
         return [
             *(policy, *torch.autograd.grad(policy, list(learner.teacher.parameters()))),
@@ -271,10 +269,26 @@ def test_an_agent_without_a_choice_moves_no_policy() -> None:
     elsewhere = advantage.where(rollout.choosing, torch.randn(played.shape))
     assert loss(advantage) == loss(elsewhere)
     assert loss(advantage) != loss(advantage + 1.0)
-    torch.testing.assert_close(
-        normalised(advantage, rollout.choosing)[rollout.choosing],
-        normalised(elsewhere, rollout.choosing)[rollout.choosing],
-    )
+
+
+@pytest.mark.parametrize("info", ["none", "agent-specific"])
+def test_threads_share_a_rollout_and_learn_the_same(info: str) -> None:
+    """Three episodes, alone and on two threads: shares of two and one, normalised together."""
+
+    def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        learner = learner_of(info, epochs=2)
+        torch.set_num_threads(before)
+        log = learner.update(batch_for(learner))
+        networks = (learner.teacher, learner.critic)
+        return torch.cat([p.grad.flatten() for net in networks for p in net.parameters() if p.grad is not None]), log
+
+    (alone, alone_log), (shared, shared_log) = learned(1), learned(2)
+    torch.testing.assert_close(shared, alone, rtol=1e-3, atol=1e-5)
+    assert alone_log.keys() == shared_log.keys()
+    for key, value in alone_log.items():
+        torch.testing.assert_close(shared_log[key], value, rtol=1e-3, atol=1e-5)
 
 
 def test_time_that_is_up_is_bootstrapped_and_an_end_is_not() -> None:
