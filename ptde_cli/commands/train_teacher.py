@@ -7,6 +7,7 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Assignments, ConfigFile, Quiet, complete_map, layers, option
+from ptde_core.nets.settings import INFORMATION
 from ptde_core.stages.settings import TrainTeacherSettings, default_folder, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder, read_json
 
@@ -47,6 +48,5 @@ def train_teacher(
 
         with watching(quiet=quiet) as listen:
             stage(settings, run, resume=resume, listen=listen)
-        # A teacher without global information is a plain policy: there is nothing to distill.
-        following = "evaluate" if settings.global_info == "none" else "distill"
+        following = "distill" if INFORMATION[settings.global_info].distillable else "evaluate"
         print(run.teacher if quiet else f"{following} it with: ptde {following} {shown(run.teacher)}")

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ptde_core.algorithms.instructions import InstructionRegulariser
 from ptde_core.algorithms.learner import Learner
 from ptde_core.algorithms.mappo import MappoLearner
 from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
@@ -13,12 +14,18 @@ from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLea
 from ptde_core.base.seeding import seed_for
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.actor_critic import Critic
-from ptde_core.nets.mixers import MonotonicMixer, SumMixer
+from ptde_core.nets.coach import CoachedMixer, Recogniser
+from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
 from ptde_core.policies.catalogue import build_teacher
+from ptde_core.policies.coach import CoachedTeacher
+from ptde_core.policies.teacher import Teacher
 
 MIXERS: Mapping[str, Callable[[EnvSpec, ValueDecompositionSettings], nn.Module]] = {
     "vdn": lambda spec, sizes: SumMixer(),  # noqa: ARG005  every mixer is built from the same facts
     "qmix": lambda spec, sizes: MonotonicMixer(spec.n_agents, spec.state_size, sizes.mixer_embed, sizes.mixer_hyper),
+    "qplex": lambda spec, sizes: DuplexMixer(
+        spec.n_agents, spec.n_actions, spec.state_size, sizes.mixer_hyper, sizes.mixer_heads, sizes.mixer_layers
+    ),
 }
 
 
@@ -30,12 +37,34 @@ def _value_decomposition(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed:
 
 def _mappo(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> MappoLearner:  # noqa: ARG001  no chance
     teacher = build_teacher(alg, spec, settings.model_dump())
+    assert isinstance(teacher, Teacher)
     return MappoLearner(teacher, Critic(spec.state_size, teacher.local_size, settings.hidden_size), settings)
 
 
+def _csrl(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
+    """QMIX's mixer and loss under a commander's teacher."""
+    team = Team(build_teacher(alg, spec, settings.model_dump()), MIXERS["qmix"](spec, settings))
+    return ValueDecompositionLearner(team, settings, seed)
+
+
+def _copa(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
+    """A coach's teacher, a mixer fed by that coach, and the regulariser of its instructions."""
+    teacher = build_teacher(alg, spec, settings.model_dump())
+    assert isinstance(teacher, CoachedTeacher)
+    mixer = CoachedMixer(teacher.coach, settings.mixer_embed, settings.mixer_hyper)
+    recogniser = Recogniser(teacher.local_size, spec.n_actions, settings.coach_size, settings.info_size)
+    regulariser = InstructionRegulariser(
+        recogniser, spec.n_actions, settings.recognition_weight, settings.entropy_weight
+    )
+    return ValueDecompositionLearner(Team(teacher, mixer, regulariser), settings, seed)
+
+
 LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Learner]] = {
+    "copa": _copa,
+    "csrl": _csrl,
     "mappo": _mappo,
     "qmix": _value_decomposition,
+    "qplex": _value_decomposition,
     "vdn": _value_decomposition,
 }
 

@@ -6,15 +6,15 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ptde_core.base.batch import Episode
+from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
-from ptde_core.policies.teacher import Teacher
 
 
 class Learner(Protocol):
     """A teacher being trained. Equal seeds and equal rounds of episodes give equal teachers."""
 
     @property
-    def teacher(self) -> Teacher:
+    def teacher(self) -> AnyTeacher:
         """The policy being trained."""
 
     @property

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI"}
+# CSRL and COPA are named after their own kind of information already.
+TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI", "commander": "", "coach": ""}
 STUDENT_SUFFIX = {"unified": "_UGKD", "agent-specific": "_ASGKD"}
 
 

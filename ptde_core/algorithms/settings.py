@@ -6,18 +6,20 @@ from pydantic import Field
 
 from ptde_core.base.settings import Settings
 
-AlgorithmName = Literal["qmix", "vdn", "mappo"]
+AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa"]
 
 
 class ValueDecompositionSettings(Settings):
-    """VDN and QMIX: replayed whole episodes, TD(lambda), double Q, target networks."""
+    """VDN, QMIX, QPLEX: replayed whole episodes, TD(lambda), double Q, target networks."""
 
     learning_rate: float = Field(1e-3, gt=0, description="Adam step size")
     gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
     td_lambda: float = Field(0.6, ge=0, le=1, description="TD(lambda) mixing; 0 is the paper's equation 5")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of all gradients together")
     mixer_embed: int = Field(32, ge=1, description="QMIX: width of the mixing network")
-    mixer_hyper: int = Field(64, ge=1, description="QMIX: width of the hypernetworks that make the mixer's weights")
+    mixer_hyper: int = Field(64, ge=1, description="QMIX, QPLEX: width of the hypernetworks that make mixers' weights")
+    mixer_heads: int = Field(4, ge=1, description="QPLEX: attention heads that weigh the agents' advantages")
+    mixer_layers: int = Field(1, ge=1, description="QPLEX: layers of those heads: 1 for SMAC, 3 for matrix games")
     batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
     replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
     updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")
@@ -41,3 +43,10 @@ class MappoSettings(Settings):
     gradient_clip: float = Field(10.0, gt=0, description="largest gradient norm, of the actor and of the critic")
     chunk_steps: int = Field(10, ge=1, description="env steps over which gradients flow back through the memory")
     rollout_steps: int = Field(3200, ge=1, description="real env steps after which whole episodes are learned from")
+
+
+class CopaSettings(ValueDecompositionSettings):
+    """COPA: value decomposition, and what keeps its instructions worth something."""
+
+    recognition_weight: float = Field(0.001, ge=0, description="loss weight of -log q(z | what the player then did)")
+    entropy_weight: float = Field(0.0001, ge=0, description="loss weight of the entropy of the coach's z, a bonus")

@@ -1,4 +1,4 @@
-"""VDN (Sunehag et al., 2017) and QMIX (Rashid et al., 2018) with PTDE's teacher: one loss, the mixer is the difference.
+"""VDN (Sunehag et al., 2017), QMIX (Rashid et al., 2018) and QPLEX (Wang et al., 2021): one loss, three mixers.
 
 Paper, Algorithm 1 lines 5 to 10 and equations 4, 5: a batch of whole episodes, double Q-learning with TD(lambda)
 targets from target networks, one Adam over everything. The loss is a mean over real steps, where equation 4 sums over
@@ -19,17 +19,20 @@ from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.losses import masked_mean
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
-from ptde_core.policies.teacher import Teacher
 from ptde_core.storage.replay import Replay
 
 
 class Team(nn.Module):
-    """A teacher and the mixer that makes one value of its agents' values: all that is trained together."""
+    """A teacher and the mixer that makes one value of its agents' values: all that is trained together.
 
-    def __init__(self, teacher: Teacher, mixer: nn.Module) -> None:
+    A regulariser, regulariser(batch, unrolled) -> (what is added to the loss, what to log), may train along.
+    """
+
+    def __init__(self, teacher: AnyTeacher, mixer: nn.Module, regulariser: nn.Module | None = None) -> None:
         super().__init__()
-        self.teacher, self.mixer = teacher, mixer
+        self.teacher, self.mixer, self.regulariser = teacher, mixer, regulariser
 
 
 def pick(values: Tensor, actions: Tensor) -> Tensor:
@@ -44,7 +47,7 @@ def td_loss(
     noise: tuple[Tensor, Tensor] | None,
     settings: ValueDecompositionSettings,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean squared TD(lambda) error over real steps (equations 4, 5), and what to log.
+    """Mean squared TD(lambda) error over real steps (equations 4, 5), what a regulariser adds, and what to log.
 
     Args:
         online: what learns.
@@ -58,13 +61,16 @@ def td_loss(
     unrolled = online.teacher.unroll(batch, own)
     values = unrolled.values  # (B, T+1, N, A)
     with torch.no_grad():
-        best = values.masked_fill(~batch.available, -torch.inf).argmax(dim=-1)  # (B, T+1, N)
+        greedy = values.masked_fill(~batch.available, -torch.inf).argmax(dim=-1)  # (B, T+1, N)
+        best = pick(values, greedy)  # (B, T+1, N)
         future = target.teacher.unroll(batch, other).values  # (B, T+1, N, A)
-        next_value = target.mixer(pick(future, best), batch.state)[:, 1:]  # (B, T)
+        future_best = future.masked_fill(~batch.available, -torch.inf).amax(dim=-1)  # (B, T+1, N)
+        next_value = target.mixer(pick(future, greedy), future_best, greedy, batch.state)[:, 1:]  # (B, T)
         goal = td_lambda_targets(
             batch.reward, batch.terminated, batch.last, next_value, settings.gamma, settings.td_lambda
         )  # (B, T)
-    taken = online.mixer(pick(values[:, :-1], batch.actions), batch.state[:, :-1])  # (B, T)
+    chosen = pick(values[:, :-1], batch.actions)  # (B, T, N)
+    taken = online.mixer(chosen, best[:, :-1], batch.actions, batch.state[:, :-1])  # (B, T)
     error = taken - goal
     real = batch.real
     loss = masked_mean(error.square(), real)
@@ -77,6 +83,9 @@ def td_loss(
         }
         if unrolled.sigma is not None:
             log["z_sigma_mean"] = unrolled.sigma.mean()
+    if online.regulariser is not None:
+        addition, more = online.regulariser(batch, unrolled)
+        loss, log = loss + addition, log | more
     return loss, log
 
 
@@ -101,7 +110,7 @@ class ValueDecompositionLearner:
         self._episodes = self._last_copy = 0  # taken in so far, and at the last copy into the target networks
 
     @property
-    def teacher(self) -> Teacher:
+    def teacher(self) -> AnyTeacher:
         """The policy being trained."""
         return self.online.teacher
 
@@ -170,8 +179,9 @@ class ValueDecompositionLearner:
         return torch.randn(shape, generator=chance), torch.randn(shape, generator=chance)
 
     def networks(self) -> dict[str, Any]:
-        """The mixer's weights."""
-        return self.online.mixer.state_dict()
+        """The mixer's weights, and the regulariser's where there is one; none that are the teacher's too."""
+        named = self.online.named_parameters()  # the teacher's first, and none twice
+        return {name: parameter.detach() for name, parameter in named if not name.startswith("teacher.")}
 
     def state(self) -> dict[str, Any]:
         """Networks, optimiser and counters."""

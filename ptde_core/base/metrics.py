@@ -37,6 +37,8 @@ METRICS: Mapping[str, Metric] = {
     "return_mean": Metric("reward", "mean lambda-return of the played steps, what the critic learns"),
     "return_std": Metric("reward", "running standard deviation of the lambda-returns that normalises the values"),
     "z_sigma_mean": Metric("", "mean standard deviation of the global information z"),
+    "z_log_q": Metric("nats", "COPA: mean log density of z given one step of the player who holds it"),
+    "z_entropy": Metric("nats", "COPA: mean entropy of the coach's Gaussian"),
     "episodes": Metric("episodes", "whole episodes played for training"),
     "updates": Metric("gradient steps", "gradient steps taken"),
     "env_steps_per_s": Metric("env steps/s", "training steps of the environment per second of this sitting"),

@@ -3,6 +3,10 @@
 two-step: the game of the QMIX paper (Rashid et al., 2018, Section 6 and Table 1). Agent 0's first action chooses one of
 two payoff matrices; the best that can be had is 8, and a plain sum of values (VDN) settles for 7.
 
+non-monotonic: one step, three actions each; 6 if both play 0, -12 if one of them does, else 0. Whether playing 0 is
+good depends on the other, so no mixer that is monotonic in the agents' values can show it: after uniform exploration
+the best fit of any such mixer calls something else the best (docs/algorithms/qplex.md). QPLEX's mixer can show it.
+
 common-signal, personal-signal: each step the state shows a target action, drawn anew, one for the team or one for each
 agent; the agents' views show nothing of it. Without global information an agent is right once in three times. Unified
 information solves the common game only: it joins the action head by addition, after all that tells agents apart, so it
@@ -136,6 +140,27 @@ class TwoStepGame(Game):
         return payoff, True, payoff == self.PAYOFF.max()
 
 
+class NonMonotonicGame(Game):
+    """The best action of one agent is the worst unless the other plays it too."""
+
+    PAYOFF = np.array([[6, -12, -12], [-12, 0, 0], [-12, 0, 0]], np.float32)  # (action of agent 0, of agent 1)
+    spec = _spec("non-monotonic", agents=2, actions=3, limit=1, obs=("nothing",), state=("nothing",))
+
+    def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
+        """There is nothing to see and nothing to draw."""
+
+    def advance(
+        self,
+        row: int,  # noqa: ARG002  nothing is shown
+        step: int,  # noqa: ARG002  there is one
+        actions: NDArray[np.integer[Any]],
+        memory: dict[str, Any],  # noqa: ARG002  nothing to remember
+    ) -> tuple[float, bool, bool]:
+        """The payoff."""
+        payoff = float(self.PAYOFF[actions[0], actions[1]])
+        return payoff, True, payoff == self.PAYOFF.max()
+
+
 class SignalGame(Game):
     """Each agent is to play its target among 3 actions for 3 steps; only the state shows the targets."""
 
@@ -179,12 +204,13 @@ class PersonalSignalGame(SignalGame):
         3,
         3,
         obs=("nothing",),
-        state=tuple(f"target_of_{n}_is_{a}" for n in range(2) for a in range(3)),
+        state=tuple(f"ally_{n}.target_is_{a}" for n in range(2) for a in range(3)),
     )
 
 
 GAMES: Mapping[str, type[Game]] = {
     "two-step": TwoStepGame,
+    "non-monotonic": NonMonotonicGame,
     "common-signal": CommonSignalGame,
     "personal-signal": PersonalSignalGame,
 }

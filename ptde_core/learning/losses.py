@@ -1,5 +1,7 @@
 """Losses and their reductions: pure functions that say what they average over, if anything."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,3 +28,17 @@ def clipped_value_error(value: Tensor, old: Tensor, goal: Tensor, clip: float, d
     """Huber error of each value, or of the value held within `clip` of the `old` one if that is larger; not reduced."""
     held = old + (value - old).clamp(-clip, clip)
     return torch.maximum(*(F.huber_loss(v, goal, reduction="none", delta=delta) for v in (value, held)))
+
+
+def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Log density (...,) of a diagonal Gaussian at z (..., Z), summed over dimensions, each of which counts at most 0.
+
+    The bound keeps a Gaussian from being rewarded without end for narrowing.
+    """
+    squared = (z - mean).square() * (-log_variance).exp()
+    return (-0.5 * (squared + log_variance + math.log(2 * math.pi))).clamp_max(0.0).sum(dim=-1)
+
+
+def gaussian_entropy(sigma: Tensor) -> Tensor:
+    """Entropy (...,) in nats of diagonal Gaussians with standard deviations (..., Z), summed over dimensions."""
+    return (sigma.log() + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=-1)

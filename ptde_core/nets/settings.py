@@ -1,21 +1,56 @@
 """Sizes of the agents' networks, as settings. No torch here: the command line reads this file for its help."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ptde_core.base.settings import Settings
 
-GlobalInfo = Literal["agent-specific", "unified", "none"]
+GlobalInfo = Literal["agent-specific", "unified", "commander", "coach", "none"]
 StudentKind = Literal["two-layer", "recurrent"]
 
 
-class NetworkSettings(Settings):
-    """What decides the networks that play (METHODS of the paper's authors). Learners add those that only train."""
+@dataclass(frozen=True)
+class InformationKind:
+    """What a kind of global information entails.
 
-    global_info: GlobalInfo = Field("agent-specific", description="global information the teacher's agents act on")
+    Args:
+        centralized: playing needs the global state.
+        sampled: z is drawn from a Gaussian, so that its mean is another way to play.
+        distillable: a student can learn z from local input and play without the state.
+    """
+
+    centralized: bool
+    sampled: bool
+    distillable: bool
+
+
+# In the order of the paper's tables.
+INFORMATION: Mapping[str, InformationKind] = {
+    "unified": InformationKind(centralized=True, sampled=True, distillable=True),
+    "agent-specific": InformationKind(centralized=True, sampled=True, distillable=True),
+    "commander": InformationKind(centralized=True, sampled=False, distillable=False),
+    "coach": InformationKind(centralized=True, sampled=True, distillable=False),
+    "none": InformationKind(centralized=False, sampled=False, distillable=False),
+}
+
+
+class AgentSettings(Settings):
+    """What decides the networks that play, whatever the agents are told."""
+
+    global_info: GlobalInfo = Field("none", description="global information the agents act on")
     hidden_size: int = Field(64, ge=1, description="width of the recurrent trunk and of every hidden layer")
     info_size: int = Field(64, ge=1, description="size of the global information z of one agent")
+
+
+class NetworkSettings(AgentSettings):
+    """PTDE's teachers (METHODS of the paper's authors). Learners add the settings that only train."""
+
+    global_info: Literal["agent-specific", "unified", "none"] = Field(
+        "agent-specific", description="global information the teacher's agents act on"
+    )
     info_rank: int = Field(
         0, ge=0, description="agent-specific: rank of the generated weights, fewer parameters and less time; 0 is full"
     )
@@ -33,6 +68,22 @@ class NetworkSettings(Settings):
         if value and chosen != needed:
             raise ValueError(f"needs global_info = {needed!r}, not {chosen!r}")
         return value
+
+
+class CommanderSettings(AgentSettings):
+    """CSRL: the commander's orders."""
+
+    global_info: Literal["commander"] = Field("commander", description="CSRL's agents act on their commander's orders")
+    info_every: int = Field(1, ge=1, description="env steps from one broadcast of the commander to the next")
+
+
+class CoachSettings(AgentSettings):
+    """COPA: the coach's instructions."""
+
+    global_info: Literal["coach"] = Field("coach", description="COPA's players act on their coach's instructions")
+    info_every: int = Field(4, ge=1, description="env steps from one look of the coach to the next")
+    coach_size: int = Field(128, ge=1, description="width of the coach's encoders and attention")
+    coach_heads: int = Field(4, ge=1, description="attention heads of the coach; they divide coach_size")
 
 
 class StudentSettings(Settings):

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.settings import NetworkSettings
+from ptde_core.nets.settings import AgentSettings, CoachSettings, CommanderSettings, NetworkSettings
 from ptde_core.policies.actor import build_actor
+from ptde_core.policies.coach import CoachedTeacher
+from ptde_core.policies.commander import CommandedTeacher
 from ptde_core.policies.sizes import nearest_width, size_of
 from ptde_core.policies.teacher import Teacher
+
+AnyTeacher = Teacher | CommandedTeacher | CoachedTeacher
 
 
 @dataclass(frozen=True)
@@ -18,27 +22,30 @@ class TeacherKind:
     `head`: values of actions, or logits of a policy over them (which mean the same when a constant is added to all).
     """
 
-    settings: type[NetworkSettings]
-    build: Callable[[EnvSpec, Any], Teacher]
+    settings: type[AgentSettings]
+    build: Callable[[EnvSpec, Any], AnyTeacher]
     head: Literal["values", "logits"] = "values"
 
 
 VALUE_AGENTS = TeacherKind(NetworkSettings, Teacher)
 TEACHERS: Mapping[str, TeacherKind] = {
+    "copa": TeacherKind(CoachSettings, CoachedTeacher),
+    "csrl": TeacherKind(CommanderSettings, CommandedTeacher),
     "mappo": TeacherKind(NetworkSettings, build_actor, head="logits"),
     "qmix": VALUE_AGENTS,
+    "qplex": VALUE_AGENTS,
     "vdn": VALUE_AGENTS,
 }
 
 
-def build_teacher(alg: str, spec: EnvSpec, settings: Mapping[str, Any]) -> Teacher:
+def build_teacher(alg: str, spec: EnvSpec, settings: Mapping[str, Any]) -> AnyTeacher:
     """A teacher with fresh networks, from the settings of its training (those of the learner are left aside).
 
     A setting that a checkpoint does not have is younger than it, and its default is what was done before there was it.
     """
     kind = TEACHERS[alg]
     own = kind.settings.model_validate({key: settings[key] for key in kind.settings.model_fields if key in settings})
-    if own.match_parameters:
+    if isinstance(own, NetworkSettings) and own.match_parameters:
         own = own.model_copy(update={"hidden_size": _matching_width(kind, spec, own)})
     return kind.build(spec, own)
 

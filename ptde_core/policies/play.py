@@ -32,10 +32,8 @@ class Policy(Protocol):
     def noise_size(self) -> int:
         """Z: standard normals per agent and step that sampling takes; 0 where nothing is sampled."""
 
-    def step(
-        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Action values, or a policy's logits, (E, N, A) and the new hidden (E, N, H)."""
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """Action values, or a policy's logits, (E, N, A) and the new memory; at the episodes' first step it is None."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
     chance = [generator(int(seed), "play") for seed in seeds]
     local = LocalInputs(env)
-    hidden: Tensor | None = None
+    memory: Any = None
     noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
     sampling = policy.noise_size > 0 and how.z == "sampled"
     recorder = _Recorder(env, rows, noise if sampling and how.keep_noise else None)
@@ -81,7 +79,7 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
         if sampling:
             for row in np.flatnonzero(running):
                 chance[row].standard_normal(out=noise[row], dtype=np.float32)
-        values, hidden = policy.step(local.view(), hidden, state, torch.from_numpy(noise) if sampling else None)
+        values, memory = policy.step(local.view(), memory, state, torch.from_numpy(noise) if sampling else None)
         scores: NDArray[np.floating[Any]] = values.numpy()  # (E, N, A)
         if how.actions == "sampled":
             for row in np.flatnonzero(running):

@@ -8,7 +8,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.nets.settings import StudentSettings
-from ptde_core.policies.catalogue import build_teacher
+from ptde_core.policies.catalogue import AnyTeacher, build_teacher
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
@@ -17,7 +17,7 @@ from ptde_core.policies.teacher import Teacher
 class Trained:
     """A policy out of a checkpoint, and the settings of the teacher's training that it (or its teacher) came from."""
 
-    policy: Teacher | Student
+    policy: AnyTeacher | Student
     spec: EnvSpec
     settings: Mapping[str, Any]
     teacher_id: str
@@ -52,7 +52,10 @@ def restore(content: Mapping[str, Any]) -> Trained:
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
     teacher = build_teacher(str(settings["alg"]), spec, settings)
-    policy = teacher if content["kind"] == "teacher" else Student(teacher, _student_settings(content["distill"]))
+    policy: AnyTeacher | Student = teacher
+    if content["kind"] == "student":
+        assert isinstance(teacher, Teacher), "only PTDE's teachers are distilled"
+        policy = Student(teacher, _student_settings(content["distill"]))
     policy.load_state_dict(content["networks"])
     policy.requires_grad_(False)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))

@@ -20,6 +20,7 @@ class Unrolled(NamedTuple):
 
     values: Tensor  # (B, T+1, N, A), zero where nothing was seen
     sigma: Tensor | None  # (R, N, Z), only the R views that were seen
+    z: Tensor | None = None  # (R, N, Z), COPA's instructions; of the others nobody asks
 
 
 class Teacher(nn.Module):
@@ -58,8 +59,7 @@ class Teacher(nn.Module):
         seen = batch.seen
         local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
         values, sigma = self.unroll_rows(local, batch.state[seen], batch.length + 1, noise=noise)
-        padded = values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
-        return Unrolled(padded, sigma)
+        return Unrolled(over_views(values, seen), sigma)
 
     def unroll_rows(
         self, local: Tensor, state: Tensor, lengths: Tensor, *, noise: Tensor | None, start: Tensor | None = None
@@ -108,6 +108,11 @@ class Teacher(nn.Module):
             mean, sigma = self.inform(local, state)  # (E, N, Z)
             z = sample(mean, sigma, noise)
         return self.head(hidden, z), hidden
+
+
+def over_views(values: Tensor, seen: Tensor) -> Tensor:
+    """Values (R, N, A) of the R views that were seen (B, T+1), laid out as (B, T+1, N, A), zero elsewhere."""
+    return values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
 
 
 def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:

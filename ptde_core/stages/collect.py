@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -15,6 +16,7 @@ from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
@@ -37,7 +39,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
         listen: is told of progress and of files.
 
     Raises:
-        PtdeError: not a teacher, a teacher without global information, or `out` exists.
+        PtdeError: not a teacher, a teacher that is not distilled, or `out` exists.
     """
     out = out or RunFolder(teacher.parent).episodes
     if out.exists():
@@ -69,17 +71,23 @@ def informed_teacher(path: Path) -> tuple[dict[str, Any], Trained, Teacher]:
     """The content of a teacher's checkpoint and the teacher in it, which has a z to give.
 
     Raises:
-        PtdeError: not a teacher, or one without global information.
+        PtdeError: not a teacher, one without global information, or a baseline of centralized execution.
     """
     content = load_checkpoint(path, "teacher")
-    trained = restore(content)
-    policy = trained.policy
-    assert isinstance(policy, Teacher)
-    if policy.information is None:
+    alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
+    if info == "none":
         raise PtdeError(
             f"{path} has no global information, so no z to collect or to distill",
             "train with --global-info agent-specific",
         )
+    if not INFORMATION[info].distillable:
+        raise PtdeError(
+            f"{path} is a {teacher_name(alg, info)} teacher, a baseline of centralized execution that is not distilled",
+            f"evaluate it: `ptde evaluate {path}`",
+        )
+    trained = restore(content)
+    policy = trained.policy
+    assert isinstance(policy, Teacher)
     return content, trained, policy
 
 

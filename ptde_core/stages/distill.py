@@ -46,7 +46,8 @@ def distill(
         listen: is told of progress and of files.
 
     Raises:
-        PtdeError: not a teacher, one without z, episodes of another teacher, a broken file, or `out` exists.
+        PtdeError: not a teacher or one that is not distilled, episodes of another teacher, a broken file, or `out`
+            exists.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     run = RunFolder(teacher.parent)

@@ -10,10 +10,13 @@ import numpy as np
 
 from ptde_core.algorithms.naming import student_name, teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
@@ -22,6 +25,7 @@ from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import (
     Distilled,
     EvaluationEntry,
+    Messages,
     Played,
     ZSource,
     add_entries,
@@ -52,9 +56,14 @@ def evaluate(
     and with the mean of z.
 
     Raises:
-        PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed.
+        PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
+            for a policy that sends no messages.
     """
     candidates = [c for path in _with_teachers(checkpoints) for c in _candidates(path)]
+    without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
+    if settings.message_threshold > 0 and without_coach:
+        threshold = f"message_threshold = {settings.message_threshold:g}"
+        raise PtdeError(f"{without_coach[0]} has no coach, so {threshold} means nothing", "leave it out")
     total = settings.episodes * len(candidates)
     listen(StageStarted(STAGE, f"{settings.episodes} greedy episodes for each of {len(candidates)}", total, "episodes"))
     began, done = time.monotonic(), 0
@@ -62,17 +71,28 @@ def evaluate(
     entries: dict[RunFolder, list[EvaluationEntry]] = {}
     for candidate in candidates:
         trained = restore(candidate.content)
+        coached = trained.policy if isinstance(trained.policy, CoachedTeacher) else None
+        if coached is not None:
+            coached.threshold = settings.message_threshold
         if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
             listen(Note(preparation))
         env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
         played: list[Episode] = []
+        sent = offered = 0
         how = Exploration(z="sampled" if candidate.z == "sampled" else "mean")
         for episode in play(env, trained.policy, seeds, how):
             played.append(_outcome(episode))
+            if coached is not None:
+                sent, offered = (
+                    total + more for total, more in zip((sent, offered), coached.messages(episode), strict=True)
+                )
             done += 1
             listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
         env.close()
         entry = _entry(candidate, trained, played, settings)
+        if coached is not None:
+            messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
+            entry = entry.model_copy(update={"messages": messages})
         entries.setdefault(RunFolder.of(candidate.path), []).append(entry)
     for run, found in entries.items():
         add_entries(run.evaluation, found)
@@ -93,6 +113,7 @@ def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[Evalu
             for entry in held
             if (entry.checkpoint, entry.policy_id, entry.evaluation_seed) == (name, policy_id, settings.seed)
             and len(entry.episodes.seed) == settings.episodes
+            and (entry.messages.threshold if entry.messages else 0.0) == settings.message_threshold
         ]
     return found
 
@@ -130,11 +151,12 @@ def _with_teachers(paths: list[Path]) -> list[Path]:
 
 def _candidates(path: Path) -> list[_Candidate]:
     content = load_checkpoint(path, "teacher", "student")
-    sources: tuple[ZSource, ...] = ("sampled", "mean")
+    kind = INFORMATION[content["settings"]["global_info"]]
+    sources: tuple[ZSource, ...] = ("none",)
     if content["kind"] == "student":
         sources = ("student",)
-    elif content["settings"]["global_info"] == "none":
-        sources = ("none",)
+    elif kind.centralized:
+        sources = ("sampled", "mean") if kind.sampled else ("exact",)
     return [_Candidate(path, content, z) for z in sources]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
+from ptde_core.nets.settings import INFORMATION
 from ptde_core.scores.intervals import (
     Interval,
     MeanStd,
@@ -226,7 +227,8 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
 
 def execution_of(entry: EvaluationEntry) -> Execution:
     """Centralized where playing needs the global state: a teacher that is given global information."""
-    return "centralized" if entry.policy == "teacher" and entry.global_info != "none" else "decentralized"
+    needs_state = entry.policy == "teacher" and INFORMATION[entry.global_info].centralized
+    return "centralized" if needs_state else "decentralized"
 
 
 def _same_episodes(one: EvaluationEntry, other: EvaluationEntry) -> bool:
@@ -288,6 +290,8 @@ def _rows(found: list[_Found]) -> list[tuple[str, list[_Found]]]:
 
         def variant(one: _Found, several: bool = len(checkpoints) > 1, keys: list[str] = differing) -> str:
             parts = [one.entry.checkpoint] if several else []
+            if one.entry.messages is not None and one.entry.messages.threshold > 0:
+                parts.append(f"message_threshold={one.entry.messages.threshold:g}")
             return ", ".join([*parts, *(f"{key}={one.made.get(key, 'not set')}" for key in keys)])
 
         rows.extend(_grouped(namesakes, variant))
@@ -354,8 +358,8 @@ def _seed_score(one: _Found) -> SeedScore:
 
 def _order(score: Score) -> tuple[str, str, str, int, str, str, int]:
     """Rows in the paper's order: centralized first; then by algorithm, students before the plain algorithm."""
-    info = ("unified", "agent-specific", "none").index(score.global_info)
-    z = ("sampled", "mean", "student", "none").index(score.z)
+    info = list(INFORMATION).index(score.global_info)
+    z = ("sampled", "mean", "exact", "student", "none").index(score.z)
     return (score.map, score.execution, score.alg, info, score.name, score.variant, z)
 
 

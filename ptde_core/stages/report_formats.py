@@ -24,7 +24,13 @@ SCHEMA = 1
 
 # What a reader could take this backend's numbers for, and must not.
 NOT_TO_BE_TAKEN_FOR = {"skirmish": "SMAC"}
-Z_TEXT: Mapping[ZSource, str] = {"none": NOTHING, "sampled": "sampled", "mean": "mean", "student": "student"}
+Z_TEXT: Mapping[ZSource, str] = {
+    "none": NOTHING,
+    "sampled": "sampled",
+    "mean": "mean",
+    "exact": "exact",
+    "student": "student",
+}
 
 
 def render(report: Report, report_format: str) -> str:
@@ -196,6 +202,12 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
                 prr,
             )
         )
+        if entry.messages is not None:
+            told = entry.messages
+            notes.append(
+                f"{entry.name}, z {Z_TEXT[entry.z]}: the coach sent {told.sent}/{told.offered} messages"
+                f" ({told.sent / told.offered:.3f}) at threshold {told.threshold:g}."
+            )
     counts = _listed(len(entry.episodes.seed) for entry in entries)
     seeds = _listed(entry.evaluation_seed for entry in entries)
     where = f"{map_name} on {backend_title(backend, version)}"

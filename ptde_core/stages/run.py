@@ -4,10 +4,11 @@ from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
+from ptde_core.nets.settings import INFORMATION
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
 from ptde_core.stages.evaluate import evaluate, evaluated
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
+from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainingSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
@@ -15,7 +16,7 @@ from ptde_core.storage.run_folder import RunFolder
 
 
 def run(
-    settings: TrainTeacherSettings,
+    settings: TrainingSettings,
     folder: RunFolder,
     *,
     collecting: CollectSettings,
@@ -23,7 +24,7 @@ def run(
     evaluating: EvaluateSettings,
     listen: Listener = silent,
 ) -> list[EvaluationEntry]:
-    """Train, collect, distill (where there is a z), evaluate; the evaluation's entries.
+    """Train, collect, distill (where a student can learn z), evaluate; the evaluation's entries.
 
     Raises:
         PtdeError: the folder holds a run with other settings, or a file in it is broken.
@@ -33,7 +34,7 @@ def run(
         listen(Note(f"the teacher is there: {folder.teacher}"))
     teacher = train_teacher(settings, folder, resume=True, listen=listen)
     measured = [teacher]
-    if settings.global_info != "none":
+    if INFORMATION[settings.global_info].distillable:
         if not folder.episodes.exists():
             collect(teacher, collecting, listen=listen)
         if folder.student.exists():

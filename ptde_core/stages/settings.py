@@ -9,17 +9,23 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ptde_core.algorithms.naming import teacher_name
-from ptde_core.algorithms.settings import AlgorithmName, MappoSettings, ValueDecompositionSettings
+from ptde_core.algorithms.settings import AlgorithmName, CopaSettings, MappoSettings, ValueDecompositionSettings
 from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
-from ptde_core.nets.settings import NetworkSettings, StudentSettings
+from ptde_core.nets.settings import (
+    AgentSettings,
+    CoachSettings,
+    CommanderSettings,
+    NetworkSettings,
+    StudentSettings,
+)
 from ptde_core.storage.run_folder import RunFolder
 
 RUNS = Path("runs")
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
-class TrainTeacherSettings(NetworkSettings):
+class TrainingSettings(AgentSettings):
     """Stage 1: train a teacher; what all algorithms share. `TRAINING` adds each one's own.
 
     Saved whole in the run folder as config.json.
@@ -38,8 +44,20 @@ class TrainTeacherSettings(NetworkSettings):
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
 
 
+class TrainTeacherSettings(NetworkSettings, TrainingSettings):
+    """What the algorithms share that take any kind of PTDE's global information."""
+
+
 class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
-    """QMIX and VDN."""
+    """VDN, QMIX, QPLEX."""
+
+
+class TrainCsrlSettings(CommanderSettings, TrainingSettings, ValueDecompositionSettings):
+    """CSRL."""
+
+
+class TrainCopaSettings(CoachSettings, TrainingSettings, CopaSettings):
+    """COPA."""
 
 
 class TrainMappoSettings(TrainTeacherSettings, MappoSettings):
@@ -47,8 +65,11 @@ class TrainMappoSettings(TrainTeacherSettings, MappoSettings):
 
 
 # Each algorithm's settings, and the table of a map's preset that belongs to them beside `train_teacher`.
-TRAINING: Mapping[AlgorithmName, tuple[type[TrainTeacherSettings], str]] = {
+TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
+    "copa": (TrainCopaSettings, "value_decomposition"),
+    "csrl": (TrainCsrlSettings, "value_decomposition"),
     "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
+    "qplex": (TrainValueDecompositionSettings, "value_decomposition"),
     "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
     "mappo": (TrainMappoSettings, "mappo"),
 }
@@ -115,6 +136,9 @@ class EvaluateSettings(Settings):
 
     episodes: int = Field(320, ge=1, description="greedy episodes per policy, the same for teacher and student")
     seed: int = Field(0, ge=0, description="decides the list of episodes")
+    message_threshold: float = Field(
+        0.0, ge=0, description="COPA: a player is sent a new z only if it moved further than this; 0 sends every one"
+    )
 
 
 class CalibrateSettings(Settings):
@@ -136,7 +160,7 @@ def preset(map_name: str, *tables: str) -> dict[str, Any]:
     return {key: value for table in tables for key, value in of_map.get(table, {}).items()}
 
 
-def default_folder(settings: TrainTeacherSettings) -> RunFolder:
+def default_folder(settings: TrainingSettings) -> RunFolder:
     """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it."""
     map_name = Path(settings.map).stem if settings.map.endswith(".toml") else settings.map
     name = teacher_name(settings.alg, settings.global_info)
@@ -144,11 +168,13 @@ def default_folder(settings: TrainTeacherSettings) -> RunFolder:
 
 
 def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:
-    """What the map's preset changes for this algorithm."""
-    return preset(map_name, "train_teacher", training_of(alg)[1])
+    """What the map's preset changes for this algorithm: those of its values that the algorithm has settings for."""
+    model, table = training_of(alg)
+    values = preset(map_name, "train_teacher", table)
+    return {key: value for key, value in values.items() if key in model.model_fields}
 
 
-def training_of(alg: str) -> tuple[type[TrainTeacherSettings], str]:
+def training_of(alg: str) -> tuple[type[TrainingSettings], str]:
     """The settings of an algorithm's training, and the table of a map's preset that belongs to them.
 
     Raises:
@@ -159,9 +185,9 @@ def training_of(alg: str) -> tuple[type[TrainTeacherSettings], str]:
     return TRAINING[alg]  # type: ignore[index]  # a plain word, just checked
 
 
-def train_teacher_settings(*layers: Values) -> TrainTeacherSettings:
+def train_teacher_settings(*layers: Values) -> TrainingSettings:
     """Settings from the map's preset and then the given layers (file, `--set`, options), later ones winning."""
     chosen = {key: value for layer in layers for key, value in layer.items()}
-    fields = TrainTeacherSettings.model_fields
+    fields = TrainingSettings.model_fields
     alg, map_name = (str(chosen.get(key, fields[key].default)) for key in ("alg", "map"))
     return build_settings(training_of(alg)[0], train_teacher_preset(alg, map_name), *layers)

@@ -27,7 +27,7 @@ from ptde_core.envs.interface import BatchedEnv
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.interruption import Interruption
-from ptde_core.stages.settings import TrainTeacherSettings
+from ptde_core.stages.settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.replay import ReplayJournal
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
@@ -37,7 +37,7 @@ STAGE = "train-teacher"
 
 
 def train_teacher(
-    settings: TrainTeacherSettings, run: RunFolder, *, resume: bool = False, listen: Listener = silent
+    settings: TrainingSettings, run: RunFolder, *, resume: bool = False, listen: Listener = silent
 ) -> Path:
     """Train a teacher; returns the path of its checkpoint, `run.teacher`.
 
@@ -69,7 +69,7 @@ def train_teacher(
     return run.teacher
 
 
-def _may_begin(settings: TrainTeacherSettings, run: RunFolder, resume: bool) -> bool:
+def _may_begin(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
     """Check that the folder can take this training; False if it has already finished there."""
     if not run.config.exists():
         return True
@@ -101,7 +101,7 @@ class _Counters:
 class _Training:
     """One sitting of a training."""
 
-    def __init__(self, settings: TrainTeacherSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
+    def __init__(self, settings: TrainingSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
         self._settings, self._run, self._env, self._listen = settings, run, env, listen
         self._learner = build_learner(settings.alg, env.spec, settings, settings.seed)
         self._test_env = build_environment(settings.env, settings.map, max(1, min(settings.test_episodes, 32)))

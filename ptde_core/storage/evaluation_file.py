@@ -13,7 +13,7 @@ SCHEMA = 2
 # The one number of parameters that is not of a network that acts: mixer, critic and the like, which stay behind.
 TRAINING_ONLY = "training only"
 
-ZSource = Literal["none", "sampled", "mean", "student"]
+ZSource = Literal["none", "sampled", "mean", "exact", "student"]
 
 
 class Played(BaseModel):
@@ -49,12 +49,23 @@ class Distilled(BaseModel):
     seconds: float | None
 
 
+class Messages(BaseModel):
+    """What COPA's coach sent its players over all episodes; each player's first instruction is always sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float  # how far an instruction must have moved to be sent; 0: all were
+    sent: int
+    offered: int  # what would have been sent at threshold 0
+
+
 class EvaluationEntry(BaseModel):
     """One policy's evaluation.
 
     `z` says where the global information came from: "sampled" from the teacher's Gaussian (the paper's way), its
-    "mean", the "student"'s prediction, or "none" (an algorithm without it). `teacher_id` is equal for a teacher and
-    the students distilled from it: it pairs them for the PRR. `policy_id` is that of the evaluated weights.
+    "mean", "exact" (CSRL's commander: there is no Gaussian), the "student"'s prediction, or "none" (an algorithm
+    without it). `teacher_id` is equal for a teacher and the students distilled from it: it pairs them for the PRR.
+    `policy_id` is that of the evaluated weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +89,7 @@ class EvaluationEntry(BaseModel):
     machine: str
     code: str  # ptde's version and git commit
     episodes: Played
+    messages: Messages | None = None  # None where the policy sends none
 
 
 class Evaluation(BaseModel):

@@ -28,6 +28,8 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
         ("train-teacher --steps 0", ("steps = 0", "greater than or equal to 1")),
         ("train-teacher --alg qmx", ("no algorithm named 'qmx'", "did you mean 'qmix'")),
         ("train-teacher --global-info some", ("global_info = 'some'", "'agent-specific'")),
+        ("train-teacher --alg csrl --global-info unified", ("global_info = 'unified'", "should be 'commander'")),
+        ("train-teacher --alg qmix --global-info coach", ("global_info = 'coach'", "'agent-specific'")),
         ("train-teacher --map 3s_vs_6z", ("no map named '3s_vs_6z'", "3s_vs_")),
         ("train-teacher --map nowhere.toml", ("no map file at nowhere.toml",)),
         ("train-teacher --env smca", ("no environment named 'smca'", "skirmish")),

@@ -136,3 +136,43 @@ def test_maps_shows_sizes_limits_and_budgets(ptde: Type) -> None:
     assert rows["3m"].startswith(" 3m")
     assert "3 marine v 3 marine" in rows["3m"]
     assert rows["3s_vs_8z"].split()[-7:] == ["3", "14", "66", "89", "350", "10M", "10M"]
+
+
+TINY = ("--steps", "200", "--set", "batch_episodes=2", "--set", "test_episodes=2", "--set", "evaluate.episodes=4")
+
+
+@pytest.mark.parametrize(
+    ("alg", "rows"), [("csrl", [("CSRL", "exact")]), ("copa", [("COPA", "sampled"), ("COPA", "mean")])]
+)
+def test_centralized_baselines_are_trained_evaluated_and_reported_but_not_distilled(
+    ptde: Type, alg: str, rows: list[tuple[str, str]]
+) -> None:
+    ended = ptde("run", "--map", "3m", "--alg", alg, *TINY)
+    assert ended.code == 0, ended.err
+    folder = Path(f"runs/skirmish/3m/{alg.upper()}/seed1")
+    assert not (folder / "episodes.h5").exists()
+    for name, z in rows:
+        assert re.search(rf"{name} +{z} +\d/4", ended.out)
+    assert ("the coach sent" in ended.out) == (alg == "copa")
+    told = ptde("report", "--format", "csv").out
+    assert re.search(rf",{alg.upper()},[^\n]*,centralized,", told), told
+    for command in ("collect", "distill"):
+        ended = ptde(command, folder / "teacher.pt")
+        assert ended.code == 2
+        assert f"is a {alg.upper()} teacher, a baseline of centralized execution that is not distilled" in ended.err
+        assert ended.err.count("\n") == 1
+
+
+def test_qplex_goes_through_all_stages(ptde: Type) -> None:
+    distilling = ("--set", "collect.episodes=2", "--set", "distill.steps=20")
+    ended = ptde("run", "--map", "3m", "--alg", "qplex", *TINY, *distilling)
+    assert ended.code == 0, ended.err
+    assert re.search(r"QPLEX_SGI +sampled +\d/4", ended.out)
+    assert "QPLEX_ASGKD" in ptde("report").out
+
+
+def test_copa_says_where_there_are_no_units(ptde: Type) -> None:
+    ended = ptde("train-teacher", "--alg", "copa", "--env", "game", "--map", "two-step")
+    assert ended.code == 2
+    assert "COPA's coach needs a state made of units' features" in ended.err
+    assert ended.err.count("\n") == 1

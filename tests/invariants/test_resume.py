@@ -98,14 +98,18 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
     assert_equal_runs(undisturbed, run)
 
 
-def test_ctrl_c_saves_and_resume_goes_on(undisturbed: RunFolder, tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "run")
+@pytest.mark.parametrize("alg", ["qmix", "copa"])
+def test_ctrl_c_saves_and_resume_goes_on(alg: str, undisturbed: RunFolder, tmp_path: Path) -> None:
+    run, of_alg = RunFolder(tmp_path / "run"), SETTINGS | {"alg": alg}
+    if alg != "qmix":
+        undisturbed = RunFolder(tmp_path / "undisturbed")
+        train_teacher(game_settings(**of_alg), undisturbed)
 
     def interrupt(event: Event) -> None:
         if isinstance(event, Progress) and event.done > 1000:
             signal.raise_signal(signal.SIGINT)
 
-    settings = game_settings(**SETTINGS | {"checkpoint_seconds": 1000.0})
+    settings = game_settings(**of_alg | {"checkpoint_seconds": 1000.0})
     with pytest.raises(KeyboardInterrupt):
         train_teacher(settings, run, listen=interrupt)
     assert read_state(run) == "interrupted"

@@ -66,3 +66,14 @@ def test_mappo_can_use_the_same(game: str, info: str, low: float, high: float, t
 def test_four_matrices_are_enough_to_tell_two_agents_apart(tmp_path: Path) -> None:
     """Agent-specific information of rank 4 in place of 64."""
     assert last_test_return(tmp_path / "run", map="personal-signal", info_rank=4) == 3.0
+
+
+@pytest.mark.parametrize("alg", ["csrl", "copa"])
+@pytest.mark.parametrize(("every", "low", "high"), [(1, 3.0, 3.0), (4, 1.0, 2.3)])
+def test_what_a_commander_and_a_coach_tell_is_used(
+    alg: str, every: int, low: float, high: float, tmp_path: Path
+) -> None:
+    """Told at each step both solve the game; told once, at the first of its three steps, they know one target of three:
+    return 1, and what blind chance gives later.
+    """
+    assert low <= last_test_return(tmp_path / "run", map="personal-signal", alg=alg, info_every=every) <= high

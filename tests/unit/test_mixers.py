@@ -1,14 +1,17 @@
-"""Mixers: VDN's sum, QMIX's monotonicity, and QMIX's forward pass by hand."""
+"""Mixers: VDN's sum, QMIX's monotonicity, QPLEX's IGM and its gradients, and forward passes by hand."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from ptde_core.nets.mixers import MonotonicMixer, SumMixer
+from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
+
+NONE = torch.zeros(0)  # for what a mixer does not read
 
 
 def test_sum() -> None:
-    assert SumMixer()(torch.tensor([[1.0, 2.0, 3.5]]), torch.zeros(1, 4)).tolist() == [6.5]
+    assert SumMixer()(torch.tensor([[1.0, 2.0, 3.5]]), NONE, NONE, NONE).tolist() == [6.5]
 
 
 @given(seed=st.integers(0, 2**20), scale=st.floats(0.01, 20.0))
@@ -16,7 +19,7 @@ def test_qmix_never_falls_when_an_agents_value_rises(seed: int, scale: float) ->
     torch.manual_seed(seed)
     mixer = MonotonicMixer(n_agents=3, state_size=5, embed=4, hyper=6).double()
     values = (scale * torch.randn(20, 3, dtype=torch.float64)).requires_grad_()
-    team = mixer(values, scale * torch.randn(20, 5, dtype=torch.float64))
+    team = mixer(values, NONE, NONE, scale * torch.randn(20, 5, dtype=torch.float64))
     (slope,) = torch.autograd.grad(team.sum(), values)
     assert (slope >= 0).all()
 
@@ -31,4 +34,70 @@ def test_qmix_by_hand() -> None:
         mixer.first_bias.bias.fill_(-1.0)
         mixer.second_weights[-1].bias.fill_(3.0)
         mixer.second_bias[-1].bias.fill_(5.0)
-    assert mixer(torch.tensor([[2.0]]), torch.zeros(1, 1)).tolist() == [14.0]
+    assert mixer(torch.tensor([[2.0]]), NONE, NONE, torch.zeros(1, 1)).tolist() == [14.0]
+
+
+def over_all_joint_actions(mixer: DuplexMixer, values: Tensor, state: Tensor) -> Tensor:
+    """Q_tot (A, ..., A) of one state, from the agents' values (N, A)."""
+    n, a = values.shape
+    joint = torch.cartesian_prod(*[torch.arange(a)] * n).view(-1, n)  # (A^N, N)
+    taken = values[torch.arange(n), joint]
+    best = values.amax(dim=-1).expand_as(taken)
+    team: Tensor = mixer(taken, best, joint, state.expand(len(joint), -1))
+    return team.view([a] * n)
+
+
+@settings(max_examples=50)
+@given(
+    seed=st.integers(0, 2**20),
+    scale=st.floats(0.01, 20.0),
+    n=st.integers(1, 3),
+    a=st.integers(1, 4),
+    k=st.integers(1, 3),
+)
+def test_qplex_greedy_agents_are_a_greedy_team(seed: int, scale: float, n: int, a: int, k: int) -> None:
+    torch.manual_seed(seed)
+    mixer = DuplexMixer(n_agents=n, n_actions=a, state_size=3, hyper=6, heads=4, layers=k).double()
+    values = scale * torch.randn(n, a, dtype=torch.float64)
+    team = over_all_joint_actions(mixer, values, scale * torch.randn(1, 3, dtype=torch.float64))
+    greedy = tuple(values.argmax(dim=-1).tolist())
+    assert team[greedy] == team.max()
+    best = team[greedy].clone()
+    team[greedy] = -torch.inf
+    assert (team < best).all(), "no other joint action is as good"
+
+
+def test_qplex_by_hand() -> None:
+    """w = |-2|, V = 3, lambda = |-8| * sigmoid(0) * sigmoid(0) = 2; q = 1 of at best 4 gives
+    2 + 3 + (2 - 1) * 2 * (1 - 4) = -1; the best action gives 8 + 3 = 11, whatever lambda is.
+    """
+    mixer = DuplexMixer(n_agents=1, n_actions=2, state_size=1, hyper=1, heads=1, layers=1)
+    with torch.no_grad():
+        for parameter in mixer.parameters():
+            parameter.zero_()
+        mixer.weights[-1].bias.fill_(-2.0)
+        mixer.offsets[-1].bias.fill_(3.0)
+        mixer.keys[-1].bias.fill_(-8.0)
+    taken, best, actions = torch.tensor([[1.0], [4.0]]), torch.tensor([[4.0], [4.0]]), torch.tensor([[0], [1]])
+    assert mixer(taken, best, actions, torch.zeros(2, 1)).tolist() == [-1.0, 11.0]
+
+
+def test_qplex_agents_learn_from_the_sum_alone() -> None:
+    """No gradient passes through the advantages: the slope of Q_tot in each agent's value is its weight."""
+    torch.manual_seed(0)
+    mixer = DuplexMixer(n_agents=3, n_actions=4, state_size=5, hyper=6, heads=4, layers=1)
+    taken, state = torch.randn(7, 3, requires_grad=True), torch.randn(7, 5)
+    best, actions = taken.detach() + torch.rand(7, 3), torch.randint(4, (7, 3))
+    (slope,) = torch.autograd.grad(mixer(taken, best, actions, state).sum(), taken)
+    torch.testing.assert_close(slope, mixer.weights(state).abs())
+
+
+def test_qplex_can_show_what_a_monotonic_mixer_cannot() -> None:
+    """The importance of an agent's advantage depends on what the others do, so its action can be good or bad."""
+    torch.manual_seed(3)
+    mixer = DuplexMixer(n_agents=2, n_actions=2, state_size=1, hyper=4, heads=2, layers=1)
+    with torch.no_grad():
+        mixer.answered[-1].weight.mul_(20.0)  # fresh heads hardly tell joint actions apart
+    team = over_all_joint_actions(mixer, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.zeros(1, 1))
+    loss_beside_the_best, loss_beside_the_other = team[0, 0] - team[1, 0], team[0, 1] - team[1, 1]
+    assert (loss_beside_the_best - loss_beside_the_other).abs() > 0.01, "a sum would make them equal"

@@ -44,7 +44,7 @@ def test_later_layers_win() -> None:
     ("values", "says"),
     [
         ({"episods": 1}, "no setting named 'episods'; did you mean 'episodes'?"),
-        ({"zzz": 1}, "no setting named 'zzz'; choose from episodes, seed"),
+        ({"zzz": 1}, "no setting named 'zzz'; choose from episodes, message_threshold, seed"),
         ({"episodes": 0}, "episodes = 0 (greedy episodes per policy, the same for teacher and student): .*1"),
         ({"episodes": "many"}, "episodes = 'many' .*integer"),
         ({"seed": -1}, "seed = -1 .*0"),
@@ -156,6 +156,15 @@ def test_a_preset_gives_way_to_what_is_typed_and_stays_with_its_map() -> None:
 
 def test_the_algorithms_that_can_be_asked_for_are_those_that_can_be_built() -> None:
     assert set(get_args(AlgorithmName)) == set(LEARNERS) == set(TRAINING) == set(TEACHERS)
+
+
+def test_a_preset_gives_an_algorithm_what_it_has_settings_for() -> None:
+    """The variance floor of 3s5z_vs_3s6z is of PTDE's Gaussian, which CSRL and COPA do not have."""
+    assert train_teacher_settings({"map": "3s5z_vs_3s6z"}).model_dump()["variance_floor"] == 0.002
+    for alg in ("csrl", "copa"):
+        values = train_teacher_settings({"map": "3s5z_vs_3s6z", "alg": alg}).model_dump()
+        assert "variance_floor" not in values
+        assert (values["steps"], values["n_envs"]) == (5_000_000, 4)
 
 
 def test_an_unknown_algorithm_is_refused_and_the_nearest_offered() -> None:

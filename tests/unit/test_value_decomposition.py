@@ -83,8 +83,38 @@ def test_double_q_by_hand() -> None:
     }
 
 
-@pytest.mark.parametrize("alg", sorted(MIXERS))
-@pytest.mark.parametrize("info", ["none", "unified", "agent-specific"])
+class Seen(nn.Module):
+    """Stands in for a mixer: the sum of the values taken; remembers what it was told."""
+
+    def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:
+        self.told = (taken.tolist(), best.tolist(), actions.tolist())
+        return taken.sum(dim=-1)
+
+
+def test_a_mixer_is_told_each_networks_own_best_among_the_available() -> None:
+    batch = EpisodeBatch(
+        obs=torch.zeros(1, 2, 1, 1),
+        state=torch.zeros(1, 2, 1),
+        available=torch.tensor([[[[True, True, False]], [[True, False, True]]]]),
+        actions=torch.tensor([[[0]]]),
+        reward=torch.tensor([[1.0]]),
+        terminated=torch.tensor([[False]]),
+        length=torch.tensor([1]),
+    )
+    online = Team(FixedValues([[0.0, 0.25, 7.0], [0.1, 0.9, 0.5]]), Seen())  # type: ignore[arg-type]  # a stand-in
+    target = Team(FixedValues([[2.0, 1.0, 9.0], [7.0, 8.0, 3.0]]), Seen())  # type: ignore[arg-type]  # a stand-in
+    td_loss(online, target, batch, None, ValueDecompositionSettings())
+    assert online.mixer.told == ([[[0.0]]], [[[0.25]]], [[[0]]])
+    assert target.mixer.told == ([[[1.0], [3.0]]], [[[2.0], [7.0]]], [[[1], [2]]])
+
+
+@pytest.mark.parametrize(
+    ("alg", "info"),
+    [
+        *((alg, info) for alg in sorted(MIXERS) for info in ("none", "unified", "agent-specific")),
+        *(("csrl", "commander"), ("copa", "coach")),
+    ],
+)
 def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None:
     learner = learner_of(alg, global_info=info)
     batch = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False)])
@@ -152,5 +182,12 @@ def test_names_are_those_of_the_papers_tables() -> None:
         "QMIX",
         "QMIX_UGI",
         "QMIX_SGI",
+    ]
+    assert [
+        teacher_name(*pair) for pair in (("qplex", "agent-specific"), ("csrl", "commander"), ("copa", "coach"))
+    ] == [
+        "QPLEX_SGI",
+        "CSRL",
+        "COPA",
     ]
     assert student_name("qmix", "agent-specific") == "QMIX_ASGKD"

@@ -1,0 +1,58 @@
+"""CSRL's policy: agents guided by a commander whose view of the state is refreshed every `info_every` steps."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ptde_core.base.batch import EpisodeBatch
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.nets.commander import Commander
+from ptde_core.nets.intervals import last_sent
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input, local_input_size
+from ptde_core.nets.settings import CommanderSettings
+from ptde_core.policies.teacher import Unrolled, over_views
+
+
+class Orders(NamedTuple):
+    """What is remembered from step to step."""
+
+    hidden: Tensor  # (E, N, H)
+    step: int  # env steps since the episodes began
+    state: Tensor  # (E, S), as it was at the last broadcast
+
+
+class CommandedTeacher(nn.Module):
+    """Trunk, commander and head. Between broadcasts the agent's own input is current and the state is not."""
+
+    reads_state = True
+    noise_size = 0
+
+    def __init__(self, spec: EnvSpec, settings: CommanderSettings) -> None:
+        super().__init__()
+        size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+        self.n_actions, self.every = spec.n_actions, settings.info_every
+        self.trunk = Trunk(size, settings.hidden_size)
+        self.commander = Commander(size, spec.state_size, settings.hidden_size, settings.info_size)
+        self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
+
+    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+        """Action values of every step of every episode; see `Teacher.unroll`. There is no noise."""
+        assert noise is None, "a commander was given noise"
+        seen, lengths = batch.seen, batch.length + 1
+        local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
+        z = self.commander(local, batch.state[seen][last_sent(lengths, self.every)])  # (R, N, Z)
+        values = self.head(self.trunk.unroll(local, lengths), z)  # (R, N, A)
+        return Unrolled(over_views(values, seen), None)
+
+    def step(
+        self, local: Tensor, memory: Orders | None, state: Tensor | None, noise: Tensor | None
+    ) -> tuple[Tensor, Orders]:
+        """One step of play: action values (E, N, A) and the new memory; see `Teacher.step`."""
+        assert state is not None, "a commander was not shown the state"
+        assert noise is None, "a commander was given noise"
+        hidden = self.trunk(local, None if memory is None else memory.hidden)  # (E, N, H)
+        step = 0 if memory is None else memory.step
+        # The environment writes the next state over this one.
+        told = torch.clone(state) if memory is None or step % self.every == 0 else memory.state  # (E, S)
+        return self.head(hidden, self.commander(local, told)), Orders(hidden, step + 1, told)
