@@ -24,7 +24,7 @@ def bounds(model: type[Settings], key: str) -> str:
     facts = _facts(model, key)
     if words := choices(model, key):
         return " | ".join(words)
-    return ", ".join(text.format(facts[name]) for name, text in NUMBER_BOUNDS if name in facts)
+    return " | ".join(filter(None, map(_limits, facts.get("anyOf", [facts]))))
 
 
 def option(model: type[Settings], key: str, *, default: str = "", complete: Any = None) -> Any:
@@ -89,6 +89,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only th
 @cache
 def _schema(model: type[Settings]) -> dict[str, Any]:
     return model.model_json_schema()
+
+
+def _limits(facts: dict[str, Any]) -> str:
+    """Of one kind of value that a field accepts: its bounds, or the one word that it must be."""
+    numbers = (text.format(facts[name]) for name, text in NUMBER_BOUNDS if name in facts)
+    return str(facts["const"]) if "const" in facts else ", ".join(numbers)
 
 
 def _facts(model: type[Settings], key: str) -> dict[str, Any]:

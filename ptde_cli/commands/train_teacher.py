@@ -48,5 +48,10 @@ def train_teacher(
 
         with watching(quiet=quiet) as listen:
             stage(settings, run, resume=resume, listen=listen)
-        following = "distill" if INFORMATION[settings.global_info].distillable else "evaluate"
-        print(run.teacher if quiet else f"{following} it with: ptde {following} {shown(run.teacher)}")
+        if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
+            following = f"evaluate both with: ptde evaluate {shown(run.student)}"
+        elif INFORMATION[settings.global_info].distillable:
+            following = f"distill it with: ptde distill {shown(run.teacher)}"
+        else:
+            following = f"evaluate it with: ptde evaluate {shown(run.teacher)}"
+        print(run.teacher if quiet else following)

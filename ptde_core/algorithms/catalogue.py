@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ptde_core.algorithms.ctds import OnlineDistillationLearner
 from ptde_core.algorithms.instructions import InstructionRegulariser
 from ptde_core.algorithms.learner import Learner
 from ptde_core.algorithms.mappo import MappoLearner
@@ -16,7 +17,7 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.actor_critic import Critic
 from ptde_core.nets.coach import CoachedMixer, Recogniser
 from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
-from ptde_core.policies.catalogue import build_teacher
+from ptde_core.policies.catalogue import build_online_student, build_teacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.teacher import Teacher
 
@@ -59,6 +60,13 @@ def _copa(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueD
     return ValueDecompositionLearner(Team(teacher, mixer, regulariser), settings, seed)
 
 
+def _ctds(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> OnlineDistillationLearner:
+    mixer = MIXERS["qmix"](spec, settings)
+    team = Team(build_teacher(alg, spec, settings.model_dump()), mixer)
+    student = build_online_student(alg, spec, settings.model_dump())
+    return OnlineDistillationLearner(ValueDecompositionLearner(team, settings, seed), student)
+
+
 LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Learner]] = {
     "copa": _copa,
     "csrl": _csrl,
@@ -66,6 +74,7 @@ LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Le
     "qmix": _value_decomposition,
     "qplex": _value_decomposition,
     "vdn": _value_decomposition,
+    "ctds": _ctds,
 }
 
 

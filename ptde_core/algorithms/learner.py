@@ -1,13 +1,14 @@
 """What every learner is to the stage that trains with it: it takes rounds of episodes and decides what to do."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
+from ptde_core.policies.teacher import Teacher
 
 
 class Learner(Protocol):
@@ -39,3 +40,12 @@ class Learner(Protocol):
 
     def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """Go back to a saved `state`, with the episodes that were held then, oldest first."""
+
+
+@runtime_checkable
+class TeachesOnline(Protocol):
+    """A learner that trains a student beside its teacher, so that none has to be distilled afterwards (CTDS)."""
+
+    @property
+    def student(self) -> Teacher:
+        """The student, which plays without what only the teacher sees."""

@@ -5,17 +5,21 @@ from typing import Any
 
 # CSRL and COPA are named after their own kind of information already.
 TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI", "commander": "", "coach": ""}
+# CTDS is named for its student, the policy that executes.
+OWN_NAMES = {"ctds": ("CTDS_teacher", "CTDS")}
 STUDENT_SUFFIX = {"unified": "_UGKD", "agent-specific": "_ASGKD"}
 
 
 def teacher_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a teacher (paper, Table 1); "none" is the plain algorithm."""
-    return _marked(alg.upper() + TEACHER_SUFFIX[global_info], marks)
+    name = OWN_NAMES[alg][0] if alg in OWN_NAMES else alg.upper() + TEACHER_SUFFIX[global_info]
+    return _marked(name, marks)
 
 
 def student_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a student. The paper distils agent-specific information only; _UGKD is our name for the other."""
-    return _marked(alg.upper() + STUDENT_SUFFIX[global_info], marks)
+    name = OWN_NAMES[alg][1] if alg in OWN_NAMES else alg.upper() + STUDENT_SUFFIX[global_info]
+    return _marked(name, marks)
 
 
 def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:

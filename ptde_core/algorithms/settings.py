@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ptde_core.base.settings import Settings
 
-AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa"]
+AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
 
 
 class ValueDecompositionSettings(Settings):

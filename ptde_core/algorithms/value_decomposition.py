@@ -6,7 +6,7 @@ the batch: so that the batch size does not change the step size.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -125,20 +125,25 @@ class ValueDecompositionLearner:
         return Exploration(linear(settings.epsilon_start, settings.epsilon_end, settings.epsilon_steps, env_steps))
 
     def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
-        """Keep a round; once there are enough, update from random batches and copy into the target networks if due."""
+        """Keep a round; once there are enough, update from random batches."""
+        log: dict[str, Tensor] = {}
+        for batch in self.due(episodes):
+            log = self.update(batch)
+        return log
+
+    def due(self, episodes: Sequence[Episode]) -> Iterator[EpisodeBatch]:
+        """Keep a round and yield each batch to update from, one `update` each; then copy into the target networks."""
         settings = self.settings
         self.replay.add(episodes)
         self._episodes += len(episodes)
         if len(self.replay) < settings.batch_episodes:
-            return {}
-        log: dict[str, Tensor] = {}
+            return
         for _ in range(settings.updates_per_round):
             chance = generator(self._seed, "replay", self.updates)
-            log = self.update(EpisodeBatch.of(self.replay.sample(settings.batch_episodes, chance)))
+            yield EpisodeBatch.of(self.replay.sample(settings.batch_episodes, chance))
         if self._episodes - self._last_copy >= settings.target_every_episodes:
             self.copy_to_target()
             self._last_copy = self._episodes
-        return log
 
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """One gradient step on B episodes (lines 6 to 9); the scalars to log."""

@@ -35,8 +35,8 @@ def build_settings(model: type[S], *layers: Values) -> S:
         return model.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        meaning = model.model_fields[str(first["loc"][0])].description if first["loc"] else ""
+        key = str(first["loc"][0])
+        meaning = model.model_fields[key].description
         says = first["msg"].removeprefix("Value error, ")  # pydantic's words before those of our own rules
         says = says[0].lower() + says[1:]
         raise PtdeError(f"{key} = {first['input']!r} ({meaning}): {says}", "give a value within its bounds") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ptde_core.base.errors import unknown
 from ptde_core.envs.games import build_game
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.two_views import Sights, StateBesideView
 
 
 @dataclass(frozen=True)
@@ -13,17 +14,27 @@ class Environment:
     """One backend: what it is, and how E environments of one of its maps are built.
 
     `preparation` says what its first use on this machine has to do beforehand; "" where nothing keeps anyone waiting.
+    `two_views` builds it with a wide view beside each agent's own; `sight` is how far the own one reaches, in cells,
+    None where there are no distances.
     """
 
     meaning: str
     build: Callable[[str, int], BatchedEnv]  # (map, n_envs)
+    two_views: Callable[[str, int, Sights], BatchedEnv]  # (map, n_envs, sights)
     preparation: Callable[[], str] = str
+    sight: float | None = None
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
     from ptde_core.envs.skirmish.environment import Skirmish  # numba loads here, only when it is needed
 
     return Skirmish(map_name, n_envs)
+
+
+def _skirmish_in_two_views(map_name: str, n_envs: int, sights: Sights) -> BatchedEnv:
+    from ptde_core.envs.skirmish.two_views import TwoViewSkirmish
+
+    return TwoViewSkirmish(map_name, n_envs, sights)
 
 
 def _compilation() -> str:
@@ -34,18 +45,33 @@ def _compilation() -> str:
 
 ENVIRONMENTS: Mapping[str, Environment] = {
     "skirmish": Environment(
-        "SMAC's maps and contract on ptde's own simulator (not StarCraft II)", _skirmish, _compilation
+        "SMAC's maps and contract on ptde's own simulator (not StarCraft II)",
+        _skirmish,
+        _skirmish_in_two_views,
+        _compilation,
+        sight=9.0,
     ),
-    "game": Environment("small games with a known optimum", build_game),
+    "game": Environment(
+        "small games with a known optimum",
+        build_game,
+        lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
+    ),
 }
 
 
-def build_environment(backend: str, map_name: str, n_envs: int) -> BatchedEnv:
-    """A batch of environments.
+def build_environment(backend: str, map_name: str, n_envs: int, sights: Sights | None = None) -> BatchedEnv:
+    """A batch of environments; with `sights`, one that shows each agent a wide view beside its own.
 
     Raises:
-        PtdeError: no such backend, or the backend knows no such map.
+        PtdeError: no such backend, the backend knows no such map, or cannot show views of such sights.
     """
     if backend not in ENVIRONMENTS:
         raise unknown("environment", backend, ENVIRONMENTS)
-    return ENVIRONMENTS[backend].build(map_name, n_envs)
+    environment = ENVIRONMENTS[backend]
+    return environment.build(map_name, n_envs) if sights is None else environment.two_views(map_name, n_envs, sights)
+
+
+def sight_in_words(backend: str, sight: float | str) -> str:
+    """A sight as tables show it: cells, or "all"; what is the environment's own is given in cells where it has them."""
+    cells = ENVIRONMENTS[backend].sight if sight == "own" else sight
+    return f"{cells:g}" if isinstance(cells, float | int) else str(sight)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -91,3 +91,16 @@ class StudentSettings(Settings):
 
     student: StudentKind = Field("two-layer", description="two layers on the current input (the paper), or a GRU")
     hidden_size: int = Field(64, ge=1, description="width of the student's hidden layer")
+
+
+Cells = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class TwoViewSettings(AgentSettings):
+    """CTDS: a teacher that sees farther than its student. What it sees takes the place of a z."""
+
+    global_info: Literal["none"] = Field("none", description="CTDS has no z: what its teacher has more is sight")
+    teacher_sight: Cells | Literal["all"] = Field("all", description="how far the teacher sees, in cells, or all")
+    student_sight: Cells | Literal["own"] = Field(
+        "own", description="how far the student sees, in cells, or the environment's own (skirmish: 9, as SMAC)"
+    )

@@ -5,10 +5,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.nets.settings import StudentSettings
-from ptde_core.policies.catalogue import AnyTeacher, build_teacher
+from ptde_core.policies.catalogue import (
+    TEACHERS,
+    AnyTeacher,
+    build_environment_of,
+    build_online_student,
+    build_teacher,
+)
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
@@ -29,7 +34,7 @@ class Trained:
         Raises:
             PtdeError: the backend's rules have changed since.
         """
-        env = build_environment(self.spec.backend, str(self.settings["map"]), n_envs)
+        env = build_environment_of(self.settings, n_envs)
         if env.spec.fingerprint() != self.spec.fingerprint():
             was, now = f"{self.spec.backend} {self.spec.version}", f"{env.spec.backend} {env.spec.version}"
             raise PtdeError(f"the checkpoint was trained on {was} ({self.spec.map}), this is {now}", "train it anew")
@@ -51,11 +56,15 @@ def restore(content: Mapping[str, Any]) -> Trained:
     """Rebuild the policy of a loaded teacher or student checkpoint."""
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
-    teacher = build_teacher(str(settings["alg"]), spec, settings)
-    policy: AnyTeacher | Student = teacher
-    if content["kind"] == "student":
-        assert isinstance(teacher, Teacher), "only PTDE's teachers are distilled"
-        policy = Student(teacher, _student_settings(content["distill"]))
+    alg = str(settings["alg"])
+    policy: AnyTeacher | Student
+    if content["kind"] == "student" and TEACHERS[alg].online_student is not None:
+        policy = build_online_student(alg, spec, settings)
+    else:
+        policy = build_teacher(alg, spec, settings)
+        if content["kind"] == "student":
+            assert isinstance(policy, Teacher), "only PTDE's teachers are distilled"
+            policy = Student(policy, _student_settings(content["distill"]))
     policy.load_state_dict(content["networks"])
     policy.requires_grad_(False)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))

@@ -17,6 +17,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
@@ -71,10 +72,16 @@ def informed_teacher(path: Path) -> tuple[dict[str, Any], Trained, Teacher]:
     """The content of a teacher's checkpoint and the teacher in it, which has a z to give.
 
     Raises:
-        PtdeError: not a teacher, one without global information, or a baseline of centralized execution.
+        PtdeError: not a teacher, one without global information, a baseline of centralized execution, or one whose
+            student was trained with it.
     """
     content = load_checkpoint(path, "teacher")
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
+    if TEACHERS[alg].online_student is not None:
+        raise PtdeError(
+            f"{path} has no z to distill: {alg.upper()} trains its student together with the teacher",
+            f"evaluate both: `ptde evaluate {RunFolder(path.parent).student}`",
+        )
     if info == "none":
         raise PtdeError(
             f"{path} has no global information, so no z to collect or to distill",

@@ -61,10 +61,19 @@ def _explored(metric: str) -> Line:
     return Line(metric, "exploring play", "#D55E00", "--", "")
 
 
+def _student_tested(metric: str) -> Line:
+    return Line(metric, "greedy test of the student", "#009E73", "-.", "s")
+
+
+def _of_play(title: str, what: str) -> Panel:
+    lines = (_tested(f"test_{what}"), _student_tested(f"student_test_{what}"), _explored(f"train_{what}"))
+    return Panel(title, lines)
+
+
 PANELS = (
-    Panel("Win rate", (_tested("test_win_rate"), _explored("train_win_rate"))),
-    Panel("Return", (_tested("test_return"), _explored("train_return"))),
-    Panel("Episode length", (_tested("test_length"), _explored("train_length"))),
+    _of_play("Win rate", "win_rate"),
+    _of_play("Return", "return"),
+    _of_play("Episode length", "length"),
     Panel("Mean squared TD error", (Line("td_loss", "TD(λ)", "#000000", "-", ""),)),
     Panel(
         "Joint value",
@@ -76,6 +85,7 @@ PANELS = (
     Panel("Return explained by the critic", (Line("value_explained", "critic", "#000000", "-", ""),)),
     Panel("Entropy of the policy", (Line("policy_entropy", "mean over agents", "#000000", "-", ""),)),
     Panel("Change of the policy by an update", (Line("policy_kl", "KL divergence", "#000000", "-", ""),)),
+    Panel("Student's squared error", (Line("student_value_loss", "to the teacher's values", "#009E73", "-.", ""),)),
     Panel(
         "Noise",
         (

@@ -52,9 +52,9 @@ def distill(
     """
     run = RunFolder(teacher.parent)
     out = out or run.student
+    content, trained, policy = informed_teacher(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "evaluate it, or give another file with --out")
-    content, trained, policy = informed_teacher(teacher)
     data = data or own_episodes(teacher, listen)
     about = read_about(data)
     if about["teacher_id"] != trained.teacher_id:

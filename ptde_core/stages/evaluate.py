@@ -14,8 +14,9 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.catalogue import ENVIRONMENTS, sight_in_words
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import Trained, restore
@@ -124,12 +125,16 @@ def name_of(content: Mapping[str, Any], trained: Trained) -> str:
     marks = teacher_marks(trained.settings, trained.policy.trunk.hidden_size)
     if content["kind"] == "teacher":
         return teacher_name(alg, info, marks)
-    return student_name(alg, info, [*marks, *_distill_settings(content).departures])
+    distilled = _distilled_with(content)
+    return student_name(alg, info, [*marks, *(distilled.departures if distilled else ())])
 
 
-def _distill_settings(content: Mapping[str, Any]) -> DistillSettings:
-    """Those of a student's checkpoint; one that it does not have is younger than it, and was not used."""
-    return DistillSettings.model_validate(content["distill"])
+def _distilled_with(content: Mapping[str, Any]) -> DistillSettings | None:
+    """The settings of a student's distillation; one that it does not have is younger than it, and was not used.
+
+    None for a teacher, and for a student that was trained together with its teacher.
+    """
+    return DistillSettings.model_validate(content["distill"]) if "distill" in content else None
 
 
 def _place(path: Path) -> str:
@@ -153,7 +158,7 @@ def _candidates(path: Path) -> list[_Candidate]:
     content = load_checkpoint(path, "teacher", "student")
     kind = INFORMATION[content["settings"]["global_info"]]
     sources: tuple[ZSource, ...] = ("none",)
-    if content["kind"] == "student":
+    if content["kind"] == "student" and kind.distillable:
         sources = ("student",)
     elif kind.centralized:
         sources = ("sampled", "mean") if kind.sampled else ("exact",)
@@ -176,6 +181,7 @@ def _entry(
         z=candidate.z,
         alg=str(trained.settings["alg"]),
         global_info=str(trained.settings["global_info"]),
+        sight=_sight(trained, student=content["kind"] == "student"),
         checkpoint=_place(candidate.path),
         teacher_id=trained.teacher_id,
         policy_id=identity(content["networks"]),
@@ -199,9 +205,9 @@ def _entry(
 
 
 def _distilled(content: Mapping[str, Any]) -> Distilled | None:
-    if content["kind"] != "student":
+    settings = _distilled_with(content)
+    if settings is None:
         return None
-    settings = _distill_settings(content)
     # Before there was early stopping every fit took all its steps, and its time was not kept.
     fitted = content.get("fitted", {"steps": settings.steps, "seconds": None})
     return Distilled(
@@ -210,3 +216,8 @@ def _distilled(content: Mapping[str, Any]) -> Distilled | None:
         steps=fitted["steps"],
         seconds=fitted["seconds"],
     )
+
+
+def _sight(trained: Trained, *, student: bool) -> str:
+    sights = sights_of(trained.settings)
+    return "" if sights is None else sight_in_words(trained.spec.backend, sights.own if student else sights.wide)

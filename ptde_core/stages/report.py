@@ -35,7 +35,8 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 Execution = Literal["centralized", "decentralized"]
 
-PRR_TEACHER_Z: ZSource = "sampled"  # the paper's way to run the teacher; the PRR's denominator
+# The PRR's denominator: a teacher with a z samples it, the paper's way; one without has only one way to play.
+PRR_TEACHER_Z: frozenset[ZSource] = frozenset({"sampled", "none"})
 # Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
 # wherever its file lies), and how often the state to resume from is saved.
 MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "distill.seed"})
@@ -63,6 +64,8 @@ class Retention:
 
     Args:
         student_name, teacher_name: table names; the teacher's is "" where no teacher was found.
+        teacher_sight: how far that teacher sees; "" where it sees what its student does.
+        has_z: whether the student stands for a teacher's z (and the teacher samples it), not for its values.
         student, teacher: the tallies that are divided; None where no teacher was found.
         ratio: None where the teacher never won or was not found.
         interval: 95 %, over paired episodes; None where `ratio` is.
@@ -72,6 +75,8 @@ class Retention:
 
     student_name: str
     teacher_name: str
+    teacher_sight: str
+    has_z: bool
     student: Tally | None
     teacher: Tally | None
     ratio: float | None
@@ -86,6 +91,7 @@ class Score:
 
     Args:
         name: as the paper's tables print it ("QMIX_SGI").
+        sight: how far it sees, where teacher and student differ in that ("9"); "" elsewhere.
         variant: what tells this row from others of that name ("steps=20000"); "" where nothing has to.
         parameters: of each of its networks, and those that only training needs (`policies/sizes.py`).
         tally: all seeds' episodes pooled; `interval` is its 95 % interval.
@@ -101,6 +107,7 @@ class Score:
     alg: str
     global_info: str
     z: ZSource
+    sight: str
     execution: Execution
     variant: str
     seeds: tuple[SeedScore, ...]
@@ -189,12 +196,12 @@ def report(roots: list[Path], seed: int = 0) -> Report:
 def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[EvaluationEntry], seed: int) -> Retention:
     """PRR of one kind of student over its training seeds (one entry each); `seed` decides its interval's resamples.
 
-    A student's teacher is the entry among `evaluated` with its `teacher_id`, z sampled, and the same evaluation seed
-    and episodes.
+    A student's teacher is the entry among `evaluated` with its `teacher_id`, z sampled if it has one, and the
+    same evaluation seed and episodes.
     """
     teachers: dict[str, list[EvaluationEntry]] = defaultdict(list)
     for entry in evaluated:
-        if entry.policy == "teacher" and entry.z == PRR_TEACHER_Z:
+        if entry.policy == "teacher" and entry.z in PRR_TEACHER_Z:
             teachers[entry.teacher_id].append(entry)
     pairs: list[tuple[EvaluationEntry, EvaluationEntry]] = []
     unpaired: list[int] = []
@@ -204,15 +211,17 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
             pairs.append((student, same[0]))
         else:
             unpaired.append(student.train_seed)
-    name = students[0].name
+    name, has_z = students[0].name, students[0].z != "none"
     if not pairs:
-        return Retention(name, "", None, None, None, None, (), tuple(unpaired))
+        return Retention(name, "", "", has_z, None, None, None, None, (), tuple(unpaired))
     student_tally = Tally.of(won for student, _ in pairs for won in student.episodes.won)
     teacher_tally = Tally.of(won for _, teacher in pairs for won in teacher.episodes.won)
     outcomes = [PairedOutcomes(np.array(s.episodes.won, bool), np.array(t.episodes.won, bool)) for s, t in pairs]
     return Retention(
         student_name=name,
         teacher_name=pairs[0][1].name,
+        teacher_sight=pairs[0][1].sight,
+        has_z=has_z,
         student=student_tally,
         teacher=teacher_tally,
         ratio=retention(student_tally, teacher_tally),
@@ -226,9 +235,9 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
 
 
 def execution_of(entry: EvaluationEntry) -> Execution:
-    """Centralized where playing needs the global state: a teacher that is given global information."""
-    needs_state = entry.policy == "teacher" and INFORMATION[entry.global_info].centralized
-    return "centralized" if needs_state else "decentralized"
+    """Centralized where playing needs more than an agent sees: a teacher with global information, or wider sight."""
+    sees_more = INFORMATION[entry.global_info].centralized or entry.sight != ""
+    return "centralized" if entry.policy == "teacher" and sees_more else "decentralized"
 
 
 def _same_episodes(one: EvaluationEntry, other: EvaluationEntry) -> bool:
@@ -279,12 +288,12 @@ def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _rows(found: list[_Found]) -> list[tuple[str, list[_Found]]]:
-    """Split into rows of equal map, name, z, checkpoint and settings (of distillation too).
+    """Split into rows of equal map, name, z, sight, checkpoint and settings (of distillation too).
 
     Each comes with what tells it from its namesakes.
     """
     rows = []
-    for _, namesakes in _grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z)):
+    for _, namesakes in _grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
         checkpoints = {one.entry.checkpoint for one in namesakes}
         differing = _differing([one.made for one in namesakes])
 
@@ -312,7 +321,8 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
     tally = Tally.of(won for entry in entries for won in entry.episodes.won)
 
     # Named by the row, so that a row's interval does not depend on which other rows there are.
-    row_name = [first.backend, first.backend_version, first.map, first.name, first.z, variant]
+    sight = [first.sight] if first.sight else []
+    row_name = [first.backend, first.backend_version, first.map, first.name, first.z, *sight, variant]
     iqm_chance = generator(seed, " ".join(["iqm", *row_name]))
 
     return Score(
@@ -322,6 +332,7 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
         alg=first.alg,
         global_info=first.global_info,
         z=first.z,
+        sight=first.sight,
         execution=execution_of(first),
         variant=variant,
         seeds=seeds,

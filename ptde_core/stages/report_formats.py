@@ -16,7 +16,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.scores.intervals import Interval, MeanStd, win_rate_interval
 from ptde_core.scores.published import benchmark_for
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.report import PRR_TEACHER_Z, Report, Retention, Score, Section, retention_of
+from ptde_core.stages.report import Report, Retention, Score, Section, retention_of
 from ptde_core.stages.tables import NOTHING, PAPER_MARK, Row, Table, latex, markdown
 from ptde_core.storage.evaluation_file import TRAINING_ONLY, EvaluationEntry, ZSource
 
@@ -72,12 +72,13 @@ def win_rate_table(section: Section) -> Table:
             rows[0] = (execution, *rows[0][1:])
             groups.append(rows)
     prr_rows: list[Row] = []
-    for (name, _, variant), scores in _by_row(score for score in section.scores if score.retention):
+    for (name, z, variant), scores in _by_row(score for score in section.scores if score.retention):
         found = {score.map: score.retention for score in scores if score.retention}
-        teacher = next((one.teacher_name for one in found.values() if one.teacher_name), "teacher")
+        teachers = (_named(one.teacher_name, one.teacher_sight) for one in found.values() if one.teacher_name)
+        pair = f"{name} / {next(teachers, 'teacher')}"
         ours = {map_name: retention_text(one) for map_name, one in found.items()}
-        over = f"student / {Z_TEXT[PRR_TEACHER_Z]}"
-        prr_rows.append(("", _label(f"{name} / {teacher}", variant), over, *(ours.get(m, NOTHING) for m in maps)))
+        over = NOTHING if z == "none" else f"{Z_TEXT[z]} / {Z_TEXT['sampled']}"
+        prr_rows.append(("", _label(pair, variant), over, *(ours.get(m, NOTHING) for m in maps)))
         printed = {score.map: _percent(score.paper_retention) for score in scores if score.paper_retention is not None}
         if printed:
             prr_rows.append(("", paper_label, "", *(printed.get(m, NOTHING) for m in maps)))
@@ -103,7 +104,7 @@ def parts_table(section: Section) -> Table:
             episodes = [one.tally.episodes for one in score.seeds]
             iqm = "" if score.iqm_interval is None else f"{score.iqm:.3f} {interval_text(score.iqm_interval)}"
             row = (
-                _label(score.name, score.variant),
+                _label(_named(score.name, score.sight), score.variant),
                 Z_TEXT[score.z],
                 ", ".join(map(str, seeds)),
                 str(score.tally),
@@ -186,6 +187,7 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
     ]
     for entry in entries:
         tally = Tally.of(entry.episodes.won)
+        name = _named(entry.name, entry.sight)
         prr = NOTHING
         kept = _kept(entry, entries, seed)
         if kept:
@@ -193,7 +195,7 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
             prr = retention_text(kept)
         rows.append(
             (
-                f"{entry.name}, seed {entry.train_seed}" if several_seeds else entry.name,
+                f"{name}, seed {entry.train_seed}" if several_seeds else name,
                 Z_TEXT[entry.z],
                 str(tally),
                 f"{tally.rate:.3f} {interval_text(win_rate_interval(tally))}",
@@ -216,7 +218,7 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         columns=("Policy", "z", "Won", "Win rate", "Return", "Length", "PRR"),
         groups=(tuple(rows),),
         text_columns=2,
-        notes=(*notes, *_z_notes({entry.z for entry in entries})),
+        notes=(*notes, *_z_notes({entry.z for entry in entries}), *_sight_notes(entry.sight for entry in entries)),
     ).without_empty_columns()
 
 
@@ -296,7 +298,7 @@ def _csv(report: Report) -> str:
 
 
 CSV_COLUMNS = (
-    "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "train_seeds", "env_steps",
+    "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
     "evaluation_seeds", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high", "mean", "std",
     "iqm", "iqm_low", "iqm_high", "prr", "prr_low", "prr_high", "prr_teacher",
     "paper_benchmark", "paper_mean", "paper_std", "paper_prr", "parameters", "parameters_by_network", "code", "machine",
@@ -315,6 +317,7 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "variant": score.variant,
         "execution": score.execution,
         "z": score.z,
+        "sight": score.sight,
         "train_seeds": " ".join(str(one.train_seed) for one in score.seeds),
         "env_steps": " ".join(str(one.env_steps) for one in score.seeds),
         "evaluation_seeds": " ".join(map(str, sorted({one.evaluation_seed for one in score.seeds}))),
@@ -355,7 +358,7 @@ def _by_row(scores: Iterable[Score]) -> list[tuple[tuple[str, ZSource, str], lis
     """Scores that share a row across maps, in their order."""
     rows: dict[tuple[str, ZSource, str], list[Score]] = {}
     for score in scores:
-        rows.setdefault((score.name, score.z, score.variant), []).append(score)
+        rows.setdefault((_named(score.name, score.sight), score.z, score.variant), []).append(score)
     return list(rows.items())
 
 
@@ -365,6 +368,11 @@ def _maps_in_order(section: Section) -> list[str]:
     of_paper = list(benchmark.win_rates) if benchmark else []
     maps = sorted({score.map for score in section.scores})
     return sorted(maps, key=lambda name: of_paper.index(name) if name in of_paper else -1)
+
+
+def _named(name: str, sight: str) -> str:
+    """A policy's name, and how far it sees where that tells policies apart: "CTDS, sight 9"."""
+    return f"{name}, sight {sight}" if sight else name
 
 
 def _label(name: str, variant: str) -> str:
@@ -428,14 +436,20 @@ def _z_notes(sources: set[ZSource]) -> list[str]:
     return [f"z, where the global information comes from: {'; '.join(used)}."] if used else []
 
 
+def _sight_notes(sights: Iterable[str]) -> list[str]:
+    """What a sight in a name says, where there is one."""
+    meaning = "Sight: how far the agents see, in cells; all = everything, own = what the environment gives them."
+    return [meaning] if any(sights) else []
+
+
 def retention_notes(kept: Retention, where: str) -> list[str]:
     """Why a PRR is missing, wholly or for some seeds."""
     notes = []
     if kept.unpaired:
-        seeds = _listed(kept.unpaired)
+        seeds, how = _listed(kept.unpaired), " with z sampled" if kept.has_z else ""
         notes.append(
             f"No PRR for {kept.student_name}{where}, training seed {seeds}: "
-            "its teacher was not evaluated with z sampled on the same episodes."
+            f"its teacher was not evaluated{how} on the same episodes."
         )
     if kept.teacher and kept.ratio is None:
         notes.append(
@@ -458,11 +472,13 @@ def _win_rate_notes(section: Section) -> list[str]:
         notes.append("±: standard deviation over training seeds (the sample's, divided by n - 1).")
     if any(score.retention for score in scores):
         notes.append(
-            "PRR = student's win rate / teacher's win rate on the same episodes, teacher's z sampled; "
-            "in brackets its 95 % bootstrap interval over paired episodes"
+            "PRR = student's win rate / teacher's win rate on the same episodes"
+            + (", teacher's z sampled" if any(score.retention and score.retention.has_z for score in scores) else "")
+            + "; in brackets its 95 % bootstrap interval over paired episodes"
             + (", seeds pooled, without the luck of training." if more_seeds else ".")
         )
     notes.extend(_z_notes({score.z for score in scores}))
+    notes.extend(_sight_notes(score.sight for score in scores))
     for score in scores:
         if score.retention:
             notes.extend(retention_notes(score.retention, f" on {score.map}"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
 from ptde_core.stages.evaluate import evaluate, evaluated
@@ -26,6 +27,8 @@ def run(
 ) -> list[EvaluationEntry]:
     """Train, collect, distill (where a student can learn z), evaluate; the evaluation's entries.
 
+    A student that was trained with its teacher (CTDS) is there already: nothing is collected or distilled for it.
+
     Raises:
         PtdeError: the folder holds a run with other settings, or a file in it is broken.
         KeyboardInterrupt: interrupted; the same call goes on.
@@ -34,7 +37,9 @@ def run(
         listen(Note(f"the teacher is there: {folder.teacher}"))
     teacher = train_teacher(settings, folder, resume=True, listen=listen)
     measured = [teacher]
-    if INFORMATION[settings.global_info].distillable:
+    if TEACHERS[settings.alg].online_student is not None:
+        measured.append(folder.student)
+    elif INFORMATION[settings.global_info].distillable:
         if not folder.episodes.exists():
             collect(teacher, collecting, listen=listen)
         if folder.student.exists():

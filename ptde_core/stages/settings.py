@@ -18,6 +18,7 @@ from ptde_core.nets.settings import (
     CommanderSettings,
     NetworkSettings,
     StudentSettings,
+    TwoViewSettings,
 )
 from ptde_core.storage.run_folder import RunFolder
 
@@ -64,6 +65,10 @@ class TrainMappoSettings(TrainTeacherSettings, MappoSettings):
     """MAPPO."""
 
 
+class TrainCTDSSettings(TwoViewSettings, TrainingSettings, ValueDecompositionSettings):
+    """CTDS: a teacher as QMIX's, on two views."""
+
+
 # Each algorithm's settings, and the table of a map's preset that belongs to them beside `train_teacher`.
 TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
     "copa": (TrainCopaSettings, "value_decomposition"),
@@ -72,6 +77,7 @@ TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
     "qplex": (TrainValueDecompositionSettings, "value_decomposition"),
     "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
     "mappo": (TrainMappoSettings, "mappo"),
+    "ctds": (TrainCTDSSettings, "value_decomposition"),
 }
 
 

@@ -1,5 +1,7 @@
 """Stage 1 (paper, Algorithm 1): play, learn, test; leaves config.json, metrics.jsonl, teacher.pt in the run folder.
 
+An algorithm that trains its student at the same time (CTDS) has both tested, and leaves student.pt too.
+
 Every random choice is a function of the run's seed and a counter (episode, update), so the state to resume from holds
 no random streams, and a resumed run is equal to an uninterrupted one bit for bit (CPU, same number of threads).
 """
@@ -13,17 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.learner import TeachesOnline
 from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.metrics import check_metrics
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import ENVIRONMENTS, build_environment
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.interruption import Interruption
@@ -53,7 +57,7 @@ def train_teacher(
     """
     if not _may_begin(settings, run, resume):
         return run.teacher
-    env = build_environment(settings.env, settings.map, settings.n_envs)
+    env = build_environment_of(settings.model_dump(), settings.n_envs)
     write_json(run.config, settings.model_dump())  # now that the map is known to exist: a wrong one leaves no folder
     write_status(run, "running")
     try:
@@ -104,7 +108,10 @@ class _Training:
     def __init__(self, settings: TrainingSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
         self._settings, self._run, self._env, self._listen = settings, run, env, listen
         self._learner = build_learner(settings.alg, env.spec, settings, settings.seed)
-        self._test_env = build_environment(settings.env, settings.map, max(1, min(settings.test_episodes, 32)))
+        self._test_env = build_environment_of(settings.model_dump(), max(1, min(settings.test_episodes, 32)))
+        self._tested = {"": self._learner.teacher}  # what stands before the names of a policy's metrics -> the policy
+        if isinstance(self._learner, TeachesOnline):
+            self._tested["student_"] = self._learner.student
         self._journal = ReplayJournal(run.resume)
         self._unsaved: list[Episode] = []
         self._at = _Counters()
@@ -186,10 +193,11 @@ class _Training:
         at.recent = _Counters().recent
         if settings.test_episodes:
             seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
-            tests = list(play(self._test_env, self._learner.teacher, seeds, Exploration()))
-            metrics["test_win_rate"] = float(np.mean([e.won for e in tests]))
-            metrics["test_return"] = float(np.mean([e.total_reward for e in tests]))
-            metrics["test_length"] = float(np.mean([e.length for e in tests]))
+            for whose, policy in self._tested.items():
+                tests = list(play(self._test_env, policy, seeds, Exploration()))
+                metrics[f"{whose}test_win_rate"] = float(np.mean([e.won for e in tests]))
+                metrics[f"{whose}test_return"] = float(np.mean([e.total_reward for e in tests]))
+                metrics[f"{whose}test_length"] = float(np.mean([e.length for e in tests]))
         sitting = time.monotonic() - self._begun
         metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
         metrics["play_share"] = self._play_seconds / sitting
@@ -227,23 +235,26 @@ class _Training:
                 file.truncate(self._at.metrics_bytes)
 
     def _finish(self) -> None:
-        """Write the teacher and clear what only an interrupted training needs."""
-        settings, at, env = self._settings, self._at, self._env
-        networks = self._learner.teacher.state_dict()
+        """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""
+        at, run, learner = self._at, self._run, self._learner
         at.seconds = self._seconds_before + time.monotonic() - self._begun
-        save_checkpoint(
-            self._run.teacher,
-            "teacher",
-            {
-                "settings": settings.model_dump(),
-                "env": spec_to_plain(env.spec),
-                "networks": {key: value.detach().clone() for key, value in networks.items()},
-                "training_networks": self._learner.networks(),
-                "teacher_id": identity(networks),
-                "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": self._learner.updates},
-            },
-        )
+        about = {
+            "settings": self._settings.model_dump(),
+            "env": spec_to_plain(self._env.spec),
+            "teacher_id": identity(learner.teacher.state_dict()),
+            "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
+        }
+        teacher = {**about, "networks": _copied(learner.teacher), "training_networks": learner.networks()}
+        save_checkpoint(run.teacher, "teacher", teacher)
+        self._listen(FileSaved(run.teacher, "the trained teacher"))
+        if isinstance(learner, TeachesOnline):
+            student = {**about, "networks": _copied(learner.student), "teacher_file": run.teacher.name}
+            save_checkpoint(run.student, "student", student)
+            self._listen(FileSaved(run.student, "the student trained with it"))
         write_status(self._run, "finished", env_steps=at.env_steps, seconds=at.seconds, threads=torch.get_num_threads())
         shutil.rmtree(self._run.resume, ignore_errors=True)
-        self._listen(FileSaved(self._run.teacher, "the trained teacher"))
         self._listen(StageFinished(STAGE, time.monotonic() - self._begun))
+
+
+def _copied(policy: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in policy.state_dict().items()}

@@ -65,7 +65,8 @@ class EvaluationEntry(BaseModel):
     `z` says where the global information came from: "sampled" from the teacher's Gaussian (the paper's way), its
     "mean", "exact" (CSRL's commander: there is no Gaussian), the "student"'s prediction, or "none" (an algorithm
     without it). `teacher_id` is equal for a teacher and the students distilled from it: it pairs them for the PRR.
-    `policy_id` is that of the evaluated weights.
+    `policy_id` is that of the evaluated weights. `sight` says how far the policy sees, in cells or "all", where teacher
+    and student differ in that (CTDS); "" elsewhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,11 +76,12 @@ class EvaluationEntry(BaseModel):
     z: ZSource
     alg: str
     global_info: str
+    sight: str = ""
     checkpoint: str  # path inside the run folder
     teacher_id: str
     policy_id: str
     parameters: dict[str, int]  # of each network, by name; see `policies/sizes.py`
-    distilled: Distilled | None  # None for a teacher
+    distilled: Distilled | None  # None for a teacher, and a student trained with it
     backend: str
     backend_version: str
     map: str

@@ -39,6 +39,7 @@ from ptde_core.envs.skirmish.fields import (
     SHIELD,
     SHIELD_MAX,
     SHOT_AT,
+    SIGHT,
     SPAWN_X,
     SPAWN_Y,
     STRUCK_BY,
@@ -162,7 +163,7 @@ def _show(m: MapTables, b: Battles, e: int) -> None:
     """Bring all views of battle e up to date."""
     n_agents, n_actions = b.available.shape[1], b.available.shape[2]
     show_available(m, n_agents, b.real[e], b.whole[e], b.available[e])
-    show_observations(m, n_agents, b.real[e], b.whole[e], b.available[e], b.obs[e])
+    show_observations(m, n_agents, b.real[e], b.whole[e], b.available[e], SIGHT, b.obs[e])
     show_state(m, n_agents, b.real[e], b.whole[e], b.actions[e], n_actions, b.state[e])
 
 

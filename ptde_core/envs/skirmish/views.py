@@ -1,11 +1,12 @@
 """What SMAC shows of a battle: available actions, observations, state (SPEC 1.1, 5), exactly."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compile import DIGEST, entry, kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     ALLY_SHIELDS,
@@ -77,9 +78,13 @@ def show_observations(
     real: Reals,
     whole: Wholes,
     available: NDArray[np.bool_],
+    sight: float,
     obs: NDArray[np.float32],
 ) -> None:
-    """Fill obs (N, O): moves, enemies, other allies, self (SPEC 5.1); zeros for the dead and what is out of sight."""
+    """Fill obs (N, O): moves, enemies, other allies, self (SPEC 5.1); zeros for the dead and what is out of sight.
+
+    `sight` in cells is SMAC's 9 but for agents that see otherwise; distances are in units of SMAC's whatever it is.
+    """
     units = real.shape[1]
     bits = int(m.setting[TYPE_BITS])
     ally_shields, enemy_shields = m.setting[ALLY_SHIELDS] > 0.0, m.setting[ENEMY_SHIELDS] > 0.0
@@ -107,7 +112,7 @@ def show_observations(
             else:
                 dx, dy = x - real[X, i], y - real[Y, i]
                 square = dx * dx + dy * dy
-                if square >= SIGHT * SIGHT:
+                if square >= sight * sight:
                     continue
                 if ally:
                     at = enemies_end + (j if j < i else j - 1) * ally_width
@@ -167,3 +172,29 @@ def show_state(
     for i in range(n_agents):
         if actions[i] >= 0:
             state[at + i * n_actions + actions[i]] = 1.0
+
+
+def _make_observe() -> Callable[..., int]:
+    digest = DIGEST
+
+    @entry
+    def observe(
+        m: MapTables,
+        real: NDArray[np.float64],
+        whole: NDArray[np.int64],
+        available: NDArray[np.bool_],
+        sight: float,
+        obs: NDArray[np.float32],
+    ) -> int:
+        """Fill obs (E, N, O) of all battles with what agents see within `sight` cells.
+
+        Returns the digest of the kernels it was compiled from.
+        """
+        for e in range(len(obs)):
+            show_observations(m, available.shape[1], real[e], whole[e], available[e], sight, obs[e])
+        return digest
+
+    return observe
+
+
+observe = _make_observe()

@@ -1,0 +1,97 @@
+"""CTDS (Zhao et al., 2022): a teacher on full sight, and a student on local sight that learns from it at each update.
+
+The teacher is a value decomposition of its own (`value_decomposition.py`); it alone plays for training. The student
+regresses the values of all available actions, with its history, on the batches that the teacher learns from.
+`docs/algorithms/ctds.md` says what is the paper's and what is ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.learning.losses import masked_mean
+from ptde_core.policies.catalogue import AnyTeacher
+from ptde_core.policies.play import Exploration
+from ptde_core.policies.teacher import Teacher
+
+
+def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatch) -> Tensor:
+    """Mean squared difference of action values over the available actions of all agents in real steps; a scalar.
+
+    Args:
+        student: (B, T+1, N, A) values of what was seen in B episodes.
+        teacher: (B, T+1, N, A), what they should be; no gradient flows into them.
+        batch: B episodes padded to T steps.
+    """
+    counts = batch.available[:, :-1] & batch.real[..., None, None]  # (B, T, N, A)
+    return masked_mean((student - teacher.detach())[:, :-1].square(), counts)
+
+
+class OnlineDistillationLearner:
+    """A learner of the teacher, and a student that follows it update by update."""
+
+    def __init__(self, teaching: ValueDecompositionLearner, student: Teacher) -> None:
+        self._teaching, self.student = teaching, student
+        self.optimiser = torch.optim.Adam(student.parameters(), lr=teaching.settings.learning_rate, fused=True)
+
+    @property
+    def teacher(self) -> AnyTeacher:
+        """The policy on full sight, which also plays for training."""
+        return self._teaching.teacher
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps taken by the teacher, and as many by the student."""
+        return self._teaching.updates
+
+    @property
+    def held(self) -> int:
+        """Episodes in the replay memory."""
+        return self._teaching.held
+
+    def exploration(self, env_steps: int) -> Exploration:
+        """Epsilon-greedy play of the teacher, epsilon falling linearly."""
+        return self._teaching.exploration(env_steps)
+
+    def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """Take in a round; both learn from the same random batches, once there are enough episodes."""
+        log: dict[str, Tensor] = {}
+        for batch in self._teaching.due(episodes):
+            log = self.update(batch)
+        return log
+
+    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
+        """One gradient step of the student towards the teacher as it is, then one of the teacher."""
+        return self._distil(batch) | self._teaching.update(batch)
+
+    def _distil(self, batch: EpisodeBatch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            goal = self.teacher.unroll(batch, None).values  # (B, T+1, N, A)
+        loss = value_distillation_loss(self.student.unroll(batch, None).values, goal, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self._teaching.settings.gradient_clip)
+        self.optimiser.step()
+        return {"student_value_loss": loss.detach(), "student_gradient_norm": norm}
+
+    def networks(self) -> dict[str, Any]:
+        """The mixer's weights."""
+        return self._teaching.networks()
+
+    def state(self) -> dict[str, Any]:
+        """The teacher's learner, the student and its optimiser."""
+        return {
+            "teaching": self._teaching.state(),
+            "student": self.student.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Go back to a saved `state`, with the episodes that were in the replay memory."""
+        self._teaching.load(state["teaching"], episodes)
+        self.student.load_state_dict(state["student"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,105 @@
+"""An agent's two views of one scene, side by side in `obs`: a wide one for a teacher, the agent's own for a student.
+
+Episodes, replay and play carry both without knowing of it. `columns_of` says which columns are whose, `one_view` what
+an environment that showed only one of them would be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
+
+View = Literal["wide", "own"]
+
+
+@dataclass(frozen=True)
+class Sights:
+    """How far the two views of an agent reach.
+
+    Args:
+        wide: cells; "all" is everything there is.
+        own: cells; "own" is what the environment gives its agents by itself.
+    """
+
+    wide: float | Literal["all"] = "all"
+    own: float | Literal["own"] = "own"
+
+
+def two_views(spec: EnvSpec, wide_names: Sequence[str], sights: Sights) -> EnvSpec:
+    """The facts of an environment that shows both views: `wide_names` first, then what `spec` shows by itself.
+
+    The sights stand in the names, so that views of another reach have another fingerprint.
+    """
+    names = (
+        *(f"wide view, sight {sights.wide}: {name}" for name in wide_names),
+        *(f"own view, sight {sights.own}: {name}" for name in spec.obs_names),
+    )
+    return replace(spec, obs_names=names, obs_size=len(names))
+
+
+def columns_of(spec: EnvSpec, view: View) -> slice:
+    """Where one of the two views stands in `obs` (..., O)."""
+    own = [name.startswith(f"{view} view, ") for name in spec.obs_names]
+    assert any(own), f"{spec.backend} {spec.map} does not show two views"
+    first = own.index(True)
+    return slice(first, first + sum(own))
+
+
+def one_view(spec: EnvSpec, view: View) -> EnvSpec:
+    """The facts of the environment as one who sees a single view of the two knows it."""
+    names = spec.obs_names[columns_of(spec, view)]
+    return replace(spec, obs_names=names, obs_size=len(names))
+
+
+class StateBesideView:
+    """Two views where there are no distances to cut a view by: the wide one is the agent's own and the whole state.
+
+    Raises:
+        PtdeError: a number of cells was asked for.
+    """
+
+    def __init__(self, env: BatchedEnv, sights: Sights) -> None:
+        if sights != Sights():
+            raise PtdeError(
+                f"{env.spec.backend} {env.spec.map} has no distances, so no sight of "
+                f"{sights.own if sights.wide == 'all' else sights.wide} cells",
+                "leave teacher_sight = all and student_sight = own",
+            )
+        self._env, self.n_envs = env, env.n_envs
+        self.spec = two_views(env.spec, (*env.spec.obs_names, *env.spec.state_names), sights)
+        self.obs = np.zeros((env.n_envs, env.spec.n_agents, self.spec.obs_size), np.float32)
+        self.state, self.available, self.reward = env.state, env.available, env.reward
+        self.terminated, self.truncated, self.won = env.terminated, env.truncated, env.won
+
+    def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
+        """Start new episodes; see `BatchedEnv.reset`."""
+        self._env.reset(seeds, rows)
+        self._show()
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> None:
+        """Advance; see `BatchedEnv.step`."""
+        self._env.step(actions)
+        self._show()
+
+    def _show(self) -> None:
+        own = self._env.obs  # (E, N, O)
+        seen = np.broadcast_to(self.state[:, None], (*own.shape[:2], self.state.shape[1]))  # (E, N, S)
+        np.concatenate([own, seen, own], axis=-1, out=self.obs)
+
+    def snapshot(self) -> Any:
+        """A copy of everything that decides what follows."""
+        return self._env.snapshot()
+
+    def restore(self, snapshot: Any) -> None:
+        """Return to a snapshot."""
+        self._env.restore(snapshot)
+        self._show()
+
+    def close(self) -> None:
+        """Release what the environment holds."""
+        self._env.close()

@@ -1,0 +1,32 @@
+"""CTDS's two teams of agents: each is shown both views of an environment, and reads one of them."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ptde_core.base.batch import EpisodeBatch
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.two_views import View, columns_of, one_view
+from ptde_core.nets.settings import NetworkSettings, TwoViewSettings
+from ptde_core.policies.teacher import Teacher, Unrolled
+
+
+class OneViewAgents(Teacher):
+    """Recurrent agents on one view of the two: the networks are as if the other view did not exist."""
+
+    def __init__(self, spec: EnvSpec, settings: TwoViewSettings, view: View) -> None:
+        without_z = NetworkSettings(global_info="none", hidden_size=settings.hidden_size)
+        super().__init__(one_view(spec, view), without_z)
+        self._columns, self._shown = columns_of(spec, view), spec.obs_size
+
+    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+        """Action values of every step of every episode; see `Teacher.unroll`."""
+        return super().unroll(replace(batch, obs=batch.obs[..., self._columns]), noise)
+
+    def step(
+        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """One step of play; see `Teacher.step`. `local` (E, N, L) holds both views."""
+        own = torch.cat([local[..., self._columns], local[..., self._shown :]], dim=-1)  # (E, N, L of the one view)
+        return super().step(own, hidden, state, noise)
