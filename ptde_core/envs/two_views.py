@@ -64,12 +64,12 @@ class StateBesideView:
     """
 
     def __init__(self, env: BatchedEnv, sights: Sights) -> None:
-        if sights != Sights():
-            raise PtdeError(
-                f"{env.spec.backend} {env.spec.map} has no distances, so no sight of "
-                f"{sights.own if sights.wide == 'all' else sights.wide} cells",
-                "leave teacher_sight = all and student_sight = own",
-            )
+        for cells in (sights.wide, sights.own):
+            if not isinstance(cells, str):
+                raise PtdeError(
+                    f"{env.spec.backend} {env.spec.map} has no distances, so no sight of {cells:g}",
+                    "leave teacher_sight = all and student_sight = own",
+                )
         self._env, self.n_envs = env, env.n_envs
         self.spec = two_views(env.spec, (*env.spec.obs_names, *env.spec.state_names), sights)
         self.obs = np.zeros((env.n_envs, env.spec.n_agents, self.spec.obs_size), np.float32)

@@ -138,6 +138,25 @@ def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: 
     assert_equal_runs(whole, run)
 
 
+def test_ctds_resumed_is_undisturbed_teacher_and_student(tmp_path: Path) -> None:
+    settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0})
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    train_teacher(settings, whole)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress) and event.done > 1000:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_teacher(settings, cut, listen=interrupt)
+    assert not cut.student.exists()
+    train_teacher(settings, cut, resume=True)
+    assert_equal_runs(whole, cut)
+    one, other = (load_checkpoint(run.student, "student") for run in (whole, cut))
+    assert all(torch.equal(one["networks"][key], other["networks"][key]) for key in one["networks"])
+    assert one["teacher_id"] == other["teacher_id"] == load_checkpoint(whole.teacher, "teacher")["teacher_id"]
+
+
 def test_a_folder_that_holds_a_run_is_left_alone(undisturbed: RunFolder) -> None:
     before = undisturbed.teacher.read_bytes()
     with pytest.raises(PtdeError, match="already holds a run"):

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.two_views import Sights, StateBesideView, columns_of
 from ptde_core.nets.recurrent_agent import local_input_size
-from ptde_core.nets.settings import NetworkSettings, StudentKind, StudentSettings
-from ptde_core.policies.play import Exploration, play
+from ptde_core.nets.settings import NetworkSettings, StudentKind, StudentSettings, TwoViewSettings
+from ptde_core.policies.one_view import OneViewAgents
+from ptde_core.policies.play import Exploration, LocalInputs, play
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
@@ -63,6 +65,35 @@ def test_what_the_others_see_changes_no_value_of_an_agent(seed: int, agent: int,
 
     torch.testing.assert_close(values(views), values(elsewhere), rtol=1e-6, atol=1e-6)
     assert not torch.allclose(values(views), values(torch.randn_like(views)))
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_noise_in_place_of_the_wide_view_changes_no_action_of_a_ctds_student(seed: int) -> None:
+    torch.manual_seed(seed)
+    spec = StateBesideView(TwoStepGame(1), Sights()).spec
+    own, wide = (OneViewAgents(spec, TwoViewSettings(), view) for view in ("own", "wide"))
+    seeds = episode_seeds(seed, "t", 0, 4)
+
+    class NoiseInTheWideView(StateBesideView):
+        """The same game, whose wide view holds noise."""
+
+        def _show(self) -> None:
+            super()._show()
+            seen = self.obs[..., columns_of(spec, "wide")]
+            seen[...] = np.random.default_rng(seed).normal(size=seen.shape)
+
+    def actions(policy: OneViewAgents, env: BatchedEnv) -> list[list[list[int]]]:
+        return [e.actions.tolist() for e in play(env, policy, seeds, Exploration())]
+
+    def values(policy: OneViewAgents, env: BatchedEnv) -> torch.Tensor:
+        env.reset(seeds)
+        return policy.step(LocalInputs(env).view(), None, None, None)[0]
+
+    plain, noisy = StateBesideView(TwoStepGame(4), Sights()), NoiseInTheWideView(TwoStepGame(4), Sights())
+    assert actions(own, plain) == actions(own, noisy)
+    assert torch.equal(values(own, plain), values(own, noisy))
+    assert not torch.equal(values(wide, plain), values(wide, noisy))
 
 
 def test_a_student_that_is_shown_the_state_objects() -> None:

@@ -12,11 +12,15 @@ from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings, mappo_game_settings
 
 
-def trained_return(settings: TrainTeacherSettings, folder: Path) -> float:
+def last_test(settings: TrainTeacherSettings, folder: Path) -> dict[str, float]:
     run = RunFolder(folder)
     train_teacher(settings, run)
-    found: float = json.loads(run.metrics.read_text().splitlines()[-1])["test_return"]
+    found: dict[str, float] = json.loads(run.metrics.read_text().splitlines()[-1])
     return found
+
+
+def trained_return(settings: TrainTeacherSettings, folder: Path) -> float:
+    return last_test(settings, folder)["test_return"]
 
 
 def last_test_return(folder: Path, **changes: Any) -> float:
@@ -77,3 +81,17 @@ def test_what_a_commander_and_a_coach_tell_is_used(
     return 1, and what blind chance gives later.
     """
     assert low <= last_test_return(tmp_path / "run", map="personal-signal", alg=alg, info_every=every) <= high
+
+
+def test_ctds_solves_on_full_sight_what_its_student_cannot_see(tmp_path: Path) -> None:
+    """The student's view shows nothing: it learns the mean of its teacher's values, which is blind chance."""
+    found = last_test(game_settings(alg="ctds", map="personal-signal"), tmp_path / "run")
+    assert found["test_return"] == 3.0
+    assert 0.7 <= found["student_test_return"] <= 1.3
+
+
+def test_ctds_student_is_its_teacher_where_it_sees_enough(tmp_path: Path) -> None:
+    full = {"epsilon_end": 1.0, "td_lambda": 0.0, "steps": 6000}  # full exploration, so that both see every branch
+    found = last_test(game_settings(alg="ctds", map="two-step", **full), tmp_path / "run")
+    assert (found["test_return"], found["student_test_return"]) == (8.0, 8.0)
+    assert found["student_value_loss"] < 0.01

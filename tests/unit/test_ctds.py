@@ -1,0 +1,149 @@
+"""CTDS: the student's loss by hand, what counts in it, who learns from it, what each of the two policies sees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.ctds import OnlineDistillationLearner, value_distillation_loss
+from ptde_core.algorithms.learner import TeachesOnline
+from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import build_environment, sight_in_words
+from ptde_core.envs.games import CommonSignalGame, PersonalSignalGame
+from ptde_core.envs.two_views import Sights, StateBesideView, columns_of, one_view
+from ptde_core.policies.play import Exploration, play
+from ptde_core.stages.settings import train_teacher_settings
+
+GAME = "personal-signal"
+
+
+def learner_of(seed: int = 1) -> OnlineDistillationLearner:
+    settings = train_teacher_settings({"alg": "ctds", "env": "game", "map": GAME})
+    learner = build_learner(settings.alg, build_environment("game", GAME, 1, Sights()).spec, settings, seed)
+    assert isinstance(learner, OnlineDistillationLearner)
+    return learner
+
+
+def played(count: int, seed: int = 0) -> list[Episode]:
+    env = StateBesideView(PersonalSignalGame(count), Sights())
+    return list(play(env, learner_of().teacher, episode_seeds(seed, "t", 0, count), Exploration(epsilon=0.5)))
+
+
+def weights(policy: torch.nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in policy.parameters()])
+
+
+def test_the_loss_by_hand() -> None:
+    """One agent, two steps of two; three actions, of which the second step offers only the first and the last.
+
+    Squared errors: 1, 4, 9 in the first step, 16 and 0 in the second (25 does not count), so the mean is 30 / 5 = 6.
+    """
+    batch = EpisodeBatch(
+        obs=torch.zeros(1, 3, 1, 1),
+        state=torch.zeros(1, 3, 1),
+        available=torch.tensor([[[[True, True, True]], [[True, False, True]], [[True, True, True]]]]),
+        actions=torch.zeros(1, 2, 1, dtype=torch.int64),
+        reward=torch.zeros(1, 2),
+        terminated=torch.tensor([[False, True]]),
+        length=torch.tensor([2]),
+    )
+    teacher = torch.tensor([[[[0.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]], [[7.0, 7.0, 7.0]]]], requires_grad=True)
+    student = torch.tensor([[[[1.0, 2.0, 3.0]], [[5.0, 6.0, 1.0]], [[9.0, 9.0, 9.0]]]], requires_grad=True)
+    loss = value_distillation_loss(student, teacher, batch)
+    assert loss.detach() == 6.0
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert teacher.grad is None
+    assert student.grad is not None
+    assert student.grad.flatten().tolist() == pytest.approx([0.4, 0.8, 1.2, 1.6, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+
+def test_padding_changes_neither_loss_nor_gradients() -> None:
+    learner, (first, second, third) = learner_of(), played(3)
+    cut = cut_or_lengthened(second, 2)
+    tight = EpisodeBatch.of([first, cut])
+    padded = EpisodeBatch.of([first, cut, cut_or_lengthened(third, 9)])
+    two = {key: value[:2] for key, value in vars(padded).items() if value is not None}  # drop the long one, keep its T
+    padded = replace(padded, **two)
+
+    def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
+        with torch.no_grad():
+            goal = learner.teacher.unroll(batch, None).values
+        loss = value_distillation_loss(learner.student.unroll(batch, None).values, goal, batch)
+        return [loss, *torch.autograd.grad(loss, list(learner.student.parameters()))]
+
+    for one, other in zip(loss_and_gradients(tight), loss_and_gradients(padded), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+def cut_or_lengthened(episode: Episode, steps: int) -> Episode:
+    """The episode with that many steps: its rows over and over as far as they are needed."""
+    rows = {"obs": steps + 1, "state": steps + 1, "available": steps + 1, "actions": steps, "reward": steps}
+    return replace(episode, **{name: np.concatenate([getattr(episode, name)] * 4)[:n] for name, n in rows.items()})
+
+
+def test_the_student_changes_nothing_of_its_teacher() -> None:
+    """Trained with or without a student, the teacher is the same bit for bit."""
+    with_student, alone = learner_of(), learner_of()
+    for step in range(3):
+        batch = EpisodeBatch.of(played(4, seed=step))
+        before = weights(with_student.student)
+        log = with_student.update(batch)
+        alone._teaching.update(batch)
+        assert not torch.equal(weights(with_student.student), before)
+        assert float(log["student_value_loss"]) > 0
+    assert torch.equal(weights(with_student.teacher), weights(alone.teacher))
+    assert (with_student.updates, alone.updates) == (3, 3)
+
+
+def test_the_student_regresses_its_teacher_as_it_is_before_its_own_step() -> None:
+    learner, batch = learner_of(), EpisodeBatch.of(played(4))
+    with torch.no_grad():
+        goal, own = (policy.unroll(batch, None).values for policy in (learner.teacher, learner.student))
+    expected = value_distillation_loss(own, goal, batch)
+    assert float(learner.update(batch)["student_value_loss"]) == pytest.approx(float(expected))
+
+
+def test_each_reads_its_own_view_and_nothing_of_the_other() -> None:
+    learner, batch = learner_of(), EpisodeBatch.of(played(4))
+    spec = build_environment("game", GAME, 1, Sights()).spec
+    for policy, view in ((learner.teacher, "own"), (learner.student, "wide")):
+        other = columns_of(spec, view)  # type: ignore[arg-type]  # one of the two words
+        noisy = batch.obs.clone()
+        noisy[..., other] = torch.randn_like(noisy[..., other])
+        with torch.no_grad():
+            values, unmoved = (policy.unroll(replace(batch, obs=obs), None).values for obs in (batch.obs, noisy))
+            moved = policy.unroll(replace(batch, obs=torch.randn_like(batch.obs)), None).values
+        assert torch.equal(values, unmoved)
+        assert not torch.allclose(values, moved)
+        assert not policy.reads_state
+
+
+def test_two_views_of_a_game_are_its_view_with_the_state_and_its_view() -> None:
+    env, plain = StateBesideView(PersonalSignalGame(2), Sights()), PersonalSignalGame(2)
+    seeds = episode_seeds(1, "t", 0, 2)
+    env.reset(seeds)
+    plain.reset(seeds)
+    env.step(np.zeros((2, 2), np.int64))
+    plain.step(np.zeros((2, 2), np.int64))
+    wide, own = env.obs[..., columns_of(env.spec, "wide")], env.obs[..., columns_of(env.spec, "own")]
+    assert np.array_equal(own, plain.obs)
+    assert np.array_equal(wide[:, 1], np.concatenate([plain.obs[:, 1], plain.state], axis=-1))
+    assert one_view(env.spec, "own").obs_size == plain.spec.obs_size
+    with pytest.raises(PtdeError, match=r"game common-signal has no distances, so no sight of 4; leave"):
+        StateBesideView(CommonSignalGame(1), Sights(4.0, "own"))
+
+
+def test_sights_in_words() -> None:
+    assert [sight_in_words("skirmish", sight) for sight in ("all", "own", 2.0, 7.5)] == ["all", "9", "2", "7.5"]
+    assert sight_in_words("game", "own") == "own"
+
+
+def test_who_trains_a_student_online() -> None:
+    assert isinstance(learner_of(), TeachesOnline)
+    settings = train_teacher_settings({"alg": "qmix", "map": GAME})
+    assert not isinstance(build_learner("qmix", PersonalSignalGame.spec, settings, 1), TeachesOnline)
