@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.losses import masked_mean
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
@@ -27,8 +28,12 @@ def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatc
         teacher: (B, T+1, N, A), what they should be; no gradient flows into them.
         batch: B episodes padded to T steps.
     """
-    counts = batch.available[:, :-1] & batch.real[..., None, None]  # (B, T, N, A)
-    return masked_mean((student - teacher.detach())[:, :-1].square(), counts)
+    return masked_mean((student - teacher.detach())[:, :-1].square(), counted(batch))
+
+
+def counted(batch: EpisodeBatch) -> Tensor:
+    """(B, T, N, A) bool: the values that count in the student's loss, those of available actions in real steps."""
+    return batch.available[:, :-1] & batch.real[..., None, None]
 
 
 class OnlineDistillationLearner:
@@ -37,6 +42,7 @@ class OnlineDistillationLearner:
     def __init__(self, teaching: ValueDecompositionLearner, student: Teacher) -> None:
         self._teaching, self.student = teaching, student
         self.optimiser = torch.optim.Adam(student.parameters(), lr=teaching.settings.learning_rate, fused=True)
+        self._threads = Threads()
 
     @property
     def teacher(self) -> AnyTeacher:
@@ -69,14 +75,23 @@ class OnlineDistillationLearner:
         return self._distil(batch) | self._teaching.update(batch)
 
     def _distil(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            goal = self.teacher.unroll(batch, None).values  # (B, T+1, N, A)
-        loss = value_distillation_loss(self.student.unroll(batch, None).values, goal, batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self._teaching.settings.gradient_clip)
+        count = min(self._threads.count, len(batch.length))
+        shares = [batch.share(k, count) for k in range(count)]
+        whole = counted(batch).sum()
+
+        def share_of_loss(share: EpisodeBatch) -> tuple[Tensor, dict[str, Tensor]]:
+            """A share's part of the mean over all that counts in the batch."""
+            with torch.no_grad():
+                goal = self.teacher.unroll(share, None).values  # (B, T+1, N, A)
+            loss = value_distillation_loss(self.student.unroll(share, None).values, goal, share)
+            part = loss * (counted(share).sum() / whole)
+            return part, {"student_value_loss": part.detach()}
+
+        log = add_gradients(shares, share_of_loss, list(self.student.parameters()), self._threads)
+        clip = self._teaching.settings.gradient_clip
+        log["student_gradient_norm"] = nn.utils.clip_grad_norm_(self.student.parameters(), clip)
         self.optimiser.step()
-        return {"student_value_loss": loss.detach(), "student_gradient_norm": norm}
+        return log
 
     def networks(self) -> dict[str, Any]:
         """The mixer's weights."""

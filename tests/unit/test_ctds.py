@@ -100,6 +100,26 @@ def test_the_student_changes_nothing_of_its_teacher() -> None:
     assert (with_student.updates, alone.updates) == (3, 3)
 
 
+def test_threads_share_a_batch_and_the_student_learns_the_same() -> None:
+    """Five episodes of unequal length on three threads: shares of two, two and one."""
+    batch = EpisodeBatch.of([cut_or_lengthened(one, n) for one, n in zip(played(5), (4, 2, 7, 1, 3), strict=True)])
+    chance = torch.Generator().manual_seed(1)
+    batch = replace(batch, available=torch.rand(batch.available.shape, generator=chance) < 0.6)
+
+    def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        learner = learner_of()
+        torch.set_num_threads(before)
+        log = learner.update(batch)
+        return torch.cat([p.grad.flatten() for p in learner.student.parameters() if p.grad is not None]), log
+
+    (alone, alone_log), (shared, shared_log) = learned(1), learned(3)
+    torch.testing.assert_close(shared, alone, rtol=1e-4, atol=1e-7)
+    for key in ("student_value_loss", "student_gradient_norm"):
+        torch.testing.assert_close(shared_log[key], alone_log[key], rtol=1e-4, atol=1e-7)
+
+
 def test_the_student_regresses_its_teacher_as_it_is_before_its_own_step() -> None:
     learner, batch = learner_of(), EpisodeBatch.of(played(4))
     with torch.no_grad():
