@@ -141,7 +141,7 @@ def sizes_table(section: Section) -> Table:
         rows: list[Row] = []
         for score in (one for one in scores if one.map == map_name):
             counts = (score.parameters.get(network) for network in networks)
-            label = _label(score.name, score.variant)
+            label = _label(_named(score.name, score.sight), score.variant)
             numbers = (*counts, _acting(score), score.parameters.get(TRAINING_ONLY))
             rows.append((map_name if not rows else "", label, *(f"{n:,}" if n else NOTHING for n in numbers)))
         groups.append(tuple(rows))

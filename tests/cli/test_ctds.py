@@ -30,6 +30,9 @@ def test_trained_evaluated_reported(ptde: Type) -> None:
     assert re.search(r"decentralized +\| CTDS, sight own", table)
     assert re.search(r"PRR +\| CTDS, sight own / CTDS_teacher, sight all +\| — ", table)
     assert "z, where" not in table
+    parameters = table[table.index("## Parameters of the networks") :]
+    assert "CTDS_teacher, sight all" in parameters
+    assert "CTDS, sight own" in parameters
     lines = [line.split(",") for line in ptde("report", "--format", "csv").out.splitlines()]
     assert [line[lines[0].index("sight")] for line in lines[1:]] == ["all", "own"]
     for command in ("collect", "distill"):
