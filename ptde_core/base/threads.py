@@ -28,17 +28,18 @@ def one_thread() -> Iterator[None]:
 
 
 class Threads:
-    """As many threads as torch would use (OMP_NUM_THREADS; by default one per core)."""
+    """As many threads as torch would use (OMP_NUM_THREADS; by default one per core), the caller's among them."""
 
     def __init__(self) -> None:
         self.count = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(self.count, "ptde", initializer=torch.set_num_threads, initargs=(1,))
+        self._others = ThreadPoolExecutor(
+            max(1, self.count - 1), "ptde", initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """The results of `work` on every part, in their order; a single part is worked on at once, by the caller."""
-        if len(parts) == 1:
-            return [work(parts[0])]
-        return list(self._pool.map(work, parts))
+        """The results of `work` on every part, in their order. The caller, within `one_thread`, does the first."""
+        others = [self._others.submit(work, part) for part in parts[1:]]
+        return [work(parts[0]), *(other.result() for other in others)]
 
 
 def add_gradients(
