@@ -5,16 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from ptde_cli.options import choices
 from ptde_core.algorithms.naming import student_name, teacher_name
-from ptde_core.stages.settings import training_of
+from ptde_core.base.settings import Settings
+from ptde_core.nets.settings import INFORMATION
+from ptde_core.stages.settings import TRAINING, training_of
 from tests.cli.conftest import Type
 
 # What makes an algorithm learn within 200 env steps; keys that an algorithm does not have are left out.
 SMALL = {"test_every": 100, "test_episodes": 4, "batch_episodes": 8, "rollout_steps": 90, "epochs": 2}
 
 
-@pytest.mark.parametrize("info", ["none", "unified", "agent-specific"])
-@pytest.mark.parametrize("alg", ["qmix", "vdn", "mappo"])
+def kinds(model: type[Settings]) -> list[str]:
+    """The kinds of global information that an algorithm can be trained with."""
+    return choices(model, "global_info") or [str(model.model_fields["global_info"].default)]
+
+
+COMBINATIONS = [(alg, info) for alg, (model, _) in TRAINING.items() for info in kinds(model)]
+
+
+@pytest.mark.parametrize(("alg", "info"), COMBINATIONS)
 def test_train_collect_distill_evaluate_report(alg: str, info: str, ptde: Type) -> None:
     model, _ = training_of(alg)
     small = [word for key, value in SMALL.items() if key in model.model_fields for word in ("--set", f"{key}={value}")]
@@ -27,9 +37,9 @@ def test_train_collect_distill_evaluate_report(alg: str, info: str, ptde: Type) 
     assert last["updates"] > 0
     assert ("epsilon" in last) == (alg != "mappo"), "a policy that samples its actions has no epsilon"
     names = {teacher_name(alg, info)}
-    if info == "none":
+    if not INFORMATION[info].distillable:
         refused = ptde("collect", run / "teacher.pt")
-        assert (refused.code, "no z to collect" in refused.err) == (2, True)
+        assert (refused.code, "distill" in refused.err) == (2, True)
         assert ptde("evaluate", run / "teacher.pt", "--episodes", "4").code == 0
     else:
         assert ptde("collect", run / "teacher.pt", "--episodes", "4").code == 0
