@@ -24,9 +24,9 @@ SPEC = EnvSpec(
 )
 
 
-def learner_of(alg: str, global_info: str) -> ValueDecompositionLearner:
+def learner_of(alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
     """A fresh learner for `SPEC`."""
-    settings = train_teacher_settings({"alg": alg, "global_info": global_info})
+    settings = train_teacher_settings({"alg": alg, "global_info": global_info, "info_rank": info_rank})
     learner = build_learner(settings.alg, SPEC, settings, seed=1)
     assert isinstance(learner, ValueDecompositionLearner)
     return learner
