@@ -42,10 +42,15 @@ class AgentSettings(Settings):
 
     global_info: GlobalInfo = Field("none", description="global information the agents act on")
     hidden_size: int = Field(64, ge=1, description="width of the recurrent trunk and of every hidden layer")
+
+
+class InformedSettings(AgentSettings):
+    """Of agents that are given a z."""
+
     info_size: int = Field(64, ge=1, description="size of the global information z of one agent")
 
 
-class NetworkSettings(AgentSettings):
+class NetworkSettings(InformedSettings):
     """PTDE's teachers (METHODS of the paper's authors). Learners add the settings that only train."""
 
     global_info: Literal["agent-specific", "unified", "none"] = Field(
@@ -70,14 +75,14 @@ class NetworkSettings(AgentSettings):
         return value
 
 
-class CommanderSettings(AgentSettings):
+class CommanderSettings(InformedSettings):
     """CSRL: the commander's orders."""
 
     global_info: Literal["commander"] = Field("commander", description="CSRL's agents act on their commander's orders")
     info_every: int = Field(1, ge=1, description="env steps from one broadcast of the commander to the next")
 
 
-class CoachSettings(AgentSettings):
+class CoachSettings(InformedSettings):
     """COPA: the coach's instructions."""
 
     global_info: Literal["coach"] = Field("coach", description="COPA's players act on their coach's instructions")
