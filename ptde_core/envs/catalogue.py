@@ -1,5 +1,6 @@
 """The one list of environments: name -> its maps and how a batch of it is built."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ class Environment:
     `preparation` says what its first use on this machine has to do beforehand; "" where nothing keeps anyone waiting.
     `two_views` builds it with a wide view beside each agent's own; `sight` is how far the own one reaches, in cells,
     None where there are no distances.
+    `engines`: each environment is a process of its own, with a game in it, that takes memory and seconds to start.
     """
 
     meaning: str
@@ -23,6 +25,7 @@ class Environment:
     two_views: Callable[[str, int, Sights], BatchedEnv]  # (map, n_envs, sights)
     preparation: Callable[[], str] = str
     sight: float | None = None
+    engines: bool = False
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -75,3 +78,14 @@ def sight_in_words(backend: str, sight: float | str) -> str:
     """A sight as tables show it: cells, or "all"; what is the environment's own is given in cells where it has them."""
     cells = ENVIRONMENTS[backend].sight if sight == "own" else sight
     return f"{cells:g}" if isinstance(cells, float | int) else str(sight)
+
+
+def side_by_side(backend: str, wanted: int) -> int:
+    """How many environments are worth playing side by side, of `wanted`: of engines no more than there are cores.
+
+    Raises:
+        PtdeError: no such backend.
+    """
+    if backend not in ENVIRONMENTS:
+        raise unknown("environment", backend, ENVIRONMENTS)
+    return min(wanted, os.cpu_count() or 1) if ENVIRONMENTS[backend].engines else wanted

@@ -13,7 +13,7 @@ from ptde_core.envs.interface import BatchedEnv
 
 Make = Callable[[int], BatchedEnv]
 Frame = dict[str, NDArray[Any]]
-_ARRAYS = ("obs", "state", "available", "reward", "terminated", "truncated", "won")
+_ARRAYS = ("obs", "state", "available", "reward", "terminated", "truncated", "won", "lost")
 
 
 def check_environment(
@@ -80,7 +80,9 @@ def _check_shapes(make: Make, seed: int) -> None:
         assert len(names) == size, f"{len(names)} {what} names for {size} features or actions"
         assert len(set(names)) == size, f"{what} names repeat"
     assert spec.episode_limit >= 1, f"episode_limit is {spec.episode_limit}"
-    assert spec.fingerprint() == make(1).spec.fingerprint(), "the spec changes from one instance to the next"
+    other = make(1)
+    assert spec.fingerprint() == other.spec.fingerprint(), "the spec changes from one instance to the next"
+    other.close()
     env.reset(_seeds(seed, 3))
     n, a, o, s = spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size
     wanted: dict[str, tuple[tuple[int, ...], type]] = {
@@ -91,6 +93,7 @@ def _check_shapes(make: Make, seed: int) -> None:
         "terminated": ((3,), np.bool_),
         "truncated": ((3,), np.bool_),
         "won": ((3,), np.bool_),
+        "lost": ((3,), np.bool_),
     }
     for name, (shape, kind) in wanted.items():
         array = getattr(env, name)
@@ -107,7 +110,7 @@ def _check_running(make: Make, seed: int, steps: int) -> None:
     """Masks, finiteness, end flags, and that finished environments stand still."""
     env, generator = make(4), np.random.default_rng(seed)
     env.reset(_seeds(seed, 4))
-    assert not (env.terminated | env.truncated | env.won).any(), "an end flag is set right after reset"
+    assert not (env.terminated | env.truncated | env.won | env.lost).any(), "an end flag is set right after reset"
     assert (env.reward == 0).all(), f"reward is {env.reward} right after reset"
     played = 0
     while played < max(steps, 1) and not (env.terminated | env.truncated).all():
@@ -119,6 +122,7 @@ def _check_running(make: Make, seed: int, steps: int) -> None:
             assert np.isfinite(getattr(env, name)).all(), f"{name} is not finite after step {played}"
         assert not (env.terminated & env.truncated).any(), "terminated and truncated are both set"
         assert not (env.won & ~env.terminated).any(), "won without terminated"
+        assert not env.lost.any(), f"an engine broke in step {played}"
         after = _frame(env)
         for name in _ARRAYS:
             if name != "reward":

@@ -40,6 +40,8 @@ class Game(ABC):
         self.terminated = np.ones(e, np.bool_)
         self.truncated = np.zeros(e, np.bool_)
         self.won = np.zeros(e, np.bool_)
+        self.lost = np.zeros(e, np.bool_)
+        self.restarts = 0
         self._steps = np.zeros(e, np.int64)
         self._chance = [generator(0, "game")] * e
         self._memory: list[dict[str, Any]] = [{} for _ in range(e)]

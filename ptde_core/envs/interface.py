@@ -46,9 +46,13 @@ class EnvSpec:
 class BatchedEnv(Protocol):
     """E environments in lock-step. The arrays are the environment's own: overwritten in place, copy what you keep.
 
-    An agent always has at least one available action. An unavailable action in `step` is an error (ValueError,
-    naming environment, agent and action), checked before anything moves. `terminated` and `truncated` are never
-    both true; `won` is only true where `terminated` is.
+    An environment runs until it is `terminated`, `truncated` or `lost`; at most one of them is true. Only an engine in
+    a process of its own can be lost: it died or hung in the middle of an episode. What that row shows is no episode;
+    whoever plays throws it away and resets the row with the same seed, which starts a new engine. Environments that
+    live in this process are never lost.
+
+    An agent always has at least one available action. An unavailable action in `step` is an error (ValueError, naming
+    environment, agent and action), checked before anything moves. `won` is only true where `terminated` is.
     """
 
     spec: EnvSpec
@@ -60,6 +64,11 @@ class BatchedEnv(Protocol):
     terminated: NDArray[np.bool_]  # (E,) the world ended
     truncated: NDArray[np.bool_]  # (E,)  the time limit cut the episode: bootstrap
     won: NDArray[np.bool_]  # (E,)
+    lost: NDArray[np.bool_]  # (E,) the engine broke: this episode never comes to an end
+
+    @property
+    def restarts(self) -> int:
+        """Engines that broke and were replaced so far, with or without losing an episode; 0 where nothing can break."""
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new episodes in `rows` (default: all); seeds (len(rows),) decide each episode's whole chance."""

@@ -74,7 +74,12 @@ class StateBesideView:
         self.spec = two_views(env.spec, (*env.spec.obs_names, *env.spec.state_names), sights)
         self.obs = np.zeros((env.n_envs, env.spec.n_agents, self.spec.obs_size), np.float32)
         self.state, self.available, self.reward = env.state, env.available, env.reward
-        self.terminated, self.truncated, self.won = env.terminated, env.truncated, env.won
+        self.terminated, self.truncated, self.won, self.lost = env.terminated, env.truncated, env.won, env.lost
+
+    @property
+    def restarts(self) -> int:
+        """As the environment counts them; see `BatchedEnv.restarts`."""
+        return self._env.restarts
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new episodes; see `BatchedEnv.reset`."""

@@ -49,6 +49,9 @@ class Exploration:
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
     """Play one whole episode per seed and yield them in the order of the seeds.
 
+    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed: nothing of a broken one is yielded,
+    and none is missing.
+
     Args:
         env: E environments; the seeds are played in rounds of up to E.
         policy: teacher or student.
@@ -56,12 +59,21 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
         how: exploration and source of z.
     """
     for first in range(0, len(seeds), env.n_envs):
-        yield from _round(env, policy, seeds[first : first + env.n_envs], how)
+        of_round = seeds[first : first + env.n_envs]
+        episodes: dict[int, Episode] = {}  # by place in the round
+        while missing := [place for place in range(len(of_round)) if place not in episodes]:
+            played = _round(env, policy, of_round[missing], how)
+            episodes |= {place: one for place, one in zip(missing, played, strict=True) if one is not None}
+        yield from (episodes[place] for place in range(len(of_round)))
 
 
 @torch.inference_mode()
-def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode]:
-    """Play up to E episodes side by side until the last has ended; rows without a seed take part as idle copies."""
+def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode | None]:
+    """Play up to E episodes side by side until the last has ended; rows without a seed take part as idle copies.
+
+    Returns:
+        One episode per seed; None where its engine broke.
+    """
     rows = len(seeds)
     # A round smaller than E still fills all rows: the surplus repeats the first seed and is thrown away.
     env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
@@ -93,7 +105,7 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
         env.step(actions)
         local.acted(actions)
         recorder.after(running)
-        running &= ~(env.terminated | env.truncated)
+        running &= ~(env.terminated | env.truncated | env.lost)
     return recorder.episodes(seeds)
 
 
@@ -184,7 +196,8 @@ class _Recorder:
         self._length += running
         self._keep_view()
 
-    def episodes(self, seeds: NDArray[np.uint64]) -> list[Episode]:
+    def episodes(self, seeds: NDArray[np.uint64]) -> list[Episode | None]:
+        """One per seed; None in place of one that its engine did not bring to an end."""
         obs, state, available = (
             np.stack(column, axis=1) for column in zip(*self._views, strict=True)
         )  # (rows, T+1, .)
@@ -192,7 +205,9 @@ class _Recorder:
         reward = np.stack(self._rewards, axis=1)  # (rows, T)
         noise = np.stack(self._noises, axis=1) if self._noises else None  # (rows, T, N, Z)
         return [
-            Episode(
+            None
+            if self._env.lost[row]
+            else Episode(
                 seed=int(seeds[row]),
                 obs=obs[row, : n + 1].copy(),
                 state=state[row, : n + 1].copy(),

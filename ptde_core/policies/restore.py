@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.envs.catalogue import side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.nets.settings import StudentSettings
 from ptde_core.policies.catalogue import (
@@ -29,13 +30,14 @@ class Trained:
     env_steps: int
 
     def environment(self, n_envs: int) -> BatchedEnv:
-        """The environment the policy was trained on.
+        """The environment the policy was trained on, up to `n_envs` times (see `side_by_side`).
 
         Raises:
             PtdeError: the backend's rules have changed since.
         """
-        env = build_environment_of(self.settings, n_envs)
+        env = build_environment_of(self.settings, side_by_side(self.spec.backend, n_envs))
         if env.spec.fingerprint() != self.spec.fingerprint():
+            env.close()
             was, now = f"{self.spec.backend} {self.spec.version}", f"{env.spec.backend} {env.spec.version}"
             raise PtdeError(f"the checkpoint was trained on {was} ({self.spec.map}), this is {now}", "train it anew")
         return env

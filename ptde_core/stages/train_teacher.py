@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,7 @@ class _Counters:
     next_test: int = 0  # env steps from which the next test is due
     metrics_bytes: int = 0  # length of metrics.jsonl that belongs to this state
     seconds: float = 0.0  # wall time of all sittings
+    engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
     recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
 
 
@@ -108,7 +110,11 @@ class _Training:
     def __init__(self, settings: TrainingSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
         self._settings, self._run, self._env, self._listen = settings, run, env, listen
         self._learner = build_learner(settings.alg, env.spec, settings, settings.seed)
-        self._test_env = build_environment_of(settings.model_dump(), max(1, min(settings.test_episodes, 32)))
+        if ENVIRONMENTS[settings.env].engines:  # as many games as are running already are enough
+            self._test_env = env
+        else:
+            self._test_env = build_environment_of(settings.model_dump(), max(1, min(settings.test_episodes, 32)))
+        self._restarts_seen = env.restarts
         self._tested = {"": self._learner.teacher}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(self._learner, TeachesOnline):
             self._tested["student_"] = self._learner.student
@@ -144,6 +150,7 @@ class _Training:
                 self._unsaved = self._newest(self._unsaved)
                 if at.env_steps >= at.next_test or at.env_steps >= settings.steps:
                     self._test()
+                self._count_restarts()
                 self._listen(Progress(STAGE, min(at.env_steps, settings.steps), self._shown))
                 if interruption.requested or time.monotonic() - saved >= settings.checkpoint_seconds:
                     self._save()
@@ -171,6 +178,14 @@ class _Training:
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
             self._shown["epsilon"] = how.epsilon
         return episodes
+
+    def _count_restarts(self) -> None:
+        """Tell of engines that broke since the last time."""
+        if new := self._env.restarts - self._restarts_seen:
+            self._restarts_seen += new
+            self._at.engine_restarts += new
+            told = f"{new} engine{'s' if new > 1 else ''} broke and started anew ({self._at.engine_restarts} in all)"
+            self._listen(Note(f"{told}; broken episodes are played again from their seeds"))
 
     def _newest(self, episodes: list[Episode]) -> list[Episode]:
         """Those of the newest episodes that the learner still holds: the others need no saving."""
@@ -206,6 +221,10 @@ class _Training:
         with self._run.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"env_steps": at.env_steps, **metrics}) + "\n")
 
+    def _mishaps(self) -> dict[str, Any]:
+        """What status.json says of engines that broke; nothing where none can."""
+        return {"engine_restarts": self._at.engine_restarts} if ENVIRONMENTS[self._settings.env].engines else {}
+
     def _save(self) -> None:
         """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
         self._at.held = self._learner.held
@@ -221,7 +240,7 @@ class _Training:
         }
         save_checkpoint(self._state_file, "training", content)
         self._journal.drop_old()
-        write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds)
+        write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds, **self._mishaps())
 
     def _load(self) -> None:
         """Go back to the saved state; lines of metrics written after it are cut off, for they will be written again."""
@@ -251,7 +270,8 @@ class _Training:
             student = {**about, "networks": _copied(learner.student), "teacher_file": run.teacher.name}
             save_checkpoint(run.student, "student", student)
             self._listen(FileSaved(run.student, "the student trained with it"))
-        write_status(self._run, "finished", env_steps=at.env_steps, seconds=at.seconds, threads=torch.get_num_threads())
+        facts = {"env_steps": at.env_steps, "seconds": at.seconds, "threads": torch.get_num_threads()}
+        write_status(run, "finished", **facts, **self._mishaps())
         shutil.rmtree(self._run.resume, ignore_errors=True)
         self._listen(StageFinished(STAGE, time.monotonic() - self._begun))
 

@@ -112,6 +112,8 @@ class Skirmish:
         self.terminated = np.zeros(n_envs, np.bool_)
         self.truncated = np.zeros(n_envs, np.bool_)
         self.won = np.zeros(n_envs, np.bool_)
+        self.lost = np.zeros(n_envs, np.bool_)
+        self.restarts = 0
         self._all_rows = np.arange(n_envs)
         self._no_seeds = np.zeros(0, np.uint64)
         self._actions = np.zeros((n_envs, n), np.int64)

@@ -1,0 +1,1 @@
+"""Engines that play one episode at a time (football, StarCraft II) as a batch: one process each."""

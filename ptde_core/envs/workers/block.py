@@ -1,0 +1,69 @@
+"""The memory that a pool and its engines share: what all rows see, do and get, in one anonymous file.
+
+The file has no name, so nothing is left of it however the processes end.
+"""
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.workers.engine import View
+
+ALIGNMENT = 64  # bytes; a cache line, so that no two arrays share one
+
+
+def open_memory() -> int:
+    """File descriptor of an empty file without a name, in memory where the system keeps one for that."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryFile(dir=shared if shared.is_dir() else None) as file:
+        return os.dup(file.fileno())
+
+
+class Block:
+    """Arrays of E rows in the file `memory`, laid out by the spec alone, so that both sides find the same.
+
+    Args:
+        memory: file descriptor; the file grows to its size if it has not yet.
+        spec: sizes of a row.
+        n_envs: rows E.
+    """
+
+    def __init__(self, memory: int, spec: EnvSpec, n_envs: int) -> None:
+        e, n = n_envs, spec.n_agents
+        plan: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            "obs": ((e, n, spec.obs_size), np.float32),
+            "state": ((e, spec.state_size), np.float32),
+            "available": ((e, n, spec.n_actions), np.bool_),
+            "actions": ((e, n), np.int64),
+            "reward": ((e,), np.float32),
+            "terminated": ((e,), np.bool_),
+            "truncated": ((e,), np.bool_),
+            "won": ((e,), np.bool_),
+        }
+        starts, size = {}, 0
+        for name, (shape, kind) in plan.items():
+            starts[name] = size
+            size += -(-int(np.prod(shape)) * np.dtype(kind).itemsize // ALIGNMENT) * ALIGNMENT
+        os.ftruncate(memory, size)
+        buffer = mmap.mmap(memory, size)
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.ndarray(shape, kind, buffer, starts[name]) for name, (shape, kind) in plan.items()
+        }
+        self.obs: NDArray[np.float32] = arrays["obs"]  # (E, N, O)
+        self.state: NDArray[np.float32] = arrays["state"]  # (E, S)
+        self.available: NDArray[np.bool_] = arrays["available"]  # (E, N, A)
+        self.actions: NDArray[np.int64] = arrays["actions"]  # (E, N)
+        self.reward: NDArray[np.float32] = arrays["reward"]  # (E,)
+        self.terminated: NDArray[np.bool_] = arrays["terminated"]  # (E,)
+        self.truncated: NDArray[np.bool_] = arrays["truncated"]  # (E,)
+        self.won: NDArray[np.bool_] = arrays["won"]  # (E,)
+
+    def view(self, row: int) -> View:
+        """What the engine of that row writes into."""
+        return View(self.obs[row], self.state[row], self.available[row])

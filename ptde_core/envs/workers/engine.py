@@ -1,0 +1,47 @@
+"""What an engine must do to be played by the workers: one episode after another, each decided by its seed."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.envs.interface import EnvSpec
+
+
+class View(NamedTuple):
+    """Where an engine writes what is seen of one environment; the worker's own arrays, overwritten in place."""
+
+    obs: NDArray[np.float32]  # (N, O)
+    state: NDArray[np.float32]  # (S,)
+    available: NDArray[np.bool_]  # (N, A)
+
+
+class Outcome(NamedTuple):
+    """What one step brought, in the words of `BatchedEnv`."""
+
+    reward: float
+    terminated: bool
+    truncated: bool
+    won: bool
+
+
+class Engine(Protocol):
+    """One environment in a process of its own. It may die, hang, or raise: its episode is then played again."""
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and names; known before the first reset."""
+
+    def reset(self, seed: int, view: View) -> None:
+        """Start the episode that `seed` (64 bits) decides, whatever was played before."""
+
+    def step(self, actions: NDArray[np.int64], view: View) -> Outcome:
+        """Play one env step; actions (N,), all of them available."""
+
+    def close(self) -> None:
+        """Stop what the engine has started."""
+
+
+MakeEngine = Callable[[], Engine]
+"""Builds an engine in its process. It travels there pickled: a class, a function of a module, or a `partial` of one."""

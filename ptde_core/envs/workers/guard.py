@@ -1,0 +1,38 @@
+"""The process around an engine: whatever happens to ptde or to the engine, nothing that it started is left behind.
+
+    python -m ptde_core.envs.workers.guard CONNECTION MEMORY LIFELINE
+
+It begins a session of its own, so Ctrl-C reaches ptde alone, and forks: the child becomes the engine, and this process
+only waits. The other end of the lifeline is held by ptde and by nobody else. When ptde ends, also by kill -9, or lets
+go of it, the system closes it; then the engine is killed, and all that the engine has started (StarCraft II is a
+program of its own). A stopped engine (SIGSTOP) dies of this too.
+"""
+
+import os
+import select
+import signal
+import sys
+
+
+def main() -> None:
+    """Become an engine and its guard; the arguments are inherited file descriptors."""
+    connection, memory, lifeline = map(int, sys.argv[1:])
+    alive, held_by_engine = os.pipe()
+    engine = os.fork()  # before numpy is loaded: a fork does not take threads along
+    if engine == 0:
+        os.close(lifeline)
+        os.close(alive)
+        from ptde_core.envs.workers.child import serve
+
+        serve(connection, memory)
+        return
+    for descriptor in (connection, memory, held_by_engine):
+        os.close(descriptor)
+    select.select([lifeline, alive], [], [])
+    os.kill(engine, signal.SIGKILL)
+    os.waitpid(engine, 0)
+    os.killpg(0, signal.SIGKILL)  # what the engine had started, and this process with it
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Workers: the contract on a small engine, and engines that die, hang, raise, or outlive whoever started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.contract import check_environment
+from ptde_core.envs.workers.limits import Limits, limits_of_machine
+from ptde_core.envs.workers.pool import EnginePool
+from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.teacher import Teacher
+from tests.breakable import LIMIT, SPEC, Walk
+
+QUICK = Limits(step_seconds=2.0, start_seconds=60.0, breakdowns=3)
+
+
+def pool(n_envs: int, plan: Path | None = None) -> EnginePool:
+    return EnginePool(partial(Walk, plan), n_envs, QUICK)
+
+
+def teacher() -> Teacher:
+    torch.manual_seed(0)
+    return Teacher(SPEC, NetworkSettings.model_validate({"global_info": "agent-specific"}))
+
+
+def episodes(env: EnginePool, count: int = 10) -> list[Episode]:
+    return list(play(env, teacher(), episode_seeds(3, "t", 0, count), Exploration(0.3)))
+
+
+def same(one: Episode, other: Episode) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    """Whether the process ends within the time; one that only waits to be reaped has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Iterator[list[Episode]]:
+    """What is played when nothing breaks."""
+    env = pool(1)
+    yield episodes(env)
+    env.close()
+
+
+def test_workers_keep_the_contract() -> None:
+    check_environment(pool, steps=LIMIT, can_snapshot=False)
+
+
+def test_the_number_of_workers_changes_no_episode(undisturbed: list[Episode]) -> None:
+    env = pool(4)
+    assert all(same(a, b) for a, b in zip(episodes(env), undisturbed, strict=True))
+    assert env.restarts == 0
+    env.close()
+
+
+@pytest.mark.parametrize("mishap", ["die", "stop", "hang", "raise"])
+def test_a_broken_episode_is_played_again_and_nothing_else_changes(
+    mishap: str, undisturbed: list[Episode], tmp_path: Path
+) -> None:
+    broken = undisturbed[5]
+    (tmp_path / str(broken.seed)).write_text(f"{broken.length - 1} {mishap}")
+    env = pool(4, tmp_path)
+    before = env.pids
+    played = episodes(env)
+    assert env.restarts == 1
+    assert len(set(before) - set(env.pids)) == 1, "one engine was replaced"
+    assert all(gone(pid) for pid in set(before) - set(env.pids))
+    assert all(same(a, b) for a, b in zip(played, undisturbed, strict=True))
+    env.close()
+
+
+def test_kill_9_and_stop_from_outside_while_eight_play(undisturbed: list[Episode]) -> None:
+    env = pool(8)
+    seeds = episode_seeds(3, "t", 0, 8)
+    env.reset(seeds)
+    os.kill(env.pids[2], signal.SIGKILL)
+    os.kill(env.pids[5], signal.SIGSTOP)
+    env.step(np.zeros((8, 2), np.int64))
+    assert env.lost.tolist() == [row in {2, 5} for row in range(8)]
+    assert not (env.terminated | env.truncated)[[2, 5]].any()
+    assert np.isfinite(env.obs).all()
+    assert env.restarts == 2
+    shown = env.obs[[2, 5]].copy()
+    env.step(np.zeros((8, 2), np.int64))
+    assert np.array_equal(env.obs[[2, 5]], shown), "a lost environment stands still"
+    old = env.pids
+    env.reset(seeds[[2]], np.array([2]))
+    assert env.lost.tolist() == [row == 5 for row in range(8)]
+    assert all(same(a, b) for a, b in zip(episodes(env), undisturbed, strict=True))
+    pids = env.pids
+    assert gone(old[2])
+    assert gone(old[5])
+    env.close()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_an_episode_that_always_breaks_is_given_up(tmp_path: Path) -> None:
+    for seed in episode_seeds(3, "t", 0, 10):
+        (tmp_path / str(int(seed))).write_text("always 1 raise")
+    env = pool(2, tmp_path)
+    with pytest.raises(PtdeError, match=r"broke 3 times in a row \(OSError: the game has gone\).*ptde doctor"):
+        episodes(env)
+    env.close()
+
+
+def test_the_last_words_of_an_engine_that_died_are_told(tmp_path: Path) -> None:
+    for seed in episode_seeds(3, "t", 0, 10):
+        (tmp_path / str(int(seed))).write_text("always 1 die")
+    env = pool(1, tmp_path)
+    with pytest.raises(PtdeError, match="it died, its last words: about to die"):
+        episodes(env)
+    env.close()
+
+
+def test_an_engine_that_is_not_there_is_one_sentence_at_once(tmp_path: Path) -> None:
+    (tmp_path / "absent").touch()
+    with pytest.raises(PtdeError, match=r"^walk is not installed; type: pip install walk$"):
+        pool(2, tmp_path)
+
+
+def test_snapshots_are_refused() -> None:
+    env = pool(1)
+    with pytest.raises(NotImplementedError, match="walk"):
+        env.snapshot()
+    env.close()
+
+
+PARENT = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from ptde_core.envs.workers.pool import EnginePool
+from tests.breakable import Walk
+env = EnginePool(partial(Walk, Path(sys.argv[1])), 2)
+print(*env.pids, flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_its_parent(number: int, tmp_path: Path) -> None:
+    """Neither the engines, one of them stopped, nor the programs that they started."""
+    (tmp_path / "program").touch()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert parent.stdout
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    os.kill(pids[0], signal.SIGSTOP)
+    pids += [int(file.read_text()) for file in tmp_path.glob("program-*")]
+    assert len(pids) == 4
+    os.kill(parent.pid, number)
+    parent.communicate()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_the_limit_of_a_step_is_set_by_the_environment() -> None:
+    assert limits_of_machine({}).step_seconds == 60.0
+    assert limits_of_machine({"PTDE_ENGINE_SECONDS": "2"}).start_seconds == 10.0
+    for text in ("soon", "0", "inf", "nan"):
+        with pytest.raises(PtdeError, match=f"PTDE_ENGINE_SECONDS = '{text}'"):
+            limits_of_machine({"PTDE_ENGINE_SECONDS": text})
