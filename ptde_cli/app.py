@@ -112,6 +112,11 @@ COMMANDS = (
         "List all settings of a stage: key, default, bounds, meaning.",
         "ptde settings train-teacher --map 6h_vs_8z",
     ),
+    Command(
+        "doctor",
+        "Say what this machine has and lacks for ptde, with the command that mends each lack.",
+        "ptde doctor",
+    ),
 )
 """The only list of commands, in the order of `ptde --help`."""
 

@@ -37,7 +37,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line; say in one sentence what a user can mend. Our own bugs keep their traceback.
 
     Returns:
-        The exit code: 0 done, 2 a mistake of the user, 130 interrupted.
+        The exit code: 0 done, 1 what `ptde doctor` found, 2 a mistake of the user, 130 interrupted.
     """
     try:
         result = app(list(arguments), prog_name="ptde", standalone_mode=False)

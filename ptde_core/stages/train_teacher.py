@@ -270,8 +270,13 @@ class _Training:
             student = {**about, "networks": _copied(learner.student), "teacher_file": run.teacher.name}
             save_checkpoint(run.student, "student", student)
             self._listen(FileSaved(run.student, "the student trained with it"))
-        facts = {"env_steps": at.env_steps, "seconds": at.seconds, "threads": torch.get_num_threads()}
-        write_status(run, "finished", **facts, **self._mishaps())
+        facts = {
+            **self._mishaps(),
+            "env_steps": at.env_steps,
+            "seconds": at.seconds,
+            "threads": torch.get_num_threads(),
+        }
+        write_status(run, "finished", **facts)
         shutil.rmtree(self._run.resume, ignore_errors=True)
         self._listen(StageFinished(STAGE, time.monotonic() - self._begun))
 
