@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ptde_core.base.errors import unknown
 from ptde_core.envs.games import build_game
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.pettingzoo_engine import build_pettingzoo
 from ptde_core.envs.two_views import Sights, StateBesideView
 
 
@@ -58,6 +59,12 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         "small games with a known optimum",
         build_game,
         lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
+    ),
+    "pettingzoo": Environment(
+        "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",
+        build_pettingzoo,
+        lambda name, n_envs, sights: StateBesideView(build_pettingzoo(name, n_envs), sights),
+        engines=True,
     ),
 }
 

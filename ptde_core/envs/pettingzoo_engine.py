@@ -1,0 +1,168 @@
+"""Anybody's PettingZoo `ParallelEnv` as a team game (`--env pettingzoo --map module:maker`), one process each.
+
+The rules, for what PettingZoo leaves open, stand in docs/engines.md; each has its function here.
+"""
+
+import importlib
+import os
+import sys
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.workers.engine import Outcome, View
+from ptde_core.envs.workers.pool import EnginePool
+
+LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
+MASK = "action_mask"
+EXAMPLE = "type for example: --map my_module:parallel_env"
+
+
+class PettingZooEngine:
+    """One parallel environment.
+
+    Args:
+        place: "module:maker"; the maker is called without arguments. A module in its place stands for its
+            `parallel_env`, and a module alone too.
+
+    Raises:
+        PtdeError: there is no such thing, or it is no environment that a team can play.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._env = _made(place)
+        self._agents: list[str] = list(self._env.possible_agents)
+        self._sizes = [_view_size(self._env.observation_space(agent), agent) for agent in self._agents]
+        self._choices = [_choices(self._env.action_space(agent), agent) for agent in self._agents]
+        self._limit = int(getattr(self._env.unwrapped, "max_cycles", LONGEST))
+        self._env.reset(seed=0)
+        self._own_state = _state(self._env)
+        self.spec = self._build_spec(place)
+        self._steps = 0
+
+    def _build_spec(self, place: str) -> EnvSpec:
+        obs = tuple(f"obs_{k}" for k in range(max(self._sizes)))
+        if self._own_state is None:
+            state = tuple(f"{agent}.{name}" for agent in self._agents for name in obs)
+        else:
+            state = tuple(f"state_{k}" for k in range(self._own_state.size))
+        actions = tuple(f"action_{k}" for k in range(max(self._choices)))
+        return EnvSpec(
+            backend="pettingzoo",
+            version=str(self._env.metadata.get("name", "unnamed")),
+            map=place,
+            n_agents=len(self._agents),
+            n_actions=len(actions),
+            obs_size=len(obs),
+            state_size=len(state),
+            episode_limit=self._limit,
+            obs_names=obs,
+            state_names=state,
+            action_names=actions,
+        )
+
+    def reset(self, seed: int, view: View) -> None:
+        """Start the episode of that seed; PettingZoo's environments take 31 bits of it."""
+        seen, infos = self._env.reset(seed=seed % 2**31)
+        self._steps = 0
+        self._show(seen, infos, view)
+
+    def step(self, actions: NDArray[np.int64], view: View) -> Outcome:
+        """One step of all agents that still play; the reward is the mean over all agents."""
+        playing = set(self._env.agents)
+        chosen = {agent: int(a) for agent, a in zip(self._agents, actions, strict=True) if agent in playing}
+        seen, rewards, _, truncations, infos = self._env.step(chosen)
+        self._steps += 1
+        self._show(seen, infos, view)
+        reward = sum(float(one) for one in rewards.values()) / len(self._agents)
+        over, out_of_time = not self._env.agents, any(truncations.values())
+        won = any(bool(info.get("won", False)) for info in infos.values())
+        terminated = over and not out_of_time
+        return Outcome(reward, terminated, not terminated and (over or self._steps >= self._limit), won and terminated)
+
+    def _show(self, seen: dict[str, Any], infos: dict[str, Any], view: View) -> None:
+        """An agent that has left sees zeros and may only do action 0; so does one whose mask allows nothing."""
+        view.obs[:] = 0.0
+        view.available[:] = False
+        playing = set(self._env.agents)
+        for k, agent in enumerate(self._agents):
+            if agent in seen:
+                flat = _flat(seen[agent])
+                view.obs[k, : flat.size] = flat
+            if agent in playing:
+                mask = _mask(seen[agent], infos.get(agent, {}))
+                view.available[k, : self._choices[k]] = True if mask is None else mask
+            if not view.available[k].any():
+                view.available[k, 0] = True
+        view.state[:] = view.obs.ravel() if self._own_state is None else np.asarray(self._env.state()).ravel()
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+def build_pettingzoo(place: str, n_envs: int) -> EnginePool:
+    """A batch of that environment.
+
+    Raises:
+        PtdeError: as `PettingZooEngine`.
+    """
+    return EnginePool(partial(PettingZooEngine, place), n_envs)
+
+
+def _made(place: str) -> Any:
+    module_name, _, maker_name = place.partition(":")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  a module beside the user, as with `python -m`
+    try:
+        found: Any = importlib.import_module(module_name)
+        if maker_name:
+            found = getattr(found, maker_name, None) or importlib.import_module(f"{module_name}.{maker_name}")
+    except (ImportError, ValueError) as error:
+        raise PtdeError(f"no PettingZoo environment at {place!r} ({error})", EXAMPLE) from None
+    maker = getattr(found, "parallel_env", found)
+    if not callable(maker):
+        raise PtdeError(f"{place!r} makes no environment: it has no parallel_env and cannot be called", EXAMPLE)
+    env = maker()
+    if not all(hasattr(env, name) for name in ("possible_agents", "observation_space", "action_space", "reset")):
+        raise PtdeError(f"{place!r} makes a {type(env).__name__}, which is no ParallelEnv of PettingZoo", EXAMPLE)
+    return env
+
+
+def _view_size(space: Any, agent: str) -> int:
+    """Numbers in an agent's view: a box, flattened; of a dictionary, its "observation"."""
+    from gymnasium.spaces import Box, Dict
+
+    box = space["observation"] if isinstance(space, Dict) and "observation" in space.spaces else space
+    if not isinstance(box, Box):
+        raise PtdeError(f"{agent} observes {space}", "only a Box, or a Dict with a Box named observation, can be read")
+    return int(np.prod(box.shape))
+
+
+def _choices(space: Any, agent: str) -> int:
+    from gymnasium.spaces import Discrete
+
+    if not isinstance(space, Discrete) or int(space.start) != 0:
+        raise PtdeError(f"{agent} acts in {space}", "only Discrete actions from 0 can be played")
+    return int(space.n)
+
+
+def _state(env: Any) -> NDArray[Any] | None:
+    """The environment's state; None where it has none, which is then the joint view of all agents."""
+    try:
+        return np.asarray(env.state())
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _flat(seen: Any) -> NDArray[Any]:
+    return np.asarray(seen["observation"] if isinstance(seen, dict) else seen).ravel()
+
+
+def _mask(seen: Any, info: dict[str, Any]) -> NDArray[np.bool_] | None:
+    """What may be done: the mask in the view, else in the info, else None for everything."""
+    mask = seen.get(MASK) if isinstance(seen, dict) else info.get(MASK)
+    return None if mask is None else np.asarray(mask, np.bool_)

@@ -1,0 +1,80 @@
+"""Any PettingZoo environment under the contract: skirmish's own face, and a small one that keeps none of the habits."""
+
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.contract import check_environment
+from ptde_core.envs.pettingzoo_engine import PettingZooEngine, build_pettingzoo
+from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.workers.engine import View
+
+pytest.importorskip("pettingzoo")
+FACE = "ptde_core.envs.pettingzoo_face:parallel_env"
+
+LEAVING = "tests.leaving_game"
+
+
+@pytest.fixture
+def leaving(monkeypatch: pytest.MonkeyPatch) -> PettingZooEngine:
+    monkeypatch.setattr(sys, "path", sys.path.copy())  # the engine's own process may add to it, this one shall not
+    return PettingZooEngine(LEAVING)
+
+
+def view_of(engine: PettingZooEngine) -> View:
+    spec = engine.spec
+    return View(
+        np.zeros((spec.n_agents, spec.obs_size), np.float32),
+        np.zeros(spec.state_size, np.float32),
+        np.zeros((spec.n_agents, spec.n_actions), np.bool_),
+    )
+
+
+def test_any_environment_keeps_the_contract() -> None:
+    check_environment(partial(build_pettingzoo, LEAVING), steps=6, can_snapshot=False)
+
+
+def test_through_pettingzoo_skirmish_is_skirmish_in_size() -> None:
+    spec, own = PettingZooEngine(FACE).spec, Skirmish("3m", 1).spec
+    assert (spec.n_agents, spec.n_actions, spec.obs_size) == (own.n_agents, own.n_actions, own.obs_size)
+    assert (spec.state_size, spec.version) == (own.state_size, f"skirmish_v{own.version}")
+
+
+def test_views_and_masks_are_padded_and_those_who_left_stand_still(leaving: PettingZooEngine) -> None:
+    view = view_of(leaving)
+    leaving.reset(1, view)
+    assert leaving.spec.obs_size == 4
+    assert leaving.spec.state_names[:2] == ("big.obs_0", "big.obs_1")
+    assert view.obs.tolist()[1] == [1.0, 0.0, 0.0, 0.0]
+    assert view.available.tolist() == [[True, False, True], [True, True, False]]
+    assert leaving.step(np.array([0, 1]), view) == (1.0, False, False, False)
+    assert view.available.tolist()[1] == [True, False, False]
+    assert leaving.step(np.array([0, 0]), view) == (0.5, False, False, False)
+    assert view.obs.tolist()[1] == [0.0, 0.0, 0.0, 0.0]
+    assert np.array_equal(view.state, view.obs.ravel())
+    assert leaving.step(np.array([2, 0]), view) == (0.5, True, False, True)
+
+
+def test_running_out_of_time_truncates(leaving: PettingZooEngine) -> None:
+    view = view_of(leaving)
+    leaving.reset(1, view)
+    outcomes = [leaving.step(np.array([0, 0]), view) for _ in range(leaving.spec.episode_limit)]
+    assert [one.truncated for one in outcomes] == [False, False, False, True]
+    assert not any(one.terminated or one.won for one in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("nowhere_at_all:env", "no PettingZoo environment at 'nowhere_at_all:env'"),
+        ("ptde_core.envs.pettingzoo_face:nothing", "no PettingZoo environment at"),
+        ("ptde_core:__version__", "cannot be called"),
+        ("ptde_core.base.settings:Settings", "which is no ParallelEnv"),
+    ],
+)
+def test_what_is_no_environment_is_refused(place: str, says: str) -> None:
+    with pytest.raises(PtdeError, match=says):
+        PettingZooEngine(place)
