@@ -27,13 +27,31 @@ def last_test_return(folder: Path, **changes: Any) -> float:
     return trained_return(game_settings(**changes), folder)
 
 
-@pytest.mark.parametrize(("alg", "payoff"), [("qmix", 8.0), ("vdn", 7.0)])
+@pytest.mark.parametrize(("alg", "payoff"), [("qmix", 8.0), ("qplex", 8.0), ("vdn", 7.0)])
 def test_qmix_finds_what_a_sum_of_values_cannot_represent(alg: str, payoff: float, tmp_path: Path) -> None:
     """The two-step game of the QMIX paper, under its conditions: full exploration and one-step targets."""
     found = last_test_return(
         tmp_path / "run", map="two-step", alg=alg, global_info="none", epsilon_end=1.0, td_lambda=0.0, steps=6000
     )
     assert found == payoff
+
+
+def last_payoff(folder: Path, alg: str, seed: int, **changes: Any) -> float:
+    """What a training on the non-monotonic game ends with, under full exploration."""
+    conditions = {"epsilon_end": 1.0, "learning_rate": 1e-3, "updates_per_round": 2, "batch_episodes": 64}
+    game = {"map": "non-monotonic", "global_info": "none", "steps": 3000}
+    return last_test_return(folder, alg=alg, seed=seed, **game, **conditions, **changes)
+
+
+def test_qplex_finds_what_monotonic_mixing_cannot_represent(tmp_path: Path) -> None:
+    """The best payoff is 6, in the midst of -12. QPLEX does not find it from every start (docs/algorithms/qplex.md)."""
+    assert last_payoff(tmp_path / "qmix", "qmix", seed=1) == 0.0
+    mixer = {"mixer_heads": 10, "mixer_layers": 3}
+    assert any(last_payoff(tmp_path / f"qplex{seed}", "qplex", seed, **mixer) == 6.0 for seed in (1, 2, 3))
+
+
+def test_qplex_can_use_agent_specific_information(tmp_path: Path) -> None:
+    assert last_test_return(tmp_path / "run", map="personal-signal", alg="qplex") == 3.0
 
 
 @pytest.mark.parametrize(
