@@ -102,4 +102,4 @@ def test_a_simulator_that_has_to_be_compiled_says_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: False)
     assert "compiling" in ENVIRONMENTS["skirmish"].preparation()
     monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: True)
-    assert [environment.preparation() for environment in ENVIRONMENTS.values()] == ["", ""]
+    assert not any(environment.preparation() for environment in ENVIRONMENTS.values())
