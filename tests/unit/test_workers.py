@@ -150,11 +150,12 @@ def test_snapshots_are_refused() -> None:
 
 
 PARENT = """
-import sys, time
+import signal, sys, time
 from functools import partial
 from pathlib import Path
 from ptde_core.envs.workers.pool import EnginePool
 from tests.breakable import Walk
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born ignoring it
 env = EnginePool(partial(Walk, Path(sys.argv[1])), 2)
 print(*env.pids, flush=True)
 time.sleep(1000)
