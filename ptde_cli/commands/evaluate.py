@@ -25,7 +25,7 @@ def evaluate(
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.evaluate import evaluate as stage
-        from ptde_core.stages.report_formats import evaluation_json, evaluation_tables
+        from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
 
         with watching(quiet=quiet) as listen:
             entries = stage(checkpoints, settings, listen=listen)

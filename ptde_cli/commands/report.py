@@ -15,7 +15,7 @@ TABLE = "table"  # the one format that is drawn here; the others are texts of th
 
 def formats() -> list[str]:
     """All formats."""
-    from ptde_core.stages.report_formats import FORMATS  # scipy loads here
+    from ptde_core.stages.reports.formats import FORMATS  # scipy loads here
 
     return [TABLE, *FORMATS]
 
@@ -42,8 +42,9 @@ def report(
 ) -> None:
     """Collect all runs into tables."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.report import report as stage
-    from ptde_core.stages.report_formats import render, report_tables
+    from ptde_core.stages.reports.collect import report as stage
+    from ptde_core.stages.reports.formats import render
+    from ptde_core.stages.reports.sections import report_tables
 
     one_of(report_format, formats(), "report format")
     found = stage(runs or [RUNS])

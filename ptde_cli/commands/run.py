@@ -48,7 +48,7 @@ def run(
     folder = RunFolder(out) if out else default_folder(settings)
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.stages.report_formats import evaluation_tables
+        from ptde_core.stages.reports.evaluation import evaluation_tables
         from ptde_core.stages.run import run as stage
 
         with watching(quiet=quiet) as listen:

@@ -16,8 +16,8 @@ from ptde_core.scores.tally import Tally
 from ptde_core.stages.collect import informed_teacher
 from ptde_core.stages.distill import distill, episodes_digest, own_episodes
 from ptde_core.stages.evaluate import evaluate, evaluated
-from ptde_core.stages.report import retention_of
-from ptde_core.stages.report_formats import backend_title, interval_text, retention_notes, retention_text
+from ptde_core.stages.reports.collect import retention_of
+from ptde_core.stages.reports.wording import backend_title, interval_text, retention_notes, retention_text
 from ptde_core.stages.settings import VARIANTS, DistillSettings, EvaluateSettings
 from ptde_core.stages.tables import NOTHING, Row, Table
 from ptde_core.storage.checkpoint import load_checkpoint

@@ -16,7 +16,7 @@ from ptde_core.policies.restore import restore
 from ptde_core.stages.curves import draw_learning_curves, read_metrics, save_figure
 from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.evaluate import name_of
-from ptde_core.stages.report_formats import backend_name
+from ptde_core.stages.reports.wording import backend_name
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
 

@@ -11,8 +11,10 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.report import Report, Score, report
-from ptde_core.stages.report_formats import FORMATS, evaluation_json, evaluation_tables, render, report_tables
+from ptde_core.stages.reports.collect import Report, Score, report
+from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
+from ptde_core.stages.reports.formats import FORMATS, render
+from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.settings import DistillSettings
 from ptde_core.stages.tables import Table, markdown
 from ptde_core.storage.evaluation_file import (

@@ -1,7 +1,7 @@
 """Collect finished runs into one plain data structure: what was measured, how sure it is, and what was left out.
 
-Nothing here formats a number; `report_formats.py` does. Runs of different backends, or of different versions of
-one, never meet in a section; runs whose settings differ in more than the seed never meet in a row.
+Nothing here formats a number; the other files of this folder do. Runs of different backends, or of different versions
+of one, never meet in a section; runs whose settings differ in more than the seed never meet in a row.
 """
 
 from collections import defaultdict

@@ -1,0 +1,1 @@
+"""Finished runs to tables: `collect` gathers and counts, `sections` lays out, `wording` says, `formats` writes."""
