@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
 from benchmarks.synthetic import SPEC, full_batch, learner_of, uneven_batch
+from ptde_core.base.memory import keep_freed_memory
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.policies.sizes import parameter_counts
 
@@ -20,6 +21,7 @@ ALGORITHMS = (("vdn", "none"), ("qmix", "none"), ("qmix", "unified"), ("qmix", "
 
 def measure(quick: bool) -> Iterator[Figure]:
     """Milliseconds per gradient step."""
+    keep_freed_memory()  # as training does
     repeats = 2 if quick else 7
     peak, full = gemm_peak(repeats), full_batch()
     yield Figure(SECTION, "matrix product, float32", peak / 1e9, "GFLOP/s", f"{torch.get_num_threads()} threads")

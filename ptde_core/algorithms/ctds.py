@@ -18,6 +18,7 @@ from ptde_core.learning.losses import masked_mean
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.views import Views
 
 
 def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatch) -> Tensor:
@@ -81,9 +82,11 @@ class OnlineDistillationLearner:
 
         def share_of_loss(share: EpisodeBatch) -> tuple[Tensor, dict[str, Tensor]]:
             """A share's part of the mean over all that counts in the batch."""
+            views = Views.of(share)
             with torch.no_grad():
-                goal = self.teacher.unroll(share, None).values  # (B, T+1, N, A)
-            loss = value_distillation_loss(self.student.unroll(share, None).values, goal, share)
+                goal = self.teacher.unroll(views, None).values  # (R, N, A)
+            values = self.student.unroll(views, None).values  # (R, N, A)
+            loss = value_distillation_loss(views.padded(values), views.padded(goal), share)
             part = loss * (counted(share).sum() / whole)
             return part, {"student_value_loss": part.detach()}
 

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
 from ptde_core.nets.coach import Recogniser
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.policies.teacher import Unrolled
+from ptde_core.policies.views import Views
 
 
 class InstructionRegulariser(nn.Module):
@@ -22,14 +22,13 @@ class InstructionRegulariser(nn.Module):
         self.recogniser, self.n_actions = recogniser, n_actions
         self.weight, self.entropy_weight = weight, entropy_weight
 
-    def forward(self, batch: EpisodeBatch, unrolled: Unrolled) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: EpisodeBatch, views: Views, unrolled: Unrolled) -> tuple[Tensor, dict[str, Tensor]]:
         """What is added to the loss, and what to log."""
         assert unrolled.z is not None, "only instructions can be recognised"
         assert unrolled.sigma is not None, "only instructions can be recognised"
-        real = batch.real
-        played = F.pad(real, (0, 1))[batch.seen]  # (R,) of the views seen, those an action followed
-        local = local_input(batch.obs[:, :-1][real], batch.last_actions[:, :-1][real], self.n_actions)  # (P, N, L)
-        action = F.one_hot(batch.actions[real], self.n_actions).to(local.dtype)  # (P, N, A)
+        played = views.played
+        local = views.local[played]  # (P, N, L)
+        action = F.one_hot(batch.actions[batch.real], self.n_actions).to(local.dtype)  # (P, N, A)
         log_q = gaussian_log_density(unrolled.z[played], *self.recogniser(local, action)).mean()
         entropy = gaussian_entropy(unrolled.sigma[played]).mean()
         log = {"z_log_q": log_q.detach(), "z_entropy": entropy.detach()}

@@ -16,18 +16,18 @@ from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients
-from ptde_core.learning.losses import masked_mean
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
+from ptde_core.policies.views import Views
 from ptde_core.storage.replay import Replay
 
 
 class Team(nn.Module):
     """A teacher and the mixer that makes one value of its agents' values: all that is trained together.
 
-    A regulariser, regulariser(batch, unrolled) -> (what is added to the loss, what to log), may train along.
+    A regulariser, regulariser(batch, views, unrolled) -> (what is added to the loss, what to log), may train along.
     """
 
     def __init__(self, teacher: AnyTeacher, mixer: nn.Module, regulariser: nn.Module | None = None) -> None:
@@ -58,33 +58,39 @@ def td_loss(
         settings: gamma and lambda.
     """
     own, other = noise if noise is not None else (None, None)
-    unrolled = online.teacher.unroll(batch, own)
-    values = unrolled.values  # (B, T+1, N, A)
+    views, real = Views.of(batch), batch.real  # R views, P of them with a step after them
+    unrolled = online.teacher.unroll(views, own)
+    values = unrolled.values  # (R, N, A)
     with torch.no_grad():
-        greedy = values.masked_fill(~batch.available, -torch.inf).argmax(dim=-1)  # (B, T+1, N)
-        best = pick(values, greedy)  # (B, T+1, N)
-        future = target.teacher.unroll(batch, other).values  # (B, T+1, N, A)
-        future_best = future.masked_fill(~batch.available, -torch.inf).amax(dim=-1)  # (B, T+1, N)
-        next_value = target.mixer(pick(future, greedy), future_best, greedy, batch.state)[:, 1:]  # (B, T)
+        barred = ~batch.available[views.seen]  # (R, N, A)
+        greedy = values.masked_fill(barred, -torch.inf).argmax(dim=-1)  # (R, N)
+        best = pick(values, greedy)  # (R, N)
+        future = target.teacher.unroll(views, other).values  # (R, N, A)
+        future_best = future.masked_fill(barred, -torch.inf).amax(dim=-1)  # (R, N)
+        worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
         goal = td_lambda_targets(
-            batch.reward, batch.terminated, batch.last, next_value, settings.gamma, settings.td_lambda
-        )  # (B, T)
-    chosen = pick(values[:, :-1], batch.actions)  # (B, T, N)
-    taken = online.mixer(chosen, best[:, :-1], batch.actions, batch.state[:, :-1])  # (B, T)
+            batch.reward,
+            batch.terminated,
+            batch.last,
+            views.padded(worth)[:, 1:],
+            settings.gamma,
+            settings.td_lambda,
+        )[real]  # (P,)
+    played, actions = views.played, batch.actions[real]  # (R,), (P, N)
+    taken = online.mixer(pick(values[played], actions), best[played], actions, views.state[played])  # (P,)
     error = taken - goal
-    real = batch.real
-    loss = masked_mean(error.square(), real)
+    loss = error.square().mean()
     with torch.no_grad():
         log = {
             "td_loss": loss.detach(),
-            "td_error_abs": masked_mean(error.abs(), real),
-            "q_taken_mean": masked_mean(taken, real),
-            "target_mean": masked_mean(goal, real),
+            "td_error_abs": error.abs().mean(),
+            "q_taken_mean": taken.mean(),
+            "target_mean": goal.mean(),
         }
         if unrolled.sigma is not None:
             log["z_sigma_mean"] = unrolled.sigma.mean()
     if online.regulariser is not None:
-        addition, more = online.regulariser(batch, unrolled)
+        addition, more = online.regulariser(batch, views, unrolled)
         loss, log = loss + addition, log | more
     return loss, log
 

@@ -23,8 +23,9 @@ def td_lambda_targets(
     """
     follows = gamma * (~terminated).to(reward)
     keep = lam * (~last).to(reward)
-    targets, future = torch.empty_like(next_value), next_value[:, -1]
-    for t in reversed(range(reward.shape[1])):
-        future = reward[:, t] + follows[:, t] * ((1 - keep[:, t]) * next_value[:, t] + keep[:, t] * future)
-        targets[:, t] = future
-    return targets
+    of_step = reward + follows * (1 - keep) * next_value  # as `next_value`, what does not depend on later targets
+    weights = (follows * keep).unbind(dim=1)
+    targets, future = list(of_step.unbind(dim=1)), next_value[:, -1]
+    for t in reversed(range(len(targets))):
+        future = targets[t] = torch.addcmul(targets[t], weights[t], future)
+    return torch.stack(targets, dim=1)

@@ -71,12 +71,12 @@ class Trunk(nn.Module):
         """
         n = local.shape[1]
         order, rows = time_major(lengths)
-        x = self.encoded(local[order]).flatten(0, 1)  # (R*N, H)
+        x = self.encoded(local).index_select(0, order).flatten(0, 1)  # (R*N, H)
         first = None if start is None else start[longest_first(lengths)].flatten(0, 1)  # (B*N, H)
         history = gru_over_sequences(self.memory, x, [count * n for count in rows], first)  # (R*N, H)
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order))
-        return history.view(-1, n, self.hidden_size)[back]  # (R, N, H)
+        return history.view(-1, n, self.hidden_size).index_select(0, back)  # (R, N, H)
 
 
 class ActionHead(nn.Module):

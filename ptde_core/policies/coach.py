@@ -5,13 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.coach import Coach, unit_rows
 from ptde_core.nets.intervals import last_sent
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input, local_input_size
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
 from ptde_core.nets.settings import CoachSettings
-from ptde_core.policies.teacher import Unrolled, over_views, sample
+from ptde_core.policies.teacher import Unrolled, sample
+from ptde_core.policies.views import Views
 
 
 class Instructions(NamedTuple):
@@ -42,15 +43,14 @@ class CoachedTeacher(nn.Module):
         self.coach = Coach(rows, settings.coach_size, settings.coach_heads, settings.info_size)
         self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
 
-    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+    def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode; see `Teacher.unroll`. Of the noise, what was sent is used."""
-        seen, lengths = batch.seen, batch.length + 1
-        local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
-        looks, look = torch.unique(last_sent(lengths, self.every), return_inverse=True)  # (K,) rows; (R,) one's place
-        mean, sigma = self.coach(batch.state[seen][looks])  # (K, N, Z)
+        sent = last_sent(views.lengths, self.every)  # (R,)
+        looks, look = torch.unique(sent, return_inverse=True)  # (K,) rows; (R,) one's place
+        mean, sigma = self.coach(views.state[looks])  # (K, N, Z)
         z = sample(mean, sigma, None if noise is None else noise[looks])[look]  # (R, N, Z)
-        values = self.head(self.trunk.unroll(local, lengths), z)  # (R, N, A)
-        return Unrolled(over_views(values, seen), sigma[look], z)
+        values = self.head(self.trunk.unroll(views.local, views.lengths), z)  # (R, N, A)
+        return Unrolled(values, sigma[look], z)
 
     def step(
         self, local: Tensor, memory: Instructions | None, state: Tensor | None, noise: Tensor | None

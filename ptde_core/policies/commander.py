@@ -5,13 +5,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.commander import Commander
 from ptde_core.nets.intervals import last_sent
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input, local_input_size
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
 from ptde_core.nets.settings import CommanderSettings
-from ptde_core.policies.teacher import Unrolled, over_views
+from ptde_core.policies.teacher import Unrolled
+from ptde_core.policies.views import Views
 
 
 class Orders(NamedTuple):
@@ -36,14 +36,11 @@ class CommandedTeacher(nn.Module):
         self.commander = Commander(size, spec.state_size, settings.hidden_size, settings.info_size)
         self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
 
-    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+    def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode; see `Teacher.unroll`. There is no noise."""
         assert noise is None, "a commander was given noise"
-        seen, lengths = batch.seen, batch.length + 1
-        local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
-        z = self.commander(local, batch.state[seen][last_sent(lengths, self.every)])  # (R, N, Z)
-        values = self.head(self.trunk.unroll(local, lengths), z)  # (R, N, A)
-        return Unrolled(over_views(values, seen), None)
+        z = self.commander(views.local, views.state[last_sent(views.lengths, self.every)])  # (R, N, Z)
+        return Unrolled(self.head(self.trunk.unroll(views.local, views.lengths), z), None)
 
     def step(
         self, local: Tensor, memory: Orders | None, state: Tensor | None, noise: Tensor | None

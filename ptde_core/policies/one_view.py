@@ -5,11 +5,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.two_views import View, columns_of, one_view
 from ptde_core.nets.settings import NetworkSettings, TwoViewSettings
 from ptde_core.policies.teacher import Teacher, Unrolled
+from ptde_core.policies.views import Views
 
 
 class OneViewAgents(Teacher):
@@ -20,13 +20,16 @@ class OneViewAgents(Teacher):
         super().__init__(one_view(spec, view), without_z)
         self._columns, self._shown = columns_of(spec, view), spec.obs_size
 
-    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
-        """Action values of every step of every episode; see `Teacher.unroll`."""
-        return super().unroll(replace(batch, obs=batch.obs[..., self._columns]), noise)
+    def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
+        """Action values of every step of every episode; see `Teacher.unroll`. The views hold both."""
+        return super().unroll(replace(views, local=self._own(views.local)), noise)
 
     def step(
         self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """One step of play; see `Teacher.step`. `local` (E, N, L) holds both views."""
-        own = torch.cat([local[..., self._columns], local[..., self._shown :]], dim=-1)  # (E, N, L of the one view)
-        return super().step(own, hidden, state, noise)
+        return super().step(self._own(local), hidden, state, noise)
+
+    def _own(self, local: Tensor) -> Tensor:
+        """Of local inputs (..., N, L) with both views those with its own."""
+        return torch.cat([local[..., self._columns], local[..., self._shown :]], dim=-1)

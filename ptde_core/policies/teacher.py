@@ -8,18 +8,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input, local_input_size
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
 from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.views import Views
 
 
 class Unrolled(NamedTuple):
-    """A teacher over whole episodes."""
+    """A teacher over whole episodes: a row for each of the R views that were seen."""
 
-    values: Tensor  # (B, T+1, N, A), zero where nothing was seen
-    sigma: Tensor | None  # (R, N, Z), only the R views that were seen
+    values: Tensor  # (R, N, A)
+    sigma: Tensor | None  # (R, N, Z)
     z: Tensor | None = None  # (R, N, Z), COPA's instructions; of the others nobody asks
 
 
@@ -48,18 +48,14 @@ class Teacher(nn.Module):
         self.information = _information(spec, size, settings)
         self.head = head(settings.hidden_size, self.noise_size, spec.n_actions)
 
-    def unroll(self, batch: EpisodeBatch, noise: Tensor | None) -> Unrolled:
+    def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode.
 
         Args:
-            batch: B episodes padded to T steps.
-            noise: (R, N, Z) standard normals for z of the R views that were seen (`batch.seen`, row by row), or None
-                for the mean of z.
+            views: of whole episodes.
+            noise: (R, N, Z) standard normals for z, or None for its mean.
         """
-        seen = batch.seen
-        local = local_input(batch.obs[seen], batch.last_actions[seen], self.n_actions)  # (R, N, L)
-        values, sigma = self.unroll_rows(local, batch.state[seen], batch.length + 1, noise=noise)
-        return Unrolled(over_views(values, seen), sigma)
+        return Unrolled(*self.unroll_rows(views.local, views.state, views.lengths, noise=noise))
 
     def unroll_rows(
         self, local: Tensor, state: Tensor, lengths: Tensor, *, noise: Tensor | None, start: Tensor | None = None
@@ -108,11 +104,6 @@ class Teacher(nn.Module):
             mean, sigma = self.inform(local, state)  # (E, N, Z)
             z = sample(mean, sigma, noise)
         return self.head(hidden, z), hidden
-
-
-def over_views(values: Tensor, seen: Tensor) -> Tensor:
-    """Values (R, N, A) of the R views that were seen (B, T+1), laid out as (B, T+1, N, A), zero elsewhere."""
-    return values.new_zeros(*seen.shape, *values.shape[1:]).masked_scatter(seen[..., None, None], values)
 
 
 def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:

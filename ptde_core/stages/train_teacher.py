@@ -24,6 +24,7 @@ from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.memory import keep_freed_memory
 from ptde_core.base.metrics import check_metrics
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
@@ -61,6 +62,7 @@ def train_teacher(
     env = build_environment_of(settings.model_dump(), settings.n_envs)
     write_json(run.config, settings.model_dump())  # now that the map is known to exist: a wrong one leaves no folder
     write_status(run, "running")
+    keep_freed_memory()
     try:
         _Training(settings, run, env, listen).run()
     except KeyboardInterrupt:

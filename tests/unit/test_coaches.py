@@ -21,6 +21,7 @@ from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.policies.catalogue import TEACHERS, AnyTeacher, build_teacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.views import Views
 from ptde_core.stages.evaluate import evaluate
 from ptde_core.stages.settings import EvaluateSettings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
@@ -77,7 +78,8 @@ def test_acting_step_by_step_gives_the_values_of_the_unrolled_network(alg: str, 
     assert len(set(batch.length.tolist())) > 1, "rows are laid end to end only where lengths differ"
     seen, size = batch.seen, policy.noise_size
     noise = torch.randn(int(seen.sum()), 3, size) if size else None
-    unrolled = policy.unroll(batch, noise).values
+    views = Views.of(batch)
+    unrolled = views.padded(policy.unroll(views, noise).values)
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (B, T+1, N, L)
     padded = torch.zeros(*seen.shape, 3, size)
     if noise is not None:
@@ -171,9 +173,10 @@ def test_the_regulariser_is_the_mean_over_real_steps() -> None:
     episodes = list(play(PersonalSignalGame(3), policy, episode_seeds(1, "t", 0, 3), Exploration()))
     batch = EpisodeBatch.of(episodes)
     noise = torch.randn(12, 2, policy.noise_size)
-    unrolled = policy.unroll(batch, noise)
+    views = Views.of(batch)
+    unrolled = policy.unroll(views, noise)
     recogniser = Recogniser(policy.local_size, policy.n_actions, 8, policy.noise_size)
-    loss, log = InstructionRegulariser(recogniser, policy.n_actions, 0.5, 0.25)(batch, unrolled)
+    loss, log = InstructionRegulariser(recogniser, policy.n_actions, 0.5, 0.25)(batch, views, unrolled)
     assert unrolled.z is not None
     assert unrolled.sigma is not None
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)
@@ -195,7 +198,7 @@ def test_the_regulariser_is_the_mean_over_real_steps() -> None:
 def test_the_instruction_is_held_with_its_noise() -> None:
     policy = teacher_of("copa", "personal-signal", "game", info_every=3)
     batch = EpisodeBatch.of(list(play(PersonalSignalGame(2), policy, episode_seeds(1, "t", 0, 2), Exploration())))
-    z = policy.unroll(batch, torch.randn(8, 2, policy.noise_size)).z
+    z = policy.unroll(Views.of(batch), torch.randn(8, 2, policy.noise_size)).z
     assert z is not None
     assert torch.equal(z[0], z[1])
     assert torch.equal(z[0], z[2])

@@ -17,6 +17,8 @@ from ptde_core.envs.catalogue import build_environment, sight_in_words
 from ptde_core.envs.games import CommonSignalGame, PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of, one_view
 from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.views import Views
 from ptde_core.stages.settings import train_teacher_settings
 
 GAME = "personal-signal"
@@ -72,12 +74,18 @@ def test_padding_changes_neither_loss_nor_gradients() -> None:
 
     def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
         with torch.no_grad():
-            goal = learner.teacher.unroll(batch, None).values
-        loss = value_distillation_loss(learner.student.unroll(batch, None).values, goal, batch)
+            goal = values_of(learner.teacher, batch)
+        loss = value_distillation_loss(values_of(learner.student, batch), goal, batch)
         return [loss, *torch.autograd.grad(loss, list(learner.student.parameters()))]
 
     for one, other in zip(loss_and_gradients(tight), loss_and_gradients(padded), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+def values_of(policy: Teacher, batch: EpisodeBatch) -> Tensor:
+    """Action values (B, T+1, N, A)."""
+    views = Views.of(batch)
+    return views.padded(policy.unroll(views, None).values)
 
 
 def cut_or_lengthened(episode: Episode, steps: int) -> Episode:
@@ -123,7 +131,7 @@ def test_threads_share_a_batch_and_the_student_learns_the_same() -> None:
 def test_the_student_regresses_its_teacher_as_it_is_before_its_own_step() -> None:
     learner, batch = learner_of(), EpisodeBatch.of(played(4))
     with torch.no_grad():
-        goal, own = (policy.unroll(batch, None).values for policy in (learner.teacher, learner.student))
+        goal, own = (values_of(policy, batch) for policy in (learner.teacher, learner.student))
     expected = value_distillation_loss(own, goal, batch)
     assert float(learner.update(batch)["student_value_loss"]) == pytest.approx(float(expected))
 
@@ -136,8 +144,8 @@ def test_each_reads_its_own_view_and_nothing_of_the_other() -> None:
         noisy = batch.obs.clone()
         noisy[..., other] = torch.randn_like(noisy[..., other])
         with torch.no_grad():
-            values, unmoved = (policy.unroll(replace(batch, obs=obs), None).values for obs in (batch.obs, noisy))
-            moved = policy.unroll(replace(batch, obs=torch.randn_like(batch.obs)), None).values
+            values, unmoved = (values_of(policy, replace(batch, obs=obs)) for obs in (batch.obs, noisy))
+            moved = values_of(policy, replace(batch, obs=torch.randn_like(batch.obs)))
         assert torch.equal(values, unmoved)
         assert not torch.allclose(values, moved)
         assert not policy.reads_state

@@ -13,6 +13,7 @@ from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, perturbed, play
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.views import Views
 
 
 def teacher(global_info: str = "agent-specific") -> Teacher:
@@ -88,7 +89,8 @@ def test_actions_played_are_those_of_the_unrolled_network() -> None:
     policy = teacher()
     episodes = list(play(PersonalSignalGame(4), policy, episode_seeds(1, "t", 0, 4), Exploration(z="mean")))
     batch = EpisodeBatch.of(episodes)
-    values = policy.unroll(batch, None).values.detach().numpy()
+    views = Views.of(batch)
+    values = views.padded(policy.unroll(views, None).values).detach().numpy()
     assert np.array_equal(greedy(values, batch.available.numpy())[:, :-1], batch.actions.numpy())
 
 
@@ -125,7 +127,8 @@ def test_the_noise_kept_is_the_noise_that_z_was_sampled_with() -> None:
     noise = torch.cat([batch.noise, final], dim=1)[batch.seen]  # (R, N, Z)
 
     def actions(noise: torch.Tensor | None) -> np.ndarray:
-        values = policy.unroll(batch, noise).values.detach().numpy()
+        views = Views.of(batch)
+        values = views.padded(policy.unroll(views, noise).values).detach().numpy()
         return greedy(values, batch.available.numpy())[:, :-1]
 
     assert np.array_equal(actions(noise), batch.actions.numpy())

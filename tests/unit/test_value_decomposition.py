@@ -16,6 +16,7 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.nets.mixers import SumMixer
 from ptde_core.policies.teacher import Unrolled
+from ptde_core.policies.views import Views
 from ptde_core.stages.settings import train_teacher_settings
 
 SPEC = PersonalSignalGame.spec
@@ -52,10 +53,10 @@ class FixedValues(nn.Module):
 
     def __init__(self, values: list[list[float]]) -> None:
         super().__init__()
-        self.values = torch.tensor(values)  # (T+1, A), one agent
+        self.values = torch.tensor(values)  # (R, A), one agent
 
-    def unroll(self, batch: EpisodeBatch, noise: Any) -> Unrolled:
-        return Unrolled(self.values[None, :, None, :], None)
+    def unroll(self, views: Views, noise: Any) -> Unrolled:
+        return Unrolled(self.values[:, None, :], None)
 
 
 def test_double_q_by_hand() -> None:
@@ -104,8 +105,8 @@ def test_a_mixer_is_told_each_networks_own_best_among_the_available() -> None:
     online = Team(FixedValues([[0.0, 0.25, 7.0], [0.1, 0.9, 0.5]]), Seen())  # type: ignore[arg-type]  # a stand-in
     target = Team(FixedValues([[2.0, 1.0, 9.0], [7.0, 8.0, 3.0]]), Seen())  # type: ignore[arg-type]  # a stand-in
     td_loss(online, target, batch, None, ValueDecompositionSettings())
-    assert online.mixer.told == ([[[0.0]]], [[[0.25]]], [[[0]]])
-    assert target.mixer.told == ([[[1.0], [3.0]]], [[[2.0], [7.0]]], [[[1], [2]]])
+    assert online.mixer.told == ([[0.0]], [[0.25]], [[0]])
+    assert target.mixer.told == ([[1.0], [3.0]], [[2.0], [7.0]], [[1], [2]])
 
 
 @pytest.mark.parametrize(
