@@ -1,8 +1,9 @@
 """Gradient steps of distillation: batches of 2048 rows on the two-layer student, as the paper's 500,000."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from benchmarks.figures import Figure, gemm_peak, seconds
 from ptde_core.base.threads import one_thread
@@ -17,18 +18,22 @@ def measure(quick: bool) -> Iterator[Figure]:
     """Gradient steps per second and what they need at the least."""
     settings = DistillSettings()
     for name, inputs in (("3s_vs_5z", 48 + 11 + 3), ("3s5z_vs_3s6z", 136 + 15 + 8)):
-        network = StudentNetwork(inputs, settings.hidden_size, 64)
-        parameters = list(network.parameters())
-        optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-        regression = TwoLayerRegression(parameters, settings.batch_rows)
         x, y = torch.rand(settings.batch_rows, inputs), torch.rand(settings.batch_rows, 64)
-
-        def step() -> None:
-            regression.step(x, y)  # noqa: B023  called before the next one is made
-            optimiser.step()  # noqa: B023
-
         with one_thread():
-            took, peak = seconds(step, 200 if quick else 2000), gemm_peak(2 if quick else 7)
+            took, peak = seconds(_step(settings, x, y), 200 if quick else 2000), gemm_peak(2 if quick else 7)
         products = 2 * settings.batch_rows * (2 * inputs * 64 + 3 * 64 * 64)
         note = f"500,000 in {500_000 * took / 60:.1f} min; {products / took / peak:.0%} of the matrix product's rate"
         yield Figure(SECTION, f"{name}, {settings.batch_rows} rows", 1 / took, "gradient steps/s", note)
+
+
+def _step(settings: DistillSettings, x: Tensor, y: Tensor) -> Callable[[], object]:
+    """One gradient step of a fresh student on inputs x (R, L) and targets y (R, Z)."""
+    parameters = list(StudentNetwork(x.shape[1], settings.hidden_size, y.shape[1]).parameters())
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    regression = TwoLayerRegression(parameters, settings.batch_rows)
+
+    def step() -> None:
+        regression.step(x, y)
+        optimiser.step()
+
+    return step

@@ -33,6 +33,12 @@ class Episode:
         return len(self.reward)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, without the noise."""
+        kept = (self.obs, self.state, self.available, self.actions, self.reward)
+        return sum(array.nbytes for array in kept)
+
+    @property
     def total_reward(self) -> float:
         """The return: the undiscounted sum of the team's rewards."""
         return float(self.reward.sum(dtype=np.float64))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.learner import TeachesOnline
 from ptde_core.algorithms.naming import teacher_marks, teacher_name
+from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -28,14 +29,14 @@ from ptde_core.base.memory import keep_freed_memory
 from ptde_core.base.metrics import check_metrics
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.replay import ReplayJournal
+from ptde_core.storage.replay import ReplayJournal, largest_replay
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state, write_status
 
@@ -144,6 +145,8 @@ class _Training:
         self._listen(StageStarted(STAGE, title, settings.steps, "env steps", at.env_steps))
         if preparation := ENVIRONMENTS[settings.env].preparation():
             self._listen(Note(preparation))
+        if isinstance(settings, ValueDecompositionSettings):
+            self._listen(Note(_memory_needed(settings.replay_episodes, self._env.spec)))
         saved = time.monotonic()
         with Interruption() as interruption:
             while at.env_steps < settings.steps:
@@ -281,6 +284,11 @@ class _Training:
         write_status(run, "finished", **facts)
         shutil.rmtree(self._run.resume, ignore_errors=True)
         self._listen(StageFinished(STAGE, time.monotonic() - self._begun))
+
+
+def _memory_needed(episodes: int, spec: EnvSpec) -> str:
+    most = largest_replay(episodes, spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
+    return f"replay memory: up to {most / 1e9:.2g} GB, if {episodes} episodes last {spec.episode_limit} steps each"
 
 
 def _copied(policy: nn.Module) -> dict[str, Tensor]:

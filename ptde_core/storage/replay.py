@@ -18,6 +18,11 @@ class Replay:
     def __init__(self, capacity: int) -> None:
         self._episodes: deque[Episode] = deque(maxlen=capacity)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the episodes' arrays."""
+        return sum(episode.nbytes for episode in self._episodes)
+
     def __len__(self) -> int:
         return len(self._episodes)
 
@@ -29,6 +34,22 @@ class Replay:
         """`count` different episodes, each set of them equally likely."""
         chosen = chance.choice(len(self._episodes), size=count, replace=False)
         return [self._episodes[index] for index in chosen]
+
+
+def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: int, state: int) -> int:
+    """Bytes of `capacity` episodes that all have `steps` steps; shorter ones take less, for nothing is padded.
+
+    Args:
+        capacity: episodes.
+        steps: T of each; it has one view more.
+        agents: N.
+        actions: A.
+        obs: O.
+        state: S.
+    """
+    view = 4 * agents * obs + 4 * state + agents * actions  # float32, float32, bool
+    step = 2 * agents + 4  # int16 actions, float32 reward
+    return capacity * ((steps + 1) * view + steps * step)
 
 
 class ReplayJournal:

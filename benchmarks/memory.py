@@ -1,0 +1,71 @@
+"""Memory of a training whose replay is full: its own size, beside padded episodes, and what the process holds."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmarks.figures import Figure
+from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base.batch import Episode
+from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import build_environment
+from ptde_core.policies.play import play
+from ptde_core.stages.settings import TrainValueDecompositionSettings, train_teacher_settings
+
+SECTION = "memory"
+MAPS = ("3s_vs_5z", "3s5z_vs_3s6z")
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    """Megabytes, each map in a process of its own."""
+    for map_name in MAPS:
+        episodes = 500 if quick else 5000
+        words = [sys.executable, "-m", "benchmarks.memory", map_name, str(episodes)]
+        found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+        note = f"steps on average {found['steps']:.0f}; {found['replay'] / found['padded']:.0%} of padded float32"
+        label = f"qmix none, {map_name}, {episodes} episodes"
+        yield Figure(SECTION, f"{label}, replay", found["replay"] / 1e6, "MB", note)
+        yield Figure(SECTION, f"{label}, resident", found["resident"] / 1e6, "MB", "with updates, whole process")
+
+
+def full_replay(map_name: str, episodes: int) -> dict[str, float]:
+    """Bytes after a learner's memory was filled and it has learned from it, as training does.
+
+    The episodes are those of an untrained team that explores, 64 of them, copied until the memory is full.
+    """
+    keep_freed_memory()
+    env = build_environment("skirmish", map_name, 8)
+    settings = train_teacher_settings({"global_info": "none", "map": map_name, "replay_episodes": episodes})
+    assert isinstance(settings, TrainValueDecompositionSettings)
+    learner = build_learner("qmix", env.spec, settings, seed=1)
+    assert isinstance(learner, ValueDecompositionLearner)
+    played = list(play(env, learner.teacher, episode_seeds(1, "benchmark", 0, 64), learner.exploration(0)))
+    for k in range(0, episodes, settings.n_envs):
+        learner.learn([_copy(played[place % len(played)]) for place in range(k, min(k + settings.n_envs, episodes))])
+        if learner.updates == 20:  # the updates' own memory is known by then
+            learner.settings = settings.model_copy(update={"updates_per_round": 0})
+    spec = env.spec
+    steps = sum(episode.length for episode in played) / len(played)
+    # Padded, as others store them: every episode as long as the limit, every number a float32.
+    view = 4 * (spec.n_agents * (spec.obs_size + spec.n_actions) + spec.state_size)
+    padded = episodes * ((spec.episode_limit + 1) * view + spec.episode_limit * 4 * (spec.n_agents + 1))
+    return {
+        "steps": steps,
+        "replay": learner.replay.nbytes,
+        "padded": padded,
+        "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def _copy(episode: Episode) -> Episode:
+    arrays = {name: getattr(episode, name).copy() for name in ("obs", "state", "available", "actions", "reward")}
+    return replace(episode, **arrays)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(full_replay(sys.argv[1], int(sys.argv[2]))))

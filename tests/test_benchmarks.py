@@ -1,0 +1,14 @@
+"""Every section of `python -m benchmarks` runs and yields figures above zero."""
+
+import pytest
+
+from benchmarks.__main__ import SECTIONS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_section_measures(section: str) -> None:
+    figures = list(SECTIONS[section](True))
+    assert figures
+    assert all(figure.value > 0 for figure in figures)
+    assert len({figure.key for figure in figures}) == len(figures), "--compare tells figures apart by their key"
