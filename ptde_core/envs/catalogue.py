@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ptde_core.base.errors import unknown
+from ptde_core.envs.football.engine import build_football
+from ptde_core.envs.football.scenarios import measured_on
 from ptde_core.envs.games import build_game
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.pettingzoo_engine import build_pettingzoo
@@ -19,6 +21,8 @@ class Environment:
     `two_views` builds it with a wide view beside each agent's own; `sight` is how far the own one reaches, in cells,
     None where there are no distances.
     `engines`: each environment is a process of its own, with a game in it, that takes memory and seconds to start.
+    `measured_on`: the map on which policies trained on a map are measured; another where a map's reward only helps to
+    learn.
     """
 
     meaning: str
@@ -27,6 +31,7 @@ class Environment:
     preparation: Callable[[], str] = str
     sight: float | None = None
     engines: bool = False
+    measured_on: Callable[[str], str] = str
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -59,6 +64,13 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         "small games with a known optimum",
         build_game,
         lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
+    ),
+    "football": Environment(
+        "Google Research Football's academy, the real engine (docs/football.md)",
+        build_football,
+        lambda name, n_envs, sights: StateBesideView(build_football(name, n_envs), sights),
+        engines=True,
+        measured_on=measured_on,
     ),
     "pettingzoo": Environment(
         "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",

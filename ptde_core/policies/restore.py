@@ -1,11 +1,11 @@
 """From a checkpoint's content back to a policy and the facts it was trained with."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.catalogue import side_by_side
+from ptde_core.envs.catalogue import ENVIRONMENTS, side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.nets.settings import StudentSettings
 from ptde_core.policies.catalogue import (
@@ -30,13 +30,17 @@ class Trained:
     env_steps: int
 
     def environment(self, n_envs: int) -> BatchedEnv:
-        """The environment the policy was trained on, up to `n_envs` times (see `side_by_side`).
+        """The environment the policy is measured on, up to `n_envs` times (see `side_by_side`).
+
+        It is the one it was trained on, without a reward that only helped it to learn.
 
         Raises:
             PtdeError: the backend's rules have changed since.
         """
-        env = build_environment_of(self.settings, side_by_side(self.spec.backend, n_envs))
-        if env.spec.fingerprint() != self.spec.fingerprint():
+        backend = self.spec.backend
+        measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
+        env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
+        if replace(env.spec, map=self.spec.map).fingerprint() != self.spec.fingerprint():
             env.close()
             was, now = f"{self.spec.backend} {self.spec.version}", f"{env.spec.backend} {env.spec.version}"
             raise PtdeError(f"the checkpoint was trained on {was} ({self.spec.map}), this is {now}", "train it anew")

@@ -5,6 +5,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -13,18 +14,13 @@ from typing import Literal
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine
+from ptde_core.envs.football.engine import INSTALL, LIBRARIES
 from ptde_core.envs.workers.limits import VARIABLE, limits_of_machine
 from ptde_core.stages.tables import NOTHING, Table
 
 Verdict = Literal["ok", "absent", "wrong"]
 """ok; not there, and only needed for something optional; or in the way of what ptde does."""
 
-FOOTBALL = (
-    "apt-get install -y build-essential cmake libgl1-mesa-dev libsdl2-dev libsdl2-image-dev libsdl2-ttf-dev"
-    " libsdl2-gfx-dev libboost-python-dev libboost-thread-dev libboost-filesystem-dev libboost-system-dev;"
-    " python -m pip install -U pip setuptools wheel psutil six;"
-    " python -m pip install --no-build-isolation gfootball==2.10.2"
-)
 REAL_SMAC = "python -m pip install git+https://github.com/oxwhirl/smac.git"
 WRONG_SMAC = f"python -m pip uninstall --yes smac; {REAL_SMAC}"
 PACKAGES = ("torch", "numpy", "numba", "scipy", "h5py", "pydantic", "typer", "rich", "tabulate", "matplotlib", "pillow")
@@ -67,6 +63,7 @@ def examine(folder: Path, environment: Mapping[str, str] = os.environ) -> list[F
         lambda: _patience(environment),
         _pettingzoo,
         _football,
+        _football_libraries,
         _smac,
         lambda: _starcraft(environment),
     )
@@ -86,7 +83,7 @@ def doctor_table(findings: Sequence[Finding]) -> Table:
     )
     notes = (
         "absent: not needed for skirmish and the small games. wrong: in the way, mend it first.",
-        "football and StarCraft II: this version has the workers for such engines, the adapters are still to come.",
+        "StarCraft II: this version has the workers for such engines, the adapter is still to come.",
     )
     return Table(f"ptde doctor: {says}", ("what", "verdict", "found", "to mend it, type"), (rows,), 4, notes)
 
@@ -157,14 +154,23 @@ def _pettingzoo() -> Finding:
 def _football() -> Finding:
     found = _version("gfootball")
     if found is None:
-        return Finding("football", "gfootball is not installed", "absent", FOOTBALL)
+        return Finding("football", "gfootball is not installed", "absent", INSTALL)
     if importlib.util.find_spec("gfootball_engine") is None:
-        return Finding("football", f"gfootball {found}, but its engine was not built", "absent", FOOTBALL)
+        return Finding("football", f"gfootball {found}, but its engine was not built", "absent", INSTALL)
     if _version("six") is None:
         return Finding(
             "football", f"gfootball {found}, but not six, which it imports", "absent", "python -m pip install six"
         )
     return Finding("football", f"gfootball {found}")
+
+
+def _football_libraries() -> Finding:
+    """Whether the system has what gfootball's engine loads; without them it is neither built nor loaded."""
+    wanted = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL", "boost_thread", "boost_filesystem")
+    missing = [name for name in wanted if find_library(name) is None]
+    if not missing:
+        return Finding("football's libraries", ", ".join(wanted))
+    return Finding("football's libraries", f"missing: {', '.join(missing)}", "absent", LIBRARIES)
 
 
 def _smac() -> Finding:

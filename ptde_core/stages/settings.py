@@ -160,9 +160,16 @@ def presets() -> dict[str, Any]:
     return tomllib.loads(PRESETS.read_text(encoding="utf-8"))
 
 
+def preset_of(map_name: str) -> dict[str, Any]:
+    """All that presets.toml says of a map; one with options (`scenario:option`) has that of the map without them."""
+    maps = presets()["maps"]
+    found: dict[str, Any] = maps.get(map_name) or maps.get(map_name.partition(":")[0], {})
+    return found
+
+
 def preset(map_name: str, *tables: str) -> dict[str, Any]:
     """The preset values of a map in these of its tables ("train_teacher", "distill"); empty where there is none."""
-    of_map = presets()["maps"].get(map_name, {})
+    of_map = preset_of(map_name)
     return {key: value for table in tables for key, value in of_map.get(table, {}).items()}
 
 

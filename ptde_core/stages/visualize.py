@@ -16,9 +16,13 @@ from ptde_core.policies.restore import restore
 from ptde_core.stages.curves import draw_learning_curves, read_metrics, save_figure
 from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.evaluate import name_of
+from ptde_core.stages.football_drawing import draw_football_gif
 from ptde_core.stages.reports.wording import backend_name
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
+
+# Environments whose episodes can be drawn, and what is said of one that came to an end without being won.
+DRAWN = {"skirmish": "lost", "football": "not won"}
 
 
 def visualize(target: Path, out: Path | None = None, *, listen: Listener = silent) -> list[Path]:
@@ -45,7 +49,7 @@ def visualize(target: Path, out: Path | None = None, *, listen: Listener = silen
     if not pictures:
         listen(Note("no learning curves yet: the training has not logged a test"))
     for checkpoint in (run.teacher, run.student):
-        if checkpoint.exists() and read_json(run.config, "settings file")["env"] == "skirmish":
+        if checkpoint.exists() and read_json(run.config, "settings file")["env"] in DRAWN:
             pictures.append(draw_play(checkpoint, folder, listen=listen))
     if not pictures:
         raise PtdeError(f"nothing to draw in {target} yet", f"go on with `ptde train-teacher --resume --out {target}`")
@@ -77,19 +81,24 @@ def draw_play(checkpoint: Path, folder: Path, *, listen: Listener = silent) -> P
     """
     content = load_checkpoint(checkpoint, "teacher", "student")
     trained = restore(content)
+    if trained.spec.backend not in DRAWN:
+        raise PtdeError(
+            f"{checkpoint} plays {trained.spec.backend}, whose episodes cannot be drawn", f"use {' or '.join(DRAWN)}"
+        )
     env = trained.environment(1)
-    if not isinstance(env, Skirmish):
-        raise PtdeError(f"{checkpoint} plays {trained.spec.backend}, whose episodes cannot be drawn", "use skirmish's")
     seeds = episode_seeds(0, "evaluate", 0, 1)
     (episode,) = play(env, trained.policy, seeds, Exploration())
     name = name_of(content, trained)
     if trained.policy.noise_size:
         name += " (z sampled)"
-    frames = _played_again(env, seeds, episode.actions)
-    outcome = "won" if episode.won else "lost" if episode.terminated else "time is up"
+    outcome = "won" if episode.won else DRAWN[trained.spec.backend] if episode.terminated else "time is up"
     picture = folder / f"{checkpoint.stem}_play.gif"
-    scene = _scene(env, frames[0], f"{name} on {trained.spec.map}: {backend_name(trained.spec.backend)}")
-    draw_battle_gif(frames, scene, picture, outcome)
+    title = f"{name} on {trained.spec.map}: {backend_name(trained.spec.backend)}"
+    if isinstance(env, Skirmish):
+        frames = _played_again(env, seeds, episode.actions)
+        draw_battle_gif(frames, _scene(env, frames[0], title), picture, outcome)
+    else:
+        draw_football_gif(episode, trained.spec, title, picture, outcome)
     env.close()
     listen(FileSaved(picture, f"one episode of {name}, {outcome}"))
     return picture

@@ -7,6 +7,7 @@ from ptde_core.algorithms.catalogue import LEARNERS
 from ptde_core.algorithms.settings import AlgorithmName
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Settings, build_settings, parse_assignments, read_settings_file
+from ptde_core.envs.football.scenarios import SCENARIOS
 from ptde_core.envs.skirmish.maps import map_names
 from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.stages.settings import (
@@ -32,7 +33,7 @@ PAPER_STEPS = {
     "6h_vs_8z": 5_000_000,
     "3s_vs_8z": 10_000_000,
     "3s5z_vs_3s7z": 10_000_000,
-}
+} | dict.fromkeys(SCENARIOS, 10_000_000)
 
 
 def test_later_layers_win() -> None:
@@ -128,7 +129,7 @@ def test_a_settings_file(tmp_path: Path) -> None:
 
 def test_every_preset_is_of_a_map_that_exists_is_valid_and_says_its_source() -> None:
     for name, table in presets()["maps"].items():
-        assert name in map_names()
+        assert name in map_names() or name in SCENARIOS
         assert table["source"]
         families = {family for _, family in TRAINING.values()}
         assert set(table) <= {"source", "paper_steps", "train_teacher", "distill", *families}

@@ -1,0 +1,1 @@
+"""Google Research Football: the paper's academy scenarios on the real engine, one process each."""
