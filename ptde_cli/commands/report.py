@@ -20,9 +20,21 @@ def formats() -> list[str]:
     return [TABLE, *FORMATS]
 
 
+def layouts() -> list[str]:
+    """All layouts."""
+    from ptde_core.stages.reports.sections import LAYOUTS
+
+    return list(LAYOUTS)
+
+
 def complete_format(incomplete: str) -> list[str]:
     """The formats that begin with what is typed."""
     return [name for name in formats() if name.startswith(incomplete)]
+
+
+def complete_layout(incomplete: str) -> list[str]:
+    """The layouts that begin with what is typed."""
+    return [name for name in layouts() if name.startswith(incomplete)]
 
 
 def report(
@@ -33,9 +45,24 @@ def report(
     report_format: Annotated[
         str,
         typer.Option(
-            "--format", help="table, markdown, csv, json or latex", metavar="FORMAT", autocompletion=complete_format
+            "--format",
+            help="table, markdown, latex (booktabs), html (one file), csv, json, or marl-eval (its raw data)",
+            metavar="FORMAT",
+            autocompletion=complete_format,
         ),
     ] = TABLE,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            help="full, paper-table2 (SMAC), paper-table3 (football), or per-run (nothing averaged)",
+            metavar="LAYOUT",
+            autocompletion=complete_layout,
+        ),
+    ] = "full",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")
     ] = None,
@@ -47,9 +74,13 @@ def report(
     from ptde_core.stages.reports.sections import report_tables
 
     one_of(report_format, formats(), "report format")
-    found = stage(runs or [RUNS])
+    one_of(layout, layouts(), "layout")
+    found = stage(runs or [RUNS], seed)
+    # All that can go wrong goes wrong before the file is opened.
+    tables = report_tables(found, layout) if report_format == TABLE else []
+    text = "" if report_format == TABLE else render(found, report_format, layout)
     with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
         if report_format == TABLE:
-            print_tables(report_tables(found), file)
+            print_tables(tables, file)
         else:
-            file.write(render(found, report_format))
+            file.write(text)

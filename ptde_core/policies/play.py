@@ -4,6 +4,7 @@ An episode's chance (battle, exploration, noise of z) comes from the episode's o
 decides the episodes, not how many are played side by side.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -34,6 +35,32 @@ class Policy(Protocol):
 
     def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
         """Action values, or a policy's logits, (E, N, A) and the new memory; at the episodes' first step it is None."""
+
+
+class TimedPolicy:
+    """A policy that counts its calls and the wall time spent in them, and is else the policy it is given."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.seconds, self.calls = 0.0, 0
+
+    @property
+    def reads_state(self) -> bool:
+        """As the policy's."""
+        return self._policy.reads_state
+
+    @property
+    def noise_size(self) -> int:
+        """As the policy's."""
+        return self._policy.noise_size
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """As the policy's."""
+        began = time.perf_counter()
+        found = self._policy.step(local, memory, state, noise)
+        self.seconds += time.perf_counter() - began
+        self.calls += 1
+        return found
 
 
 @dataclass(frozen=True)

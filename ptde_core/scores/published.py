@@ -17,6 +17,7 @@ class Benchmark:
     """One of the paper's two tables.
 
     Args:
+        table: its number in the paper.
         label: what a table row with these figures is called; names the benchmark they were measured on.
         source: the full citation for a footnote.
         backends: ptde's environments that may show them (skirmish shows SMAC's, under SMAC's name).
@@ -24,6 +25,7 @@ class Benchmark:
         retention: map -> PRR of QMIX_ASGKD as printed, a fraction.
     """
 
+    table: int
     label: str
     source: str
     backends: tuple[str, ...]
@@ -37,6 +39,7 @@ def benchmarks() -> tuple[Benchmark, ...]:
     tables = tomllib.loads(FILE.read_text(encoding="utf-8")).values()
     return tuple(
         Benchmark(
+            table=table["table"],
             label=table["label"],
             source=table["source"],
             backends=tuple(table["backends"]),

@@ -25,6 +25,12 @@ class Tally:
         outcomes = list(won)
         return cls(sum(outcomes), len(outcomes))
 
+    @classmethod
+    def of_tallies(cls, tallies: Iterable["Tally"]) -> "Tally":
+        """All their episodes together."""
+        parts = list(tallies)
+        return cls(sum(one.wins for one in parts), sum(one.episodes for one in parts))
+
     @property
     def rate(self) -> float:
         """The win rate, a fraction in 0..1."""

@@ -4,7 +4,6 @@ Colours are from Okabe and Ito's colour-blind-safe set; lines also differ in das
 reads in black and white.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from ptde_core.base.errors import PtdeError
-from ptde_core.base.metrics import METRICS, check_metrics
+from ptde_core.base.metrics import METRICS
 from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.tally import Tally
 
@@ -94,24 +92,6 @@ PANELS = (
         ),
     ),
 )
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl in order. A last line without its line end is still being written, and left out.
-
-    Raises:
-        PtdeError: a line that is not one of ptde's.
-    """
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    rows: list[dict[str, float]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = {name: float(value) for name, value in json.loads(line).items()}
-            check_metrics({name: row[name] for name in row if name != "env_steps"})
-            rows.append({"env_steps": row.pop("env_steps"), **row})
-        except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
-            raise PtdeError(f"{path}, line {number}, is not a line of metrics", "was it edited?") from None
-    return rows
 
 
 def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str, test_episodes: int) -> Figure:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ptde_core.algorithms.naming import student_name, teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
@@ -18,7 +19,7 @@ from ptde_core.envs.catalogue import ENVIRONMENTS, sight_in_words
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import Exploration, TimedPolicy, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
 from ptde_core.stages.settings import DistillSettings, EvaluateSettings
@@ -26,6 +27,7 @@ from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import (
     Distilled,
     EvaluationEntry,
+    Inference,
     Messages,
     Played,
     ZSource,
@@ -81,7 +83,8 @@ def evaluate(
         played: list[Episode] = []
         sent = offered = 0
         how = Exploration(z="sampled" if candidate.z == "sampled" else "mean")
-        for episode in play(env, trained.policy, seeds, how):
+        timed = TimedPolicy(trained.policy)
+        for episode in play(env, timed, seeds, how):
             played.append(_outcome(episode))
             if coached is not None:
                 sent, offered = (
@@ -90,7 +93,10 @@ def evaluate(
             done += 1
             listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
         env.close()
-        entry = _entry(candidate, trained, played, settings)
+        inference = Inference(
+            seconds=timed.seconds, calls=timed.calls, side_by_side=env.n_envs, threads=torch.get_num_threads()
+        )
+        entry = _entry(candidate, trained, played, settings).model_copy(update={"inference": inference})
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})

@@ -1,6 +1,8 @@
-"""A table as plain data, and its text in markdown and LaTeX. The command line dresses the same data with Rich."""
+"""A table as plain data, and its text in markdown, LaTeX and HTML. The command line dresses the same data with Rich."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 from tabulate import tabulate
 
@@ -26,6 +28,12 @@ LATEX = {
     "—": "---",
     "↳": r"$\hookrightarrow$",
 }
+HTML_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#1b1b1b;background:#fff}"
+    "table{border-collapse:collapse;border-bottom:2px solid #1b1b1b}thead{border-block:2px solid #1b1b1b}"
+    "td,th{padding:.2rem .7rem;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    "tbody tr:nth-child(even){background:#f4f4f4}h2{font-size:1.1rem;margin-top:2rem}ul{font-size:.9rem;color:#444}"
+)
 LATEX_TABLE = str.maketrans(LATEX)
 
 
@@ -103,6 +111,23 @@ def latex(table: Table) -> str:
             "",
         ]
     )
+
+
+def html_page(title: str, tables: Iterable[Table]) -> str:
+    """All tables as one page that needs nothing else: no script, no picture, no address outside."""
+    body = "\n".join(_html(table) for table in tables)
+    head = f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n<style>{HTML_STYLE}</style>'
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n'
+        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _html(table: Table) -> str:
+    align = ["right" if right else "left" for right in table.right_aligned]
+    cells = tabulate(table.rows, table.columns, tablefmt="html", colalign=align, disable_numparse=True)  # escapes
+    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
+    return f"<h2>{escape(table.title)}</h2>\n{cells}\n" + (f"<ul>\n{notes}</ul>\n" if notes else "")
 
 
 def escape_latex(text: str) -> str:

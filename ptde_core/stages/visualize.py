@@ -13,12 +13,13 @@ from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
 from ptde_core.envs.skirmish.units import unit_facts
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
-from ptde_core.stages.curves import draw_learning_curves, read_metrics, save_figure
+from ptde_core.stages.curves import draw_learning_curves, save_figure
 from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.evaluate import name_of
 from ptde_core.stages.football_drawing import draw_football_gif
 from ptde_core.stages.reports.wording import backend_name
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, read_json
 
 # Environments whose episodes can be drawn, and what is said of one that came to an end without being won.

@@ -1,4 +1,8 @@
-"""evaluation.json: every evaluated episode of a run. Win rates are derived from it, never stored instead of it."""
+"""evaluation.json: every evaluated episode of a run. Win rates are derived from it, never stored instead of it.
+
+A field that older files lack is given a default that says "not known", and the schema stays: old files can be read. The
+schema rises only where a field changes its meaning, or where a table would be wrong without the new one.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -59,6 +63,25 @@ class Messages(BaseModel):
     offered: int  # what would have been sent at threshold 0
 
 
+class Inference(BaseModel):
+    """What it cost to choose actions: the policy's networks alone, without the environment.
+
+    `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes, on `threads` threads.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: float
+    calls: int
+    side_by_side: int
+    threads: int
+
+    @property
+    def ms_per_call(self) -> float:
+        """Milliseconds for one step of all episodes side by side."""
+        return 1000 * self.seconds / self.calls
+
+
 class EvaluationEntry(BaseModel):
     """One policy's evaluation.
 
@@ -92,6 +115,7 @@ class EvaluationEntry(BaseModel):
     code: str  # ptde's version and git commit
     episodes: Played
     messages: Messages | None = None  # None where the policy sends none
+    inference: Inference | None = None  # None: evaluated before it was measured
 
 
 class Evaluation(BaseModel):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ptde_core.scores.comparisons import difference_interval, improvement_interval, improvement_probability
 from ptde_core.scores.intervals import (
     PairedOutcomes,
     interquartile_mean,
@@ -124,3 +125,61 @@ def test_interquartile_mean_interval() -> None:
     assert found.low < interquartile_mean(strata) < found.high
     assert interquartile_mean_interval([[0.5]], np.random.default_rng(3)) is None
     assert interquartile_mean_interval([[0.5, 0.5]], np.random.default_rng(3)) == (0.5, 0.5)
+
+
+def test_interquartile_mean_of_rliables_kind() -> None:
+    """Agarwal et al. (2021): a quarter trimmed at each end of all runs x tasks; one run far off changes nothing."""
+    scores = [[float(task * 10 + run) for run in range(10)] for task in range(10)]  # 0 .. 99
+    assert interquartile_mean(scores) == pytest.approx(np.mean(range(25, 75)))
+    scores[9][9] = 1e6
+    assert interquartile_mean(scores) == pytest.approx(49.5)
+
+
+@pytest.mark.slow
+def test_interquartile_mean_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """Three maps, 20 seeds each, win rates Beta(8, 4) there: the middle half's mean of that law is the truth."""
+    law = stats.beta(8, 4)
+    truth = law.expect(lb=law.ppf(0.25), ub=law.ppf(0.75)) / 0.5
+    rng = np.random.default_rng(1)
+    held, trials = 0, 400
+    for _ in range(trials):
+        found = interquartile_mean_interval(law.rvs((3, 20), random_state=rng).tolist(), rng)
+        assert found is not None
+        held += found.low <= truth <= found.high
+    assert 0.93 <= held / trials <= 0.97
+
+
+def test_improvement_by_hand() -> None:
+    # 3m: (1, 2, 3) against (2, 2, 0): wins 1 + (1/2+1/2+1) + 3 = 6 of 9; 8m: all ties.
+    ours, theirs = [[1.0, 2.0, 3.0], [0.5, 0.5]], [[2.0, 2.0, 0.0], [0.5, 0.5]]
+    assert improvement_probability(ours, theirs) == pytest.approx((6 / 9 + 0.5) / 2)
+    assert improvement_probability(theirs, ours) == pytest.approx(1 - (6 / 9 + 0.5) / 2)
+    expected = stats.mannwhitneyu(ours[0], theirs[0]).statistic / 9
+    assert improvement_probability(ours[:1], theirs[:1]) == pytest.approx(expected)
+
+
+def test_improvement_interval_agrees_with_scipys_bootstrap() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(0.5, 1, 12), rng.normal(0, 1, 10)
+    ours = improvement_interval([x.tolist()], [y.tolist()], np.random.default_rng(0))
+
+    def beaten(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray((a[..., :, None] > b[..., None, :]).mean(axis=(-2, -1)))
+
+    theirs = stats.bootstrap((x, y), beaten, method="percentile", vectorized=True, rng=rng).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    assert improvement_interval([[0.5]], [[0.5, 0.6]], rng) is None
+
+
+def test_difference_interval_covers_the_truth_and_pairing_narrows_it() -> None:
+    rng = np.random.default_rng(3)
+    held, trials = 0, 300
+    for _ in range(trials):
+        pair = paired(*rng.multinomial(200, [0.7, 0.05, 0.15, 0.1]))  # both, only ours, only theirs, none
+        found = difference_interval(pair.student_won, pair.teacher_won, rng, paired=True)
+        held += found.low <= -0.1 <= found.high
+    assert 0.93 <= held / trials <= 0.97
+    apart = difference_interval(pair.student_won, pair.teacher_won, rng, paired=False)
+    assert apart.high - apart.low > 1.1 * (found.high - found.low)
+    with pytest.raises(ValueError, match="same battles"):
+        difference_interval(np.ones(3, bool), np.ones(4, bool), rng, paired=True)

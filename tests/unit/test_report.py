@@ -1,10 +1,14 @@
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from markdown_it import MarkdownIt
+from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 
 from ptde_core.algorithms.naming import student_name
 from ptde_core.base.errors import PtdeError
@@ -13,7 +17,7 @@ from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
 from ptde_core.stages.reports.collect import Report, Score, report
 from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
-from ptde_core.stages.reports.formats import FORMATS, render
+from ptde_core.stages.reports.formats import FORMATS, JSON_SCHEMA, render
 from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.settings import DistillSettings
 from ptde_core.stages.tables import Table, markdown
@@ -21,6 +25,7 @@ from ptde_core.storage.evaluation_file import (
     TRAINING_ONLY,
     Distilled,
     EvaluationEntry,
+    Inference,
     Played,
     ZSource,
     add_entries,
@@ -80,6 +85,7 @@ def entry(z: ZSource, wins: int, **changes: Any) -> EvaluationEntry:
         "machine": "2 cores, Some CPU, 8 GiB, Linux x86_64",
         "code": "0.1.0+1a2b3c4",
         "episodes": played(wins, 320, changes.get("evaluation_seed", 0)),
+        "inference": Inference(seconds=0.9, calls=600, side_by_side=32, threads=1),
     }
     return EvaluationEntry(**{**facts, **changes})
 
@@ -90,7 +96,7 @@ def add_run(name: str, entries: Sequence[EvaluationEntry], **settings: Any) -> R
     first = entries[0] if entries else entry("sampled", 0)
     of_entry = {"map": first.map, "seed": first.train_seed, "alg": first.alg, "global_info": first.global_info}
     write_json(run.config, {"steps": 150_000, "checkpoint_seconds": 60.0, **of_entry, **settings})
-    write_status(run, "finished")
+    write_status(run, "finished", env_steps=first.env_steps, seconds=300.0)
     if entries:
         add_entries(run.evaluation, list(entries))
     return run
@@ -217,7 +223,7 @@ def test_backends_and_their_versions_never_meet() -> None:
     assert places == [("skirmish", "1", 1), ("skirmish", "2", 1), ("smac", "1", 1)]
     titles = [table.title for table in report_tables(found)]
     assert titles[0] == "Win rates on skirmish (not SMAC), version 1"
-    assert titles[6] == "Win rates on smac, version 1"
+    assert "Win rates on smac, version 1" in titles
 
 
 def test_runs_of_other_settings_are_another_row() -> None:
@@ -275,7 +281,7 @@ def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers
 def test_the_parameters_of_every_network_are_shown() -> None:
     add_run("3m", pipeline("3m", 1, 312, 316, 300))
     add_run("plain", [entry("none", 100)])
-    table = report_tables(report([RUNS]))[2]
+    (table,) = (one for one in report_tables(report([RUNS])) if one.title.startswith("Parameters"))
     assert table.columns == (
         "Map",
         "Algorithm",
@@ -361,11 +367,49 @@ def test_nothing_but_left_out_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("report_format", "ending"), [("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex")]
+    ("report_format", "ending"),
+    [
+        ("markdown", "md"),
+        ("csv", "csv"),
+        ("json", "json"),
+        ("latex", "tex"),
+        ("html", "html"),
+    ],
 )
 def test_every_format_against_its_golden_file(report_format: str, ending: str) -> None:
     many_runs()
     check_golden(f"report.{ending}", render(report([RUNS]), report_format))
+
+
+def test_marl_eval_against_its_golden_file() -> None:
+    add_run("a", [entry(z, 5, episodes=played(5, 8)) for z in ("sampled", "mean", "student")])
+    check_golden("report_marl_eval.json", render(report([RUNS]), "marl-eval"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "title"),
+    [
+        ("paper-table2", "The paper's Table 2 on skirmish (not SMAC), version 1"),
+        ("paper-table3", "The paper's Table 3 on football, version 1"),
+        ("per-run", "Every run: football, version 1"),
+    ],
+)
+def test_every_layout_against_its_golden_file(layout: str, title: str) -> None:
+    many_runs()
+    text = render(report([RUNS]), "markdown", layout)
+    assert text.startswith(f"## {title}")
+    check_golden(f"report_{layout}.md", text)
+
+
+def test_a_layout_that_does_not_fit_is_refused() -> None:
+    one_run()
+    found = report([RUNS])
+    with pytest.raises(PtdeError, match="no counted run belongs in paper-table3: they are of skirmish"):
+        render(found, "markdown", "paper-table3")
+    with pytest.raises(PtdeError, match="csv holds all there is, it has no layout per-run"):
+        render(found, "csv", "per-run")
+    with pytest.raises(PtdeError, match="no layout named 'paper-table4'"):
+        report_tables(found, "paper-table4")
 
 
 def test_one_run_against_its_golden_file() -> None:
@@ -388,7 +432,7 @@ def test_an_evaluation_as_json_says_what_its_table_says() -> None:
 
 
 def test_all_formats_have_a_golden_file() -> None:
-    assert set(FORMATS) == {"markdown", "csv", "json", "latex"}
+    assert set(FORMATS) == {"markdown", "csv", "json", "latex", "html", "marl-eval"}
 
 
 def test_json_is_strict_and_csv_has_one_line_per_score() -> None:
@@ -402,8 +446,113 @@ def test_json_is_strict_and_csv_has_one_line_per_score() -> None:
 
 def test_an_unknown_format() -> None:
     one_run()
-    with pytest.raises(PtdeError, match="no report format named 'html'; choose from markdown, csv, json, latex"):
-        render(report([RUNS]), "html")
+    with pytest.raises(PtdeError, match="no report format named 'pdf'; choose from markdown, latex, html, csv"):
+        render(report([RUNS]), "pdf")
+
+
+def test_markdown_is_read_as_tables_by_a_markdown_parser() -> None:
+    many_runs()
+    found = report([RUNS])
+    tokens = MarkdownIt().enable("table").parse(render(found, "markdown"))
+    tables = report_tables(found)
+    assert sum(token.type == "table_open" for token in tokens) == len(tables)
+    assert sum(token.type == "td_open" for token in tokens) == sum(len(t.rows) * len(t.columns) for t in tables)
+
+
+def test_json_holds_to_the_schema_in_the_package() -> None:
+    many_runs()
+    schema = json.loads(JSON_SCHEMA.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    value = json.loads(render(report([RUNS]), "json"))
+    Draft202012Validator(schema).validate(value)
+    value["sections"][0]["scores"][0]["tally"]["wins"] = -1
+    assert not Draft202012Validator(schema).is_valid(value)
+
+
+def test_html_is_one_file_without_an_address() -> None:
+    many_runs()
+    add_run("odd", [entry("none", 3, map="<script>")])
+    found = report([RUNS])
+    text = render(found, "html")
+    assert text.count("<table>") == text.count("</table>") == len(report_tables(found))
+    assert not re.search(r"https?:|src=|<script|@import|url\(", text)
+    assert "&lt;script&gt;" in text
+
+
+def test_latex_is_read_by_a_latex_parser_and_every_row_is_as_long_as_its_table() -> None:
+    many_runs()
+    found = report([RUNS])
+    text = render(found, "latex")
+    nodes, _, read = LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
+    assert read == len(text)
+    floats = [node for node in nodes if node.isNodeType(LatexEnvironmentNode) and node.environmentname == "table"]
+    assert len(floats) == len(report_tables(found))
+    for one, table in zip(floats, report_tables(found), strict=True):
+        (tabular,) = (n for n in one.nodelist if n.isNodeType(LatexEnvironmentNode) and n.environmentname == "tabular")
+        lines = [line for line in tabular.latex_verbatim().splitlines() if line.endswith(r"\\")]
+        assert [line.replace(r"\&", "").count("&") for line in lines] == [len(table.columns) - 1] * (
+            1 + len(table.rows)
+        )
+
+
+def test_marl_eval_reads_environment_task_algorithm_run_step() -> None:
+    many_runs()
+    value = json.loads(render(report([RUNS]), "marl-eval"))
+    run = value["skirmish 1"]["3s_vs_5z"]["QMIX_SGI"]["seed_2"]
+    assert list(run) == ["step_0", "absolute_metrics"]
+    assert run["step_0"]["step_count"] == 2_000_100
+    assert sum(run["absolute_metrics"]["win_rate"]) == 300
+    assert len(run["absolute_metrics"]["return"]) == 320
+    names = [name for tasks in value.values() for algorithms in tasks.values() for name in algorithms]
+    assert not any("," in name for name in names)  # marl-eval refuses them
+
+
+def test_marl_evals_curve_is_what_the_training_tested() -> None:
+    run = add_run("a", [entry("none", 100)])
+    run.metrics.write_text(
+        '{"env_steps": 5, "test_win_rate": 0.5, "test_return": 3.0}\n{"env_steps": 9, "epsilon": 1}\n'
+    )
+    steps = json.loads(render(report([RUNS]), "marl-eval"))["skirmish 1"]["3m"]["QMIX"]["seed_1"]
+    assert steps["step_0"] == {"step_count": 5, "win_rate": [0.5], "return": [3.0]}
+    assert list(steps) == ["step_0", "step_1", "absolute_metrics"]
+
+
+def test_inside_the_papers_range_or_outside() -> None:
+    many_runs()
+    found = report([RUNS])
+    # The paper's QMIX_SGI on 3s_vs_5z is 0.992 ± 0.006, ours 0.938; its QMIX 0.128 ± 0.165, ours 0.142.
+    assert only_score(found, map="3s_vs_5z", name="QMIX_SGI", z="sampled").beside_paper == "outside"
+    assert only_score(found, map="3s_vs_5z", name="QMIX").beside_paper == "inside"
+    assert only_score(found, map="3m", name="QMIX_ASGKD").beside_paper is None
+
+
+def test_over_maps_and_which_is_better() -> None:
+    for map_name, worse in (("3m", (100, 120)), ("8m", (200, 220))):
+        for seed, wins in enumerate(worse, start=1):
+            add_run(f"{map_name}{seed}", [entry("none", wins, map=map_name, train_seed=seed)])
+            sgi = entry("sampled", wins + 60, map=map_name, train_seed=seed)
+            add_run(f"{map_name}{seed}-sgi", [sgi])
+    (section,) = report([RUNS]).sections
+    plain = next(one for one in section.aggregates if one.name == "QMIX")
+    assert (plain.maps, plain.runs, plain.tally) == (("3m", "8m"), 4, Tally(640, 1280))
+    assert plain.mean == pytest.approx((110 + 210) / 2 / 320)
+    assert plain.iqm == pytest.approx((120 + 200) / 2 / 320)  # the middle two of four
+    assert plain.iqm_interval is not None
+    (better,) = section.improvements
+    assert (better.better, better.than, better.maps) == ("QMIX_SGI", "QMIX", ("3m", "8m"))
+    assert (better.probability, better.interval) == (1.0, (1.0, 1.0))
+    assert report([RUNS]) == report([RUNS])
+
+
+def test_what_a_policy_cost_is_shown() -> None:
+    add_run("3m", pipeline("3m", 1, 312, 316, 300))
+    add_run("3m-2", pipeline("3m", 2, 312, 316, 300))
+    write_status(RunFolder(RUNS / "3m-2"), "finished", seconds=100.0, engine_restarts=3)
+    table = next(one for one in report_tables(report([RUNS])) if one.title.startswith("What they cost"))
+    row = dict(zip(table.columns, table.rows[-1], strict=True))
+    assert (row["Algorithm"], row["Training"], row["Engine restarts"]) == ("QMIX_ASGKD", "3.3 min", "3")
+    assert row["Env steps/s"] == f"{2 * 150_020 / 400:,.0f}"
+    assert (row["Error of z'"], row["Explained"], row["ms per step"]) == ("0.02", "0.900", "1.50")
 
 
 def test_latex_escapes_and_balances() -> None:

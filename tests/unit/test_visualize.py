@@ -16,11 +16,12 @@ from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.curves import PANELS, draw_learning_curves, read_metrics, save_figure
+from ptde_core.stages.curves import PANELS, draw_learning_curves, save_figure
 from ptde_core.stages.drawing import FILL, Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.stages.visualize import draw_play, visualize
 from ptde_core.storage.checkpoint import identity, save_checkpoint
+from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 
 RAW = np.dtype(

@@ -7,6 +7,7 @@ of one, never meet in a section; runs whose settings differ in more than the see
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.scores.comparisons import improvement_interval, improvement_probability
 from ptde_core.scores.intervals import (
     Interval,
     MeanStd,
@@ -44,18 +46,29 @@ MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "distill.seed"})
 
 @dataclass(frozen=True)
 class SeedScore:
-    """One policy of one training seed, evaluated; `distilled` says how, of a student (`evaluation_file.Distilled`)."""
+    """One policy of one training seed, evaluated.
+
+    Args:
+        train_seconds: wall time of its training over all sittings; None where it was not kept.
+        engine_restarts: engines that broke in training and were replaced; None where none can.
+        distilled: how it was made, of a student (`evaluation_file.Distilled`): settings, reconstruction error, time.
+        inference: what choosing actions cost (`evaluation_file.Inference`); None where it was not measured.
+    """
 
     run: str
+    checkpoint: str  # path inside the run folder
     train_seed: int
     tally: Tally
     mean_return: float
     mean_length: float  # env steps
     env_steps: int  # of its training
+    train_seconds: float | None
+    engine_restarts: int | None
     evaluation_seed: int
     machine: str
     code: str
     distilled: Mapping[str, Any] | None
+    inference: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,7 @@ class Score:
         retention: of a student; None for a teacher.
         paper, paper_retention: the paper's figures for this map and name, None where it has none. They are of the
             benchmark named by `scores.published.benchmark_for`, which may not be this backend.
+        beside_paper: whether our mean over seeds lies inside the paper's mean ± its std; None where it has no figure.
     """
 
     map: str
@@ -120,6 +134,41 @@ class Score:
     retention: Retention | None
     paper: MeanStd | None
     paper_retention: float | None
+    beside_paper: Literal["inside", "outside"] | None
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One algorithm and source of z over all its maps, every map with the same weight; see `Score` for the names.
+
+    Args:
+        maps: those it was evaluated on. Two aggregates compare only where these are equal.
+        runs: training seeds of all maps together.
+        mean: of the maps' mean win rates.
+        iqm: interquartile mean over the seeds of all maps; its interval is None where a map has one seed.
+    """
+
+    name: str
+    z: ZSource
+    sight: str
+    variant: str
+    maps: tuple[str, ...]
+    runs: int
+    tally: Tally
+    mean: float
+    iqm: float
+    iqm_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """How likely a seed of one algorithm (`better`) beats one of another, over the maps where both have two seeds."""
+
+    better: str
+    than: str
+    maps: tuple[str, ...]
+    probability: float
+    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -129,6 +178,8 @@ class Section:
     backend: str
     version: str
     scores: tuple[Score, ...]
+    aggregates: tuple[Aggregate, ...]
+    improvements: tuple[Improvement, ...]
 
 
 @dataclass(frozen=True)
@@ -155,6 +206,7 @@ class _Found:
     run: RunFolder
     settings: Mapping[str, Any]
     time: str  # when the run reached its state; ISO 8601
+    status: Mapping[str, Any]
     entry: EvaluationEntry
 
     @property
@@ -185,8 +237,17 @@ def report(roots: list[Path], seed: int = 0) -> Report:
     found = [one for run_entries in evaluated for one in run_entries]
     sections = []
     for (backend, version), of_backend in _grouped(found, lambda one: (one.entry.backend, one.entry.backend_version)):
-        scores = [_score(variant, row, of_backend, seed) for variant, row in _rows(of_backend)]
-        sections.append(Section(backend, version, tuple(sorted(scores, key=_order))))
+        scores = sorted((_score(variant, row, of_backend, seed) for variant, row in _rows(of_backend)), key=_order)
+        place = f"{backend} {version}"
+        sections.append(
+            Section(
+                backend,
+                version,
+                scores=tuple(scores),
+                aggregates=tuple(aggregates(scores, place, seed)),
+                improvements=tuple(improvements(scores, place, seed)),
+            )
+        )
     return Report(
         sections=tuple(sorted(sections, key=lambda section: (section.backend, section.version))),
         left_out=tuple(sorted(left_out, key=lambda one: one.run)),
@@ -262,7 +323,7 @@ def _read(run: RunFolder) -> list[_Found] | LeftOut:
         return LeftOut(name, "unreadable", str(error))
     except (KeyError, TypeError):
         return LeftOut(name, "unreadable", f"{run.status} is not the status of a run")
-    return [_Found(run, settings, status["time"], entry) for entry in entries]
+    return [_Found(run, settings, status["time"], status, entry) for entry in entries]
 
 
 def _without_repeats(runs: list[list[_Found]]) -> tuple[list[list[_Found]], list[LeftOut]]:
@@ -324,6 +385,8 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
     sight = [first.sight] if first.sight else []
     row_name = [first.backend, first.backend_version, first.map, first.name, first.z, *sight, variant]
     iqm_chance = generator(seed, " ".join(["iqm", *row_name]))
+    # The paper ran its teachers with z sampled, so its figure stands beside no other row of that name.
+    paper = None if first.z == "mean" else published_win_rate(first.backend, first.map, first.name)
 
     return Score(
         map=first.map,
@@ -345,26 +408,84 @@ def _score(variant: str, row: list[_Found], of_backend: list[_Found], seed: int)
         retention=(
             retention_of(entries, [one.entry for one in of_backend], seed) if first.policy == "student" else None
         ),
-        # The paper ran its teachers with z sampled, so its figure stands beside no other row of that name.
-        paper=None if first.z == "mean" else published_win_rate(first.backend, first.map, first.name),
+        paper=paper,
         paper_retention=published_retention(first.backend, first.map, first.name),
+        beside_paper=None if paper is None else _beside(float(np.mean(rates)), paper),
     )
+
+
+def _beside(rate: float, paper: MeanStd) -> Literal["inside", "outside"]:
+    """Whether a win rate lies in the paper's range; the paper prints three decimals, and so is compared."""
+    return "inside" if round(abs(rate - paper.mean), 3) <= paper.std else "outside"
 
 
 def _seed_score(one: _Found) -> SeedScore:
     entry = one.entry
     return SeedScore(
         run=str(one.run.path),
+        checkpoint=entry.checkpoint,
         train_seed=entry.train_seed,
         tally=Tally.of(entry.episodes.won),
         mean_return=float(np.mean(entry.episodes.total_reward)),
         mean_length=float(np.mean(entry.episodes.length)),
         env_steps=entry.env_steps,
+        train_seconds=one.status.get("seconds"),
+        engine_restarts=one.status.get("engine_restarts"),
         evaluation_seed=entry.evaluation_seed,
         machine=entry.machine,
         code=entry.code,
         distilled=entry.distilled.model_dump() if entry.distilled else None,
+        inference=entry.inference.model_dump() if entry.inference else None,
     )
+
+
+def aggregates(scores: Sequence[Score], place: str, seed: int) -> list[Aggregate]:
+    """Each algorithm over its maps, where it has more than one; `place` and `seed` name the bootstrap's draws."""
+    found = []
+    for (name, sight, z, variant), rows in _grouped(scores, lambda one: (one.name, one.sight, one.z, one.variant)):
+        if len(rows) == 1:
+            continue
+        strata = [_rates(one) for one in rows]
+        maps = tuple(one.map for one in rows)
+        chance = generator(seed, " ".join(["aggregate", place, name, sight, z, variant, *maps]))
+        found.append(
+            Aggregate(
+                name=name,
+                z=z,
+                sight=sight,
+                variant=variant,
+                maps=maps,
+                runs=sum(map(len, strata)),
+                tally=Tally.of_tallies(one.tally for one in rows),
+                mean=float(np.mean([np.mean(rates) for rates in strata])),
+                iqm=interquartile_mean(strata),
+                iqm_interval=interquartile_mean_interval(strata, chance),
+            )
+        )
+    return found
+
+
+def improvements(scores: Sequence[Score], place: str, seed: int) -> list[Improvement]:
+    """Every two algorithms that have two seeds or more on the same maps; teachers as the paper plays them."""
+    named: dict[str, dict[str, list[float]]] = defaultdict(dict)
+    for score in scores:
+        if score.z != "mean" and len(score.seeds) > 1:
+            words = [f"{score.name}, sight {score.sight}" if score.sight else score.name]
+            words += [f"({score.variant})"] if score.variant else []
+            named[" ".join(words)][score.map] = _rates(score)
+    found = []
+    for (one, ours), (other, theirs) in combinations(named.items(), 2):
+        maps = tuple(name for name in ours if name in theirs)
+        if not maps:
+            continue
+        x, y = [ours[name] for name in maps], [theirs[name] for name in maps]
+        chance = generator(seed, " ".join(["improvement", place, one, other, *maps]))
+        found.append(Improvement(one, other, maps, improvement_probability(x, y), improvement_interval(x, y, chance)))
+    return found
+
+
+def _rates(score: Score) -> list[float]:
+    return [one.tally.rate for one in score.seeds]
 
 
 def _order(score: Score) -> tuple[str, str, str, int, str, str, int]:

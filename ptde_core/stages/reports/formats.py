@@ -3,42 +3,64 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
 from ptde_core.stages.reports.collect import Report, Score, Section
+from ptde_core.stages.reports.marl_eval import marl_eval
 from ptde_core.stages.reports.sections import (
     acting_parameters,
+    inferences,
+    reconstruction_errors,
     report_tables,
+    restarts_of,
 )
 from ptde_core.stages.reports.wording import fraction
-from ptde_core.stages.tables import latex, markdown
+from ptde_core.stages.tables import Table, html_page, latex, markdown
 
-SCHEMA = 1
+SCHEMA = 2  # of `--format json`; report.schema.json beside this file says what is in it
+JSON_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
-def render(report: Report, report_format: str) -> str:
+def render(report: Report, report_format: str, layout: str = "full") -> str:
     """The report as text, ending in a newline.
 
+    Args:
+        report: what to write.
+        report_format: one of `FORMATS`.
+        layout: which tables, one of `sections.LAYOUTS`; a format of `DATA_FORMATS` always holds all there is.
+
     Raises:
-        PtdeError: a format that is not in `FORMATS`.
+        PtdeError: a format or layout that does not exist, or a layout for a format that holds no tables.
     """
-    if report_format not in FORMATS:
+    if report_format in TABLE_FORMATS:
+        return TABLE_FORMATS[report_format](report_tables(report, layout))
+    if report_format not in DATA_FORMATS:
         raise PtdeError(f"no report format named {report_format!r}", f"choose from {', '.join(FORMATS)}")
-    return FORMATS[report_format](report)
+    if layout != "full":
+        raise PtdeError(
+            f"{report_format} holds all there is, it has no layout {layout}",
+            f"leave --layout out, or choose from {', '.join(TABLE_FORMATS)}",
+        )
+    return DATA_FORMATS[report_format](report)
 
 
-def _markdown(report: Report) -> str:
-    return "\n".join(markdown(table) for table in report_tables(report))
+def _markdown(tables: Sequence[Table]) -> str:
+    return "\n".join(markdown(table) for table in tables)
 
 
-def _latex(report: Report) -> str:
+def _html(tables: Sequence[Table]) -> str:
+    return html_page("ptde report", tables)
+
+
+def _latex(tables: Sequence[Table]) -> str:
     head = "% Made by `ptde report --format latex`. In the preamble: \\usepackage{booktabs}\n"
-    return head + "\n".join(latex(table) for table in report_tables(report))
+    return head + "\n".join(latex(table) for table in tables)
 
 
 def _json(report: Report) -> str:
@@ -54,6 +76,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(one) for name, one in value._asdict().items()}
     if isinstance(value, float):
         return round(value, 6)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
@@ -72,7 +96,9 @@ CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
     "evaluation_seeds", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high", "mean", "std",
     "iqm", "iqm_low", "iqm_high", "prr", "prr_low", "prr_high", "prr_teacher",
-    "paper_benchmark", "paper_mean", "paper_std", "paper_prr", "parameters", "parameters_by_network", "code", "machine",
+    "paper_benchmark", "paper_mean", "paper_std", "beside_paper", "paper_prr",
+    "train_seconds", "reconstruction_errors", "inference_ms", "inference_side_by_side", "engine_restarts",
+    "parameters", "parameters_by_network", "code", "machine",
 )  # fmt: skip
 
 
@@ -109,7 +135,13 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "paper_benchmark": benchmark.label if benchmark and (paper or score.paper_retention) else "",
         "paper_mean": fraction(paper.mean if paper else None),
         "paper_std": fraction(paper.std if paper else None),
+        "beside_paper": score.beside_paper or "",
         "paper_prr": fraction(score.paper_retention),
+        "train_seconds": " ".join(fraction(one.train_seconds) for one in score.seeds if one.train_seconds is not None),
+        "reconstruction_errors": " ".join(fraction(error) for error in reconstruction_errors(score)),
+        "inference_ms": " ".join(fraction(one.ms_per_call) for one in inferences(score)),
+        "inference_side_by_side": " ".join(str(one.side_by_side) for one in inferences(score)),
+        "engine_restarts": "" if (restarts := restarts_of(score)) is None else restarts,
         "parameters": acting_parameters(score),
         "parameters_by_network": " ".join(f"{name.replace(' ', '_')}={n}" for name, n in score.parameters.items()),
         "code": "; ".join(sorted({one.code for one in score.seeds})),
@@ -117,9 +149,14 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
     }
 
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {
+TABLE_FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "markdown": _markdown,
+    "latex": _latex,
+    "html": _html,
+}
+DATA_FORMATS: Mapping[str, Callable[[Report], str]] = {
     "csv": _csv,
     "json": _json,
-    "latex": _latex,
+    "marl-eval": marl_eval,
 }
+FORMATS = (*TABLE_FORMATS, *DATA_FORMATS)

@@ -113,3 +113,10 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
             f"No PRR for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
         )
     return notes
+
+
+def duration(seconds: float) -> str:
+    """Wall time in a table: "45 s", "12.3 min", "5.2 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

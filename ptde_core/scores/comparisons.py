@@ -1,0 +1,89 @@
+"""Two beside each other: how likely one algorithm beats another over seeds, how far two policies' win rates differ.
+
+Every random draw comes from a generator that is passed in, as in `intervals.py`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval
+
+Strata = Sequence[Sequence[float]]  # per map: one value per training seed
+
+
+def improvement_probability(ours: Strata, theirs: Strata) -> float:
+    """P(a seed of ours beats a seed of theirs on a map), mean over maps; a tie counts half (Agarwal et al. 2021).
+
+    It is the Mann-Whitney statistic of each map divided by its number of pairs: 0.5 = no difference, 1 = always better.
+
+    Raises:
+        ValueError: not the same number of maps.
+    """
+    return float(np.mean([_beaten(x, y).mean() for x, y in zip(ours, theirs, strict=True)]))
+
+
+def improvement_interval(
+    ours: Strata, theirs: Strata, rng: np.random.Generator, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Stratified percentile bootstrap of `improvement_probability`: both sides' seeds are drawn anew within each map.
+
+    Returns:
+        The two ends; None where a map has fewer than two seeds of either.
+    """
+    if any(len(values) < 2 for values in [*ours, *theirs]):
+        return None
+    mean = np.zeros(RESAMPLES)
+    for x, y in zip(ours, theirs, strict=True):
+        drawn_x = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=RESAMPLES)  # (R, X) how often each seed
+        drawn_y = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=RESAMPLES)  # (R, Y)
+        mean += ((drawn_x @ _beaten(x, y)) * drawn_y).sum(axis=1) / (len(x) * len(y) * len(ours))  # (R,)
+    return _percentiles(mean, confidence)
+
+
+def difference_interval(
+    ours: NDArray[np.bool_],
+    theirs: NDArray[np.bool_],
+    rng: np.random.Generator,
+    *,
+    paired: bool,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Interval of the difference of two win rates, ours minus theirs.
+
+    The Bayesian bootstrap of `retention_interval`: shares of the outcomes are Dirichlet draws, with half a
+    pseudo-episode of each, so that 320 of 320 still has a width. It covers the luck of the episodes, not of training.
+
+    Args:
+        ours: (K,) episodes won.
+        theirs: (J,); where `paired`, J = K and element k of both is the same battle.
+        rng: where the draws come from.
+        paired: whether both played the same battles.
+        confidence: the share of such intervals that should hold the truth.
+
+    Raises:
+        ValueError: `paired`, and the lengths differ.
+    """
+    if paired:
+        if len(ours) != len(theirs):
+            raise ValueError("the two were not tallied over the same battles")
+        outcomes = np.bincount(2 * ours + theirs, minlength=4)  # none, theirs only, ours only, both
+        shares = rng.dirichlet(outcomes + PSEUDO_COUNT, size=RESAMPLES)  # (R, 4)
+        return _percentiles(shares[:, 2] - shares[:, 1], confidence)
+    first, second = (
+        rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
+    )
+    return _percentiles(first - second, confidence)
+
+
+def _beaten(x: Sequence[float], y: Sequence[float]) -> NDArray[np.float64]:
+    """(X, Y): 1 where a value of x is larger than one of y, 0.5 where they are equal."""
+    ours, theirs = np.asarray(x, float)[:, None], np.asarray(y, float)[None, :]
+    found: NDArray[np.float64] = (ours > theirs) + 0.5 * (ours == theirs)
+    return found
+
+
+def _percentiles(draws: NDArray[np.float64], confidence: float) -> Interval:
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
