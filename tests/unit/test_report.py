@@ -507,16 +507,6 @@ def test_marl_eval_reads_environment_task_algorithm_run_step() -> None:
     assert not any("," in name for name in names)  # marl-eval refuses them
 
 
-def test_marl_evals_curve_is_what_the_training_tested() -> None:
-    run = add_run("a", [entry("none", 100)])
-    run.metrics.write_text(
-        '{"env_steps": 5, "test_win_rate": 0.5, "test_return": 3.0}\n{"env_steps": 9, "epsilon": 1}\n'
-    )
-    steps = json.loads(render(report([RUNS]), "marl-eval"))["skirmish 1"]["3m"]["QMIX"]["seed_1"]
-    assert steps["step_0"] == {"step_count": 5, "win_rate": [0.5], "return": [3.0]}
-    assert list(steps) == ["step_0", "step_1", "absolute_metrics"]
-
-
 def test_inside_the_papers_range_or_outside() -> None:
     many_runs()
     found = report([RUNS])

@@ -1,7 +1,6 @@
 """The report in the layout of raw data that marl-eval reads (Gorsane et al. 2022).
 
-Environment, task, algorithm, run and step are nested. Each list holds one value per evaluation: a test during training
-is one value (its mean), the evaluation at the end is one per episode.
+Environment, task, algorithm, run and step are nested; each list holds one value per episode of the evaluation.
 """
 
 import json
@@ -11,10 +10,7 @@ from typing import Any
 from ptde_core.stages.reports.collect import Report, Score, SeedScore
 from ptde_core.stages.reports.wording import named, row_label
 from ptde_core.storage.evaluation_file import read_evaluation
-from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
-
-METRICS = ("win_rate", "return")
 
 
 def marl_eval(report: Report) -> str:
@@ -35,21 +31,11 @@ def _algorithm(score: Score) -> str:
 
 
 def _run(score: Score, seed: SeedScore) -> dict[str, Any]:
-    """Every test of the training, of policies that were tested in it; then the evaluation, alone and as absolute."""
-    run = RunFolder(Path(seed.run))
-    entries = read_evaluation(run.evaluation).entries
+    """The evaluation as the only step, and as absolute metrics.
+
+    marl-eval wants as many steps of every algorithm; a student has no tests in training, so nobody's are here.
+    """
+    entries = read_evaluation(RunFolder(Path(seed.run)).evaluation).entries
     episodes = next(one.episodes for one in entries if (one.checkpoint, one.z) == (seed.checkpoint, score.z))
     final = {"win_rate": [float(won) for won in episodes.won], "return": list(episodes.total_reward)}
-    tests = [] if score.policy == "student" or score.z == "mean" else _tests(run)
-    steps = [*tests, {"step_count": seed.env_steps, **final}]
-    return {**{f"step_{k}": step for k, step in enumerate(steps)}, "absolute_metrics": final}
-
-
-def _tests(run: RunFolder) -> list[dict[str, Any]]:
-    rows = read_metrics(run.metrics) if run.metrics.exists() else []
-    wanted = {name: f"test_{name}" for name in METRICS}
-    return [
-        {"step_count": int(row["env_steps"]), **{name: [row[key]] for name, key in wanted.items()}}
-        for row in rows
-        if all(key in row for key in wanted.values())
-    ]
+    return {"step_0": {"step_count": seed.env_steps, **final}, "absolute_metrics": final}
