@@ -12,7 +12,7 @@ from ptde_core.envs.skirmish.maps import load_map
 from ptde_core.stages.settings import CalibrateSettings
 from ptde_core.stages.tables import NOTHING, Table
 
-COLUMNS = ("play", "on", "figure", "verdict", "real", "logged", "ours", "deviation", "allowed")
+COLUMNS = ("play", "on", "figure", "verdict", "real", "logged", "ours", "deviation", "by chance", "allowed")
 PLAYS = {
     "random": "random: uniformly among the available actions. shortest to longest: quantiles of the episodes' lengths; "
     "ours: the median of logs as long as the real one, drawn from our episodes; allowed: 95 % of these logs.",
@@ -64,7 +64,8 @@ def calibration_table(comparisons: Sequence[Comparison], settings: CalibrateSett
         text_columns=4,
         notes=(
             f"ours: {settings.episodes} episodes per map and player, seed {settings.seed}. "
-            "logged: episodes behind the real figure, where known.",
+            "logged: episodes behind the real figure, where known. "
+            "by chance: standard error of a mean over so many episodes that scatter like ours.",
             *(PLAYS[play] for play in plays),
         ),
     )
@@ -88,6 +89,7 @@ def _row(one: Comparison) -> tuple[str, ...]:
         str(one.episodes) if one.episodes else NOTHING,
         _number(one.ours, one.figure),
         deviation if deviation.strip("+-0.% points") else "0",  # no sign before a zero
+        f"±{one.error / one.real:.1%}" if one.error else NOTHING,
         allowed,
     )
 

@@ -1,5 +1,6 @@
 """The environment contract, checked on every environment that is built in."""
 
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 
@@ -66,3 +67,18 @@ def test_threads_change_nothing() -> None:
         assert np.array_equal(one.reward, three.reward)
     assert np.array_equal(one.raw_units(), three.raw_units())
     three.close()
+
+
+def test_a_batch_steps_without_allocating() -> None:
+    """What Python and numpy take meanwhile does not depend on the batch; kernels cannot allocate (`compile.py`)."""
+    env = Skirmish("3m", 4096)
+    env.reset(np.arange(4096, dtype=np.uint64))
+    actions = np.ones((4096, 3), np.int64)
+    env.step(actions)
+    tracemalloc.start()
+    for _ in range(3):
+        env.step(actions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not env.terminated.any()
+    assert peak < 4096, peak  # one flag per battle would be as much

@@ -53,6 +53,7 @@ class Comparison:
         tolerance: largest deviation for the verdict; relative if `relative`, else absolute.
         episodes: how many the real value is a mean over (0: exact or unknown).
         span: where the real value has to lie instead, for figures that scatter unevenly; None: the tolerance counts.
+        error: standard error of the real mean, if its episodes scatter like ours; 0: not a mean over logged episodes.
     """
 
     play: str
@@ -64,6 +65,7 @@ class Comparison:
     relative: bool
     episodes: int = 0
     span: tuple[float, float] | None = None
+    error: float = 0.0
 
     @property
     def deviation(self) -> float:
@@ -218,9 +220,8 @@ def calibrate(maps: tuple[str, ...] = (), episodes: int = 1024, seed: int = 0) -
             real = known["random"][name]
             played = play_random(facts, episodes, seed)
             logged = int(real["episodes"])
-            mean_return, mean_length = float(played.returns.mean()), float(played.lengths.mean())
-            yield Comparison("random", name, "mean return", real["return"], mean_return, RETURN_TOLERANCE, True, logged)
-            yield Comparison("random", name, "mean length", real["length"], mean_length, LENGTH_TOLERANCE, True, logged)
+            yield _compare_means(name, "mean return", real["return"], played.returns, RETURN_TOLERANCE, logged)
+            yield _compare_means(name, "mean length", real["length"], played.lengths, LENGTH_TOLERANCE, logged)
             if "length_quantiles" in real:
                 yield from compare_quantiles(name, real["length_quantiles"], played.lengths, logged, seed)
         if name in known["heuristic"]:
@@ -230,6 +231,13 @@ def calibrate(maps: tuple[str, ...] = (), episodes: int = 1024, seed: int = 0) -
             )
     if not maps:
         yield from compare_duels(seed)
+
+
+def _compare_means(
+    name: str, figure: str, real: float, ours: NDArray[np.number[Any]], tolerance: float, logged: int
+) -> Comparison:
+    error = float(ours.std()) / logged**0.5
+    return Comparison("random", name, figure, real, float(ours.mean()), tolerance, True, logged, error=error)
 
 
 def compare_quantiles(

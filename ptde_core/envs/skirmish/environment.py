@@ -117,6 +117,9 @@ class Skirmish:
         self._all_rows = np.arange(n_envs)
         self._no_seeds = np.zeros(0, np.uint64)
         self._actions = np.zeros((n_envs, n), np.int64)
+        self._row_starts = a * np.arange(n_envs * n).reshape(n_envs, n)  # of each agent's row in the flat `available`
+        self._wrong, self._fine = np.zeros((2, n_envs, n), np.bool_)  # scratch of the check
+        self._running = np.zeros(n_envs, np.bool_)
         bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
         self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
         self._scratch = [(np.zeros(units, np.int64), np.zeros((3, units))) for _ in self._shares]
@@ -177,16 +180,22 @@ class Skirmish:
         np.equal(outcome, f.WON, out=self.won)
         np.equal(outcome, f.TIMED_OUT, out=self.truncated)
         np.not_equal(outcome, f.RUNNING, out=self.terminated)
-        np.logical_and(self.terminated, ~self.truncated, out=self.terminated)
+        np.not_equal(self.terminated, self.truncated, out=self.terminated)  # over, but not by time
 
     def _check(self, actions: NDArray[np.integer[Any]]) -> None:
         shape = (self.n_envs, self.spec.n_agents)
         if actions.shape != shape:
             raise ValueError(f"skirmish {self.spec.map}: actions have shape {actions.shape}, not {shape}")
-        running = self._battles.outcome == f.RUNNING
-        known = (actions >= 0) & (actions < self.spec.n_actions)
-        chosen = np.take_along_axis(self.available, np.where(known, actions, 0)[..., None].astype(np.intp), axis=2)
-        wrong = ~(known & chosen[..., 0]) & running[:, None]
+        fine, wrong = self._fine, self._wrong
+        self._actions[:] = actions
+        np.add(self._actions, self._row_starts, out=self._actions)
+        self.available.take(self._actions, out=fine, mode="clip")  # of actions out of range another's: told apart below
+        np.logical_not(fine, out=wrong)
+        np.logical_or(wrong, np.less(actions, 0, out=fine), out=wrong)
+        np.logical_or(wrong, np.greater_equal(actions, self.spec.n_actions, out=fine), out=wrong)
+        np.equal(self._battles.outcome, f.RUNNING, out=self._running)
+        np.copyto(fine, self._running[:, None])  # an operator that broadcasts would take a buffer
+        np.logical_and(wrong, fine, out=wrong)
         if wrong.any():
             e, i = np.argwhere(wrong)[0]
             raise ValueError(
