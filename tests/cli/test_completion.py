@@ -11,7 +11,7 @@ from tests.cli.conftest import spawn
         ("ptde tr", ["train-teacher"]),
         ("ptde train-teacher --global-info ag", ["agent-specific"]),
         ("ptde train-teacher --map 3s_vs_", ["3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "3s_vs_8z"]),
-        ("ptde report --format ma", ["markdown"]),
+        ("ptde report --format ma", ["markdown", "marl-eval"]),
         ("ptde settings di", ["distill"]),
     ],
 )
