@@ -43,6 +43,7 @@ def _train(run: Path, *words: str) -> tuple[float, float]:
     process = subprocess.Popen(
         [sys.executable, "-m", "ptde_cli", "train-teacher", *words, *fixed], stdout=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, f"train-teacher {' '.join(words)} failed"
+    _, status, usage = os.wait4(process.pid, 0)  # unlike `process.wait()`, this tells its memory
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"train-teacher {' '.join(words)} failed"
     return usage.ru_maxrss / 1024, time.perf_counter() - began
