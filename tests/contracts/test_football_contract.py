@@ -13,9 +13,12 @@ from ptde_core.envs.football.engine import build_football
 from ptde_core.envs.football.scenarios import SCENARIOS
 from ptde_core.envs.workers.pool import EnginePool
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gfootball") is None, reason="gfootball is not installed (docs/football.md)"
-)
+pytestmark = [
+    pytest.mark.football,
+    pytest.mark.skipif(
+        importlib.util.find_spec("gfootball") is None, reason="gfootball is not installed (docs/football.md)"
+    ),
+]
 MAP = "academy_3_vs_1_with_keeper"
 RIGHT, SHOT = 5, 12
 
