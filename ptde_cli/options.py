@@ -1,5 +1,6 @@
 """Settings fields as Typer options: name, meaning, bounds and default are read from the field, never written again."""
 
+import os
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,19 @@ def one_of(word: str, words: Collection[str], kind: str) -> str:
     return word
 
 
+def run_engines_at(workers: str | None) -> None:
+    """Where the engines of this command run, if it was typed; it is in no settings, for it changes no result.
+
+    Raises:
+        PtdeError: there is no such place, or Ray is not installed.
+    """
+    if workers is not None:
+        from ptde_core.envs.workers.place import VARIABLE, chosen_place  # numpy loads here
+
+        os.environ[VARIABLE] = workers
+        chosen_place()
+
+
 def complete_map(incomplete: str) -> list[str]:
     """The built-in maps that begin with what is typed."""
     from ptde_core.envs.skirmish.maps import map_names  # numpy loads here, only when the shell asks
@@ -82,6 +96,17 @@ ConfigFile = Annotated[
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="any other setting, repeatable; all keys: `ptde settings`"),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="local|ray",
+        help="where games in processes of their own run: on this machine, or on a Ray cluster  [default: $PTDE_WORKERS,"
+        " else local]",
+        show_default=False,
+        autocompletion=lambda incomplete: [word for word in ("local", "ray") if word.startswith(incomplete)],
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, layers, option
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import CollectSettings
 
@@ -20,9 +20,11 @@ def collect(
     ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Collect a teacher's episodes for distillation."""
+    run_engines_at(workers)
     settings = build_settings(CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed))
     with resumable():
         from ptde_cli.display import shown, watching

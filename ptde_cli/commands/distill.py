@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, layers, option
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import DistillSettings, EvaluateSettings, preset
@@ -30,9 +30,11 @@ def distill(
     seed: Annotated[int | None, option(DistillSettings, "seed")] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Distill a student from a teacher's episodes."""
+    run_engines_at(workers)
     given = layers(config, assignments, steps=steps, seed=seed)
     build_settings(DistillSettings, *given)  # a mistake is told before torch loads
     evaluating = build_settings(EvaluateSettings, {} if episodes is None else {"episodes": episodes})

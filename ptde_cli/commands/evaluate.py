@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, layers, option
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import EvaluateSettings
 
@@ -18,9 +18,11 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of the table")] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate policies and show them side by side."""
+    run_engines_at(workers)
     settings = build_settings(EvaluateSettings, *layers(config, assignments, episodes=episodes, seed=seed))
     with resumable():
         from ptde_cli.display import print_tables, watching

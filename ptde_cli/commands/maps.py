@@ -20,14 +20,15 @@ def maps(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from ptde_cli.display import print_tables
-    from ptde_core.envs.skirmish.environment import VERSION, build_spec  # numba loads here
+    from ptde_core.envs.skirmish.environment import VERSION  # numba loads here
     from ptde_core.envs.skirmish.maps import load_map, map_names
+    from ptde_core.envs.skirmish.spec import build_spec
     from ptde_core.stages.tables import NOTHING, Table
 
     rows = []
     for name in map_names():
         facts = load_map(name)
-        spec = build_spec(facts)
+        spec = build_spec(facts, "skirmish", VERSION)
         paper = presets()["maps"].get(name, {}).get("paper_steps")
         numbers = (spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size, spec.episode_limit)
         budgets = (short(paper) if paper else NOTHING, short(train_teacher_settings({"map": name}).steps))

@@ -5,7 +5,7 @@ from typing import Any
 
 from ptde_cli.commands.train_teacher import Alg, Env, GlobalInfo, Map, Out, Seed, Steps
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, layers
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, run_engines_at
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values, build_settings
 from ptde_core.stages.settings import (
@@ -31,9 +31,11 @@ def run(
     out: Out = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Run all stages in a row and show the evaluation."""
+    run_engines_at(workers)
     file, assigned, typed = layers(
         config, assignments, alg=alg, map=map_name, global_info=global_info, env=env, steps=steps, seed=seed
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, complete_map, layers, option
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, complete_map, layers, option, run_engines_at
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.stages.settings import TrainTeacherSettings, default_folder, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder, read_json
@@ -34,9 +34,11 @@ def train_teacher(
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted training")] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a teacher into a run folder."""
+    run_engines_at(workers)
     given = layers(config, assignments, alg=alg, map=map_name, global_info=global_info, env=env, steps=steps, seed=seed)
     settings = train_teacher_settings(*given)
     run = RunFolder(out) if out else default_folder(settings)

@@ -1,8 +1,8 @@
 """The one list of environments: name -> its maps and how a batch of it is built."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ptde_core.base.errors import unknown
 from ptde_core.envs.football.engine import build_football
@@ -10,7 +10,9 @@ from ptde_core.envs.football.scenarios import measured_on
 from ptde_core.envs.games import build_game
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.pettingzoo_engine import build_pettingzoo
+from ptde_core.envs.starcraft.engine import build_starcraft
 from ptde_core.envs.two_views import Sights, StateBesideView
+from ptde_core.envs.workers.place import cores
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Environment:
     `engines`: each environment is a process of its own, with a game in it, that takes memory and seconds to start.
     `measured_on`: the map on which policies trained on a map are measured; another where a map's reward only helps to
     learn.
+    `replay`: the ending of the files in which a game keeps what was played (its engines are `workers.engine.Records`);
+    "" where it keeps nothing.
     """
 
     meaning: str
@@ -32,6 +36,7 @@ class Environment:
     sight: float | None = None
     engines: bool = False
     measured_on: Callable[[str], str] = str
+    replay: str = ""
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -52,6 +57,20 @@ def _compilation() -> str:
     return "" if compiled() else "compiling the simulator for this machine; this happens once and takes up to a minute"
 
 
+def _engines(
+    meaning: str, build: Callable[[str, int], BatchedEnv], measured_on: Callable[[str], str] = str, replay: str = ""
+) -> Environment:
+    """A backend whose games run in processes of their own; its wide view is the state."""
+    return Environment(
+        meaning,
+        build,
+        lambda name, n_envs, sights: StateBesideView(build(name, n_envs), sights),
+        engines=True,
+        measured_on=measured_on,
+        replay=replay,
+    )
+
+
 ENVIRONMENTS: Mapping[str, Environment] = {
     "skirmish": Environment(
         "SMAC's maps and contract on ptde's own simulator (not StarCraft II)",
@@ -65,18 +84,19 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         build_game,
         lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
     ),
-    "football": Environment(
-        "Google Research Football's academy, the real engine (docs/football.md)",
-        build_football,
-        lambda name, n_envs, sights: StateBesideView(build_football(name, n_envs), sights),
-        engines=True,
-        measured_on=measured_on,
+    "football": _engines(
+        "Google Research Football's academy, the real engine (docs/football.md)", build_football, measured_on
     ),
-    "pettingzoo": Environment(
-        "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",
-        build_pettingzoo,
-        lambda name, n_envs, sights: StateBesideView(build_pettingzoo(name, n_envs), sights),
-        engines=True,
+    "smac": _engines(
+        "StarCraft II with SMAC's maps (docs/starcraft.md)", partial(build_starcraft, "smac"), replay=".SC2Replay"
+    ),
+    "smacv2": _engines(
+        "StarCraft II with SMACv2's teams, its map being RACE_N_vs_M (docs/starcraft.md)",
+        partial(build_starcraft, "smacv2"),
+        replay=".SC2Replay",
+    ),
+    "pettingzoo": _engines(
+        "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)", build_pettingzoo
     ),
 }
 
@@ -100,11 +120,11 @@ def sight_in_words(backend: str, sight: float | str) -> str:
 
 
 def side_by_side(backend: str, wanted: int) -> int:
-    """How many environments are worth playing side by side, of `wanted`: of engines no more than there are cores.
+    """How many environments are worth playing side by side, of `wanted`: of engines no more than they have cores.
 
     Raises:
         PtdeError: no such backend.
     """
     if backend not in ENVIRONMENTS:
         raise unknown("environment", backend, ENVIRONMENTS)
-    return min(wanted, os.cpu_count() or 1) if ENVIRONMENTS[backend].engines else wanted
+    return min(wanted, cores()) if ENVIRONMENTS[backend].engines else wanted

@@ -59,6 +59,8 @@ def one_view(spec: EnvSpec, view: View) -> EnvSpec:
 class StateBesideView:
     """Two views where there are no distances to cut a view by: the wide one is the agent's own and the whole state.
 
+    `env` is the environment that is shown so.
+
     Raises:
         PtdeError: a number of cells was asked for.
     """
@@ -70,7 +72,7 @@ class StateBesideView:
                     f"{env.spec.backend} {env.spec.map} has no distances, so no sight of {cells:g}",
                     "leave teacher_sight = all and student_sight = own",
                 )
-        self._env, self.n_envs = env, env.n_envs
+        self.env, self.n_envs = env, env.n_envs
         self.spec = two_views(env.spec, (*env.spec.obs_names, *env.spec.state_names), sights)
         self.obs = np.zeros((env.n_envs, env.spec.n_agents, self.spec.obs_size), np.float32)
         self.state, self.available, self.reward = env.state, env.available, env.reward
@@ -79,32 +81,32 @@ class StateBesideView:
     @property
     def restarts(self) -> int:
         """As the environment counts them; see `BatchedEnv.restarts`."""
-        return self._env.restarts
+        return self.env.restarts
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new episodes; see `BatchedEnv.reset`."""
-        self._env.reset(seeds, rows)
+        self.env.reset(seeds, rows)
         self._show()
 
     def step(self, actions: NDArray[np.integer[Any]]) -> None:
         """Advance; see `BatchedEnv.step`."""
-        self._env.step(actions)
+        self.env.step(actions)
         self._show()
 
     def _show(self) -> None:
-        own = self._env.obs  # (E, N, O)
+        own = self.env.obs  # (E, N, O)
         seen = np.broadcast_to(self.state[:, None], (*own.shape[:2], self.state.shape[1]))  # (E, N, S)
         np.concatenate([own, seen, own], axis=-1, out=self.obs)
 
     def snapshot(self) -> Any:
         """A copy of everything that decides what follows."""
-        return self._env.snapshot()
+        return self.env.snapshot()
 
     def restore(self, snapshot: Any) -> None:
         """Return to a snapshot."""
-        self._env.restore(snapshot)
+        self.env.restore(snapshot)
         self._show()
 
     def close(self) -> None:
         """Release what the environment holds."""
-        self._env.close()
+        self.env.close()

@@ -15,7 +15,7 @@ from typing import Literal
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine
 from ptde_core.envs.football.engine import INSTALL, LIBRARIES
-from ptde_core.envs.workers.limits import VARIABLE, limits_of_machine
+from ptde_core.envs.workers.limits import SECONDS, limits_of_machine
 from ptde_core.stages.tables import NOTHING, Table
 
 Verdict = Literal["ok", "absent", "wrong"]
@@ -140,8 +140,8 @@ def _patience(environment: Mapping[str, str]) -> Finding:
     try:
         limits = limits_of_machine(environment)
     except PtdeError as error:
-        return Finding(VARIABLE, error.problem, "wrong", f"unset {VARIABLE}")
-    return Finding(VARIABLE, f"an engine's step may take {limits.step_seconds:g} s")
+        return Finding(SECONDS, error.problem, "wrong", f"unset {SECONDS}")
+    return Finding(SECONDS, f"an engine's step may take {limits.step_seconds:g} s")
 
 
 def _pettingzoo() -> Finding:

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, silent
-from ptde_core.envs.skirmish.environment import build_spec
+from ptde_core.envs.skirmish.environment import VERSION
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.maps import CLIFF, FLOOR, WALL, EnemyOrder, MapFacts
+from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.stages.drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
 from ptde_core.stages.drawing import WALL as WALL_COLOR
@@ -160,7 +161,7 @@ def _units(facts: MapFacts) -> Table:
         )
         for side in (0, 1)
     )
-    spec, standard = build_spec(facts), Switches()
+    spec, standard = build_spec(facts, "skirmish", VERSION), Switches()
     changed = [f"{name} = {value}" for name, value in vars(facts.switches).items() if value != getattr(standard, name)]
     return Table(
         title=f"Units of {facts.name}",

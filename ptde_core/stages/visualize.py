@@ -1,4 +1,4 @@
-"""Pictures of a run: its learning curves (PNG, SVG), and one episode of play of its policies (GIF)."""
+"""Pictures of a run: its learning curves (PNG, SVG), and one episode of play of its policies (GIF, or a game's own)."""
 
 from pathlib import Path
 
@@ -9,8 +9,11 @@ from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
 from ptde_core.envs.skirmish.units import unit_facts
+from ptde_core.envs.two_views import StateBesideView
+from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
 from ptde_core.stages.curves import draw_learning_curves, save_figure
@@ -50,7 +53,7 @@ def visualize(target: Path, out: Path | None = None, *, listen: Listener = silen
     if not pictures:
         listen(Note("no learning curves yet: the training has not logged a test"))
     for checkpoint in (run.teacher, run.student):
-        if checkpoint.exists() and read_json(run.config, "settings file")["env"] in DRAWN:
+        if checkpoint.exists() and can_be_shown(read_json(run.config, "settings file")["env"]):
             pictures.append(draw_play(checkpoint, folder, listen=listen))
     if not pictures:
         raise PtdeError(f"nothing to draw in {target} yet", f"go on with `ptde train-teacher --resume --out {target}`")
@@ -72,30 +75,39 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     return pictures
 
 
+def can_be_shown(backend: str) -> bool:
+    """Whether an episode of that environment can be drawn, or its game keeps what was played."""
+    return backend in DRAWN or bool(ENVIRONMENTS[backend].replay)
+
+
 def draw_play(checkpoint: Path, folder: Path, *, listen: Listener = silent) -> Path:
     """<checkpoint>_play.gif: the first episode of the evaluation's list (evaluation seed 0), played greedily.
 
-    A teacher plays with z sampled, the paper's way.
+    A teacher plays with z sampled, the paper's way. StarCraft II writes a .SC2Replay instead, to be watched in it.
 
     Raises:
-        PtdeError: not a teacher's or student's checkpoint, or its environment is not skirmish.
+        PtdeError: not a teacher's or student's checkpoint, or its environment's episodes cannot be shown.
     """
     content = load_checkpoint(checkpoint, "teacher", "student")
     trained = restore(content)
-    if trained.spec.backend not in DRAWN:
-        raise PtdeError(
-            f"{checkpoint} plays {trained.spec.backend}, whose episodes cannot be drawn", f"use {' or '.join(DRAWN)}"
-        )
+    backend = trained.spec.backend
+    if not can_be_shown(backend):
+        able = " or ".join(name for name in ENVIRONMENTS if can_be_shown(name))
+        raise PtdeError(f"{checkpoint} plays {backend}, whose episodes cannot be shown", f"use {able}")
     env = trained.environment(1)
     seeds = episode_seeds(0, "evaluate", 0, 1)
     (episode,) = play(env, trained.policy, seeds, Exploration())
     name = name_of(content, trained)
     if trained.policy.noise_size:
         name += " (z sampled)"
-    outcome = "won" if episode.won else DRAWN[trained.spec.backend] if episode.terminated else "time is up"
-    picture = folder / f"{checkpoint.stem}_play.gif"
-    title = f"{name} on {trained.spec.map}: {backend_name(trained.spec.backend)}"
-    if isinstance(env, Skirmish):
+    outcome = "won" if episode.won else DRAWN.get(backend, "lost") if episode.terminated else "time is up"
+    picture = folder / f"{checkpoint.stem}_play{ENVIRONMENTS[backend].replay or '.gif'}"
+    title = f"{name} on {trained.spec.map}: {backend_name(backend)}"
+    games = env.env if isinstance(env, StateBesideView) else env
+    if ENVIRONMENTS[backend].replay and isinstance(games, EnginePool):
+        folder.mkdir(parents=True, exist_ok=True)
+        games.save_recording(0, picture.absolute())
+    elif isinstance(env, Skirmish):
         frames = _played_again(env, seeds, episode.actions)
         draw_battle_gif(frames, _scene(env, frames[0], title), picture, outcome)
     else:

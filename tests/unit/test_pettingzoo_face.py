@@ -1,4 +1,5 @@
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,10 @@ from ptde_core.base.errors import PtdeError
 
 pytest.importorskip("pettingzoo", reason="the extra pettingzoo is not installed")
 
-from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
+with warnings.catch_warnings():
+    # Where pygame is installed (football brings it), these load games of PettingZoo's own, which warn.
+    warnings.simplefilter("ignore")
+    from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
 from ptde_core.envs import pettingzoo_face
 from ptde_core.envs.pettingzoo_face import ParallelSkirmish, parallel_env

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import Skirmish, build_spec
+from ptde_core.envs.skirmish.environment import VERSION, Skirmish
 from ptde_core.envs.skirmish.layout import build_roster
 from ptde_core.envs.skirmish.maps import load_map, map_names
+from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.tables import REWARD_SCALE, max_reward
 
 # map: agents, enemies, limit, type bits, actions, obs, state, max reward, divisor (SPEC 5.3)
@@ -52,7 +53,7 @@ def test_the_table_names_every_map() -> None:
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes(name: str) -> None:
     facts = load_map(name)
-    spec = build_spec(facts)
+    spec = build_spec(facts, "skirmish", VERSION)
     agents, enemies, limit, bits, actions, obs, state, most, divisor = SIZES[name]
     assert (spec.n_agents, facts.n_enemies, spec.episode_limit) == (agents, enemies, limit)
     assert (len(facts.ally_type_bits), spec.n_actions) == (bits, actions)

@@ -201,7 +201,7 @@ def test_a_run_on_a_game_gets_curves_only(trained_run: RunFolder, tmp_path: Path
     own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
     pictures = visualize(own.path, tmp_path / "out")
     assert [path.name for path in pictures] == ["learning_curves.png", "learning_curves.svg"]
-    with pytest.raises(PtdeError, match="plays game, whose episodes cannot be drawn"):
+    with pytest.raises(PtdeError, match="plays game, whose episodes cannot be shown"):
         draw_play(own.teacher, tmp_path / "out")
 
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import RESET, SHOW, STEP, Battles, advance
 from ptde_core.envs.skirmish.compile import is_compiled, note_compiled
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.maps import MapFacts, load_map
 from ptde_core.envs.skirmish.paths import plan_detours
+from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.units import unit_names
 
@@ -90,7 +90,7 @@ class Skirmish:
             raise ValueError(f"n_envs = {n_envs} and threads = {threads} must be at least 1")
         self.facts, self._roster, self._tables = plan_map(map) if isinstance(map, MapFacts) else _plan(map)
         self.n_envs = n_envs
-        self.spec = build_spec(self.facts)
+        self.spec = build_spec(self.facts, "skirmish", VERSION)
         units = len(self._roster.units)
         n, a, o, s = self.spec.n_agents, self.spec.n_actions, self.spec.obs_size, self.spec.state_size
         self._battles = Battles(
@@ -275,40 +275,3 @@ _RAW_REALS = {
     "face_x": f.FACE_X,
     "face_y": f.FACE_Y,
 }
-
-
-def build_spec(facts: MapFacts) -> EnvSpec:
-    """Sizes and names of a map's features and actions (SPEC 1, 5)."""
-    n, m = facts.n_agents, facts.n_enemies
-    moves = ("north", "south", "east", "west")
-    actions = ("no-op", "stop", *moves, *(f"attack enemy_{e}" for e in range(m)))
-    ally_body = _body_names(facts, 0)
-    enemy_body = _body_names(facts, 1)
-    seen = ("distance", "dx", "dy")
-    obs = [f"can_move_{direction}" for direction in moves]
-    obs += [f"enemy_{e}.{name}" for e in range(m) for name in ("available", *seen, *enemy_body)]
-    obs += [f"other_{a}.{name}" for a in range(n - 1) for name in ("visible", *seen, *ally_body)]
-    obs += [f"own.{name}" for name in ally_body]
-    state = [
-        f"ally_{a}.{name}" for a in range(n) for name in ("health", "cooldown_or_energy", "x", "y", *ally_body[1:])
-    ]
-    state += [f"enemy_{e}.{name}" for e in range(m) for name in ("health", "x", "y", *enemy_body[1:])]
-    state += [f"ally_{a}.last_action {name}" for a in range(n) for name in actions]
-    return EnvSpec(
-        backend="skirmish",
-        version=VERSION,
-        map=facts.name,
-        n_agents=n,
-        n_actions=len(actions),
-        obs_size=len(obs),
-        state_size=len(state),
-        episode_limit=facts.limit,
-        obs_names=tuple(obs),
-        state_names=tuple(state),
-        action_names=actions,
-    )
-
-
-def _body_names(facts: MapFacts, side: int) -> tuple[str, ...]:
-    bits = facts.enemy_type_bits if side else facts.ally_type_bits
-    return ("health", *(("shield",) if facts.has_shields(side) else ()), *(f"is_{name}" for name in bits))

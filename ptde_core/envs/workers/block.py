@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.engine import View
 
+ROW_ARRAYS = ("obs", "state", "available", "reward", "terminated", "truncated", "won")  # what an engine writes
 ALIGNMENT = 64  # bytes; a cache line, so that no two arrays share one
 
 
@@ -63,6 +64,15 @@ class Block:
         self.terminated: NDArray[np.bool_] = arrays["terminated"]  # (E,)
         self.truncated: NDArray[np.bool_] = arrays["truncated"]  # (E,)
         self.won: NDArray[np.bool_] = arrays["won"]  # (E,)
+
+    @classmethod
+    def alone(cls, spec: EnvSpec, n_envs: int) -> "Block":
+        """A block that no other process shares."""
+        memory = open_memory()
+        try:
+            return cls(memory, spec, n_envs)  # the mapping outlives the descriptor
+        finally:
+            os.close(memory)
 
     def view(self, row: int) -> View:
         """What the engine of that row writes into."""

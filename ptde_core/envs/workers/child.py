@@ -5,23 +5,26 @@ import sys
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.block import Block
-from ptde_core.envs.workers.engine import Engine, MakeEngine
+from ptde_core.envs.workers.engine import Engine, MakeEngine, Records
+from ptde_core.envs.workers.memory import group_gigabytes
 
-STEP = b"step"
-CLOSE = b"close"
+# What is asked begins with one of these; a reset goes on with the seed, a recording with the path.
+STEP, RESET, RECORD, CLOSE = b"step:", b"reset:", b"record:", b"close:"
 
 
 @dataclass(frozen=True)
 class Job:
-    """The first message to a new process."""
+    """The first message to a new process: what builds the engine, its row of E, the memory that it may grow to."""
 
     make: MakeEngine
     row: int
     n_envs: int
+    gigabytes: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Ready:
 @dataclass(frozen=True)
 class Done:
     """The reset or step is done; what it brought stands in the shared memory."""
+
+
+@dataclass(frozen=True)
+class Outgrown:
+    """The engine holds more memory than it may: no episode was started, and it wants to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Failed:
     trace: str
 
 
-Reply = Ready | Done | Refused | Failed
+Reply = Ready | Done | Outgrown | Refused | Failed
 
 
 def serve(connection_fd: int, memory: int) -> None:
@@ -78,13 +86,21 @@ def _play(engine: Engine, job: Job, connection: Connection, memory: int) -> None
     block = Block(memory, engine.spec, job.n_envs)
     view = block.view(row)
     connection.send(Ready(engine.spec, os.getpid()))
+    fresh = True  # a new engine is never too large, or none would ever play
     while (message := connection.recv_bytes()) != CLOSE:
         if message == STEP:
             outcome = engine.step(block.actions[row].copy(), view)
             block.reward[row], block.terminated[row], block.truncated[row], block.won[row] = outcome
-        else:
+        elif message.startswith(RESET):
             _forget_output()
-            engine.reset(int.from_bytes(message, "little"), view)
+            if not fresh and group_gigabytes(os.getpgrp()) > job.gigabytes:
+                connection.send(Outgrown())
+                continue
+            engine.reset(int.from_bytes(message.removeprefix(RESET), "little"), view)
+            fresh = False
+        else:
+            assert isinstance(engine, Records), f"{engine.spec.backend} records nothing"
+            engine.save_recording(Path(os.fsdecode(message.removeprefix(RECORD))))
         connection.send(Done())
 
 

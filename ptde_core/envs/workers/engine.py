@@ -1,7 +1,8 @@
 """What an engine must do to be played by the workers: one episode after another, each decided by its seed."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Stop what the engine has started."""
+
+
+@runtime_checkable
+class Records(Protocol):
+    """An engine that can write what it has played in the game's own format."""
+
+    def save_recording(self, path: Path) -> None:
+        """Write it to `path`, which is on the engine's machine."""
 
 
 MakeEngine = Callable[[], Engine]

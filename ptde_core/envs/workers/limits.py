@@ -1,4 +1,4 @@
-"""How patient the workers are with an engine. It is a matter of this machine, so it stands in no run's settings."""
+"""How much time and memory an engine may take. It is a matter of this machine, so it stands in no run's settings."""
 
 import os
 from collections.abc import Mapping
@@ -6,37 +6,48 @@ from dataclasses import dataclass
 
 from ptde_core.base.errors import PtdeError
 
-VARIABLE = "PTDE_ENGINE_SECONDS"
+SECONDS = "PTDE_ENGINE_SECONDS"
+GIGABYTES = "PTDE_ENGINE_GIGABYTES"
 DEFAULT_SECONDS = 60.0
+DEFAULT_GIGABYTES = 4.0
 STARTS_LONGER = 5.0  # times a step's limit: StarCraft II loads for a minute where cores are short
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When an engine counts as hung, and when the workers give up.
+    """When an engine counts as hung or as too large, and when the workers give up.
 
     Args:
         step_seconds: wall time that one step may take.
         start_seconds: wall time that starting a process, or an episode, may take.
+        gigabytes: resident memory of an engine, with all that it started, beyond which it is replaced before its next
+            episode.
         breakdowns: how often an engine may break before an episode of its row comes to an end.
     """
 
     step_seconds: float = DEFAULT_SECONDS
     start_seconds: float = DEFAULT_SECONDS * STARTS_LONGER
+    gigabytes: float = DEFAULT_GIGABYTES
     breakdowns: int = 5
 
 
 def limits_of_machine(environment: Mapping[str, str] = os.environ) -> Limits:
-    """The limits; the environment variable PTDE_ENGINE_SECONDS sets that of a step, and with it that of a start.
+    """The limits; PTDE_ENGINE_SECONDS sets that of a step, and with it that of a start, PTDE_ENGINE_GIGABYTES memory's.
 
     Raises:
-        PtdeError: the variable is no number above 0.
+        PtdeError: a variable is no number above 0.
     """
-    text = environment.get(VARIABLE, str(DEFAULT_SECONDS))
+    seconds = _number(environment, SECONDS, DEFAULT_SECONDS, "seconds")
+    gigabytes = _number(environment, GIGABYTES, DEFAULT_GIGABYTES, "gigabytes")
+    return Limits(seconds, seconds * STARTS_LONGER, gigabytes)
+
+
+def _number(environment: Mapping[str, str], name: str, default: float, unit: str) -> float:
+    text = environment.get(name, str(default))
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0.0 < seconds < float("inf"):
-        raise PtdeError(f"{VARIABLE} = {text!r} is no number of seconds", f"type for example: export {VARIABLE}=60")
-    return Limits(seconds, seconds * STARTS_LONGER)
+        number = 0.0
+    if not 0.0 < number < float("inf"):
+        raise PtdeError(f"{name} = {text!r} is no number of {unit}", f"type for example: export {name}={default:g}")
+    return number

@@ -1,15 +1,14 @@
 """`EnginePool`: engines that play one episode at a time, brought up to the contract of a batch (`BatchedEnv`).
 
-One process per row. Observations, masks and actions pass through shared memory, the pipes only carry "go" and "done".
-An engine that dies, raises, or does not answer in time is killed; its row is `lost` and shows what it last showed, and
-its next reset starts a new process. Since an episode's seed decides it, whoever plays simply plays that seed again.
+One process per row, on this machine or another (`place`). An engine that dies, raises, or does not answer in time is
+killed; its row is `lost` and shows what it last showed, and its next reset starts a new process. Since an episode's
+seed decides it, whoever plays simply plays that seed again. An engine that has grown beyond its memory is replaced too,
+between two episodes, so that nothing is lost.
 """
 
-import os
 import time
-import weakref
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,11 +16,13 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.envs.workers.block import Block, open_memory
-from ptde_core.envs.workers.child import Done, Failed, Ready, Refused, Reply
+from ptde_core.envs.workers.child import Done, Failed, Outgrown, Ready, Refused
 from ptde_core.envs.workers.engine import MakeEngine
 from ptde_core.envs.workers.limits import Limits, limits_of_machine
-from ptde_core.envs.workers.worker import CLOSING_SECONDS, Worker
+from ptde_core.envs.workers.place import Worker, build_place
+
+CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
+OUTGROWN = "it holds more memory than it may"
 
 
 class EnginePool:
@@ -37,10 +38,9 @@ class EnginePool:
     """
 
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits | None = None) -> None:
-        self._make, self.n_envs = make, n_envs
+        self.n_envs = n_envs
         self._limits = limits or limits_of_machine()
-        self._memory = open_memory()
-        self._free_memory = weakref.finalize(self, os.close, self._memory)
+        self._place = build_place(make, n_envs, self._limits)
         self._workers: list[Worker | None] = [None] * n_envs
         self._pids: list[int] = [0] * n_envs
         self._breakdowns = [0] * n_envs  # of each row, since one of its episodes came to an end
@@ -53,7 +53,7 @@ class EnginePool:
             raise
         self.spec = self._specs[0]
         spec, e = self.spec, n_envs
-        self._block = Block(self._memory, spec, e)
+        self._block = self._place.block(spec)
         # Copies, not the shared arrays: what an engine has half written when it dies is never seen.
         self.obs = np.zeros((e, spec.n_agents, spec.obs_size), np.float32)
         self.state = np.zeros((e, spec.state_size), np.float32)
@@ -117,6 +117,16 @@ class EnginePool:
         self.lost[list(broken)] = True
         self._count(broken)
 
+    def save_recording(self, row: int, path: Path) -> None:
+        """Have an engine that is one of `Records` write what it has played, in the game's own format.
+
+        Raises:
+            PtdeError: it broke.
+        """
+        self._worker(row).ask_recording(path)
+        if why := self._answers([row], self._limits.start_seconds).get(row):
+            raise PtdeError(f"{self.spec.backend} could not write {path} ({why})", "see `ptde doctor`")
+
     def snapshot(self) -> NoReturn:
         """Engines cannot be copied.
 
@@ -143,7 +153,7 @@ class EnginePool:
         for worker in workers:
             worker.wait(max(0.0, deadline - time.monotonic()))
             worker.end()
-        self._free_memory()
+        self._place.close()
 
     def _check(self, actions: NDArray[np.integer[Any]], running: NDArray[np.bool_]) -> None:
         what = f"{self.spec.backend} {self.spec.map}"
@@ -178,45 +188,47 @@ class EnginePool:
     def _start(self, rows: Sequence[int]) -> dict[int, str]:
         """Start engines, side by side; why those broke that did."""
         for row in rows:
-            self._workers[row] = Worker(self._make, row, self.n_envs, self._memory)
+            self._workers[row] = self._place.start(row)
         return self._answers(rows, self._limits.start_seconds)
 
     def _answers(self, rows: Sequence[int], seconds: float) -> dict[int, str]:
         """Wait for one answer of each row's engine; end those that broke, and say why they did."""
         deadline = time.monotonic() + seconds
-        waiting: dict[Any, int] = {self._worker(row).connection: row for row in rows}
+        waiting = {self._worker(row): row for row in rows}
         broken: dict[int, str] = {}
         while waiting:
             # What has been answered meanwhile is taken in even if ptde itself was stopped for longer than the limit.
-            answered = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+            answered = self._place.answered(list(waiting), max(0.0, deadline - time.monotonic()))
             if not answered:
                 broken |= dict.fromkeys(waiting.values(), f"it did not answer within {seconds:g} s")
                 break
-            for connection in answered:
-                row = waiting.pop(connection)
-                if why := self._take(row, connection):  # type: ignore[arg-type]  # only connections were given
+            for worker in answered:
+                row = waiting.pop(worker)
+                if why := self._take(row, worker):
                     broken[row] = why
         for row in broken:
             self._worker(row).end()
             self._workers[row] = None
         return broken
 
-    def _take(self, row: int, connection: Connection) -> str:
+    def _take(self, row: int, worker: Worker) -> str:
         """Take in an engine's answer; why it broke, or "".
 
         Raises:
             PtdeError: the engine cannot be had on this machine.
         """
         try:
-            reply: Reply = connection.recv()
+            reply = worker.receive()
         except (EOFError, OSError):
-            words = self._worker(row).last_words()
+            words = worker.last_words()
             return f"it died{f', its last words: {words}' if words else ''}"
         match reply:
             case Refused(problem, fix):
                 raise PtdeError(problem, fix)
             case Failed(trace):
                 return trace.strip().splitlines()[-1]
+            case Outgrown():
+                return OUTGROWN
             case Ready(spec, pid):
                 self._specs = [*self._specs[:1], spec]
                 assert spec == self._specs[0], "engines of one pool differ in what they show"
@@ -233,7 +245,7 @@ class EnginePool:
         """
         for row, why in broken.items():
             self.restarts += 1
-            self._breakdowns[row] += 1
+            self._breakdowns[row] += why != OUTGROWN
             if self._breakdowns[row] >= self._limits.breakdowns:
                 raise PtdeError(
                     f"engine {row} of {self.n_envs} broke {self._breakdowns[row]} times in a row ({why})",

@@ -1,4 +1,4 @@
-"""One engine's process as its pool sees it: started, asked, and ended for good."""
+"""Engines as processes of this machine: started, asked over pipes, and ended for good."""
 
 import os
 import signal
@@ -6,28 +6,65 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
 
-from ptde_core.envs.workers.child import CLOSE, STEP, Job
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.workers.block import Block, open_memory
+from ptde_core.envs.workers.child import CLOSE, RECORD, RESET, STEP, Job, Reply
 from ptde_core.envs.workers.engine import MakeEngine
+from ptde_core.envs.workers.limits import Limits
+from ptde_core.envs.workers.place import Worker
 
-CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
+ENDING_SECONDS = 5.0  # of a guard whose engine was let go; after these it is killed itself
 LAST_WORDS = 2000  # bytes of an engine's output that are read when it broke
 
 
-class Worker:
+class LocalPlace:
+    """This machine. Observations, masks and actions pass through shared memory; pipes only carry "go" and "done".
+
+    Args:
+        make: builds an engine, in its process.
+        n_envs: rows E.
+        limits: patience with engines.
+    """
+
+    def __init__(self, make: MakeEngine, n_envs: int, limits: Limits) -> None:
+        self._make, self._n_envs, self._limits = make, n_envs, limits
+        self._memory = open_memory()
+        self._free_memory = weakref.finalize(self, os.close, self._memory)
+
+    def start(self, row: int) -> "LocalWorker":
+        """See `Place`."""
+        return LocalWorker(Job(self._make, row, self._n_envs, self._limits.gigabytes), self._memory)
+
+    def answered(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
+        """See `Place`."""
+        by_connection: dict[Any, Worker] = {one.connection: one for one in workers if isinstance(one, LocalWorker)}
+        return [by_connection[connection] for connection in wait(list(by_connection), seconds)]
+
+    def block(self, spec: EnvSpec) -> Block:
+        """See `Place`."""
+        return Block(self._memory, spec, self._n_envs)
+
+    def close(self) -> None:
+        """See `Place`."""
+        self._free_memory()
+
+
+class LocalWorker:
     """An engine in a process of its own, with the guard around it.
 
     Args:
-        make: builds the engine, there.
-        row: its row of the batch.
-        n_envs: rows E.
+        job: what the process is told first.
         memory: file descriptor of the shared memory.
     """
 
-    def __init__(self, make: MakeEngine, row: int, n_envs: int, memory: int) -> None:
+    def __init__(self, job: Job, memory: int) -> None:
         self.connection, theirs = Pipe()
         watched, lifeline = os.pipe()
         self._output = tempfile.TemporaryFile("a+b")  # noqa: SIM115  lives as long as the process
@@ -45,40 +82,49 @@ class Worker:
         self._let_go = weakref.finalize(self, os.close, lifeline)
         theirs.close()
         os.close(watched)
-        self.connection.send(Job(make, row, n_envs))
+        self.connection.send(job)
 
     def ask_step(self) -> None:
-        """Play the step whose actions stand in the shared memory; the answer comes over `connection`."""
+        """See `Worker`."""
         self._tell(STEP)
 
     def ask_reset(self, seed: int) -> None:
-        """Start an episode; the answer comes over `connection`."""
-        self._tell(seed.to_bytes(8, "little"))
+        """See `Worker`."""
+        self._tell(RESET + seed.to_bytes(8, "little"))
+
+    def ask_recording(self, path: Path) -> None:
+        """See `Worker`."""
+        self._tell(RECORD + os.fsencode(path))
 
     def ask_close(self) -> None:
-        """End by itself, so that the engine can put things in order."""
+        """See `Worker`."""
         self._tell(CLOSE)
+
+    def receive(self) -> Reply:
+        """See `Worker`."""
+        reply: Reply = self.connection.recv()
+        return reply
 
     def _tell(self, message: bytes) -> None:
         with suppress(OSError):  # it has died; whoever waits for its answer finds out
             self.connection.send_bytes(message)
 
     def last_words(self) -> str:
-        """The last line that the engine printed; "" if it printed none."""
+        """See `Worker`."""
         self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, self._output.tell() - LAST_WORDS))
         lines = self._output.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has ended by itself, at most so long."""
+        """See `Worker`."""
         with suppress(subprocess.TimeoutExpired):  # `end` ends it
             self._process.wait(seconds)
 
     def end(self) -> None:
-        """Kill it, with all that it has started; afterwards none of its processes is left."""
+        """See `Worker`."""
         self._let_go()
-        self.wait(CLOSING_SECONDS)
+        self.wait(ENDING_SECONDS)
         if self._process.poll() is None:  # somebody has stopped the guard itself
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

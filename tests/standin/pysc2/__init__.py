@@ -1,0 +1,1 @@
+"""Stand-in: the real one starts StarCraft II; here it only has to be there."""

@@ -1,0 +1,5 @@
+"""Stand-in."""
+
+from s2clientprotocol import Message as Point2D
+
+__all__ = ["Point2D"]
