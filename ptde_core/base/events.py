@@ -34,6 +34,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """A training has logged these metrics (by catalogue name) at `env_steps`: the newest line of metrics.jsonl."""
+
+    env_steps: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StageFinished:
     """The stage has done all it had to do, in `seconds` of wall time of this sitting."""
 
@@ -56,7 +64,7 @@ class Note:
     text: str
 
 
-Event = StageStarted | Progress | StageFinished | FileSaved | Note
+Event = StageStarted | Progress | Logged | StageFinished | FileSaved | Note
 Listener = Callable[[Event], None]
 
 

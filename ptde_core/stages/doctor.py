@@ -23,7 +23,20 @@ Verdict = Literal["ok", "absent", "wrong"]
 
 REAL_SMAC = "python -m pip install git+https://github.com/oxwhirl/smac.git"
 WRONG_SMAC = f"python -m pip uninstall --yes smac; {REAL_SMAC}"
-PACKAGES = ("torch", "numpy", "numba", "scipy", "h5py", "pydantic", "typer", "rich", "tabulate", "matplotlib", "pillow")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "numba",
+    "scipy",
+    "h5py",
+    "pydantic",
+    "typer",
+    "rich",
+    "tabulate",
+    "matplotlib",
+    "pillow",
+    "tensorboard",
+)
 VARIABLE_OF_GAME = "SC2PATH"
 
 

@@ -6,7 +6,6 @@ Every random choice is a function of the run's seed and a counter (episode, upda
 no random streams, and a resumed run is equal to an uninterrupted one bit for bit (CPU, same number of threads).
 """
 
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -24,9 +23,8 @@ from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Logged, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.memory import keep_freed_memory
-from ptde_core.base.metrics import check_metrics
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
@@ -36,9 +34,11 @@ from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.replay import ReplayJournal, largest_replay
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state, write_status
+from ptde_core.storage.training_log import TrainingLog
 
 STAGE = "train-teacher"
 
@@ -62,6 +62,7 @@ def train_teacher(
         return run.teacher
     env = build_environment_of(settings.model_dump(), settings.n_envs)
     write_json(run.config, settings.model_dump())  # now that the map is known to exist: a wrong one leaves no folder
+    add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
     write_status(run, "running")
     keep_freed_memory()
     try:
@@ -101,7 +102,7 @@ class _Counters:
     episodes: int = 0
     held: int = 0  # of these, the newest that the learner still holds
     next_test: int = 0  # env steps from which the next test is due
-    metrics_bytes: int = 0  # length of metrics.jsonl that belongs to this state
+    logged: dict[str, int] = field(default_factory=dict)  # lengths of the log's files that belong to this state
     seconds: float = 0.0  # wall time of all sittings
     engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
     recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
@@ -129,6 +130,7 @@ class _Training:
         self._play_seconds = 0.0
         if self._state_file.exists():
             self._load()
+        self._training_log = TrainingLog(run, self._at.logged)
         self._begun, self._begun_steps = time.monotonic(), self._at.env_steps
         self._seconds_before = self._at.seconds
 
@@ -221,10 +223,9 @@ class _Training:
         sitting = time.monotonic() - self._begun
         metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
         metrics["play_share"] = self._play_seconds / sitting
-        check_metrics(metrics)
+        self._training_log.add(at.env_steps, metrics)
         self._shown |= metrics
-        with self._run.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"env_steps": at.env_steps, **metrics}) + "\n")
+        self._listen(Logged(at.env_steps, metrics))
 
     def _mishaps(self) -> dict[str, Any]:
         """What status.json says of engines that broke; nothing where none can."""
@@ -235,7 +236,7 @@ class _Training:
         self._at.held = self._learner.held
         self._journal.append(self._unsaved, keep=self._at.held)
         self._unsaved = []
-        self._at.metrics_bytes = self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
+        self._at.logged = self._training_log.lengths
         self._at.seconds = self._seconds_before + time.monotonic() - self._begun
         content = {
             "counters": asdict(self._at),
@@ -248,15 +249,12 @@ class _Training:
         write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds, **self._mishaps())
 
     def _load(self) -> None:
-        """Go back to the saved state; lines of metrics written after it are cut off, for they will be written again."""
+        """Go back to the saved state."""
         content = load_checkpoint(self._state_file, "training")
         self._at = _Counters(**content["counters"])
         self._log = content["log"]
         episodes = self._journal.load(content["segments"])
         self._learner.load(content["learner"], episodes[len(episodes) - self._at.held :])
-        if self._run.metrics.exists():
-            with self._run.metrics.open("r+b") as file:
-                file.truncate(self._at.metrics_bytes)
 
     def _finish(self) -> None:
         """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""

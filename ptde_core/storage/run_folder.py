@@ -38,6 +38,16 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """The same numbers for TensorBoard, in a folder of their own; the name is one that TensorBoard looks for."""
+        return self.path / "tensorboard" / "events.out.tfevents.ptde"
+
+    @property
+    def provenance(self) -> Path:
+        """The rules it plays by, and the code, packages and machine of each sitting; JSON."""
+        return self.path / "provenance.json"
+
+    @property
     def teacher(self) -> Path:
         """The trained teacher."""
         return self.path / "teacher.pt"

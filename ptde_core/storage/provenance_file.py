@@ -1,0 +1,70 @@
+"""provenance.json: by which rules a run plays, and with what code, packages and machine each sitting was trained."""
+
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.provenance import code, machine, packages
+from ptde_core.storage.run_folder import read_json, write_json
+
+
+class Sitting(BaseModel):
+    """One uninterrupted stretch of a training; `threads` are those that a network's operation uses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str  # when it began; ISO 8601
+    code: str  # ptde's version and git commit
+    packages: dict[str, str]
+    machine: str
+    threads: int
+
+
+class Provenance(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: str
+    backend_version: str
+    sittings: tuple[Sitting, ...]
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Read and check the file.
+
+    Raises:
+        PtdeError: missing or broken.
+    """
+    value = read_json(path, "provenance of a run")
+    try:
+        return Provenance.model_validate(value)
+    except ValidationError:
+        raise PtdeError(f"{path} is not the provenance of a run", "it was cut or edited; train it anew") from None
+
+
+def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:
+    """Record that a sitting begins here and now.
+
+    Raises:
+        PtdeError: the earlier ones played by other rules.
+    """
+    now = Sitting(
+        time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        code=code(),
+        packages=packages(),
+        machine=machine(),
+        threads=threads,
+    )
+    earlier: tuple[Sitting, ...] = ()
+    if path.exists():
+        held = read_provenance(path)
+        if (held.backend, held.backend_version) != (backend, version):
+            raise PtdeError(
+                f"{path.parent} was begun on {held.backend} {held.backend_version}, here it is {backend} {version}",
+                f"go on with ptde {held.sittings[-1].code}, or train anew with --out for another folder",
+            )
+        earlier = held.sittings
+    write_json(path, Provenance(backend=backend, backend_version=version, sittings=(*earlier, now)).model_dump())
