@@ -49,5 +49,6 @@ class TensorBoardFile:
         if tag in self._described:
             return Summary.Value(tag=tag, simple_value=value)
         self._described.add(tag)
-        metadata = SummaryMetadata(summary_description=METRICS[name].meaning)
+        scalars = SummaryMetadata.PluginData(plugin_name="scalars")
+        metadata = SummaryMetadata(plugin_data=scalars, summary_description=METRICS[name].meaning)
         return Summary.Value(tag=tag, simple_value=value, metadata=metadata)
