@@ -108,6 +108,9 @@ Workers = Annotated[
         autocompletion=lambda incomplete: [word for word in ("local", "ray") if word.startswith(incomplete)],
     ),
 ]
+Wandb = Annotated[
+    bool, typer.Option("--wandb", help="log to Weights & Biases too (extra wandb; WANDB_MODE=offline: no network)")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]
 
 

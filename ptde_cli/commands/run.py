@@ -1,11 +1,12 @@
 """`ptde run`: the whole pipeline."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ptde_cli.commands.train_teacher import Alg, Env, GlobalInfo, Map, Out, Seed, Steps
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, run_engines_at
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Wandb, Workers, layers, run_engines_at
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values, build_settings
 from ptde_core.stages.settings import (
@@ -32,6 +33,7 @@ def run(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    wandb: Wandb = False,
     quiet: Quiet = False,
 ) -> None:
     """Run all stages in a row and show the evaluation."""
@@ -52,8 +54,12 @@ def run(
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.reports.evaluation import evaluation_tables
         from ptde_core.stages.run import run as stage
+        from ptde_core.stages.weights_and_biases import weights_and_biases
 
-        with watching(quiet=quiet) as listen:
+        with (
+            watching(quiet=quiet) as watcher,
+            weights_and_biases(settings, folder, watcher) if wandb else nullcontext(watcher) as listen,
+        ):
             entries = stage(
                 settings, folder, collecting=collecting, distilling=distilling, evaluating=evaluating, listen=listen
             )

@@ -1,12 +1,23 @@
 """`ptde train-teacher`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, complete_map, layers, option, run_engines_at
+from ptde_cli.options import (
+    Assignments,
+    ConfigFile,
+    Quiet,
+    Wandb,
+    Workers,
+    complete_map,
+    layers,
+    option,
+    run_engines_at,
+)
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.stages.settings import TrainTeacherSettings, default_folder, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder, read_json
@@ -35,6 +46,7 @@ def train_teacher(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    wandb: Wandb = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a teacher into a run folder."""
@@ -47,8 +59,12 @@ def train_teacher(
     with resumable(lambda: ["--resume"] if run.config.exists() else []):
         from ptde_cli.display import shown, watching
         from ptde_core.stages.train_teacher import train_teacher as stage
+        from ptde_core.stages.weights_and_biases import weights_and_biases
 
-        with watching(quiet=quiet) as listen:
+        with (
+            watching(quiet=quiet) as watcher,
+            weights_and_biases(settings, run, watcher) if wandb else nullcontext(watcher) as listen,
+        ):
             stage(settings, run, resume=resume, listen=listen)
         if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
             following = f"evaluate both with: ptde evaluate {shown(run.student)}"

@@ -9,6 +9,7 @@ no random streams, and a resumed run is equal to an uninterrupted one bit for bi
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,26 +56,25 @@ def train_teacher(
         listen: is told of progress and of files.
 
     Raises:
-        PtdeError: the folder holds a run and `resume` is not given, or it holds a run with other settings.
+        PtdeError: the folder holds a run and `resume` is not given, or it holds one with other settings or rules.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
     if not _may_begin(settings, run, resume):
         return run.teacher
-    env = build_environment_of(settings.model_dump(), settings.n_envs)
-    write_json(run.config, settings.model_dump())  # now that the map is known to exist: a wrong one leaves no folder
-    add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
-    write_status(run, "running")
-    keep_freed_memory()
-    try:
-        _Training(settings, run, env, listen).run()
-    except KeyboardInterrupt:
-        write_status(run, "interrupted", "stopped by the user")
-        raise
-    except BaseException as error:
-        write_status(run, "failed", f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        env.close()
+    with closing(build_environment_of(settings.model_dump(), settings.n_envs)) as env:
+        # Now that the map is known to exist: a wrong one leaves no folder.
+        write_json(run.config, settings.model_dump())
+        add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
+        write_status(run, "running")
+        keep_freed_memory()
+        try:
+            _Training(settings, run, env, listen).run()
+        except KeyboardInterrupt:
+            write_status(run, "interrupted", "stopped by the user")
+            raise
+        except BaseException as error:
+            write_status(run, "failed", f"{type(error).__name__}: {error}")
+            raise
     return run.teacher
 
 

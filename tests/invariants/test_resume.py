@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
@@ -20,6 +21,7 @@ from ptde_core.stages.distill import distill
 from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
 from tests.conftest import game_settings, mappo_game_settings
@@ -48,10 +50,21 @@ def metrics_without_clocks(run: RunFolder) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k not in ("env_steps_per_s", "play_share")} for line in lines]
 
 
+def steps_in_tensorboard(run: RunFolder) -> list[int]:
+    reader = EventAccumulator(str(run.tensorboard.parent))
+    reader.Reload()
+    return [event.step for event in reader.Scalars("play/test_win_rate (fraction)")]
+
+
 def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
     first, second = networks(one), networks(other)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert metrics_without_clocks(one) == metrics_without_clocks(other)
+    assert (
+        steps_in_tensorboard(one)
+        == steps_in_tensorboard(other)
+        == [row["env_steps"] for row in read_metrics(one.metrics)]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.episode_file import read_about, read_local_rows, write_episodes
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
+from ptde_core.storage.provenance_file import add_sitting, read_provenance
 from ptde_core.storage.replay import Replay, ReplayJournal
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
@@ -207,3 +208,19 @@ def test_a_run_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
     text = run.status.read_text()
     run.status.write_text(text.replace(f'"pid": {__import__("os").getpid()}', '"pid": 4194304'))
     assert read_state(run) == "interrupted"
+
+
+def test_every_sitting_leaves_its_provenance_and_rules_never_change_within_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "provenance.json"
+    add_sitting(path, "skirmish", "4", threads=2)
+    add_sitting(path, "skirmish", "4", threads=1)
+    found = read_provenance(path)
+    assert (found.backend, found.backend_version) == ("skirmish", "4")
+    assert [sitting.threads for sitting in found.sittings] == [2, 1]
+    assert "torch" in found.sittings[0].packages
+    with pytest.raises(PtdeError, match="run was begun on skirmish 4, here it is skirmish 5"):
+        add_sitting(path, "skirmish", "5", threads=1)
+    assert read_provenance(path) == found
+    path.write_text('{"backend": "skirmish"}')
+    with pytest.raises(PtdeError, match="is not the provenance of a run"):
+        read_provenance(path)
