@@ -86,8 +86,13 @@ COMMANDS = (
         "ptde report --format markdown --out report.md",
     ),
     Command(
+        "curves",
+        "Draw win rates over training: median and quartiles over seeds, a panel per map (PNG, SVG, PDF).",
+        "ptde curves --out win_rates.pdf",
+    ),
+    Command(
         "visualize",
-        "Draw a run's learning curves (PNG, SVG) and one episode of play (GIF).",
+        "Draw a run's learning curves (PNG, SVG, PDF) and one episode of play (GIF).",
         f"ptde visualize {RUN}",
     ),
     Command(

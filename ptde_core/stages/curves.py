@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import METRICS
 from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.tally import Tally
@@ -22,6 +23,7 @@ from ptde_core.scores.tally import Tally
 STYLE: Any = {
     "svg.hashsalt": "ptde",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # fonts that journals take
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -117,14 +119,26 @@ def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str, test_e
     return figure
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write `stem`.png and `stem`.svg; the same figure gives the same files."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg")
+# What each kind of picture would say of the day it was made; without it the same figure gives the same file.
+UNDATED: Mapping[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a name that does not end in one of `UNDATED`.
+
+    Raises:
+        PtdeError: it does not.
+    """
+    if path.suffix not in UNDATED:
+        raise PtdeError(f"{path} names no kind of picture", f"let it end in {', '.join(UNDATED)}")
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a picture of the kind that the name ends in, one of `UNDATED`; the same figure gives the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
-        figure.savefig(png, dpi=150)
-        figure.savefig(svg, metadata={"Date": None})
-    return [png, svg]
+        figure.savefig(path, dpi=150, metadata=UNDATED[path.suffix])
+    return path
 
 
 def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, float]], test_episodes: int) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a run: its learning curves (PNG, SVG), and one episode of play of its policies (GIF, or a game's own)."""
+"""Pictures of a run: its learning curves (PNG, SVG, PDF), and one episode of play (GIF, or a game's own)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ptde_core.envs.two_views import StateBesideView
 from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.policies.play import Exploration, play
 from ptde_core.policies.restore import restore
-from ptde_core.stages.curves import draw_learning_curves, save_figure
+from ptde_core.stages.curves import UNDATED, draw_learning_curves, save_figure
 from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.evaluate import name_of
 from ptde_core.stages.football_drawing import draw_football_gif
@@ -61,7 +61,7 @@ def visualize(target: Path, out: Path | None = None, *, listen: Listener = silen
 
 
 def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) -> list[Path]:
-    """learning_curves.png and .svg of a run; none where no metrics have been logged."""
+    """learning_curves.png, .svg and .pdf of a run; none where no metrics have been logged."""
     rows = read_metrics(run.metrics)
     if not rows:
         return []
@@ -69,7 +69,7 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     name = teacher_name(settings["alg"], settings["global_info"])
     title = f"{name} on {settings['map']}, seed {settings['seed']}: {backend_name(settings['env'])}"
     figure = draw_learning_curves(rows, title, int(settings["test_episodes"]))
-    pictures = save_figure(figure, folder / "learning_curves")
+    pictures = [save_figure(figure, folder / f"learning_curves{suffix}") for suffix in UNDATED]
     for picture in pictures:
         listen(FileSaved(picture, "learning curves"))
     return pictures

@@ -16,7 +16,7 @@ from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.curves import PANELS, draw_learning_curves, save_figure
+from ptde_core.stages.curves import PANELS, UNDATED, draw_learning_curves, save_figure
 from ptde_core.stages.drawing import FILL, Scene, UnitLook, draw_battle_gif
 from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.stages.visualize import draw_play, visualize
@@ -42,6 +42,8 @@ ROWS = [
     {"env_steps": 1000.0 * k, "train_return": 2.0 * k, "test_win_rate": k / 10, **({"td_loss": 1 / k} if k > 3 else {})}
     for k in range(1, 11)
 ]
+
+CURVES = ["learning_curves.png", "learning_curves.svg", "learning_curves.pdf"]
 
 
 def battle(steps: int) -> list[NDArray[np.void]]:
@@ -81,7 +83,8 @@ def about(color: str, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def test_curves_are_a_png_and_an_svg_with_all_that_was_logged(tmp_path: Path) -> None:
-    png, svg = save_figure(draw_learning_curves(ROWS, "QMIX_SGI on 3m, seed 1", 32), tmp_path / "new" / "curves")
+    figure = draw_learning_curves(ROWS, "QMIX_SGI on 3m, seed 1", 32)
+    png, svg = (save_figure(figure, tmp_path / "new" / name) for name in ("curves.png", "curves.svg"))
     with Image.open(png) as picture:
         assert np.asarray(picture.convert("L")).std() > 10  # not blank
         assert picture.width > 800
@@ -91,8 +94,8 @@ def test_curves_are_a_png_and_an_svg_with_all_that_was_logged(tmp_path: Path) ->
 
 
 def test_the_same_curves_give_the_same_files(tmp_path: Path) -> None:
-    one = save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / "one")
-    two = save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / "two")
+    one = [save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / f"one{kind}") for kind in UNDATED]
+    two = [save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / f"two{kind}") for kind in UNDATED]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
@@ -186,10 +189,10 @@ def fresh_teacher(tmp_path: Path) -> RunFolder:
 def test_a_run_gets_curves_and_a_battle(fresh_teacher: RunFolder) -> None:
     events: list[Event] = []
     pictures = visualize(fresh_teacher.path, listen=events.append)
-    assert [path.name for path in pictures] == ["learning_curves.png", "learning_curves.svg", "teacher_play.gif"]
+    assert [path.name for path in pictures] == [*CURVES, "teacher_play.gif"]
     assert all(path.parent == fresh_teacher.figures and path.stat().st_size for path in pictures)
     assert [event.path for event in events if isinstance(event, FileSaved)] == pictures
-    with Image.open(pictures[2]) as gif:
+    with Image.open(pictures[3]) as gif:
         assert 2 < len(list(ImageSequence.Iterator(gif))) <= 61
 
 
@@ -200,7 +203,7 @@ def test_a_checkpoint_gets_a_battle_where_it_is_asked_for(fresh_teacher: RunFold
 def test_a_run_on_a_game_gets_curves_only(trained_run: RunFolder, tmp_path: Path) -> None:
     own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
     pictures = visualize(own.path, tmp_path / "out")
-    assert [path.name for path in pictures] == ["learning_curves.png", "learning_curves.svg"]
+    assert [path.name for path in pictures] == CURVES
     with pytest.raises(PtdeError, match="plays game, whose episodes cannot be shown"):
         draw_play(own.teacher, tmp_path / "out")
 

@@ -236,7 +236,7 @@ def report(roots: list[Path], seed: int = 0) -> Report:
     left_out = [*(one for one in read if isinstance(one, LeftOut)), *repeats]
     found = [one for run_entries in evaluated for one in run_entries]
     sections = []
-    for (backend, version), of_backend in _grouped(found, lambda one: (one.entry.backend, one.entry.backend_version)):
+    for (backend, version), of_backend in grouped(found, lambda one: (one.entry.backend, one.entry.backend_version)):
         scores = sorted((_score(variant, row, of_backend, seed) for variant, row in _rows(of_backend)), key=_order)
         place = f"{backend} {version}"
         sections.append(
@@ -334,7 +334,7 @@ def _without_repeats(runs: list[list[_Found]]) -> tuple[list[list[_Found]], list
         return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(run[0].settings))
 
     kept, repeats = [], []
-    for (_, _, _, train_seed, _), same in _grouped(runs, experiment):
+    for (_, _, _, train_seed, _), same in grouped(runs, experiment):
         newest = max(same, key=lambda run: run[0].time)
         kept.append(newest)
         for run in same:
@@ -354,22 +354,23 @@ def _rows(found: list[_Found]) -> list[tuple[str, list[_Found]]]:
     Each comes with what tells it from its namesakes.
     """
     rows = []
-    for _, namesakes in _grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
+    for _, namesakes in grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
         checkpoints = {one.entry.checkpoint for one in namesakes}
-        differing = _differing([one.made for one in namesakes])
+        changed = differing([one.made for one in namesakes])
 
-        def variant(one: _Found, several: bool = len(checkpoints) > 1, keys: list[str] = differing) -> str:
+        def variant(one: _Found, several: bool = len(checkpoints) > 1, keys: list[str] = changed) -> str:
             parts = [one.entry.checkpoint] if several else []
             if one.entry.messages is not None and one.entry.messages.threshold > 0:
                 parts.append(f"message_threshold={one.entry.messages.threshold:g}")
             return ", ".join([*parts, *(f"{key}={one.made.get(key, 'not set')}" for key in keys)])
 
-        rows.extend(_grouped(namesakes, variant))
+        rows.extend(grouped(namesakes, variant))
     return rows
 
 
-def _differing(settings: list[Mapping[str, Any]]) -> list[str]:
-    keys = sorted({key for one in settings for key in one} - MAY_DIFFER)
+def differing(settings: Sequence[Mapping[str, Any]], may_differ: frozenset[str] = MAY_DIFFER) -> list[str]:
+    """Keys in which the settings are not all equal, leaving out those that may differ."""
+    keys = sorted({key for one in settings for key in one} - may_differ)
     return [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
 
 
@@ -442,7 +443,7 @@ def _seed_score(one: _Found) -> SeedScore:
 def aggregates(scores: Sequence[Score], place: str, seed: int) -> list[Aggregate]:
     """Each algorithm over its maps, where it has more than one; `place` and `seed` name the bootstrap's draws."""
     found = []
-    for (name, sight, z, variant), rows in _grouped(scores, lambda one: (one.name, one.sight, one.z, one.variant)):
+    for (name, sight, z, variant), rows in grouped(scores, lambda one: (one.name, one.sight, one.z, one.variant)):
         if len(rows) == 1:
             continue
         strata = [_rates(one) for one in rows]
@@ -495,7 +496,7 @@ def _order(score: Score) -> tuple[str, str, str, int, str, str, int]:
     return (score.map, score.execution, score.alg, info, score.name, score.variant, z)
 
 
-def _grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
     """Items of equal key together, in the order in which the keys first appear."""
     groups: dict[K, list[T]] = {}
     for item in items:

@@ -7,7 +7,7 @@ import numpy as np
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.published import RETENTION_OF, benchmark_for
-from ptde_core.stages.reports.collect import Report, Score, Section
+from ptde_core.stages.reports.collect import LeftOut, Report, Score, Section
 from ptde_core.stages.reports.wording import (
     NOT_TO_BE_TAKEN_FOR,
     Z_TEXT,
@@ -43,9 +43,14 @@ def report_tables(report: Report, layout: str = "full") -> list[Table]:
         held = ", ".join(backend_name(section.backend) for section in report.sections)
         raise PtdeError(f"no counted run belongs in {layout}: they are of {held}", "choose --layout full or per-run")
     if report.left_out:
-        rows = tuple((one.run, one.state, one.why) for one in report.left_out)
-        tables.append(Table("Not counted", ("Run", "State", "Why"), (rows,), text_columns=3))
+        tables.append(left_out_table("Not counted", report.left_out))
     return tables
+
+
+def left_out_table(title: str, left_out: Iterable[LeftOut]) -> Table:
+    """The runs that a report or a picture leaves out, and why."""
+    rows = tuple((one.run, one.state, one.why) for one in left_out)
+    return Table(title, ("Run", "State", "Why"), (rows,), text_columns=3)
 
 
 def _full(section: Section) -> list[Table]:

@@ -1,0 +1,46 @@
+"""`ptde curves`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.options import Quiet
+from ptde_core.stages.settings import RUNS
+
+OUT = Path("win_rates.png")
+
+
+def curves(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
+    ] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", metavar="FILE", help=f"ends in .png, .svg or .pdf; repeatable  [default: {OUT}]"),
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="also runs that are still training or stopped early")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the win rates of many runs."""
+    from ptde_cli.display import print_tables, watching
+    from ptde_core.base.events import FileSaved
+    from ptde_core.stages.curves import check_picture, save_figure
+    from ptde_core.stages.reports.sections import left_out_table
+    from ptde_core.stages.win_rate_curves import draw_win_rates, win_rates
+
+    pictures = out or [OUT]
+    for path in pictures:
+        check_picture(path)
+    found = win_rates(runs or [RUNS], unfinished=unfinished)
+    figure = draw_win_rates(found)
+    with watching(quiet=quiet) as listen:
+        for path in pictures:
+            listen(FileSaved(save_figure(figure, path), "win rates over training"))
+    if quiet:
+        print(*pictures, sep="\n")
+    elif found.left_out:
+        print_tables([left_out_table("Not drawn", found.left_out)])

@@ -1,0 +1,137 @@
+"""Win rates over seeds: by hand, with seeds of unequal length, and as a picture whose marks can be counted."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.scores.curves import SeedCurve, over_seeds
+from ptde_core.stages.curves import check_picture, save_figure
+from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.stages.win_rate_curves import COLORS, DASHES, MARKERS, draw_win_rates, win_rates
+from ptde_core.storage.provenance_file import add_sitting
+from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.status import State, write_status
+
+
+def curve(*points: tuple[float, float]) -> SeedCurve:
+    steps, values = zip(*points, strict=True)
+    return SeedCurve(np.array(steps, float), np.array(values, float))
+
+
+def test_median_and_quartiles_by_hand() -> None:
+    seeds = [curve((0, value), (10, value), (20, 1.0)) for value in (0.0, 0.2, 0.4, 0.6, 0.8)]
+    found = over_seeds(seeds, 10)
+    assert found.env_steps.tolist() == [10, 20]
+    assert found.median.tolist() == pytest.approx([0.4, 1])
+    assert (found.low[0], found.high[0]) == pytest.approx((0.2, 0.6))
+    assert found.seeds.tolist() == [5, 5]
+
+
+def test_a_seed_is_read_between_its_tests_and_never_outside_of_them() -> None:
+    found = over_seeds([curve((8, 0.0), (12, 0.4), (22, 0.9))], 10)
+    assert found.env_steps.tolist() == [10, 20]
+    assert found.median.tolist() == pytest.approx([0.2, 0.8])
+    late = over_seeds([curve((15, 0.5), (31, 0.5))], 10)
+    assert late.env_steps.tolist() == [20, 30]
+
+
+def test_seeds_of_unequal_length_are_counted_and_too_few_have_no_band() -> None:
+    long, short = ((0, 0.0), (10, 0.2), (20, 0.6), (30, 1.0)), ((0, 0.0), (10, 0.2), (20, 0.0))
+    found = over_seeds([curve(*long), curve(*long), curve(*short)], 10)
+    assert found.seeds.tolist() == [3, 3, 2]
+    assert found.median.tolist() == pytest.approx([0.2, 0.6, 1.0])
+    assert np.isnan(found.low).tolist() == [False, False, True]
+    assert found.low[1] == pytest.approx(0.3)
+
+
+def test_curves_that_reach_nowhere_are_refused() -> None:
+    for curves in ([], [curve((0, 0.5))]):
+        with pytest.raises(ValueError, match="no seed has come as far as 10 env steps"):
+            over_seeds(curves, 10)
+
+
+def add_run(
+    root: Path, name: str, rates: Sequence[float], *, state: State = "finished", version: str = "4", **settings: Any
+) -> None:
+    """A run that was tested every 10,000 env steps."""
+    run = RunFolder(root / name)
+    write_json(run.config, train_teacher_settings({"map": "3m", **settings}).model_dump())
+    add_sitting(run.provenance, "skirmish", version, threads=1)
+    rows = [{"env_steps": 10_000 * k + 3, "test_win_rate": rate} for k, rate in enumerate(rates)]
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_status(run, state, "" if state == "finished" else "stopped by the user")
+
+
+def test_runs_meet_by_map_algorithm_and_settings(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        add_run(tmp_path, f"sgi{seed}", [0, 0.5, 1.0], seed=seed, steps=20_000 + seed)
+        add_run(tmp_path, f"plain{seed}", [0, 0.1, 0.2], seed=seed, global_info="none")
+    add_run(tmp_path, "other", [0, 0.1, 0.2], seed=4, global_info="none", td_lambda=0.0)
+    add_run(tmp_path, "map", [0, 0.1, 0.2], map="3s_vs_5z")
+    found = win_rates([tmp_path])
+    assert (found.backend, found.version, found.left_out) == ("skirmish", "4", ())
+    assert {name: [(line.name, line.train_seeds) for line in lines] for name, lines in found.maps.items()} == {
+        "3m": [("QMIX_SGI", (1, 2, 3)), ("QMIX (td_lambda=0.6)", (1, 2, 3)), ("QMIX (td_lambda=0.0)", (4,))],
+        "3s_vs_5z": [("QMIX_SGI", (1,))],
+    }
+
+
+def test_what_is_unfinished_is_left_out_or_said(tmp_path: Path) -> None:
+    add_run(tmp_path, "a", [0, 0.5, 1.0], seed=1)
+    add_run(tmp_path, "b", [0, 0.5], seed=2, state="interrupted")
+    add_run(tmp_path, "empty", [], seed=3)
+    found = win_rates([tmp_path])
+    assert found.maps["3m"][0].train_seeds == (1,)
+    assert [(Path(one.run).name, one.state) for one in found.left_out] == [("b", "interrupted"), ("empty", "finished")]
+    (line,) = win_rates([tmp_path], unfinished=True).maps["3m"]
+    assert (line.train_seeds, line.unfinished, line.curve.seeds.tolist()) == ((1, 2), 1, [2, 1])
+    (text,) = draw_win_rates(win_rates([tmp_path], unfinished=True)).legends[0].get_texts()
+    assert text.get_text() == "QMIX_SGI, 2 seeds (1 unfinished)"
+
+
+def test_a_repeat_is_no_further_seed(tmp_path: Path) -> None:
+    add_run(tmp_path, "old", [0, 0.5, 1.0])
+    old = json.loads((tmp_path / "old" / "status.json").read_text())
+    write_json(tmp_path / "old" / "status.json", {**old, "time": "2026-01-01T00:00:00+0000"})
+    add_run(tmp_path, "new", [0, 0.25, 0.5])
+    found = win_rates([tmp_path])
+    assert found.maps["3m"][0].curve.median.tolist() == pytest.approx([0.25, 0.5], abs=1e-3)
+    assert found.left_out[0].why == f"repeats seed 1 of {tmp_path / 'new'}, which is newer"
+
+
+def test_versions_never_meet_and_nothing_to_draw_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PtdeError, match="has a curve to draw"):
+        win_rates([tmp_path])
+    add_run(tmp_path, "a", [0, 0.5])
+    add_run(tmp_path, "b", [0, 0.5], version="5", seed=2)
+    with pytest.raises(PtdeError, match=r"the runs are of skirmish 4 \(.*a\) and skirmish 5 \(.*b\), which do not"):
+        win_rates([tmp_path])
+
+
+def test_the_picture_names_backend_maps_and_algorithms_and_every_kind_is_written(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        add_run(tmp_path / "runs", f"a{seed}", [0, 0.5, 1.0, 1.0][: 5 - seed], seed=seed)
+        add_run(tmp_path / "runs", f"b{seed}", [0, 0.1, 0.2], seed=seed, global_info="none")
+    figure = draw_win_rates(win_rates([tmp_path / "runs"]))
+    svg = save_figure(figure, tmp_path / "a.svg").read_text()
+    for text in ("skirmish (not SMAC), version 4", ">3m<", "QMIX_SGI, 3 seeds", "QMIX, 3 seeds", "tests of 32 greedy"):
+        assert text in svg
+    assert save_figure(figure, tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    with Image.open(save_figure(figure, tmp_path / "a.png")) as picture:
+        assert picture.width > 600
+    again = draw_win_rates(win_rates([tmp_path / "runs"]))
+    for kind in ("svg", "pdf", "png"):
+        assert save_figure(again, tmp_path / f"b.{kind}").read_bytes() == (tmp_path / f"a.{kind}").read_bytes()
+    with pytest.raises(PtdeError, match=r"a\.jpg names no kind of picture; let it end in \.png, \.svg, \.pdf"):
+        check_picture(Path("a.jpg"))
+
+
+def test_algorithms_differ_without_colour() -> None:
+    looks = [(k % len(DASHES), MARKERS[k % len(MARKERS)]) for k in range(len(COLORS))]
+    assert len(set(looks)) == len(COLORS)
