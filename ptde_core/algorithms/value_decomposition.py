@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.settings import ValueDecompositionSettings
+from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients
@@ -40,6 +41,22 @@ def pick(values: Tensor, actions: Tensor) -> Tensor:
     return values.gather(-1, actions[..., None]).squeeze(dim=-1)
 
 
+def best_available(values: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
+    """The best available action of each agent (..., N) int64 and its value (..., N), without gradient.
+
+    Args:
+        values: (..., N, A).
+        available: (..., N, A) bool, at least one of each agent.
+    """
+    if kernels.can_take(values):
+        choice, best = values.new_empty(values.shape[:-1], dtype=torch.int64), values.new_empty(values.shape[:-1])
+        of_agents = (tensor.flatten(0, -2) for tensor in (values, available))
+        kernels.best_available(*(kernels.array(t) for t in (*of_agents, choice.view(-1), best.view(-1))))
+        return choice, best
+    best, choice = values.detach().masked_fill(~available, -torch.inf).max(dim=-1)
+    return choice, best
+
+
 def td_loss(
     online: Team,
     target: Team,
@@ -62,11 +79,10 @@ def td_loss(
     unrolled = online.teacher.unroll(views, own)
     values = unrolled.values  # (R, N, A)
     with torch.no_grad():
-        barred = ~batch.available[views.seen]  # (R, N, A)
-        greedy = values.masked_fill(barred, -torch.inf).argmax(dim=-1)  # (R, N)
-        best = pick(values, greedy)  # (R, N)
+        available = batch.available[views.seen]  # (R, N, A)
+        greedy, best = best_available(values, available)  # (R, N)
         future = target.teacher.unroll(views, other).values  # (R, N, A)
-        future_best = future.masked_fill(barred, -torch.inf).amax(dim=-1)  # (R, N)
+        _, future_best = best_available(future, available)  # (R, N)
         worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
         goal = td_lambda_targets(
             batch.reward,

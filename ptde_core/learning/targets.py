@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ptde_core.base import kernels
+
 
 def td_lambda_targets(
     reward: Tensor, terminated: Tensor, last: Tensor, next_value: Tensor, gamma: float, lam: float
@@ -24,8 +26,16 @@ def td_lambda_targets(
     follows = gamma * (~terminated).to(reward)
     keep = lam * (~last).to(reward)
     of_step = reward + follows * (1 - keep) * next_value  # as `next_value`, what does not depend on later targets
-    weights = (follows * keep).unbind(dim=1)
-    targets, future = list(of_step.unbind(dim=1)), next_value[:, -1]
-    for t in reversed(range(len(targets))):
-        future = targets[t] = torch.addcmul(targets[t], weights[t], future)
-    return torch.stack(targets, dim=1)
+    return _weighted_sums(of_step, follows * keep, next_value[:, -1])
+
+
+def _weighted_sums(terms: Tensor, weights: Tensor, after: Tensor) -> Tensor:
+    """sums[:, t] = terms[:, t] + weights[:, t] * sums[:, t + 1], as `terms`; `after` follows the last."""
+    if kernels.can_take(terms) and not terms.requires_grad:
+        sums = torch.cat([terms, after[:, None]], dim=1)  # the last is given, those before it are added to
+        kernels.add_weighted(*(kernels.array(t).reshape(*t.shape[:2], -1) for t in (weights.expand_as(terms), sums)))
+        return sums[:, :-1]
+    steps = list(terms.unbind(dim=1))
+    for t in reversed(range(len(steps))):
+        after = steps[t] = torch.addcmul(steps[t], weights[:, t], after)
+    return torch.stack(steps, dim=1)

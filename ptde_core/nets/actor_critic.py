@@ -6,8 +6,8 @@ and distillation do not know the difference. The critic is the same trunk with o
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ptde_core.nets.layers import Linear
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
 RELU_GAIN, POLICY_GAIN = 2**0.5, 0.01  # of orthogonal weights: before a ReLU, and in the layer that makes the policy
@@ -20,7 +20,7 @@ class NormedTrunk(Trunk):
         super().__init__(input_size, hidden_size)
         self.input_norm = nn.LayerNorm(input_size)
         self.encode_norm = nn.LayerNorm(hidden_size)
-        self.second = nn.Linear(hidden_size, hidden_size)
+        self.second = Linear(hidden_size, hidden_size, "relu")
         self.second_norm = nn.LayerNorm(hidden_size)
         for layer in (self.encode, self.second):
             orthogonal(layer, RELU_GAIN)
@@ -29,8 +29,8 @@ class NormedTrunk(Trunk):
 
     def encoded(self, local: Tensor) -> Tensor:
         """What the memory is fed (..., H) from inputs (..., L)."""
-        x = self.encode_norm(F.relu(self.encode(self.input_norm(local))))  # (..., H)
-        fed: Tensor = self.second_norm(F.relu(self.second(x)))
+        x = self.encode_norm(self.encode(self.input_norm(local)))  # (..., H)
+        fed: Tensor = self.second_norm(self.second(x))
         return fed
 
 
@@ -56,7 +56,7 @@ class Critic(nn.Module):
         super().__init__()
         self.trunk = NormedTrunk(state_size + local_size, hidden_size)
         self.norm = nn.LayerNorm(hidden_size)
-        self.value = nn.Linear(hidden_size, 1)
+        self.value = Linear(hidden_size, 1)
         orthogonal(self.value, 1.0)
 
     def unroll(self, inputs: Tensor, lengths: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:

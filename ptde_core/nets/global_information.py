@@ -15,6 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptde_core.base import kernels
+from ptde_core.nets.layers import Linear, TwoLayers
+
 ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
 KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
 
@@ -62,6 +65,35 @@ class StateContraction(torch.autograd.Function):
         return grad_state, grad_a, grad_flat.view(size, z, k)
 
 
+class CompiledContraction(torch.autograd.Function):
+    """`StateContraction` on the CPU in float32, where the state is data."""
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor) -> Tensor:
+        """As `StateContraction`."""
+        size, z, k = m.shape
+        # Rows a multiple of 4 KiB apart would all lie in the same few places of the cache.
+        laid_out = m.new_empty(size, k * z + kernels.LANES)  # (S, K*Z + some)
+        laid_out[:, : k * z].view(size, k, z).copy_(m.transpose(1, 2))
+        keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
+        shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
+        g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
+        kernels.contraction(*(kernels.array(tensor) for tensor in (state, a, laid_out, shared, g)))
+        ctx.save_for_backward(state, a, laid_out, shared)
+        return g
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, Tensor, Tensor]:
+        """Gradients of a and M."""
+        (grad_g,) = upstream
+        state, a, laid_out, shared = ctx.saved_tensors
+        grad_a, grad_laid_out = torch.empty_like(a), torch.zeros_like(laid_out)
+        tensors = (state, a, laid_out, shared, grad_g, grad_a, grad_laid_out)
+        kernels.contraction_gradients(*(kernels.array(tensor) for tensor in tensors))
+        k, z = a.shape[2], grad_g.shape[2]
+        return None, grad_a, grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2)
+
+
 def _chunks(rows: int) -> list[slice]:
     return [slice(start, start + ROWS_PER_CHUNK) for start in range(0, rows, ROWS_PER_CHUNK)]
 
@@ -77,13 +109,13 @@ class AgentHyper(nn.Module):
     def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int, rank: int = 0) -> None:
         super().__init__()
         self.state_size, self.output_size = state_size, output_size
-        self.hidden = nn.Linear(input_size, hidden_size)
+        self.hidden = Linear(input_size, hidden_size, "relu")
         self.mix = nn.Linear(hidden_size, rank, bias=False) if rank else None
         # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
         self.weights = nn.Linear(rank or hidden_size, state_size * output_size)
         if rank:
             _spread_as_full(self.weights, hidden_size)
-        self.bias = nn.Linear(input_size, output_size)
+        self.bias = Linear(input_size, output_size)
 
     def forward(self, local: Tensor, state: Tensor) -> Tensor:
         """Generated layer applied to the state.
@@ -95,13 +127,15 @@ class AgentHyper(nn.Module):
         Returns:
             (..., N, Z).
         """
-        a = F.relu(self.hidden(local))  # (..., N, K)
+        a = self.hidden(local)  # (..., N, K)
         if self.mix is not None:
             a = self.mix(a)  # (..., N, rank), and K = rank from here on
         n, k = a.shape[-2:]
         rows = state.reshape(-1, self.state_size)  # (R, S)
         m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
-        own = StateContraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        compiled = kernels.can_take(rows, a) and not rows.requires_grad
+        contraction = CompiledContraction if compiled else StateContraction
+        own = contraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
         g: Tensor = (own + shared[:, None]).view(*a.shape[:-1], self.output_size)  # (..., N, Z)
         return torch.add(g, self.bias(local))
@@ -124,8 +158,8 @@ class GaussianHeads(nn.Module):
     def __init__(self, size: int, variance_floor: float) -> None:
         super().__init__()
         self.variance_floor = variance_floor
-        self.mean = nn.Sequential(nn.Linear(size, size), nn.LeakyReLU(), nn.Linear(size, size))
-        self.log_variance = nn.Sequential(nn.Linear(size, size), nn.LeakyReLU(), nn.Linear(size, size))
+        self.mean = TwoLayers(size, size, size, "leaky relu")
+        self.log_variance = TwoLayers(size, size, size, "leaky relu")
 
     def forward(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (..., Z) from the global hidden g (..., Z)."""
@@ -154,7 +188,7 @@ class UnifiedInformation(nn.Module):
 
     def __init__(self, state_size: int, info_size: int, variance_floor: float) -> None:
         super().__init__()
-        self.encode = nn.Linear(state_size, info_size)
+        self.encode = Linear(state_size, info_size)
         self.gaussian = GaussianHeads(info_size, variance_floor)
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

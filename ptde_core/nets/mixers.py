@@ -5,10 +5,14 @@ best value (..., N) over the actions it could have taken, the actions (..., N) t
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ptde_core.base import kernels
+from ptde_core.nets.layers import Linear, TwoLayers
 
 POSITIVE = 1e-10  # what keeps QPLEX's weights above zero, as published
 
@@ -27,18 +31,56 @@ class MonotonicMixer(nn.Module):
     def __init__(self, n_agents: int, state_size: int, embed: int, hyper: int) -> None:
         super().__init__()
         self.n_agents, self.embed = n_agents, embed
-        self.first_weights = nn.Sequential(nn.Linear(state_size, hyper), nn.ReLU(), nn.Linear(hyper, n_agents * embed))
-        self.first_bias = nn.Linear(state_size, embed)
-        self.second_weights = nn.Sequential(nn.Linear(state_size, hyper), nn.ReLU(), nn.Linear(hyper, embed))
-        self.second_bias = nn.Sequential(nn.Linear(state_size, embed), nn.ReLU(), nn.Linear(embed, 1))
+        self.first_weights = TwoLayers(state_size, hyper, n_agents * embed)
+        self.first_bias = Linear(state_size, embed)
+        self.second_weights = TwoLayers(state_size, hyper, embed)
+        self.second_bias = TwoLayers(state_size, embed, 1)
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  shared signature
         """Team value (...,) from values (..., N) and state (..., S); never falls when an agent's value rises."""
-        first = self.first_weights(state).abs().unflatten(-1, (self.n_agents, self.embed))  # (..., N, M)
-        hidden = F.elu(torch.einsum("...n,...nm->...m", taken, first) + self.first_bias(state))  # (..., M)
-        second = self.second_weights(state).abs()  # (..., M)
-        team: Tensor = (hidden * second).sum(dim=-1) + self.second_bias(state).squeeze(dim=-1)  # (...)
+        first = self.first_weights(state).unflatten(-1, (self.n_agents, self.embed))  # (..., N, M)
+        bias, second = self.first_bias(state), self.second_weights(state)  # (..., M)
+        offset = self.second_bias(state).squeeze(dim=-1)  # (...)
+        if kernels.can_take(taken, state) and taken.dim() == 2:
+            team: Tensor = _Mix.apply(taken, first, bias, second, offset)  # type: ignore[no-untyped-call]  # torch's
+            return team
+        return mixed(taken, first, bias, second, offset)
+
+
+def mixed(taken: Tensor, first: Tensor, bias: Tensor, second: Tensor, offset: Tensor) -> Tensor:
+    """QMIX's team values (...,) from values (..., N) and what the state makes of them.
+
+    Args:
+        taken: (..., N).
+        first: (..., N, M) weights of the first layer, before they are made positive.
+        bias: (..., M) its biases.
+        second: (..., M) weights of the second layer, before they are made positive.
+        offset: (...,) bias of the second layer.
+    """
+    hidden = F.elu(torch.einsum("...n,...nm->...m", taken, first.abs()) + bias)  # (..., M)
+    return (hidden * second.abs()).sum(dim=-1) + offset
+
+
+class _Mix(torch.autograd.Function):
+    """`mixed` for rows (R, ...), in one pass over memory."""
+
+    @staticmethod
+    def forward(ctx: Any, *made: Tensor) -> Tensor:
+        taken, first, bias, second, _ = made
+        hidden, team = torch.empty_like(bias), taken.new_empty(len(taken))
+        kernels.mix(*(kernels.array(tensor) for tensor in (*made, hidden, team)))
+        ctx.save_for_backward(taken, first, second, hidden)
         return team
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, ...]:
+        (grad_team,) = upstream
+        taken, first, second, hidden = ctx.saved_tensors
+        gradients = tuple(torch.empty_like(tensor) for tensor in (taken, first, second, second))
+        kernels.mix_gradients(
+            *(kernels.array(tensor) for tensor in (taken, first, second, hidden, grad_team, *gradients))
+        )
+        return *gradients, grad_team
 
 
 class DuplexMixer(nn.Module):
@@ -52,8 +94,7 @@ class DuplexMixer(nn.Module):
     def __init__(self, n_agents: int, n_actions: int, state_size: int, hyper: int, heads: int, layers: int) -> None:
         super().__init__()
         self.n_agents, self.n_actions, self.heads = n_agents, n_actions, heads
-        self.weights = nn.Sequential(nn.Linear(state_size, hyper), nn.ReLU(), nn.Linear(hyper, n_agents))
-        self.offsets = nn.Sequential(nn.Linear(state_size, hyper), nn.ReLU(), nn.Linear(hyper, n_agents))
+        self.weights, self.offsets = (TwoLayers(state_size, hyper, n_agents) for _ in range(2))
         # For all heads at once: how much a head counts, whom it attends to, and which actions it answers to.
         self.keys = _layers(state_size, hyper, heads, layers)
         self.attended = _layers(state_size, hyper, heads * n_agents, layers)

@@ -1,18 +1,17 @@
 """A GRU over sequences of unequal length, without padding, with its backward pass written out.
 
-Rows are time-major: all sequences' first steps, then the second steps of those that have one, and so on, longer
-sequences first. So the sequences alive at a step are the first rows of the step before. Torch's packed GRU takes the
-same layout, but its backward pass adds a zero-filled tensor of all rows at every step.
+On the CPU in float32 the whole recurrence is one kernel each way. Elsewhere it is a loop over time of torch's
+operations on time-major rows: all sequences' first steps, then the second steps of those that have one, and so on,
+longer sequences first. So the sequences alive at a step are the first rows of the step before. Torch's packed GRU takes
+the same layout, but its backward pass adds a zero-filled tensor of all rows at every step.
 """
 
 from typing import Any
 
-import numba
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Array = NDArray[Any]
+from ptde_core.base import kernels
 
 
 def time_major(lengths: Tensor) -> tuple[Tensor, list[int]]:
@@ -48,24 +47,97 @@ def chunk_lengths(lengths: Tensor, size: int) -> Tensor:
     return pieces
 
 
-def gru_over_sequences(memory: nn.GRU, x: Tensor, rows: list[int], start: Tensor | None = None) -> Tensor:
-    """The hidden of every step (R, H) of time-major inputs x (R, I).
+def gru_over_sequences(memory: nn.GRU, x: Tensor, lengths: Tensor, start: Tensor | None = None) -> Tensor:
+    """The hidden of every step and agent (R, N, H) of B sequences laid end to end, without padding.
 
     Args:
         memory: a GRU of one layer and one direction, whose weights are used.
-        x: (R, I) time-major.
-        rows: number of rows of each step, never rising.
-        start: (rows[0], H) the hiddens that the sequences begin with; zeros by default.
+        x: (R, N, I) inputs.
+        lengths: (B,) int64 on the CPU; R is their sum.
+        start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
     """
-    input_weight, weight, input_bias, bias = (memory.get_parameter(f"{name}_l0") for name in _WEIGHTS)
-    gates = nn.functional.linear(x, input_weight, input_bias)  # (R, 3H)
+    weights = [memory.get_parameter(f"{name}_l0") for name in _WEIGHTS]
     if start is None:
-        start = gates.new_zeros(rows[0], weight.shape[1])
-    hidden: Tensor = _Recurrence.apply(gates, weight, bias, start, rows)  # type: ignore[no-untyped-call]  # torch's
-    return hidden
+        start = x.new_zeros(len(lengths), x.shape[1], memory.hidden_size)
+    over = _in_kernels if kernels.can_take(x, start, *weights) else in_torch
+    return over(x, lengths, start, *weights)
 
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _in_kernels(
+    x: Tensor, lengths: Tensor, start: Tensor, input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor
+) -> Tensor:
+    agents, size = x.shape[1], weight.shape[1]
+    order = longest_first(lengths)  # (B,)
+    first = (torch.cumsum(lengths, 0) - lengths)[order, None] * agents + torch.arange(agents)  # (B, N)
+    steps = lengths[order].repeat_interleave(agents)  # (B*N,)
+    both = input_bias + bias  # (3H,)
+    biases = torch.cat([both[: 2 * size], input_bias[2 * size :], bias[2 * size :]]).view(4, size)
+    streams = start[order].flatten(0, 1)  # (B*N, H)
+    rows = x.flatten(0, 1)  # (R*N, I)
+    hidden: Tensor = _CompiledRecurrence.apply(  # type: ignore[no-untyped-call]  # torch's
+        rows, input_weight, weight, biases, streams, (first.flatten().numpy(), steps.numpy(), agents)
+    )
+    return hidden.view(*x.shape[:2], size)
+
+
+class _CompiledRecurrence(torch.autograd.Function):
+    """Streams, longest first: `kernels.gru` and its gradients."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, input_weight: Tensor, weight: Tensor, biases: Tensor, start: Tensor, streams: Any
+    ) -> Tensor:
+        size = weight.shape[1]
+        hidden = x.new_empty(len(x), size)
+        kept = x.new_empty(4 * len(x) if any(ctx.needs_input_grad) else 0, size)
+        turned = (kernels.array(w.t()) for w in (input_weight, weight))
+        kernels.gru(
+            kernels.array(x),
+            *streams,
+            *turned,
+            kernels.array(biases),
+            kernels.array(start.clone()),
+            kernels.array(hidden),
+            kernels.array(kept),
+        )
+        ctx.save_for_backward(x, input_weight, weight, start, hidden, kept)
+        ctx.streams = streams
+        return hidden
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_hidden,) = upstream
+        x, input_weight, weight, start, hidden, kept = ctx.saved_tensors
+        gradients = (
+            torch.empty_like(x),
+            *(
+                torch.zeros_like(tensor)
+                for tensor in (input_weight, weight, weight.new_empty(4, len(hidden[0])), start)
+            ),
+        )
+        known = (input_weight, weight, start, hidden, kept, grad_hidden)
+        kernels.gru_gradients(
+            kernels.array(x), *ctx.streams, *(kernels.array(tensor) for tensor in (*known, *gradients))
+        )
+        return *gradients, None
+
+
+def in_torch(
+    x: Tensor, lengths: Tensor, start: Tensor, input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor
+) -> Tensor:
+    """The same by torch's operations, on any device and in any precision."""
+    agents = x.shape[1]
+    order, rows = time_major(lengths)
+    gates = nn.functional.linear(x.index_select(0, order).flatten(0, 1), input_weight, input_bias)  # (R*N, 3H)
+    first = start[longest_first(lengths)].flatten(0, 1)  # (B*N, H)
+    hidden = _Recurrence.apply(gates, weight, bias, first, [count * agents for count in rows])  # type: ignore[no-untyped-call]  # torch's
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order), device=order.device)
+    found: Tensor = hidden.view(len(x), agents, -1).index_select(0, back)  # (R, N, H)
+    return found
 
 
 class _Recurrence(torch.autograd.Function):
@@ -102,7 +174,6 @@ class _Recurrence(torch.autograd.Function):
         both, new, recurrent, hidden, weight, start = ctx.saved_tensors
         rows: list[int] = ctx.rows
         size = weight.shape[1]
-        slopes = slopes_of_one_step if hidden.device.type == "cpu" else slopes_in_torch
         grad_gates = both.new_empty(len(hidden), 3 * size)  # (R, 3H), of r, z, n before their functions
         grad_product = both.new_empty(rows[0], 3 * size)  # of W h_before + b at one step
         grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(3 * size)
@@ -117,7 +188,7 @@ class _Recurrence(torch.autograd.Function):
             # The sequences alive at a step are the first rows of the step before.
             before = hidden[at - rows[step - 1] :][:count] if step else start[:count]
             of_product, now = grad_product[:count], total[:count]
-            slopes(both[own], new[own], recurrent[own], before, now, grad_gates[own], of_product)
+            _slopes(both[own], new[own], recurrent[own], before, now, grad_gates[own], of_product)
             grad_weight.addmm_(of_product.t(), before)
             grad_bias += of_product.sum(dim=0)
             now.addmm_(of_product, weight)  # (r, H), what comes back to the step before
@@ -125,7 +196,7 @@ class _Recurrence(torch.autograd.Function):
         return grad_gates, grad_weight, grad_bias, total, None  # what comes back to the first step is that of `start`
 
 
-def slopes_in_torch(
+def _slopes(
     both: Tensor, new: Tensor, recurrent: Tensor, before: Tensor, total: Tensor, grad_gates: Tensor, of_product: Tensor
 ) -> None:
     """From the gradient of one step's hidden to those of its gates and of W h_before + b; r rows of one step.
@@ -148,28 +219,3 @@ def slopes_in_torch(
     of_product[:, : 2 * size] = grad_gates[:, : 2 * size]
     of_product[:, 2 * size :] = grad_new * reset
     total *= update
-
-
-def slopes_of_one_step(*tensors: Tensor) -> None:
-    """`slopes_in_torch` in one pass over memory, for tensors on the CPU."""
-    _slopes(*(tensor.numpy() for tensor in tensors))
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _slopes(
-    both: Array, new: Array, recurrent: Array, before: Array, total: Array, grad_gates: Array, of_product: Array
-) -> None:
-    rows, size = new.shape
-    for row in range(rows):
-        for k in range(size):
-            reset, update, n, grad = both[row, k], both[row, size + k], new[row, k], total[row, k]
-            grad_new = grad * (1 - update) * (1 - n * n)
-            grad_reset = grad_new * recurrent[row, k] * reset * (1 - reset)
-            grad_update = grad * (before[row, k] - n) * update * (1 - update)
-            grad_gates[row, k] = grad_reset
-            grad_gates[row, size + k] = grad_update
-            grad_gates[row, 2 * size + k] = grad_new
-            of_product[row, k] = grad_reset
-            of_product[row, size + k] = grad_update
-            of_product[row, 2 * size + k] = grad_new * reset
-            total[row, k] = grad * update

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.nets.recurrence import gru_over_sequences, longest_first, time_major
+from ptde_core.nets.layers import Linear, linear
+from ptde_core.nets.recurrence import gru_over_sequences
 
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
@@ -38,12 +39,13 @@ class Trunk(nn.Module):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.encode = nn.Linear(input_size, hidden_size)
+        self.encode = Linear(input_size, hidden_size, "relu")
         self.memory = nn.GRU(hidden_size, hidden_size)
 
     def encoded(self, local: Tensor) -> Tensor:
         """What the memory is fed (..., H) from local inputs (..., L)."""
-        return F.relu(self.encode(local))
+        fed: Tensor = self.encode(local)
+        return fed
 
     def forward(self, local: Tensor, hidden: Tensor | None = None) -> Tensor:
         """One step: the new hidden (E, N, H), which is also the history so far.
@@ -69,14 +71,7 @@ class Trunk(nn.Module):
         Returns:
             histories (R, N, H).
         """
-        n = local.shape[1]
-        order, rows = time_major(lengths)
-        x = self.encoded(local).index_select(0, order).flatten(0, 1)  # (R*N, H)
-        first = None if start is None else start[longest_first(lengths)].flatten(0, 1)  # (B*N, H)
-        history = gru_over_sequences(self.memory, x, [count * n for count in rows], first)  # (R*N, H)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order))
-        return history.view(-1, n, self.hidden_size).index_select(0, back)  # (R, N, H)
+        return gru_over_sequences(self.memory, self.encoded(local), lengths, start)  # (R, N, H)
 
 
 class ActionHead(nn.Module):
@@ -84,8 +79,8 @@ class ActionHead(nn.Module):
 
     def __init__(self, hidden_size: int, info_size: int, n_actions: int) -> None:
         super().__init__()
-        self.features = nn.Linear(hidden_size, hidden_size) if info_size else None
-        self.values = nn.Linear(hidden_size + info_size, n_actions)
+        self.features = Linear(hidden_size, hidden_size, "relu") if info_size else None
+        self.values = Linear(hidden_size + info_size, n_actions)
 
     def forward(self, history: Tensor, z: Tensor | None) -> Tensor:
         """Action values (..., N, A) from histories (..., N, H) and information (..., N, Z), or None."""
@@ -93,5 +88,6 @@ class ActionHead(nn.Module):
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
         assert z is not None, "a head with global information was given none"
-        joined = torch.cat([F.relu(self.features(history)), z], dim=-1)  # (..., N, H+Z)
-        return self.values(joined)  # type: ignore[no-any-return]  # nn.Module calls are untyped
+        of_history, of_z = self.values.weight.tensor_split([history.shape[-1]], dim=1)  # (A, H), (A, Z)
+        values = linear(self.features(history), of_history, self.values.bias)  # (..., N, A)
+        return values + linear(z, of_z, torch.zeros_like(self.values.bias))

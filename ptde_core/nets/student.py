@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from ptde_core.nets.layers import Linear, TwoLayers
 from ptde_core.nets.recurrent_agent import Trunk
 from ptde_core.nets.settings import StudentKind
 
@@ -20,7 +21,7 @@ class StudentNetwork(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, info_size: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(input_size, hidden_size), nn.ReLU(), nn.Linear(hidden_size, info_size))
+        self.layers = TwoLayers(input_size, hidden_size, info_size)
 
     def forward(self, local: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Predicted information (..., Z) from local inputs (..., L), and a memory (..., 0) of nothing."""
@@ -40,7 +41,7 @@ class RecurrentStudentNetwork(nn.Module):
         super().__init__()
         self.memory_size = hidden_size
         self.history = Trunk(input_size, hidden_size)
-        self.information = nn.Linear(hidden_size, info_size)
+        self.information = Linear(hidden_size, info_size)
 
     def forward(self, local: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One step: predicted information (E, N, Z) and the memory after it (E, N, H), zeros before the first."""

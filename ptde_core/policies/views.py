@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from ptde_core.base import kernels
 from ptde_core.base.batch import EpisodeBatch
-from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.recurrent_agent import local_input, local_input_size
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,13 @@ class Views:
         """The views of B episodes padded to T steps."""
         seen = batch.seen
         n_actions = batch.available.shape[-1]
-        local = local_input(batch.obs[seen], batch.last_actions[seen], n_actions)  # (R, N, L)
+        if kernels.can_take(batch.obs):
+            rows, agents = int(batch.length.sum()) + len(batch.length), batch.obs.shape[2]
+            size = local_input_size(batch.obs.shape[-1], n_actions, agents)
+            local = batch.obs.new_empty(rows, agents, size)  # (R, N, L)
+            kernels.local_inputs(*(t.numpy() for t in (batch.obs, batch.actions, batch.length, local)))
+        else:
+            local = local_input(batch.obs[seen], batch.last_actions[seen], n_actions)  # (R, N, L)
         return cls(local, batch.state[seen], batch.length + 1, seen, F.pad(batch.real, (0, 1))[seen])
 
     def padded(self, values: Tensor) -> Tensor:
