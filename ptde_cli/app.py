@@ -120,7 +120,7 @@ COMMANDS = (
     Command(
         "doctor",
         "Say what this machine has and lacks for ptde, with the command that mends each lack.",
-        "ptde doctor",
+        "ptde doctor --env football",
     ),
 )
 """The only list of commands, in the order of `ptde --help`."""

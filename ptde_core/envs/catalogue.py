@@ -27,9 +27,11 @@ class Environment:
     learn.
     `replay`: the ending of the files in which a game keeps what was played (its engines are `workers.engine.Records`);
     "" where it keeps nothing.
+    `example`: a map of it.
     """
 
     meaning: str
+    example: str
     build: Callable[[str, int], BatchedEnv]  # (map, n_envs)
     two_views: Callable[[str, int, Sights], BatchedEnv]  # (map, n_envs, sights)
     preparation: Callable[[], str] = str
@@ -58,11 +60,16 @@ def _compilation() -> str:
 
 
 def _engines(
-    meaning: str, build: Callable[[str, int], BatchedEnv], measured_on: Callable[[str], str] = str, replay: str = ""
+    meaning: str,
+    example: str,
+    build: Callable[[str, int], BatchedEnv],
+    measured_on: Callable[[str], str] = str,
+    replay: str = "",
 ) -> Environment:
     """A backend whose games run in processes of their own; its wide view is the state."""
     return Environment(
         meaning,
+        example,
         build,
         lambda name, n_envs, sights: StateBesideView(build(name, n_envs), sights),
         engines=True,
@@ -74,6 +81,7 @@ def _engines(
 ENVIRONMENTS: Mapping[str, Environment] = {
     "skirmish": Environment(
         "SMAC's maps and contract on ptde's own simulator (not StarCraft II)",
+        "3m",
         _skirmish,
         _skirmish_in_two_views,
         _compilation,
@@ -81,22 +89,32 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     ),
     "game": Environment(
         "small games with a known optimum",
+        "personal-signal",
         build_game,
         lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
     ),
     "football": _engines(
-        "Google Research Football's academy, the real engine (docs/football.md)", build_football, measured_on
+        "Google Research Football's academy, the real engine (docs/football.md)",
+        "academy_3_vs_1_with_keeper",
+        build_football,
+        measured_on,
     ),
     "smac": _engines(
-        "StarCraft II with SMAC's maps (docs/starcraft.md)", partial(build_starcraft, "smac"), replay=".SC2Replay"
+        "StarCraft II with SMAC's maps (docs/starcraft.md)",
+        "3m",
+        partial(build_starcraft, "smac"),
+        replay=".SC2Replay",
     ),
     "smacv2": _engines(
         "StarCraft II with SMACv2's teams, its map being RACE_N_vs_M (docs/starcraft.md)",
+        "protoss_5_vs_5",
         partial(build_starcraft, "smacv2"),
         replay=".SC2Replay",
     ),
     "pettingzoo": _engines(
-        "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)", build_pettingzoo
+        "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",
+        "ptde_core.envs.pettingzoo_face:parallel_env",
+        build_pettingzoo,
     ),
 }
 

@@ -2,8 +2,8 @@
 
 import importlib.util
 import os
-import platform
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -12,32 +12,27 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from ptde_core.base.errors import PtdeError
-from ptde_core.base.provenance import code, machine
-from ptde_core.envs.football.engine import INSTALL, LIBRARIES
-from ptde_core.envs.workers.limits import SECONDS, limits_of_machine
-from ptde_core.stages.tables import NOTHING, Table
+import numpy as np
+
+from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.provenance import code, machine, packages
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS, build_environment
+from ptde_core.envs.contract import random_actions
+from ptde_core.envs.football.engine import LIBRARIES, PACKAGE
+from ptde_core.envs.starcraft.installed import PACKAGES as STARCRAFT
+from ptde_core.envs.starcraft.installed import Package, game_folder, map_file, require_game, require_package
+from ptde_core.envs.starcraft.maps import RACES, SmacV2Map, smac_file
+from ptde_core.envs.workers.limits import GIGABYTES, SECONDS, limits_of_machine
+from ptde_core.envs.workers.place import VARIABLE, chosen_place
+from ptde_core.stages.settings import presets
+from ptde_core.stages.tables import Table
 
 Verdict = Literal["ok", "absent", "wrong"]
-"""ok; not there, and only needed for something optional; or in the way of what ptde does."""
+"""ok; not there, and only needed for something optional; or in the way of what is wanted."""
 
-REAL_SMAC = "python -m pip install git+https://github.com/oxwhirl/smac.git"
-WRONG_SMAC = f"python -m pip uninstall --yes smac; {REAL_SMAC}"
-PACKAGES = (
-    "torch",
-    "numpy",
-    "numba",
-    "scipy",
-    "h5py",
-    "pydantic",
-    "typer",
-    "rich",
-    "tabulate",
-    "matplotlib",
-    "pillow",
-    "tensorboard",
-)
-VARIABLE_OF_GAME = "SC2PATH"
+STEPS = 200  # env steps of the trial of an environment
+FOOTBALL_LIBRARIES = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL", "boost_thread", "boost_filesystem")
 
 
 @dataclass(frozen=True)
@@ -57,48 +52,99 @@ class Finding:
     mend: str = ""
 
 
-def examine(folder: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Look at everything; nothing is changed, and nothing is started.
+Findings = Mapping[str, Sequence[Finding]]
+"""What was found, by what it concerns: "" for ptde itself, else an environment's name."""
+
+
+def examine(folder: Path, env: str | None = None, environment: Mapping[str, str] = os.environ) -> Findings:
+    """Look at everything, and try each environment that can be used; nothing is changed.
 
     Args:
         folder: where runs would be written.
+        env: the only environment to look at; by default all.
         environment: the environment variables.
+
+    Raises:
+        PtdeError: no such environment.
     """
-    looks: tuple[Callable[[], Finding], ...] = (
-        lambda: Finding("ptde", code()),
-        lambda: Finding("Python", platform.python_version()),
+    if env is not None and env not in ENVIRONMENTS:
+        raise unknown("environment", env, ENVIRONMENTS)
+    found: dict[str, Sequence[Finding]] = {"": [look() for look in _looks_at_ptde(folder, environment)]}
+    for name in ENVIRONMENTS if env is None else (env,):
+        parts = [look() for look in _looks_at(name, environment)]
+        if env is not None:  # what was asked for is needed
+            parts = [Finding(one.what, one.found, "wrong" if one.mend else one.verdict, one.mend) for one in parts]
+        usable = all(one.verdict == "ok" for one in parts)
+        found[name] = [*parts, *([_trial(name)] if usable else [])]
+    return found
+
+
+def healthy(findings: Findings) -> bool:
+    """Whether nothing is in the way of what is wanted."""
+    return all(one.verdict != "wrong" for group in findings.values() for one in group)
+
+
+def doctor_table(findings: Findings) -> Table:
+    """One line per thing, and below it what to type for each that is not ok."""
+    says = "all that is needed is there" if healthy(findings) else "something is in the way: see the lines marked wrong"
+    groups = tuple(
+        tuple((name or "ptde" if k == 0 else "", one.what, one.verdict, one.found) for k, one in enumerate(group))
+        for name, group in findings.items()
+    )
+    mends = {f"{one.what}: {one.mend}": None for group in findings.values() for one in group if one.mend}
+    notes = ("absent: needed for that environment only. wrong: in the way.",) if mends else ()
+    return Table(f"ptde doctor: {says}", ("for", "what", "verdict", "found"), groups, 4, (*mends, *notes))
+
+
+def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callable[[], Finding], ...]:
+    return (
+        lambda: Finding("version", code()),
         lambda: Finding("machine", machine()),
-        *(partial(_needed, name) for name in PACKAGES),
+        *(partial(_needed, name) for name in NEEDED if _version(name) is None),
+        lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
         _threads,
         _graphics,
-        _compiled,
         lambda: _writable(folder),
         lambda: _patience(environment),
-        _pettingzoo,
-        _football,
-        _football_libraries,
-        _smac,
-        lambda: _starcraft(environment),
+        lambda: _place(environment),
     )
-    return [look() for look in looks]
 
 
-def healthy(findings: Sequence[Finding]) -> bool:
-    """Whether nothing is in the way of what ptde does."""
-    return all(finding.verdict != "wrong" for finding in findings)
+def _looks_at(env: str, environment: Mapping[str, str]) -> tuple[Callable[[], Finding], ...]:
+    """What an environment needs."""
+    if env in STARCRAFT:
+        package = STARCRAFT[env]
+        return (
+            lambda: _package(package),
+            lambda: _game(environment),
+            lambda: _maps(package, environment),
+        )
+    if env == "football":
+        return (_football, _football_libraries)
+    return (_pettingzoo,) if env == "pettingzoo" else ()
 
 
-def doctor_table(findings: Sequence[Finding]) -> Table:
-    """One line per thing; what to type is the last column."""
-    rows = tuple((one.what, one.verdict, one.found, one.mend or NOTHING) for one in findings)
-    says = (
-        "all that ptde needs is there" if healthy(findings) else "something is in the way: see the lines marked wrong"
-    )
-    notes = (
-        "absent: not needed for skirmish and the small games. wrong: in the way, mend it first.",
-        "StarCraft II: this version has the workers for such engines, the adapter is still to come.",
-    )
-    return Table(f"ptde doctor: {says}", ("what", "verdict", "found", "to mend it, type"), (rows,), 4, notes)
+def _trial(env: str) -> Finding:
+    """Start an environment, play some steps with random actions, say how long both took."""
+    name, chance = ENVIRONMENTS[env].example, np.random.default_rng(0)
+    began = time.perf_counter()
+    try:
+        batch = build_environment(env, name, 1)
+        try:
+            batch.reset(episode_seeds(0, "doctor", 0, 1))
+            started, played = time.perf_counter(), 0
+            for _ in range(STEPS):
+                if (batch.terminated | batch.truncated | batch.lost)[0]:
+                    played += 1
+                    batch.reset(episode_seeds(0, "doctor", played, 1))
+                batch.step(random_actions(batch, chance))
+            took = time.perf_counter() - started
+        finally:
+            batch.close()
+    except PtdeError as error:
+        return Finding("trial", error.problem, "wrong", error.fix)
+    speed = f"{STEPS} steps in {took:.2g} s, {STEPS / took:,.0f} a second"
+    return Finding("trial", f"{name}: ready after {started - began:.2g} s, {speed}")
 
 
 def _version(package: str) -> str | None:
@@ -109,10 +155,7 @@ def _version(package: str) -> str | None:
 
 
 def _needed(package: str) -> Finding:
-    found = _version(package)
-    if found is None:
-        return Finding(package, "not installed", "wrong", f"python -m pip install {package}")
-    return Finding(package, found)
+    return Finding(package, "not installed", "wrong", f"python -m pip install {package}")
 
 
 def _threads() -> Finding:
@@ -126,18 +169,8 @@ def _graphics() -> Finding:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding("GPU", "none that torch can use; ptde does not need one", "absent")
+        return Finding("GPU", "none that torch can use; ptde does not need one")
     return Finding("GPU", torch.cuda.get_device_name(0))
-
-
-def _compiled() -> Finding:
-    from ptde_core.envs.skirmish.environment import compiled
-
-    if compiled():
-        return Finding("simulator", "compiled for this machine")
-    return Finding(
-        "simulator", "not compiled yet; the first battle does it, within a minute", "absent", "ptde run --map 3m"
-    )
 
 
 def _writable(folder: Path) -> Finding:
@@ -153,8 +186,19 @@ def _patience(environment: Mapping[str, str]) -> Finding:
     try:
         limits = limits_of_machine(environment)
     except PtdeError as error:
-        return Finding(SECONDS, error.problem, "wrong", f"unset {SECONDS}")
-    return Finding(SECONDS, f"an engine's step may take {limits.step_seconds:g} s")
+        return Finding("engines", error.problem, "wrong", f"unset {SECONDS} {GIGABYTES}")
+    return Finding("engines", f"a step may take {limits.step_seconds:g} s, and one may hold {limits.gigabytes:g} GB")
+
+
+def _place(environment: Mapping[str, str]) -> Finding:
+    try:
+        place = chosen_place(environment)
+    except PtdeError as error:
+        return Finding("workers", error.problem, "wrong", f"unset {VARIABLE}")
+    ray = _version("ray")
+    return Finding(
+        "workers", f"{place}; {f'Ray {ray}' if ray else 'Ray is not installed, so they cannot go elsewhere'}"
+    )
 
 
 def _pettingzoo() -> Finding:
@@ -167,47 +211,57 @@ def _pettingzoo() -> Finding:
 def _football() -> Finding:
     found = _version("gfootball")
     if found is None:
-        return Finding("football", "gfootball is not installed", "absent", INSTALL)
+        return Finding("gfootball", "not installed", "absent", f"{PACKAGE}  (docs/football.md)")
     if importlib.util.find_spec("gfootball_engine") is None:
-        return Finding("football", f"gfootball {found}, but its engine was not built", "absent", INSTALL)
+        return Finding(
+            "gfootball", f"{found}, but its engine was not built", "absent", f"{PACKAGE}  (docs/football.md)"
+        )
     if _version("six") is None:
         return Finding(
-            "football", f"gfootball {found}, but not six, which it imports", "absent", "python -m pip install six"
+            "gfootball", f"{found}, but six, which it imports, is missing", "absent", "python -m pip install six"
         )
-    return Finding("football", f"gfootball {found}")
+    return Finding("gfootball", found)
 
 
 def _football_libraries() -> Finding:
     """Whether the system has what gfootball's engine loads; without them it is neither built nor loaded."""
-    wanted = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL", "boost_thread", "boost_filesystem")
-    missing = [name for name in wanted if find_library(name) is None]
+    missing = [name for name in FOOTBALL_LIBRARIES if find_library(name) is None]
+    if missing:
+        return Finding("its libraries", f"missing: {', '.join(missing)}", "absent", LIBRARIES)
+    return Finding("its libraries", ", ".join(FOOTBALL_LIBRARIES))
+
+
+def _package(package: Package) -> Finding:
+    """Missing is absent; another program of that name, or half of it, is in the way."""
+    try:
+        return Finding(package.module, require_package(package))
+    except PtdeError as error:
+        there = importlib.util.find_spec(package.module) is not None
+        return _refused(package.module, error, "wrong" if there else "absent")
+
+
+def _game(environment: Mapping[str, str]) -> Finding:
+    try:
+        game = require_game(environment)
+    except PtdeError as error:
+        return _refused("StarCraft II", error, "absent")
+    return Finding("StarCraft II", f"{game.build} in {game.folder}")
+
+
+def _maps(package: Package, environment: Mapping[str, str]) -> Finding:
+    """Each map of a preset, or of SMACv2's races."""
+    wanted: dict[str, tuple[str, ...]]
+    if package.module == "smac":
+        wanted = {name: (smac_file(name),) for name in presets()["maps"] if not name.startswith("academy_")}
+    else:
+        wanted = {race: SmacV2Map(race, 5, 5).files for race in RACES}
+    folder = game_folder(environment)
+    missing = [name for name, files in wanted.items() if not any((folder / map_file(file)).is_file() for file in files)]
     if not missing:
-        return Finding("football's libraries", ", ".join(wanted))
-    return Finding("football's libraries", f"missing: {', '.join(missing)}", "absent", LIBRARIES)
+        return Finding("its maps", ", ".join(wanted))
+    mend = f"get the folder SMAC_Maps from {package.maps} into {folder / 'Maps'}"
+    return Finding("its maps", f"missing: {', '.join(missing)}", "absent", mend)
 
 
-def _smac() -> Finding:
-    """PyPI's `smac` tunes hyperparameters (SMAC3 of AutoML); the one with StarCraft II has a `smac/env` folder."""
-    found = importlib.util.find_spec("smac")
-    if found is None:
-        return Finding("smac", "not installed", "absent", REAL_SMAC)
-    places = [Path(place) for place in found.submodule_search_locations or ()]
-    if not any((place / "env").is_dir() for place in places):
-        told = f"{_version('smac') or 'unknown version'} is PyPI's smac, a tuner of hyperparameters, not StarCraft II's"
-        return Finding("smac", told, "wrong", WRONG_SMAC)
-    if _version("pysc2") is None:
-        return Finding("smac", "oxwhirl's smac, but pysc2 is missing", "absent", "python -m pip install pysc2")
-    return Finding("smac", f"oxwhirl's smac, pysc2 {_version('pysc2')}")
-
-
-def _starcraft(environment: Mapping[str, str]) -> Finding:
-    place = Path(environment.get(VARIABLE_OF_GAME, "~/StarCraftII")).expanduser()
-    told = f"{place} ({VARIABLE_OF_GAME} {'set' if VARIABLE_OF_GAME in environment else 'not set'})"
-    if not (place / "Versions").is_dir():
-        fetch = "unzip SC2.4.10.zip from https://github.com/Blizzard/s2client-proto, then export SC2PATH=/its/folder"
-        return Finding("StarCraft II", f"no game at {told}", "absent", fetch)
-    if not list(place.glob("Maps/SMAC_Maps/*.SC2Map")):
-        fetch = f"unzip SMAC_Maps.zip from https://github.com/oxwhirl/smac/releases into {place}/Maps"
-        return Finding("StarCraft II", f"game at {told}, but no SMAC maps", "absent", fetch)
-    builds = ", ".join(sorted(one.name for one in (place / "Versions").glob("Base*")))
-    return Finding("StarCraft II", f"{told}, {builds}")
+def _refused(what: str, error: PtdeError, verdict: Verdict) -> Finding:
+    return Finding(what, error.problem, verdict, error.fix.removeprefix("type: "))

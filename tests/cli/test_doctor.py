@@ -5,63 +5,95 @@ from pathlib import Path
 
 import pytest
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.stages.doctor import Finding, doctor_table, examine, healthy
 from tests.cli.conftest import Type
 
+STANDIN = Path(__file__).parents[1] / "standin"
 
-def finding(what: str, folder: Path, **environment: str) -> Finding:
-    return next(one for one in examine(folder, environment) if one.what == what)
+
+def finding(env: str, what: str, folder: Path, **environment: str) -> Finding:
+    """What is said when only `env` is looked at; "game" needs nothing, so what is said of it is ptde's own."""
+    found = examine(folder, env or "game", environment)
+    return next(one for one in found[env] if one.what == what)
 
 
 def test_this_machine_is_in_order(ptde: Type) -> None:
-    ended = ptde("doctor")
+    ended = ptde("doctor", "--env", "skirmish")
     assert ended.code == 0, ended.out
-    assert "all that ptde needs is there" in ended.out
-    for word in ("Python", "torch", "GPU", "football", "smac", "StarCraft II", "PettingZoo"):
+    assert "all that is needed is there" in ended.out
+    for word in ("python 3", "torch", "GPU", "workers", "can be written in", "3m: ready after", "200 steps in"):
         assert word in ended.out
+    assert "StarCraft" not in ended.out
 
 
 def test_a_wrong_limit_is_in_the_way(ptde: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PTDE_ENGINE_SECONDS", "soon")
-    ended = ptde("doctor")
+    ended = ptde("doctor", "--env", "game")
     assert ended.code == 1
     assert "unset PTDE_ENGINE_SECONDS" in ended.out
     assert ended.err == ""
 
 
-@pytest.mark.parametrize(("inside", "verdict"), [("facade", "wrong"), ("env", "absent")])
-def test_the_smac_of_pypi_is_known_for_what_it_is(
-    inside: str, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_environment_that_does_not_exist(ptde: Type) -> None:
+    ended = ptde("doctor", "--env", "smack")
+    assert ended.code == 2
+    assert ended.err == "ptde: no environment named 'smack'; did you mean 'smac'?\n"
+
+
+def test_what_only_some_need_is_in_nobodys_way_until_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ptde_core.stages.doctor.ENVIRONMENTS", dict.fromkeys(("smac", "smacv2")))
+    everything = examine(tmp_path, None, {"SC2PATH": str(tmp_path)})
+    assert healthy(everything)
+    assert [one.verdict for one in everything["smac"]] == ["absent"] * 3
+    asked = examine(tmp_path, "smac", {"SC2PATH": str(tmp_path)})
+    assert not healthy(asked)
+    assert all(one.mend for one in asked["smac"])
+    table = doctor_table(asked)
+    assert any("git+https://github.com/oxwhirl/smac.git" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("inside", ["facade", "env"])
+def test_the_smac_of_pypi_is_known_for_what_it_is(inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "smac" / inside).mkdir(parents=True)
     (tmp_path / "smac" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "smac", raising=False)
-    found = finding("smac", tmp_path)
-    assert found.verdict == verdict
-    assert ("pip uninstall --yes smac" in found.mend) == (verdict == "wrong")
-    assert ("git+https://github.com/oxwhirl/smac.git" in found.mend) == (verdict == "wrong")
+    found = finding("smac", "smac", tmp_path)
+    assert found.verdict == "wrong"
+    assert ("pip uninstall --yes smac" in found.mend) == (inside == "facade")
+    assert ("pip install pysc2" in found.mend) == (inside == "env")
 
 
-def test_the_game_and_its_maps(tmp_path: Path) -> None:
-    assert "no game at" in finding("StarCraft II", tmp_path, SC2PATH=str(tmp_path)).found
+def test_the_game_its_maps_and_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(STANDIN)
+    place = {"SC2PATH": str(tmp_path)}
+    assert "no StarCraft II in" in finding("smac", "StarCraft II", tmp_path, **place).found
     (tmp_path / "Versions" / "Base75689").mkdir(parents=True)
-    assert "no SMAC maps" in finding("StarCraft II", tmp_path, SC2PATH=str(tmp_path)).found
     (tmp_path / "Maps" / "SMAC_Maps").mkdir(parents=True)
-    (tmp_path / "Maps" / "SMAC_Maps" / "3m.SC2Map").touch()
-    whole = finding("StarCraft II", tmp_path, SC2PATH=str(tmp_path))
-    assert whole.verdict == "ok"
-    assert "Base75689" in whole.found
+    for name in ("3m", "8m", "2s3z", "3s5z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "6h_vs_8z"):
+        (tmp_path / "Maps" / "SMAC_Maps" / f"{name}.SC2Map").touch()
+    assert finding("smac", "StarCraft II", tmp_path, **place).found == f"Base75689 in {tmp_path}"
+    assert finding("smac", "its maps", tmp_path, **place).found == "missing: 3s5z_vs_3s6z, 3s5z_vs_3s7z"
+    (tmp_path / "Maps" / "SMAC_Maps" / "3s5z_vs_3s6z.SC2Map").touch()
+    monkeypatch.setenv("SC2PATH", str(tmp_path))
+    trial = finding("smac", "trial", tmp_path, **place)
+    assert trial.verdict == "ok", trial
+    assert trial.found.startswith("3m: ready after")
+    assert "smac" not in sys.modules
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    found = finding("runs", tmp_path / "nowhere")
+    found = finding("", "runs", tmp_path / "nowhere")
     assert found.verdict == "wrong"
     assert "nowhere" in found.found
-    assert not healthy([found])
 
 
-def test_every_lack_that_can_be_mended_says_how(tmp_path: Path) -> None:
-    findings = examine(tmp_path, {"SC2PATH": str(tmp_path)})
-    assert all(one.mend for one in findings if one.verdict != "ok" and one.what != "GPU")
-    assert len(doctor_table(findings).groups[0]) == len(findings)
+def test_an_environment_that_does_not_start_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise PtdeError("engine 0 of 1 broke 5 times in a row", "see docs/engines.md")
+
+    monkeypatch.setattr("ptde_core.stages.doctor.build_environment", broken)
+    found = finding("game", "trial", tmp_path)
+    assert (found.verdict, found.mend) == ("wrong", "see docs/engines.md")

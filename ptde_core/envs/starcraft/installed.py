@@ -82,15 +82,11 @@ class Game:
     folder: Path
     build: str
 
-    def has_map(self, file: str) -> bool:
-        """Whether the file of one of the maps is where it belongs."""
-        return (self.folder / MAPS / f"{file}.SC2Map").is_file()
-
     def require_map(self, files: tuple[str, ...], package: Package) -> None:
         """Raises PtdeError where none of these maps' files is there."""
-        if not any(self.has_map(file) for file in files):
+        if not any((self.folder / map_file(file)).is_file() for file in files):
             raise PtdeError(
-                f"StarCraft II has no map {self.folder / MAPS / files[0]}.SC2Map",
+                f"StarCraft II has no map {self.folder / map_file(files[0])}",
                 f"get the maps from {package.maps} and put the folder SMAC_Maps into {self.folder / 'Maps'}",
             )
 
@@ -107,6 +103,11 @@ def require_game(environment: Mapping[str, str] = os.environ) -> Game:
         told = f"{VARIABLE} is {'set' if VARIABLE in environment else 'not set'}"
         raise PtdeError(f"no StarCraft II in {folder} ({told})", GAME)
     return Game(folder, builds[-1])
+
+
+def map_file(name: str) -> Path:
+    """Where the file of a map belongs in the game's folder."""
+    return MAPS / f"{name}.SC2Map"
 
 
 def game_folder(environment: Mapping[str, str]) -> Path:
