@@ -259,8 +259,7 @@ def _maps(package: Package, environment: Mapping[str, str]) -> Finding:
     missing = [name for name, files in wanted.items() if not any((folder / map_file(file)).is_file() for file in files)]
     if not missing:
         return Finding("its maps", ", ".join(wanted))
-    mend = f"get the folder SMAC_Maps from {package.maps} into {folder / 'Maps'}"
-    return Finding("its maps", f"missing: {', '.join(missing)}", "absent", mend)
+    return Finding("its maps", f"missing: {', '.join(missing)}", "absent", package.install_maps(folder))
 
 
 def _refused(what: str, error: PtdeError, verdict: Verdict) -> Finding:

@@ -146,7 +146,9 @@ def test_a_game_that_leaks_is_replaced_between_episodes(engines: list[EnginePool
 def test_whatever_is_missing_is_one_sentence_with_what_to_type(
     starcraft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(PtdeError, match=r"no map .*corridor.SC2Map; get the maps from .*SMAC_Maps.zip"):
+    with pytest.raises(
+        PtdeError, match=r"no map .*corridor.SC2Map; type: curl -LO .*; unzip SMAC_Maps.zip -d .*/Maps$"
+    ):
         require_starcraft("smac", "corridor")
     with pytest.raises(PtdeError, match="no map named '3n'"):
         require_starcraft("smac", "3n")
@@ -155,7 +157,7 @@ def test_whatever_is_missing_is_one_sentence_with_what_to_type(
     with pytest.raises(PtdeError, match="9 against 5"):
         require_starcraft("smacv2", "zerg_9_vs_5")
     monkeypatch.setenv("SC2PATH", str(tmp_path / "nowhere"))
-    with pytest.raises(PtdeError, match=r"no StarCraft II in .*nowhere \(SC2PATH is set\); unzip"):
+    with pytest.raises(PtdeError, match=r"no StarCraft II in .*nowhere \(SC2PATH is set\); type: curl .*SC2.4.10.zip"):
         require_starcraft("smac", "3m")
 
 
@@ -170,3 +172,12 @@ def test_the_wrong_smac_and_none_are_told_apart(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in {str(STANDIN), str(tmp_path)}])
     with pytest.raises(PtdeError, match=r"smacv2 is not installed; type: .*git\+https://github.com/oxwhirl/smacv2.git"):
         require_starcraft("smacv2", "zerg_5_vs_5")
+
+
+def test_protocol_buffers_that_are_too_new_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "smac" / "env").mkdir(parents=True)
+    (tmp_path / "smac" / "__init__.py").touch()
+    (tmp_path / "smac" / "env" / "__init__.py").write_text("raise TypeError('Descriptors cannot be created directly.')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PtdeError, match=r"cannot be imported \(Descriptors .*\); type: .*'protobuf<3.21'"):
+        build_starcraft("smac", "3m", 1)

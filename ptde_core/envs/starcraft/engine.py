@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.spec import build_spec
-from ptde_core.envs.starcraft.installed import PACKAGES, SMAC, require_game, require_package
+from ptde_core.envs.starcraft.installed import PACKAGES, SMAC, SMACV2, Package, require_game, require_package
 from ptde_core.envs.starcraft.maps import REINFORCED, smac_file, smac_map, smacv2_map
 from ptde_core.envs.starcraft.reinforcement import reinforced
 from ptde_core.envs.workers.engine import Outcome, View
@@ -146,15 +147,29 @@ def require_starcraft(backend: str, name: str) -> str:
 
 
 def _smac(name: str) -> Any:
-    base = importlib.import_module("smac.env").StarCraft2Env
+    base = _imported(SMAC).StarCraft2Env
     if name in REINFORCED:
         return reinforced("smac", base, name, REINFORCED[name], smac_map(name).limit)
     return base(map_name=name, continuing_episode=True)
 
 
 def _smacv2(name: str) -> Any:
-    wrapper = importlib.import_module("smacv2.env").StarCraftCapabilityEnvWrapper
+    wrapper = _imported(SMACV2).StarCraftCapabilityEnvWrapper
     return wrapper(continuing_episode=True, **smacv2_map(name).arguments())
+
+
+def _imported(package: Package) -> Any:
+    """The package's module of environments.
+
+    Raises:
+        PtdeError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(f"{package.module}.env")
+    except (ImportError, TypeError) as error:  # a TypeError is how protocol buffers refuse what is too old for them
+        why = str(error).splitlines()[0]
+        old = "type: python -m pip install 'protobuf<3.21'" if "escriptors" in why else f"type: {package.install}"
+        raise PtdeError(f"{package.module} is installed, but cannot be imported ({why})", old) from None
 
 
 def _reseed(drawn: Any, chance: np.random.Generator) -> None:

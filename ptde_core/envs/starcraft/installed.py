@@ -18,8 +18,8 @@ FOLDERS = {"Darwin": "/Applications/StarCraft II"}  # where the game lies if SC2
 FOLDER = "~/StarCraftII"
 MAPS = Path("Maps") / "SMAC_Maps"
 GAME = (
-    "unzip SC2.4.10.zip from https://github.com/Blizzard/s2client-proto#downloads and type: export SC2PATH=ITS_FOLDER"
-    " (docs/install.md)"
+    "type: curl -O http://blzdistsc2-a.akamaihd.net/Linux/SC2.4.10.zip; unzip -P iagreetotheeula SC2.4.10.zip -d ~"
+    "  (the password accepts Blizzard's licence: docs/install.md); or export SC2PATH=WHERE_IT_IS"
 )
 
 
@@ -29,20 +29,26 @@ class Package:
 
     Args:
         module: the name it is imported by, and ptde's name of the environment.
-        maps: where its map files come from.
+        maps: where its map files come from, as a zip.
+        unzip_into: where that is to be unpacked, in the game's folder.
     """
 
     module: str
     maps: str
+    unzip_into: Path
 
     @property
     def install(self) -> str:
         """What to type to have it."""
         return f"python -m pip install git+https://github.com/oxwhirl/{self.module}.git"
 
+    def install_maps(self, folder: Path) -> str:
+        """What to type to have its maps in a game's folder."""
+        return f"curl -LO {self.maps}; unzip {self.maps.rpartition('/')[2]} -d {folder / self.unzip_into}"
 
-SMAC = Package("smac", "https://github.com/oxwhirl/smac/releases/download/v0.1-beta1/SMAC_Maps.zip")
-SMACV2 = Package("smacv2", "https://github.com/oxwhirl/smacv2/tree/main/smacv2/env/starcraft2/maps/SMAC_Maps")
+
+SMAC = Package("smac", "https://github.com/oxwhirl/smac/releases/download/v0.1-beta1/SMAC_Maps.zip", MAPS.parent)
+SMACV2 = Package("smacv2", "https://github.com/oxwhirl/smacv2/releases/download/maps/SMAC_Maps.zip", MAPS)
 PACKAGES = {package.module: package for package in (SMAC, SMACV2)}
 
 
@@ -87,7 +93,7 @@ class Game:
         if not any((self.folder / map_file(file)).is_file() for file in files):
             raise PtdeError(
                 f"StarCraft II has no map {self.folder / map_file(files[0])}",
-                f"get the maps from {package.maps} and put the folder SMAC_Maps into {self.folder / 'Maps'}",
+                f"type: {package.install_maps(self.folder)}",
             )
 
 
