@@ -2,13 +2,14 @@
 
 import importlib.util
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,7 @@ def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callab
     return (
         lambda: Finding("version", code()),
         lambda: Finding("machine", machine()),
-        *(partial(_needed, name) for name in NEEDED if _version(name) is None),
+        *(partial(_needed, name) for name in _wanted_packages() if _version(name) is None),
         lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
         _threads,
         _graphics,
@@ -152,6 +153,15 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _wanted_packages() -> list[str]:
+    """What ptde needs, by its own metadata; extras are looked at where they are for something."""
+    try:
+        lines = requires("ptde") or []
+    except PackageNotFoundError:  # run from its folder without being installed
+        return []
+    return [re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line]
 
 
 def _needed(package: str) -> Finding:
