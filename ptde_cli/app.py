@@ -86,6 +86,11 @@ COMMANDS = (
         "ptde report --format markdown --out report.md",
     ),
     Command(
+        "compare",
+        "Set two runs side by side: what differs in settings, code, environment and machine, and in results.",
+        f"ptde compare {RUN} runs/skirmish/3m/QMIX/seed1",
+    ),
+    Command(
         "curves",
         "Draw win rates over training: median and quartiles over seeds, a panel per map (PNG, SVG, PDF).",
         "ptde curves --out win_rates.pdf",

@@ -44,9 +44,9 @@ def distill(
         raise PtdeError("--episodes are those that --compare plays", "add --compare, or give it to `ptde evaluate`")
     with resumable():
         from ptde_cli.display import print_tables, shown, watching
-        from ptde_core.stages.compare import compare as compare_stage
-        from ptde_core.stages.compare import comparison_table
         from ptde_core.stages.distill import distill as stage
+        from ptde_core.stages.ways_to_distill import compare as compare_stage
+        from ptde_core.stages.ways_to_distill import comparison_table
         from ptde_core.storage.checkpoint import load_checkpoint
 
         map_name = load_checkpoint(teacher, "teacher")["settings"]["map"]

@@ -36,8 +36,7 @@ def improvement_interval(
         return None
     mean = np.zeros(RESAMPLES)
     for x, y in zip(ours, theirs, strict=True):
-        drawn_x = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=RESAMPLES)  # (R, X) how often each seed
-        drawn_y = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=RESAMPLES)  # (R, Y)
+        drawn_x, drawn_y = _drawn(len(x), rng), _drawn(len(y), rng)  # (R, X), (R, Y)
         mean += ((drawn_x @ _beaten(x, y)) * drawn_y).sum(axis=1) / (len(x) * len(y) * len(ours))  # (R,)
     return _percentiles(mean, confidence)
 
@@ -75,6 +74,12 @@ def difference_interval(
         rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
     )
     return _percentiles(first - second, confidence)
+
+
+def _drawn(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(RESAMPLES, count): how often each of `count` values is in each resample of as many."""
+    which = rng.integers(count, size=(RESAMPLES, count)) + count * np.arange(RESAMPLES)[:, None]
+    return np.bincount(which.ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, count).astype(float)
 
 
 def _beaten(x: Sequence[float], y: Sequence[float]) -> NDArray[np.float64]:

@@ -1,6 +1,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -543,6 +545,18 @@ def test_what_a_policy_cost_is_shown() -> None:
     assert (row["Algorithm"], row["Training"], row["Engine restarts"]) == ("QMIX_ASGKD", "3.3 min", "3")
     assert row["Env steps/s"] == f"{2 * 150_020 / 400:,.0f}"
     assert (row["Error of z'"], row["Explained"], row["ms per step"]) == ("0.02", "0.900", "1.50")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here; a parser reads the tables above")
+def test_latex_compiles(tmp_path: Path) -> None:
+    many_runs()
+    body = render(report([RUNS]), "latex")
+    page = "\\documentclass{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs}\\begin{document}\n"
+    (tmp_path / "report.tex").write_text(f"{page}{body}\\end{{document}}\n", encoding="utf-8")
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "report.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_latex_escapes_and_balances() -> None:

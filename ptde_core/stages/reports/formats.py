@@ -64,21 +64,21 @@ def _latex(tables: Sequence[Table]) -> str:
 
 
 def _json(report: Report) -> str:
-    value = {"schema_number": SCHEMA, **_plain(report)}
+    value = {"schema_number": SCHEMA, **plain(report)}
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Dataclasses and named tuples as dicts, tuples as lists, floats to the sixth decimal."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Interval | MeanStd):
-        return {name: _plain(one) for name, one in value._asdict().items()}
+        return {name: plain(one) for name, one in value._asdict().items()}
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _csv(report: Report) -> str:

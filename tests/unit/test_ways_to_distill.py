@@ -7,10 +7,10 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, StageStarted
-from ptde_core.stages.compare import compare, comparison_table
 from ptde_core.stages.distill import distill
 from ptde_core.stages.settings import VARIANTS, DistillSettings, EvaluateSettings
 from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.stages.ways_to_distill import compare, comparison_table
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder

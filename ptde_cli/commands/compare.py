@@ -1,0 +1,46 @@
+"""`ptde compare`."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.options import one_of
+from ptde_core.storage.run_folder import RunFolder
+
+FORMATS = ("table", "markdown", "json")
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """The formats that begin with what is typed."""
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
+    other: Annotated[Path, typer.Argument(metavar="RUN", help="another one: differences are its minus the first's")],
+    text_format: Annotated[
+        str,
+        typer.Option("--format", help="table, markdown, or json", metavar="FORMAT", autocompletion=complete_format),
+    ] = FORMATS[0],
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")
+    ] = None,
+) -> None:
+    """Set two runs side by side."""
+    one_of(text_format, FORMATS, "format")
+    from ptde_cli.display import print_tables
+    from ptde_core.stages.compare_runs import compare_runs as stage
+    from ptde_core.stages.compare_runs import comparison_json, comparison_markdown, comparison_tables
+
+    found = stage(RunFolder(one), RunFolder(other), seed)
+    with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
+        if text_format == "table":
+            print_tables(comparison_tables(found), file)
+        else:
+            file.write(comparison_markdown(found) if text_format == "markdown" else comparison_json(found))

@@ -1,0 +1,324 @@
+"""Two runs side by side (`ptde compare`): what differs in how they were made, and in what came of it.
+
+Ways to distill one teacher are compared elsewhere (`ways_to_distill.py`), averages over seeds in a report.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.metrics import METRICS
+from ptde_core.base.seeding import generator
+from ptde_core.scores.comparisons import difference_interval
+from ptde_core.scores.intervals import Interval, win_rate_interval
+from ptde_core.scores.tally import Tally
+from ptde_core.stages.reports.collect import Retention, retention_of
+from ptde_core.stages.reports.formats import plain
+from ptde_core.stages.reports.wording import backend_title, duration, interval_text, named, retention_text
+from ptde_core.stages.tables import NOTHING, Row, Table, markdown
+from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
+from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.provenance_file import Provenance, read_provenance
+from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.status import read_state
+
+SCHEMA = 1
+LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
+NOT_SET = "not set"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not the same in both runs, as text."""
+
+    what: str
+    one: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Played:
+    """One run's policy over its evaluation; `retention` of a student."""
+
+    name: str
+    tally: Tally
+    interval: Interval
+    retention: Retention | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The same kind of policy in both runs.
+
+    Args:
+        kind: "teacher", "teacher, z mean", or a student's file.
+        one, other: None where the run has no such policy, or has not evaluated it.
+        difference: the other's win rate minus the one's; None where they do not compare.
+        interval: its 95 % interval; None where `difference` is.
+        battles: "the same" (paired), "others" (of the same map and rules), or why they do not compare.
+    """
+
+    kind: str
+    one: Played | None
+    other: Played | None
+    difference: float | None
+    interval: Interval | None
+    battles: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One number of each training; None where it is not known. `unit` "" for a pure number."""
+
+    what: str
+    unit: str
+    one: float | None
+    other: float | None
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """All that `ptde compare` shows. What is the same in both is not in `settings` and `made`."""
+
+    runs: tuple[str, str]
+    states: tuple[str, str]
+    settings: tuple[Difference, ...]
+    made: tuple[Difference, ...]
+    outcomes: tuple[Outcome, ...]
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the files of a run say."""
+
+    path: str
+    state: str
+    status: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    distilled: Mapping[str, Any]  # settings; empty where there is no evaluated student
+    made: Provenance | None
+    entries: Mapping[str, EvaluationEntry]  # by kind
+    last: Mapping[str, float]  # line of metrics
+
+
+def compare_runs(one: RunFolder, other: RunFolder, seed: int = 0) -> RunComparison:
+    """Read both runs, in whatever state they are.
+
+    Args:
+        one: the run that the other is compared with: differences are the other's minus this one's.
+        other: another run.
+        seed: decides the bootstrap's draws.
+
+    Raises:
+        PtdeError: a path that is no run folder, both are the same, or a file in one is broken.
+    """
+    if one.path.resolve() == other.path.resolve():
+        raise PtdeError(f"{one.path} and {other.path} are the same run", "give two")
+    first, second = _read(one), _read(other)
+    kinds = dict.fromkeys([*first.entries, *second.entries])
+    return RunComparison(
+        runs=(first.path, second.path),
+        states=(first.state, second.state),
+        settings=_differences(*_settings(first, second)),
+        made=_differences(_origin(first), _origin(second)),
+        outcomes=tuple(_outcome(kind, first, second, seed) for kind in kinds),
+        costs=tuple(_costs(first, second)),
+    )
+
+
+def comparison_tables(found: RunComparison) -> list[Table]:
+    """What differs in settings, in origin, in results, and what it cost: one table each."""
+    heads = (f"A: {found.runs[0]}", f"B: {found.runs[1]}")
+    tables = [
+        _table_of_differences("Settings that differ", heads, found.settings),
+        _table_of_differences("Where they come from: what differs", heads, found.made),
+    ]
+    rows = tuple(_outcome_row(outcome) for outcome in found.outcomes)
+    notes = (
+        "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap for the others; the luck of "
+        "training is not in them: over seeds, see `ptde report`.",
+        "B - A: over pairs of equal battles where both played the same.",
+    )
+    columns = ("Policy", "A", "Won", "Win rate", "PRR", "B", "Won", "Win rate", "PRR", "B - A", "Battles")
+    if rows:
+        tables.append(Table("Results", columns, (rows,), text_columns=1, notes=notes))
+    costs = tuple((cost.what, _number(cost.one, cost.unit), _number(cost.other, cost.unit)) for cost in found.costs)
+    return [*tables, Table("Training", ("", "A", "B"), (costs,), text_columns=1)]
+
+
+def comparison_markdown(found: RunComparison) -> str:
+    """The same tables as markdown."""
+    return "\n".join(markdown(table) for table in comparison_tables(found))
+
+
+def comparison_json(found: RunComparison) -> str:
+    """`RunComparison` as JSON: fractions, seconds, None where something is undefined."""
+    return json.dumps({"schema_number": SCHEMA, **plain(found)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read(run: RunFolder) -> _Run:
+    if not run.config.is_file() or not run.status.is_file():
+        missing = run.status.name if run.config.is_file() else run.config.name
+        raise PtdeError(
+            f"{run.path} is not a run folder: it has no {missing}",
+            "give a folder that `ptde run` made, such as runs/skirmish/3m/QMIX_SGI/seed1",
+        )
+    entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    by_kind = {_kind(entry): entry for entry in entries if entry.episodes.seed}
+    distilled = next((entry.distilled.settings for entry in by_kind.values() if entry.distilled), {})
+    rows = read_metrics(run.metrics) if run.metrics.exists() else []
+    return _Run(
+        path=str(run.path),
+        state=read_state(run),
+        status=read_json(run.status, "status of a run"),
+        settings=read_json(run.config, "settings file"),
+        distilled=distilled,
+        made=read_provenance(run.provenance) if run.provenance.exists() else None,
+        entries=by_kind,
+        last=rows[-1] if rows else {},
+    )
+
+
+def _kind(entry: EvaluationEntry) -> str:
+    if entry.policy == "teacher":
+        return "teacher, z mean" if entry.z == "mean" else "teacher"
+    return "student" if entry.checkpoint == "student.pt" else entry.checkpoint
+
+
+def _settings(one: _Run, other: _Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The training's and the distillation's; where only one run has a student, that alone is said of it."""
+    if one.distilled and other.distilled:
+        found = ({f"distill.{key}": value for key, value in run.distilled.items()} for run in (one, other))
+    else:
+        found = ({"student": "distilled" if run.distilled else "none distilled"} for run in (one, other))
+    first, second = found
+    return {**one.settings, **first}, {**other.settings, **second}
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:
+    keys = sorted({*one, *other})
+    return tuple(
+        Difference(key, str(one.get(key, NOT_SET)), str(other.get(key, NOT_SET)))
+        for key in keys
+        if one.get(key, NOT_SET) != other.get(key, NOT_SET)
+    )
+
+
+def _origin(run: _Run) -> dict[str, str]:
+    """What a run was made by; of several sittings, all that were different."""
+    found = {
+        "state": run.state if run.state == "finished" else f"{run.state}: {run.status['reason'] or 'not finished'}"
+    }
+    if run.made is None:
+        return {**found, "provenance": "not kept: trained by an older ptde"}
+    sittings = run.made.sittings
+
+    def all_of(values: list[str]) -> str:
+        return ", then ".join(dict.fromkeys(values))
+
+    return {
+        **found,
+        "environment": backend_title(run.made.backend, run.made.backend_version),
+        "code": all_of([f"ptde {one.code}" for one in sittings]),
+        "machine": all_of([one.machine for one in sittings]),
+        "threads": all_of([str(one.threads) for one in sittings]),
+        **{
+            f"package {name}": all_of([one.packages.get(name, "absent") for one in sittings])
+            for name in sittings[-1].packages
+        },
+    }
+
+
+def _outcome(kind: str, one: _Run, other: _Run, seed: int) -> Outcome:
+    first, second = one.entries.get(kind), other.entries.get(kind)
+    played = (_played(first, one, seed), _played(second, other, seed))
+    if first is None or second is None:
+        return Outcome(kind, *played, None, None, NOTHING)
+    if first.map != second.map:
+        return Outcome(kind, *played, None, None, "of another map")
+    if (first.backend, first.backend_version) != (second.backend, second.backend_version):
+        return Outcome(kind, *played, None, None, "by other rules")
+    same = first.episodes.seed == second.episodes.seed
+    ours, theirs = np.array(second.episodes.won, bool), np.array(first.episodes.won, bool)
+    chance = generator(seed, f"compare {kind} {first.policy_id} {second.policy_id}")
+    interval = difference_interval(ours, theirs, chance, paired=same)
+    return Outcome(kind, *played, float(ours.mean() - theirs.mean()), interval, "the same" if same else "others")
+
+
+def _played(entry: EvaluationEntry | None, run: _Run, seed: int) -> Played | None:
+    if entry is None:
+        return None
+    tally = Tally.of(entry.episodes.won)
+    return Played(
+        name=named(entry.name, entry.sight),
+        tally=tally,
+        interval=win_rate_interval(tally),
+        retention=retention_of([entry], run.entries.values(), seed) if entry.policy == "student" else None,
+    )
+
+
+def _costs(one: _Run, other: _Run) -> list[Cost]:
+    costs = [
+        Cost("env steps", "", _env_steps(one), _env_steps(other)),
+        Cost("wall time of training", "s", one.status.get("seconds"), other.status.get("seconds")),
+        Cost("speed of training", "env steps/s", _speed(one), _speed(other)),
+        Cost("engine restarts", "", one.status.get("engine_restarts"), other.status.get("engine_restarts")),
+        *(Cost(f"last {name}", METRICS[name].unit, one.last.get(name), other.last.get(name)) for name in LAST_TEST),
+    ]
+    for kind in dict.fromkeys([*one.entries, *other.entries]):
+        first, second = one.entries.get(kind), other.entries.get(kind)
+        costs.append(Cost(f"{kind}: error of z'", "", _error(first), _error(second)))
+        costs.append(Cost(f"{kind}: its networks, per step", "ms", _milliseconds(first), _milliseconds(second)))
+    return [cost for cost in costs if cost.one is not None or cost.other is not None]
+
+
+def _env_steps(run: _Run) -> float | None:
+    steps: float | None = run.status.get("env_steps", run.last.get("env_steps"))
+    return steps
+
+
+def _speed(run: _Run) -> float | None:
+    steps, seconds = run.status.get("env_steps"), run.status.get("seconds")
+    return steps / seconds if steps and seconds else None
+
+
+def _error(entry: EvaluationEntry | None) -> float | None:
+    return entry.distilled.quality.get("student_validation_loss") if entry and entry.distilled else None
+
+
+def _milliseconds(entry: EvaluationEntry | None) -> float | None:
+    return entry.inference.ms_per_call if entry and entry.inference else None
+
+
+def _table_of_differences(title: str, heads: Row, differences: tuple[Difference, ...]) -> Table:
+    rows = tuple((one.what, one.one, one.other) for one in differences) or (("nothing", NOTHING, NOTHING),)
+    return Table(title, ("", *heads), (rows,), text_columns=3)
+
+
+def _outcome_row(outcome: Outcome) -> Row:
+    cells: list[str] = []
+    for played in (outcome.one, outcome.other):
+        if played is None:
+            cells += [NOTHING] * 4
+            continue
+        rate = f"{played.tally.rate:.3f} {interval_text(played.interval)}"
+        cells += [played.name, str(played.tally), rate]
+        cells.append(retention_text(played.retention) if played.retention else NOTHING)
+    difference = NOTHING
+    if outcome.difference is not None and outcome.interval is not None:
+        difference = f"{outcome.difference:+.3f} [{outcome.interval.low:+.3f}, {outcome.interval.high:+.3f}]"
+    return (outcome.kind, *cells, difference, outcome.battles)
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return NOTHING
+    if unit == "s":
+        return duration(value)
+    text = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {unit}" if unit not in ("", "fraction") else text

@@ -1,0 +1,66 @@
+"""Commands over more than one run, as typed: `ptde compare` and `ptde curves`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Pipeline, Type
+
+
+@pytest.fixture
+def two(ptde: Type, pipeline: Pipeline) -> tuple[Path, Path]:
+    """The run, and a copy of it that says it had another seed and learning rate; in the folder `ptde` is typed in."""
+    one, other = Path("runs/one"), Path("runs/other")
+    for path in (one, other):
+        shutil.copytree(pipeline.run, path)
+    settings = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**settings, "seed": 2, "learning_rate": 0.1}))
+    return one, other
+
+
+def test_compare_shows_what_differs_and_the_same_battles(ptde: Type, two: tuple[Path, Path]) -> None:
+    ended = ptde("compare", *two)
+    assert ended.code == 0
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert ["learning_rate", "0.001", "0.1"] in lines
+    assert ["seed", "1", "2"] in lines
+    assert ["nothing", "—", "—"] in lines, "code, packages and machine are the same"
+    teacher = next(line for line in lines if line[:2] == ["teacher", "QMIX_SGI"])
+    assert teacher[-2:] == ["the", "same"]
+
+
+def test_compare_as_json_and_into_a_file(ptde: Type, two: tuple[Path, Path]) -> None:
+    assert ptde("compare", *two, "--format", "json", "--out", "found.json").out == ""
+    found = json.loads(Path("found.json").read_text())
+    assert [one["what"] for one in found["settings"]] == ["learning_rate", "seed"]
+    assert {one["kind"] for one in found["outcomes"]} == {"teacher", "teacher, z mean", "student"}
+    assert all(one["difference"] == 0 for one in found["outcomes"])
+
+
+def test_compare_refuses_what_is_no_run(ptde: Type, two: tuple[Path, Path]) -> None:
+    wrong = ptde("compare", two[0], "runs")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "runs is not a run folder: it has no config.json; give a folder that `ptde run` made" in wrong.err
+
+
+def test_curves_draws_what_is_below_and_says_what_it_leaves_out(ptde: Type, two: tuple[Path, Path]) -> None:
+    status = json.loads((two[1] / "status.json").read_text())
+    (two[1] / "status.json").write_text(json.dumps({**status, "state": "failed", "reason": "OSError: disk full"}))
+    ended = ptde("curves", "--out", "a.png", "--out", "a.pdf")
+    assert ended.code == 0
+    with Image.open("a.png") as picture:
+        assert picture.width > 600
+    assert Path("a.pdf").read_bytes().startswith(b"%PDF")
+    assert "Not drawn" in ended.out
+    assert ["runs/other", "failed", "OSError:", "disk", "full"] in [line.split() for line in ended.out.splitlines()]
+    assert ptde("curves", "--unfinished", "--quiet").out == "win_rates.png\n"
+
+
+def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> None:
+    wrong = ptde("curves", "nowhere", "--out", "a.jpg")
+    assert wrong.code == 2
+    assert "a.jpg names no kind of picture; let it end in .png, .svg, .pdf" in wrong.err
+    assert "no folder at runs" in ptde("curves").err

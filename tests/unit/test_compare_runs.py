@@ -1,0 +1,132 @@
+"""Two runs side by side: each difference is found, equal battles are paired, what does not compare is not compared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.stages.compare_runs import (
+    Difference,
+    compare_runs,
+    comparison_json,
+    comparison_markdown,
+)
+from ptde_core.storage.provenance_file import Provenance, Sitting
+from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.status import write_status
+from tests.unit.test_report import add_run, check_golden, distilled, entry, pipeline
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def provenance(run: RunFolder, version: str = "4", code: str = "0.1.0+1a2b3c4", torch: str = "2.13.0") -> None:
+    sitting = Sitting(
+        time="2026-01-01T00:00:00+0000",
+        code=code,
+        packages={"python": "3.11.7", "torch": torch},
+        machine="2 cores, Some CPU, 8 GiB, Linux x86_64",
+        threads=2,
+    )
+    made = Provenance(backend="skirmish", backend_version=version, sittings=(sitting,))
+    write_json(run.provenance, made.model_dump())
+
+
+def two_runs() -> tuple[RunFolder, RunFolder]:
+    """A teacher with its student, and a plain QMIX of another seed, code and torch."""
+    one = add_run("one", pipeline("3m", 1, 310, 312, 280), td_lambda=0.6)
+    other = add_run("other", [entry("none", 250, train_seed=2, teacher_id="plain")], td_lambda=0.8)
+    provenance(one)
+    provenance(other, code="0.1.0+5d6e7f8", torch="2.12.0")
+    one.metrics.write_text('{"env_steps": 150020, "test_win_rate": 0.96875, "test_return": 19.5}\n')
+    return one, other
+
+
+def test_every_format_is_as_kept() -> None:
+    found = compare_runs(*two_runs())
+    check_golden("compare.md", comparison_markdown(found))
+    check_golden("compare.json", comparison_json(found))
+
+
+def test_what_differs_is_found_and_what_is_equal_is_not_shown() -> None:
+    found = compare_runs(*two_runs())
+    assert found.settings == (
+        Difference("global_info", "agent-specific", "none"),
+        Difference("seed", "1", "2"),
+        Difference("student", "distilled", "none distilled"),
+        Difference("td_lambda", "0.6", "0.8"),
+    )
+    assert found.made == (
+        Difference("code", "ptde 0.1.0+1a2b3c4", "ptde 0.1.0+5d6e7f8"),
+        Difference("package torch", "2.13.0", "2.12.0"),
+    )
+
+
+def test_students_differ_in_the_settings_of_their_distillation() -> None:
+    one = add_run("one", [entry("sampled", 300), entry("student", 280, distilled=distilled(steps=100))])
+    other = add_run("other", [entry("sampled", 300), entry("student", 290, distilled=distilled(steps=900))])
+    assert compare_runs(one, other).settings == (Difference("distill.steps", "100", "900"),)
+
+
+def test_equal_runs_differ_in_nothing() -> None:
+    one = add_run("one", pipeline("3m", 1, 310, 312, 280))
+    other = add_run("other", pipeline("3m", 1, 310, 312, 280))
+    found = compare_runs(one, other)
+    assert (found.settings, found.made) == ((), ())
+    assert [(outcome.difference, outcome.battles) for outcome in found.outcomes] == [(0.0, "the same")] * 3
+    assert comparison_markdown(found).count("| nothing") == 2
+
+
+def test_equal_battles_are_paired_and_others_are_not() -> None:
+    one, other = add_run("one", [entry("sampled", 300)]), add_run("other", [entry("sampled", 200, train_seed=2)])
+    (paired,) = compare_runs(one, other).outcomes
+    assert paired.battles == "the same"
+    assert paired.difference == pytest.approx(-100 / 320)
+    assert paired.interval is not None
+    assert paired.interval.low < -100 / 320 < paired.interval.high < 0
+    assert compare_runs(one, other).outcomes == (paired,)  # the same seed, the same draws
+    elsewhere = add_run("elsewhere", [entry("sampled", 200, train_seed=2, evaluation_seed=9)])
+    (apart,) = compare_runs(one, elsewhere).outcomes
+    assert (apart.battles, apart.difference) == ("others", paired.difference)
+    assert apart.interval is not None
+    assert apart.interval.high - apart.interval.low > paired.interval.high - paired.interval.low
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"map": "8m"}, "of another map"),
+        ({"backend_version": "5"}, "by other rules"),
+        ({"backend": "smac"}, "by other rules"),
+    ],
+)
+def test_what_does_not_compare_has_no_difference(changes: dict[str, Any], why: str) -> None:
+    one, other = add_run("one", [entry("sampled", 300)]), add_run("other", [entry("sampled", 200, **changes)])
+    (outcome,) = compare_runs(one, other).outcomes
+    assert (outcome.difference, outcome.interval, outcome.battles) == (None, None, why)
+
+
+def test_a_run_that_has_just_begun_can_be_compared() -> None:
+    one, _ = two_runs()
+    begun = add_run("begun", [])
+    write_status(begun, "failed", "OSError: disk full")
+    found = compare_runs(one, begun)
+    assert Difference("state", "finished", "failed: OSError: disk full") in found.made
+    assert all(outcome.other is None for outcome in found.outcomes)
+    assert "| teacher" in comparison_markdown(found)
+    assert json.loads(comparison_json(found))["states"] == ["finished", "failed"]
+
+
+def test_what_is_no_run_is_refused() -> None:
+    one, _ = two_runs()
+    with pytest.raises(PtdeError, match=r"nowhere is not a run folder: it has no config\.json; give a folder"):
+        compare_runs(one, RunFolder(Path("nowhere")))
+    write_json(Path("half/config.json"), {})
+    with pytest.raises(PtdeError, match=r"half is not a run folder: it has no status\.json"):
+        compare_runs(RunFolder(Path("half")), one)
+    with pytest.raises(PtdeError, match="are the same run"):
+        compare_runs(one, RunFolder(Path("runs/../runs/one")))
