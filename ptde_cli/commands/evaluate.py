@@ -15,6 +15,7 @@ def evaluate(
     checkpoints: Annotated[list[Path], typer.Argument(metavar="CHECKPOINT", help="teacher.pt or student.pt files")],
     episodes: Annotated[int | None, option(EvaluateSettings, "episodes")] = None,
     seed: Annotated[int | None, option(EvaluateSettings, "seed")] = None,
+    keep_replays: Annotated[int | None, option(EvaluateSettings, "keep_replays")] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of the table")] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -23,7 +24,8 @@ def evaluate(
 ) -> None:
     """Evaluate policies and show them side by side."""
     run_engines_at(workers)
-    settings = build_settings(EvaluateSettings, *layers(config, assignments, episodes=episodes, seed=seed))
+    typed = {"episodes": episodes, "seed": seed, "keep_replays": keep_replays}
+    settings = build_settings(EvaluateSettings, *layers(config, assignments, **typed))
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.evaluate import evaluate as stage

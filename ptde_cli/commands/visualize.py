@@ -6,24 +6,75 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Quiet
+from ptde_cli.options import Quiet, one_of
+
+TERMINAL = "terminal"  # the one format that is drawn here; the others are files that the core writes
+
+
+def formats() -> list[str]:
+    """All formats."""
+    from ptde_core.stages.visualize import FORMATS  # matplotlib loads here
+
+    return [*FORMATS, TERMINAL]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """The formats that begin with what is typed."""
+    return [name for name in formats() if name.startswith(incomplete)]
 
 
 def visualize(
-    target: Annotated[
-        Path, typer.Argument(metavar="RUN|CHECKPOINT", help="a run folder, or a teacher.pt or student.pt")
+    targets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN|CHECKPOINT|REPLAY",
+            help="a run folder: its teacher beside its student; or one or two of teacher.pt, student.pt, replays",
+        ),
     ],
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="curves, gif, mp4, png (some moments), html (to look into z and values), game"
+            " (StarCraft II's own file), or terminal (to watch now);"
+            " repeatable  [default: curves, gif, html]",
+            metavar="FORMAT",
+            autocompletion=complete_format,
+        ),
+    ] = None,
+    episode: Annotated[int, typer.Option("--episode", min=0, help="which episode of the evaluation or the replay")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the evaluation whose episode is played")] = 0,
+    moments: Annotated[
+        list[int] | None, typer.Option("--moment", min=0, metavar="STEP", help="a step that the png shows; repeatable")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="where to  [default: figures/ in the run folder]")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the pictures of a run or a checkpoint."""
+    """Draw the pictures of a run, or watch an episode."""
     with resumable():
         from ptde_cli.display import watching
         from ptde_core.stages.visualize import visualize as stage
 
-        with watching(quiet=quiet) as listen:
-            pictures = stage(target, out, listen=listen)
-        if quiet:
-            print(*pictures, sep="\n")
+        for name in chosen or []:
+            one_of(name, formats(), "format")
+        files = [name for name in chosen or [] if name != TERMINAL]
+        if files or not chosen:
+            with watching(quiet=quiet) as listen:
+                pictures = stage(
+                    targets,
+                    files,
+                    out,
+                    number=episode,
+                    evaluation_seed=seed,
+                    moments=moments or [],
+                    listen=listen,
+                )
+            if quiet:
+                print(*pictures, sep="\n")
+        if TERMINAL in (chosen or []):
+            from ptde_cli.player import watch
+            from ptde_core.stages.replays.shown import shown_of
+
+            watch(shown_of(targets, episode, seed))

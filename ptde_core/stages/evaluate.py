@@ -2,27 +2,26 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ptde_core.algorithms.naming import student_name, teacher_marks, teacher_name
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS, sight_in_words
-from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import Exploration, TimedPolicy, play
+from ptde_core.policies.play import TimedPolicy, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
-from ptde_core.stages.settings import DistillSettings, EvaluateSettings
+from ptde_core.stages.policy_names import distilled_with, name_of
+from ptde_core.stages.replays.record import Candidate, candidates_of, record
+from ptde_core.stages.settings import EvaluateSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import (
     Distilled,
@@ -30,24 +29,15 @@ from ptde_core.storage.evaluation_file import (
     Inference,
     Messages,
     Played,
-    ZSource,
     add_entries,
     is_current,
     read_evaluation,
 )
+from ptde_core.storage.replay_file import count_episodes, read_header, write_replay
 from ptde_core.storage.run_folder import RunFolder
 
 STAGE = "evaluate"
 SIDE_BY_SIDE = 32
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """One policy with one source of z."""
-
-    path: Path
-    content: dict[str, Any]
-    z: ZSource
 
 
 def evaluate(
@@ -62,7 +52,7 @@ def evaluate(
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages.
     """
-    candidates = [c for path in _with_teachers(checkpoints) for c in _candidates(path)]
+    candidates = [c for path in _with_teachers(checkpoints) for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
     if settings.message_threshold > 0 and without_coach:
         threshold = f"message_threshold = {settings.message_threshold:g}"
@@ -82,9 +72,11 @@ def evaluate(
         env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
         played: list[Episode] = []
         sent = offered = 0
-        how = Exploration(z="sampled" if candidate.z == "sampled" else "mean")
+        kept: list[Episode] = []
         timed = TimedPolicy(trained.policy)
-        for episode in play(env, timed, seeds, how):
+        for episode in play(env, timed, seeds, candidate.how(keep_noise=settings.keep_replays > 0)):
+            if len(kept) < settings.keep_replays:
+                kept.append(episode)
             played.append(_outcome(episode))
             if coached is not None:
                 sent, offered = (
@@ -100,7 +92,12 @@ def evaluate(
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})
-        entries.setdefault(RunFolder.of(candidate.path), []).append(entry)
+        run = RunFolder.of(candidate.path)
+        entries.setdefault(run, []).append(entry)
+        if kept:
+            replay = run.replay(candidate.place, candidate.z)
+            write_replay(replay, record(candidate, trained, kept, settings.seed))
+            listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
     for run, found in entries.items():
         add_entries(run.evaluation, found)
         listen(FileSaved(run.evaluation, "every episode's outcome"))
@@ -114,38 +111,27 @@ def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[Evalu
     held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
     found = []
     for path in checkpoints:
-        name, policy_id = _place(path), identity(load_checkpoint(path, "teacher", "student")["networks"])
+        name = path.relative_to(run.path).as_posix()
+        policy_id = identity(load_checkpoint(path, "teacher", "student")["networks"])
         found += [
             entry
             for entry in held
             if (entry.checkpoint, entry.policy_id, entry.evaluation_seed) == (name, policy_id, settings.seed)
             and len(entry.episodes.seed) == settings.episodes
             and (entry.messages.threshold if entry.messages else 0.0) == settings.message_threshold
+            and _kept(run, entry) >= min(settings.keep_replays, settings.episodes)
         ]
     return found
 
 
-def name_of(content: Mapping[str, Any], trained: Trained) -> str:
-    """Table name of the policy in a checkpoint, with marks where it is not the paper's."""
-    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
-    marks = teacher_marks(trained.settings, trained.policy.trunk.hidden_size)
-    if content["kind"] == "teacher":
-        return teacher_name(alg, info, marks)
-    distilled = _distilled_with(content)
-    return student_name(alg, info, [*marks, *(distilled.departures if distilled else ())])
-
-
-def _distilled_with(content: Mapping[str, Any]) -> DistillSettings | None:
-    """The settings of a student's distillation; one that it does not have is younger than it, and was not used.
-
-    None for a teacher, and for a student that was trained together with its teacher.
-    """
-    return DistillSettings.model_validate(content["distill"]) if "distill" in content else None
-
-
-def _place(path: Path) -> str:
-    """A checkpoint's path inside its run."""
-    return path.relative_to(RunFolder.of(path).path).as_posix()
+def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
+    """How many episodes of just this evaluation lie in a replay."""
+    path = run.replay(entry.checkpoint, entry.z)
+    if not path.exists():
+        return 0
+    header = read_header(path)
+    its_own = (header.policy_id, header.evaluation_seed) == (entry.policy_id, entry.evaluation_seed)
+    return count_episodes(path) if its_own else 0
 
 
 def _with_teachers(paths: list[Path]) -> list[Path]:
@@ -160,17 +146,6 @@ def _with_teachers(paths: list[Path]) -> list[Path]:
     return list(ordered)
 
 
-def _candidates(path: Path) -> list[_Candidate]:
-    content = load_checkpoint(path, "teacher", "student")
-    kind = INFORMATION[content["settings"]["global_info"]]
-    sources: tuple[ZSource, ...] = ("none",)
-    if content["kind"] == "student" and kind.distillable:
-        sources = ("student",)
-    elif kind.centralized:
-        sources = ("sampled", "mean") if kind.sampled else ("exact",)
-    return [_Candidate(path, content, z) for z in sources]
-
-
 def _outcome(episode: Episode) -> Episode:
     """The episode without its views: hundreds of them would fill the memory for nothing."""
     empty: dict[str, Any] = {name: getattr(episode, name)[:0] for name in ("obs", "state", "available", "actions")}
@@ -178,7 +153,7 @@ def _outcome(episode: Episode) -> Episode:
 
 
 def _entry(
-    candidate: _Candidate, trained: Trained, played: list[Episode], settings: EvaluateSettings
+    candidate: Candidate, trained: Trained, played: list[Episode], settings: EvaluateSettings
 ) -> EvaluationEntry:
     content = candidate.content
     return EvaluationEntry(
@@ -188,7 +163,7 @@ def _entry(
         alg=str(trained.settings["alg"]),
         global_info=str(trained.settings["global_info"]),
         sight=_sight(trained, student=content["kind"] == "student"),
-        checkpoint=_place(candidate.path),
+        checkpoint=candidate.place,
         teacher_id=trained.teacher_id,
         policy_id=identity(content["networks"]),
         parameters=parameter_counts(content),
@@ -211,7 +186,7 @@ def _entry(
 
 
 def _distilled(content: Mapping[str, Any]) -> Distilled | None:
-    settings = _distilled_with(content)
+    settings = distilled_with(content)
     if settings is None:
         return None
     # Before there was early stopping every fit took all its steps, and its time was not kept.

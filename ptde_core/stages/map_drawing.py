@@ -15,8 +15,8 @@ from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.maps import CLIFF, FLOOR, WALL, EnemyOrder, MapFacts
 from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.switches import Switches
-from ptde_core.stages.drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
-from ptde_core.stages.drawing import WALL as WALL_COLOR
+from ptde_core.stages.replays.battle_drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
+from ptde_core.stages.replays.battle_drawing import WALL as WALL_COLOR
 from ptde_core.stages.tables import Table
 
 CellKind = Literal["wall", "floor", "cliff", "ally", "enemy", "mark"]

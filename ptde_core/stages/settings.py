@@ -145,6 +145,19 @@ class EvaluateSettings(Settings):
     message_threshold: float = Field(
         0.0, ge=0, description="COPA: a player is sent a new z only if it moved further than this; 0 sends every one"
     )
+    keep_replays: int = Field(
+        0, ge=0, description="the first episodes of each policy that are kept to be looked at (`ptde visualize`)"
+    )
+
+
+class InspectSettings(Settings):
+    """What information matters: episodes of a teacher and of its student, looked into."""
+
+    episodes: int = Field(8, ge=1, description="greedy episodes of each, the first ones of the evaluation's list")
+    seed: int = Field(0, ge=0, description="decides the list of episodes, and the directions of the gradients")
+    directions: int = Field(
+        8, ge=1, description="directions of z per agent and step whose gradient is taken; the size of z takes all"
+    )
 
 
 class CalibrateSettings(Settings):

@@ -1,62 +1,142 @@
-"""Pictures of a run: its learning curves (PNG, SVG, PDF), and one episode of play (GIF, or a game's own)."""
+"""Pictures of a run: its learning curves, and episodes of play to watch or to look into."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
-from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
-from ptde_core.envs.skirmish.units import unit_facts
-from ptde_core.envs.two_views import StateBesideView
-from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.play import Exploration, play
-from ptde_core.policies.restore import restore
 from ptde_core.stages.curves import UNDATED, draw_learning_curves, save_figure
-from ptde_core.stages.drawing import Scene, UnitLook, draw_battle_gif
-from ptde_core.stages.evaluate import name_of
-from ptde_core.stages.football_drawing import draw_football_gif
+from ptde_core.stages.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
+from ptde_core.stages.replays.page import write_page
+from ptde_core.stages.replays.record import candidates_of, record_in_game
+from ptde_core.stages.replays.shown import Shown, files_of, shown_of
 from ptde_core.stages.reports.wording import backend_name
-from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.replay_file import is_replay
+from ptde_core.storage.run_folder import REPLAYS, RunFolder, read_json
 
-# Environments whose episodes can be drawn, and what is said of one that came to an end without being won.
-DRAWN = {"skirmish": "lost", "football": "not won"}
+CURVES, GAME = "curves", "game"
 
 
-def visualize(target: Path, out: Path | None = None, *, listen: Listener = silent) -> list[Path]:
+def _gif(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # noqa: ARG001  one signature
+    save_gif(next_to_each_other([pictures_of(one) for one in shown]), path)
+
+
+def _mp4(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # noqa: ARG001
+    save_mp4(next_to_each_other([pictures_of(one) for one in shown]), path)
+
+
+def _png(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:
+    save_moments([pictures_of(one) for one in shown], path, moments)
+
+
+def _html(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # noqa: ARG001
+    write_page(shown, path)
+
+
+PLAYS: Mapping[str, Callable[[list[Shown], Path, Sequence[int]], None]] = {
+    "gif": _gif,
+    "mp4": _mp4,
+    "png": _png,
+    "html": _html,
+}
+FORMATS = (CURVES, *PLAYS, GAME)
+
+
+def visualize(
+    targets: Sequence[Path],
+    formats: Collection[str] = (),
+    out: Path | None = None,
+    *,
+    number: int = 0,
+    evaluation_seed: int = 0,
+    moments: Sequence[int] = (),
+    listen: Listener = silent,
+) -> list[Path]:
     """Draw what there is to draw.
 
     Args:
-        target: a run folder (curves, and one episode of its teacher and of its student), or a checkpoint (one episode).
+        targets: a run folder (its curves, and an episode of its teacher and of its student next to each other), or one
+            or two checkpoints or replays (an episode each, from the same start).
+        formats: of `FORMATS`; by default curves, GIF, HTML and the game's own, as far as the targets have them.
         out: folder for the pictures; default: figures/ in the run folder.
+        number: which episode, from 0: of the evaluation's list, or of those that a replay holds.
+        evaluation_seed: of that list.
+        moments: the steps that a PNG shows; by default some that are evenly spread.
         listen: told about each picture.
 
     Returns:
         The pictures' paths.
 
     Raises:
-        PtdeError: `target` is neither, there is nothing to draw yet, or the checkpoint's battles cannot be drawn.
+        PtdeError: a target is none of these, there is nothing to draw yet, or a format that was asked for does not
+            suit it.
     """
-    if target.is_file():
-        return [draw_play(target, out or RunFolder.of(target).figures, listen=listen)]
-    run = RunFolder(target)
-    if not run.config.exists():
-        raise PtdeError(f"no run at {target}", "give a run folder, or a teacher.pt or student.pt")
-    folder = out or run.figures
-    pictures = draw_run_curves(run, folder, listen=listen) if run.metrics.exists() else []
+    for target in targets:
+        if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
+            raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
+    folder = out or _run_of(targets[0]).figures
+    pictures = []
+    if CURVES in formats or not formats:
+        pictures += _curves(targets, folder, asked=CURVES in formats, listen=listen)
+    wanted = [name for name in PLAYS if name in formats or (not formats and name in ("gif", "html"))]
+    if wanted and (formats or _can_play(targets)):
+        shown = shown_of(targets, number, evaluation_seed)
+        stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
+        for name in wanted:
+            if not formats and name == "gif" and shown[0].episode.units is None:
+                continue
+            picture = folder / f"{stem}.{name}"
+            PLAYS[name](shown, picture, moments)
+            listen(FileSaved(picture, "; ".join(f"one episode of {one.title}, {one.ending}" for one in shown)))
+            pictures.append(picture)
+    if GAME in formats or (not formats and _can_play(targets)):
+        pictures += _games(targets, folder, number, evaluation_seed, asked=GAME in formats, listen=listen)
     if not pictures:
+        again = f"go on with `ptde train-teacher --resume --out {targets[0]}`"
+        raise PtdeError(f"nothing to draw in {targets[0]} yet", again)
+    return pictures
+
+
+def _run_of(target: Path) -> RunFolder:
+    if target.is_dir():
+        return RunFolder(target)
+    return RunFolder(target.parent.parent) if target.parent.name == REPLAYS else RunFolder.of(target)
+
+
+def _can_play(targets: Sequence[Path]) -> bool:
+    return all(target.is_file() or RunFolder(target).teacher.exists() for target in targets)
+
+
+def _games(
+    targets: Sequence[Path], folder: Path, number: int, evaluation_seed: int, *, asked: bool, listen: Listener
+) -> list[Path]:
+    """Of each checkpoint the file that its game writes of an episode, where there is such a game."""
+    pictures = []
+    for path in files_of(targets):
+        if is_replay(path):
+            continue
+        candidate = candidates_of(path)[0]
+        suffix = ENVIRONMENTS[candidate.content["env"]["backend"]].replay
+        if suffix or asked:
+            picture = folder / f"{path.stem}_play{suffix}"
+            record_in_game(candidate, evaluation_seed, number, picture)
+            listen(FileSaved(picture, "one episode, to be watched in the game"))
+            pictures.append(picture)
+    return pictures
+
+
+def _curves(targets: Sequence[Path], folder: Path, *, asked: bool, listen: Listener) -> list[Path]:
+    runs = [RunFolder(target) for target in targets if target.is_dir()]
+    if asked and not runs:
+        raise PtdeError(f"{targets[0]} has no learning curves", "give its run folder")
+    pictures = [
+        picture for run in runs if run.metrics.exists() for picture in draw_run_curves(run, folder, listen=listen)
+    ]
+    if runs and not pictures:
         listen(Note("no learning curves yet: the training has not logged a test"))
-    for checkpoint in (run.teacher, run.student):
-        if checkpoint.exists() and can_be_shown(read_json(run.config, "settings file")["env"]):
-            pictures.append(draw_play(checkpoint, folder, listen=listen))
-    if not pictures:
-        raise PtdeError(f"nothing to draw in {target} yet", f"go on with `ptde train-teacher --resume --out {target}`")
     return pictures
 
 
@@ -73,63 +153,3 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     for picture in pictures:
         listen(FileSaved(picture, "learning curves"))
     return pictures
-
-
-def can_be_shown(backend: str) -> bool:
-    """Whether an episode of that environment can be drawn, or its game keeps what was played."""
-    return backend in DRAWN or bool(ENVIRONMENTS[backend].replay)
-
-
-def draw_play(checkpoint: Path, folder: Path, *, listen: Listener = silent) -> Path:
-    """<checkpoint>_play.gif: the first episode of the evaluation's list (evaluation seed 0), played greedily.
-
-    A teacher plays with z sampled, the paper's way. StarCraft II writes a .SC2Replay instead, to be watched in it.
-
-    Raises:
-        PtdeError: not a teacher's or student's checkpoint, or its environment's episodes cannot be shown.
-    """
-    content = load_checkpoint(checkpoint, "teacher", "student")
-    trained = restore(content)
-    backend = trained.spec.backend
-    if not can_be_shown(backend):
-        able = " or ".join(name for name in ENVIRONMENTS if can_be_shown(name))
-        raise PtdeError(f"{checkpoint} plays {backend}, whose episodes cannot be shown", f"use {able}")
-    env = trained.environment(1)
-    seeds = episode_seeds(0, "evaluate", 0, 1)
-    (episode,) = play(env, trained.policy, seeds, Exploration())
-    name = name_of(content, trained)
-    if trained.policy.noise_size:
-        name += " (z sampled)"
-    outcome = "won" if episode.won else DRAWN.get(backend, "lost") if episode.terminated else "time is up"
-    picture = folder / f"{checkpoint.stem}_play{ENVIRONMENTS[backend].replay or '.gif'}"
-    title = f"{name} on {trained.spec.map}: {backend_name(backend)}"
-    games = env.env if isinstance(env, StateBesideView) else env
-    if ENVIRONMENTS[backend].replay and isinstance(games, EnginePool):
-        folder.mkdir(parents=True, exist_ok=True)
-        games.save_recording(0, picture.absolute())
-    elif isinstance(env, Skirmish):
-        frames = _played_again(env, seeds, episode.actions)
-        draw_battle_gif(frames, _scene(env, frames[0], title), picture, outcome)
-    else:
-        draw_football_gif(episode, trained.spec, title, picture, outcome)
-    env.close()
-    listen(FileSaved(picture, f"one episode of {name}, {outcome}"))
-    return picture
-
-
-def _played_again(env: Skirmish, seeds: NDArray[np.uint64], actions: NDArray[np.int16]) -> list[NDArray[np.void]]:
-    """The battle again from its seed and actions (T, N): raw units (U,) of the first view and after each step."""
-    env.reset(seeds)
-    frames = [env.raw_units()[0]]
-    for step in actions:
-        env.step(step[None])
-        frames.append(env.raw_units()[0])
-    return frames
-
-
-def _scene(env: Skirmish, units: NDArray[np.void], title: str) -> Scene:
-    looks = []
-    for unit in units:
-        facts = unit_facts(UNIT_TYPES[unit["type"]], int(unit["owner"]))
-        looks.append(UnitLook(facts.name, facts.radius, facts.health, facts.shield))
-    return Scene(title, tuple(looks), env.facts.terrain.floor)

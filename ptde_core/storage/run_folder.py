@@ -8,6 +8,7 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 
 STUDENTS = "students"
+REPLAYS = "replays"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ class RunFolder:
     def evaluation(self) -> Path:
         """Every evaluated episode's seed, outcome, return, length; JSON."""
         return self.path / "evaluation.json"
+
+    def replay(self, checkpoint: str, z: str) -> Path:
+        """Episodes of an evaluation that were kept, HDF5.
+
+        Args:
+            checkpoint: path inside the run, as in evaluation.json.
+            z: where its z came from; it stands in the name where a policy plays in more than one way.
+        """
+        name = checkpoint.removesuffix(".pt").replace("/", "-")
+        return self.path / REPLAYS / f"{name}{f'-{z}' if z in ('sampled', 'mean') else ''}.h5"
 
     @property
     def figures(self) -> Path:

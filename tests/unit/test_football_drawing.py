@@ -5,28 +5,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ptde_core.base.batch import Episode
 from ptde_core.envs.football.features import Features
-from ptde_core.envs.interface import EnvSpec
-from ptde_core.stages.football_drawing import FILL, draw_football_gif
+from ptde_core.stages.replays.football_drawing import FILL, draw_football
+from ptde_core.stages.replays.movie import save_gif
 from tests.unit.test_football_features import RAW
 
 
 def test_the_pitch_from_above(tmp_path: Path) -> None:
     features = Features(RAW, (1,))
-    names = {"obs_names": features.obs_names, "state_names": features.state_names, "action_names": ("idle",)}
-    sizes = {"obs_size": len(features.obs_names), "state_size": len(features.state_names)}
     map_name = "academy_run_pass_and_shoot_with_keeper"
-    spec = EnvSpec("football", "1", map_name, n_agents=1, n_actions=1, episode_limit=150, **sizes, **names)
-    states = np.zeros((3, spec.state_size), np.float32)
+    states = np.zeros((3, len(features.state_names)), np.float32)
     for k, x in enumerate((0.0, 0.2, 0.4)):  # one of theirs runs along the middle
         features.state(RAW | {"right_team": np.array([[x, -0.3]])}, states[k])
-    none, reward = np.zeros(0, np.float32), np.array([0.0, 1.0], np.float32)
-    episode = Episode(
-        seed=1, obs=none, state=states, available=none, actions=none, reward=reward, terminated=True, won=True
-    )
+    reward = np.array([0.0, 1.0], np.float32)
     path = tmp_path / "figures" / "play.gif"
-    draw_football_gif(episode, spec, "a policy", path, "won")
+    save_gif(draw_football(states, reward, features.state_names, map_name, "a policy", "won"), path)
     theirs = np.array([int(FILL["right"][k : k + 2], 16) for k in (1, 3, 5)])
     places = []
     with Image.open(path) as gif:

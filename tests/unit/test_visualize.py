@@ -17,27 +17,17 @@ from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.curves import PANELS, UNDATED, draw_learning_curves, save_figure
-from ptde_core.stages.drawing import FILL, Scene, UnitLook, draw_battle_gif
+from ptde_core.stages.replays.battle_drawing import FILL, Scene, draw_battle
+from ptde_core.stages.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
 from ptde_core.stages.settings import train_teacher_settings
-from ptde_core.stages.visualize import draw_play, visualize
+from ptde_core.stages.visualize import visualize
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
 
-RAW = np.dtype(
-    [
-        ("owner", np.int8),
-        ("x", np.float64),
-        ("y", np.float64),
-        ("health", np.float64),
-        ("shield", np.float64),
-        ("cooldown", np.float64),
-        ("alive", np.bool_),
-        ("target", np.int16),
-        ("swinging", np.bool_),
-    ]
-)
-MARINE, ZEALOT = UnitLook("marine", 0.375, 45, 0), UnitLook("zealot", 0.5, 100, 50)
+MARINE = UnitLook(name="marine", side=0, radius=0.375, max_health=45, max_shield=0)
+ZEALOT = UnitLook(name="zealot", side=1, radius=0.5, max_health=100, max_shield=50)
 ROWS = [
     {"env_steps": 1000.0 * k, "train_return": 2.0 * k, "test_win_rate": k / 10, **({"td_loss": 1 / k} if k > 3 else {})}
     for k in range(1, 11)
@@ -46,21 +36,22 @@ ROWS = [
 CURVES = ["learning_curves.png", "learning_curves.svg", "learning_curves.pdf"]
 
 
-def battle(steps: int) -> list[NDArray[np.void]]:
+def battle(steps: int) -> Units:
     """One marine walks towards one zealot, which dies in the last step."""
-    frames = []
-    for step in range(steps + 1):
-        frame = np.zeros(2, RAW)
-        frame["owner"] = (0, 1)
-        frame["x"] = (8 + 8 * step / steps, 20)
-        frame["y"] = 16
-        frame["health"] = (45, 100 * (1 - step / steps))
-        frame["shield"] = (0, 25)
-        frame["alive"] = (True, step < steps)
-        frame["target"] = (1, -1)
-        frame["swinging"] = (step % 2 == 0, False)
-        frames.append(frame)
-    return frames
+    share = np.linspace(0, 1, steps + 1)
+    pairs = {
+        "x": (8 + 8 * share, np.full_like(share, 20)),
+        "y": (np.full_like(share, 16), np.full_like(share, 16)),
+        "health": (np.full_like(share, 45), 100 * (1 - share)),
+        "shield": (np.zeros_like(share), np.full_like(share, 25)),
+        "alive": (share >= 0, share < 1),
+    }
+    columns = {name: np.stack(pair, axis=-1) for name, pair in pairs.items()}
+    return Units(**columns, hits=np.array([(step, 0, 1) for step in range(steps)], np.int16))
+
+
+def gif(units: Units, scene: Scene, path: Path) -> None:
+    save_gif(draw_battle(units, scene, "won"), path)
 
 
 def scene(title: str = "QMIX_SGI on 3m") -> Scene:
@@ -134,7 +125,7 @@ def test_a_line_still_being_written_is_left_out_and_a_broken_one_is_named(tmp_pa
 
 def test_a_battle_has_one_picture_per_view_and_stays_small(tmp_path: Path) -> None:
     path = tmp_path / "new" / "play.gif"
-    draw_battle_gif(battle(150), scene(), path, "won")
+    gif(battle(150), scene(), path)
     with Image.open(path) as picture:
         assert len(list(ImageSequence.Iterator(picture))) == 151
         assert picture.width == 480
@@ -145,7 +136,7 @@ def test_a_battle_has_one_picture_per_view_and_stays_small(tmp_path: Path) -> No
 
 def test_units_are_drawn_where_they_are_in_their_sides_colour(tmp_path: Path) -> None:
     path = tmp_path / "play.gif"
-    draw_battle_gif(battle(10), scene(), path, "won")
+    gif(battle(10), scene(), path)
     first, last = pixels(path, 0), pixels(path, 10)
     for color in FILL:
         assert about(color, first[60:]).sum() > 50
@@ -156,14 +147,43 @@ def test_units_are_drawn_where_they_are_in_their_sides_colour(tmp_path: Path) ->
 
 def test_a_long_title_is_made_to_fit(tmp_path: Path) -> None:
     path = tmp_path / "play.gif"
-    draw_battle_gif(battle(1), scene("QMIX_SGI (z sampled) on a_map_of_my_own_with_a_long_name: skirmish"), path, "won")
+    gif(battle(1), scene("QMIX_SGI (z sampled) on a_map_of_my_own_with_a_long_name: skirmish"), path)
     assert (pixels(path, 0)[:24, -6:] > 240).all()
 
 
-def test_frames_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    for frames in ([], [battle(1)[0][:1]]):
-        with pytest.raises(ValueError, match="at least one frame, and one look per unit"):
-            draw_battle_gif(frames, scene(), tmp_path / "play.gif", "won")
+def test_units_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="one look per unit"):
+        draw_battle(battle(1), Scene("", (MARINE,), scene().floor), "won")
+
+
+def test_films_stand_next_to_each_other_and_the_shorter_one_waits(tmp_path: Path) -> None:
+    long, short = (draw_battle(battle(steps), scene(), "won") for steps in (6, 3))
+    both = next_to_each_other([long, short])
+    assert len(both) == 7
+    assert both[0].width == long[0].width + short[0].width + 8
+    right = [np.asarray(picture)[:, -short[0].width :] for picture in both]
+    assert (right[3] == right[6]).all()
+    assert (right[2] != right[3]).any()
+    save_moments([long, short], tmp_path / "new" / "play.png", [0, 6])
+    with Image.open(tmp_path / "new" / "play.png") as sheet:
+        assert sheet.size == (2 * long[0].width + 8, 2 * long[0].height + 8)
+        pixels_of = np.asarray(sheet.convert("RGB"))
+    last = pixels_of[-long[0].height :, -long[0].width :]
+    assert about(FILL[1], last[60:]).sum() < about(FILL[1], pixels_of[60 : long[0].height, : long[0].width]).sum() / 2
+
+
+# Of imageio-ffmpeg: it leaves the pipes of a film that was read to its end to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_mp4_is_a_film_of_the_same_pictures(tmp_path: Path) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    pictures = draw_battle(battle(6), scene(), "won")
+    save_mp4(pictures, tmp_path / "new" / "play.mp4")
+    frames = imageio_ffmpeg.read_frames(str(tmp_path / "new" / "play.mp4"))
+    about_it = next(frames)
+    assert about_it["size"] == pictures[0].size
+    first = np.frombuffer(next(frames), np.uint8).reshape(*reversed(pictures[0].size), 3)
+    assert np.abs(first.astype(int) - np.asarray(pictures[0], int)).mean() < 8
+    assert sum(1 for _ in frames) == 7 + 17 - 1  # the end is held for 2.5 s
 
 
 @pytest.fixture
@@ -188,30 +208,37 @@ def fresh_teacher(tmp_path: Path) -> RunFolder:
 
 def test_a_run_gets_curves_and_a_battle(fresh_teacher: RunFolder) -> None:
     events: list[Event] = []
-    pictures = visualize(fresh_teacher.path, listen=events.append)
-    assert [path.name for path in pictures] == [*CURVES, "teacher_play.gif"]
+    pictures = visualize([fresh_teacher.path], listen=events.append)
+    assert [path.name for path in pictures] == [*CURVES, "play.gif", "play.html"]
     assert all(path.parent == fresh_teacher.figures and path.stat().st_size for path in pictures)
     assert [event.path for event in events if isinstance(event, FileSaved)] == pictures
-    with Image.open(pictures[3]) as gif:
-        assert 2 < len(list(ImageSequence.Iterator(gif))) <= 61
+    with Image.open(pictures[3]) as moving:
+        assert 2 < len(list(ImageSequence.Iterator(moving))) <= 61
 
 
 def test_a_checkpoint_gets_a_battle_where_it_is_asked_for(fresh_teacher: RunFolder, tmp_path: Path) -> None:
-    assert visualize(fresh_teacher.teacher, tmp_path / "out") == [tmp_path / "out" / "teacher_play.gif"]
+    out = tmp_path / "out"
+    assert visualize([fresh_teacher.teacher], ["gif"], out) == [out / "teacher_play.gif"]
+    with pytest.raises(PtdeError, match="has no learning curves; give its run folder"):
+        visualize([fresh_teacher.teacher], ["curves"], out)
 
 
-def test_a_run_on_a_game_gets_curves_only(trained_run: RunFolder, tmp_path: Path) -> None:
+def test_a_run_on_a_game_has_values_and_z_to_look_into_but_no_places(trained_run: RunFolder, tmp_path: Path) -> None:
     own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
-    pictures = visualize(own.path, tmp_path / "out")
-    assert [path.name for path in pictures] == CURVES
-    with pytest.raises(PtdeError, match="plays game, whose episodes cannot be shown"):
-        draw_play(own.teacher, tmp_path / "out")
+    pictures = visualize([own.path], out=tmp_path / "out")
+    assert [path.name for path in pictures] == [*CURVES, "play.html"]
+    with pytest.raises(PtdeError, match="episodes of game have no places to draw; look at their values"):
+        visualize([own.teacher], ["gif"], tmp_path / "out")
 
 
-def test_what_cannot_be_drawn(tmp_path: Path) -> None:
+def test_what_cannot_be_drawn(tmp_path: Path, fresh_teacher: RunFolder) -> None:
     with pytest.raises(PtdeError, match="no run at"):
-        visualize(tmp_path)
+        visualize([tmp_path])
     run = RunFolder(tmp_path)
     run.config.write_text(json.dumps(train_teacher_settings({}).model_dump()))
     with pytest.raises(PtdeError, match=f"nothing to draw in {tmp_path} yet"):
-        visualize(tmp_path)
+        visualize([tmp_path])
+    with pytest.raises(PtdeError, match=r"no teacher\.pt or student\.pt in"):
+        visualize([tmp_path], ["html"])
+    with pytest.raises(PtdeError, match="3 episodes are too many"):
+        visualize([fresh_teacher.teacher] * 3, ["gif"])

@@ -46,6 +46,7 @@ from ptde_core.envs.skirmish.fields import (
     SWING_AT,
     TARGET,
     TIMED_OUT,
+    TOUCHED,
     WAY_FOR,
     WON,
     WORTH,
@@ -198,6 +199,7 @@ def _step_rows(
         if b.outcome[e] != RUNNING:
             continue
         real, whole = b.real[e], b.whole[e]
+        whole[TOUCHED, :] = 0
         for i in range(n_agents):
             b.actions[e, i] = actions[e, i]
         order_agents(m, n_agents, real, whole, actions[e])

@@ -131,6 +131,18 @@ class Skirmish:
         """Largest health of every unit (U,), in the order of `raw_units`."""
         return np.array(self._tables.body[f.HEALTH_MAX], np.float64)
 
+    def touched(self, battle: int) -> NDArray[np.int16]:
+        """Who damaged or healed whom in the last env step of a battle: pairs (H, 2) of units, as `raw_units` counts."""
+        sides, heals = self._roster.sides, self._tables.body[f.HEAL_RATE] > 0
+        first = np.array([0, self.spec.n_agents])
+        pairs = [
+            (unit, first[sides[unit] if heals[unit] else 1 - sides[unit]] + place)
+            for unit, bits in enumerate(self._battles.whole[battle, f.TOUCHED].tolist())
+            for place in range(64)
+            if bits >> place & 1
+        ]
+        return np.array(pairs, np.int16).reshape(-1, 2)
+
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new battles in `rows` (default: all); seeds (len(rows),) decide each battle's whole chance.
 

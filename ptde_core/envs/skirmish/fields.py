@@ -64,9 +64,10 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     STRUCK_BY,  # who damaged it in this loop; -1: nobody
     WAY_FOR,  # target for which the path around walls was planned
     STALLED,  # 1 if its last step led less than half as far as it wanted
+    TOUCHED,  # bit j: unit j of the other side (a healer's: of its own) that it damaged or healed in this env step
     SUITORS,  # how many living enemies have it as their target, counted while they choose
     WHOLES,
-) = range(18)
+) = range(19)
 
 # orders
 IDLE, MOVE, ATTACK, ATTACK_MOVE, ATTACK_ALL, HEAL = range(6)

@@ -253,7 +253,7 @@ def _decide_healer(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
             d = math.sqrt(dx * dx + dy * dy)
             if d > 1e-9:
                 face(m.body, 0.5 * m.floor.shape[1], real, i, dx / d, dy / d)
-            heal(m, real, i, patient)
+            heal(m, real, whole, i, patient)
 
 
 @kernel

@@ -58,6 +58,7 @@ from ptde_core.envs.skirmish.fields import (
     STRUCK_BY,
     SWING_AT,
     SWING_CLOSE,
+    TOUCHED,
     WASTED,
     WINDUP,
     X,
@@ -260,6 +261,7 @@ def hurt(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, da
     """One hit: shields first and in full, armour only against what reaches life, at least 0.5 (SPEC 9.5)."""
     real[QUIET, target] = 0.0
     whole[STRUCK_BY, target] = shooter
+    _touch(m, whole, shooter, target)
     if real[HEALTH, target] <= 0.0:  # killed earlier in this loop: all of it is overkill
         real[DEALT, shooter] += damage
         real[WASTED, shooter] += damage
@@ -274,6 +276,12 @@ def hurt(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, da
             real[WASTED, shooter] -= real[HEALTH, target]
             real[HEALTH, target] = 0.0
     real[DEALT, shooter] += absorbed + rest
+
+
+@kernel
+def _touch(m: MapTables, whole: Wholes, i: int, target: int) -> None:
+    """Remember that unit i did something to the target in this env step: for those who look at a battle."""
+    whole[TOUCHED, i] |= np.int64(1) << np.int64(target - m.first[m.trait[SIDE, target]])
 
 
 @kernel
@@ -305,13 +313,14 @@ def _explode(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 
 @kernel
-def heal(m: MapTables, real: Reals, i: int, patient: int) -> None:
+def heal(m: MapTables, real: Reals, whole: Wholes, i: int, patient: int) -> None:
     """One loop of healing, as far as damage and energy go (SPEC 9.8)."""
     missing = m.body[HEALTH_MAX, patient] - real[HEALTH, patient]
     given = min(m.body[HEAL_RATE, i], missing, real[ENERGY, i] / m.body[HEAL_PRICE, i])
     if given > 0.0:
         real[HEALTH, patient] += given
         real[ENERGY, i] -= given * m.body[HEAL_PRICE, i]
+        _touch(m, whole, i, patient)
 
 
 @kernel

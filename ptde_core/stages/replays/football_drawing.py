@@ -1,17 +1,16 @@
-"""One episode of football as a GIF from above: pitch, players of both teams, ball, score.
+"""The pictures of a football episode from above: pitch, players of both teams, ball, score.
 
 Everything is read from the state that the policy was trained beside, by the names of its features.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ptde_core.base.batch import Episode
 from ptde_core.envs.football.scenarios import SCENARIOS, read_map
-from ptde_core.envs.interface import EnvSpec
 
 WIDTH = 560  # pixels
 FINER = 2  # drawn this many times larger and scaled down: smooth edges
@@ -23,8 +22,25 @@ BOX = (0.31, 0.24)  # penalty area: depth, half width
 AREA = (0.105, 0.11)  # goal area
 CIRCLE = 0.18
 PLAYER, BALL = 0.024, 0.013  # radii as drawn; larger than life, or nobody would see them
-STEP_MS, LAST_MS = 100, 2500
-COLORS = 32
+
+# The pitch's lines from (x, y) to (x, y), and our goal's and theirs.
+LINES = (
+    (-1, -HALF_WIDTH, 1, -HALF_WIDTH),
+    (-1, HALF_WIDTH, 1, HALF_WIDTH),
+    (0, -HALF_WIDTH, 0, HALF_WIDTH),
+    *((side, -HALF_WIDTH, side, HALF_WIDTH) for side in (-1, 1)),
+    *(
+        line
+        for side in (-1, 1)
+        for depth, half in (BOX, AREA)
+        for line in (
+            (side, -half, side * (1 - depth), -half),
+            (side, half, side * (1 - depth), half),
+            (side * (1 - depth), -half, side * (1 - depth), half),
+        )
+    ),
+    *((side * (1 + MARGIN / 2), -GOAL, side * (1 + MARGIN / 2), GOAL) for side in (-1, 1)),
+)
 
 GRASS, LINE, TEXT = "#DCE8D2", "#FFFFFF", "#1A1A1A"
 FILL = {"left": "#7CC4F2", "right": "#8C2D04"}  # far apart in lightness, too
@@ -34,20 +50,28 @@ LETTER = {"left": "#06263D", "right": "#FFFFFF"}
 NAMES = {"left": "our team", "right": "opponents"}
 
 
-def draw_football_gif(episode: Episode, spec: EnvSpec, title: str, path: Path, outcome: str) -> None:
-    """Write an animated GIF with one picture per state of the episode.
+def draw_football(
+    states: NDArray[np.float32],
+    rewards: NDArray[np.float32],
+    state_names: Sequence[str],
+    map_name: str,
+    title: str,
+    outcome: str,
+) -> list[Image.Image]:
+    """One picture per state of the episode.
 
     Args:
-        episode: as played, with its rewards of goals alone: they give the score.
-        spec: of the football environment; its names say what a state's numbers are.
+        states: (T+1, S).
+        rewards: (T,) of goals alone: they give the score.
+        state_names: what a state's numbers are.
+        map_name: the scenario, which says whom the agents play.
         title: who plays what.
-        path: where to; its folder is made.
         outcome: how it ended, shown on the last picture.
     """
-    states, players = episode.state, SCENARIOS[read_map(spec.map).scenario].players
-    goals = np.concatenate([[0], np.cumsum(np.round(episode.reward).astype(int))])  # for us minus against
-    column = {name: k for k, name in enumerate(spec.state_names)}
-    places = [tuple(name.split("_")[:2]) for name in spec.state_names if name.endswith("_tired")]
+    players = SCENARIOS[read_map(map_name).scenario].players
+    goals = np.concatenate([[0], np.cumsum(np.round(rewards).astype(int))])  # for us minus against
+    column = {name: k for k, name in enumerate(state_names)}
+    places = [tuple(name.split("_")[:2]) for name in state_names if name.endswith("_tired")]
     pictures = []
     for step, state in enumerate(states):
         large = _pitch()
@@ -66,11 +90,7 @@ def draw_football_gif(episode: Episode, spec: EnvSpec, title: str, path: Path, o
         x, y, height = (float(state[column[f"ball_{axis}"]]) for axis in "xyz")
         draw.ellipse(_circle(x, y, BALL * (1 + height)), fill="#FFFFFF", outline=TEXT, width=FINER)
         pictures.append(large.reduce(FINER))
-    palette = pictures[0].quantize(COLORS)
-    flat = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    durations = [STEP_MS] * (len(flat) - 1) + [LAST_MS]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=durations, loop=0, optimize=False)
+    return pictures
 
 
 def _scale() -> float:
