@@ -97,8 +97,13 @@ COMMANDS = (
     ),
     Command(
         "visualize",
-        "Draw a run's learning curves (PNG, SVG, PDF) and one episode of play (GIF).",
+        "Draw a run's learning curves, and episodes of its policies: GIF, MP4, PNG, HTML page, terminal.",
         f"ptde visualize {RUN}",
+    ),
+    Command(
+        "inspect",
+        "Show what of the state each agent's z depends on, and how much its student recovers.",
+        f"ptde inspect {RUN}",
     ),
     Command(
         "maps",

@@ -1,0 +1,51 @@
+"""`ptde inspect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.exits import resumable
+from ptde_cli.options import Quiet, one_of, option
+from ptde_core.base.settings import build_settings
+from ptde_core.stages.settings import InspectSettings
+
+FORMATS = ("table", "markdown", "latex", "html")
+
+
+def inspect(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN|TEACHER", help="run folders, or teacher.pt files")],
+    episodes: Annotated[int | None, option(InspectSettings, "episodes")] = None,
+    seed: Annotated[int | None, option(InspectSettings, "seed")] = None,
+    directions: Annotated[int | None, option(InspectSettings, "directions")] = None,
+    table_format: Annotated[
+        str, typer.Option("--format", help=", ".join(FORMATS), metavar="FORMAT", autocompletion=lambda: list(FORMATS))
+    ] = "table",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="for the figure  [default: figures/ in the run folder]")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what each agent's z depends on."""
+    one_of(table_format, FORMATS, "format")
+    typed = {"episodes": episodes, "seed": seed, "directions": directions}
+    settings = build_settings(InspectSettings, {key: value for key, value in typed.items() if value is not None})
+    with resumable():
+        from ptde_cli.display import print_tables, watching
+        from ptde_core.stages.information.inspect import inspect as stage
+        from ptde_core.stages.information.inspect import save_information
+        from ptde_core.stages.information.tables import information_tables
+        from ptde_core.stages.tables import html_page, latex, markdown
+
+        with watching(quiet=quiet) as listen:
+            found = stage(runs, settings, listen=listen)
+            save_information(found, runs, out, listen=listen)
+        tables = information_tables(found)
+        match table_format:
+            case "table":
+                print_tables(tables)
+            case "html":
+                print(html_page("What information matters", tables), end="")
+            case _:
+                write = markdown if table_format == "markdown" else latex
+                print("\n".join(write(table) for table in tables), end="")

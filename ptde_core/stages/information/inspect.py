@@ -1,0 +1,151 @@
+"""The stage: let a teacher and its student play, and measure what information mattered."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.attribution import mean_of_z
+from ptde_core.policies.play import play
+from ptde_core.policies.restore import Trained, restore
+from ptde_core.policies.student import Student
+from ptde_core.stages.information.measure import Dependence, Played, Recovery, depends_on, recovers
+from ptde_core.stages.replays.record import Candidate, candidates_of, partner_of, scene_of, sight_of
+from ptde_core.stages.reports.wording import backend_name
+from ptde_core.stages.settings import InspectSettings
+from ptde_core.storage.replay_file import UnitLook
+from ptde_core.storage.run_folder import RunFolder
+
+STAGE = "inspect"
+SIDE_BY_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What was found of one teacher.
+
+    Args:
+        title: "QMIX_SGI on 3m: skirmish (not SMAC)".
+        agents: the kind of each agent; "" where it has none.
+        episodes: played by each policy.
+        rows: env steps of the teacher's.
+        dependence: of its z.
+        recovered: who played -> how well the student recovers z there; empty without a student.
+    """
+
+    title: str
+    agents: tuple[str, ...]
+    episodes: int
+    rows: int
+    dependence: Dependence
+    recovered: dict[str, Recovery] = field(default_factory=dict)
+
+
+def inspect(targets: Sequence[Path], settings: InspectSettings, *, listen: Listener = silent) -> list[Inspected]:
+    """Measure what the z of teachers depends on, and what their students recover of it.
+
+    Args:
+        targets: run folders or teachers' checkpoints.
+        settings: how many episodes, and which.
+        listen: told of progress.
+
+    Raises:
+        PtdeError: no teacher there, or one whose agents are told nothing of the state.
+    """
+    teachers = [_teacher(target) for target in targets]
+    return [_inspect(teacher, settings, listen) for teacher in teachers]
+
+
+def _teacher(target: Path) -> Candidate:
+    """The teacher of a run folder or file, playing with z's mean where it can.
+
+    Raises:
+        PtdeError: as `inspect`.
+    """
+    path = RunFolder(target).teacher if target.is_dir() else target
+    candidate = candidates_of(path)[-1]
+    if candidate.role != "teacher":
+        raise PtdeError(f"{path} is a student", f"give its teacher: {RunFolder.of(path).teacher}")
+    if not INFORMATION[candidate.content["settings"]["global_info"]].centralized:
+        name = str(candidate.content["settings"]["alg"]).upper()
+        raise PtdeError(
+            f"{path} has no z: the agents of {name} without global information are told nothing of the state",
+            "give a teacher trained with --global-info agent-specific",
+        )
+    return candidate
+
+
+def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) -> Inspected:
+    teacher = restore(candidate.content)
+    other = partner_of(candidate)
+    student = None if other is None else restore(other)
+    own = student if student is not None and isinstance(student.policy, Student) else None
+    players: list[tuple[str, Trained]] = [("the teacher", teacher), *([("the student", own)] if own else [])]
+    title = f"{candidate.name_of(teacher)} on {teacher.spec.map}: {backend_name(teacher.spec.backend)}"
+    listen(StageStarted(STAGE, title, settings.episodes * len(players), "episodes"))
+    began, done = time.monotonic(), 0
+    played: dict[str, list[Played]] = {}
+    looks: tuple[UnitLook, ...] = ()
+    for who, trained in players:
+        episodes: list[Episode] = []
+        if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
+            listen(Note(preparation))
+        env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+        seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
+        for episode in play(env, trained.policy, seeds, candidate.how(keep_noise=False)):
+            episodes.append(episode)
+            done += 1
+            listen(Progress(STAGE, done))
+        env.close()
+        looks, _, units = scene_of(trained, episodes)
+        played[who] = [Played(*pair) for pair in zip(episodes, units, strict=True)]
+    assert not isinstance(teacher.policy, Student), "a student is no teacher"
+    mean_of = mean_of_z(teacher.policy)
+    dependence = depends_on(
+        mean_of,
+        played["the teacher"],
+        teacher.spec.state_names,
+        sight_of(teacher, "teacher"),
+        settings.directions,
+        settings.seed,
+    )
+    recovered = {}
+    if own is not None:
+        assert isinstance(own.policy, Student)
+        recovered = {who: recovers(mean_of, own.policy, of, looks) for who, of in played.items()}
+    else:
+        listen(Note(f"no student of {candidate.path} beside it: nothing to say of what one recovers"))
+    listen(StageFinished(STAGE, time.monotonic() - began))
+    kinds = [look.name if look.max_health else "" for look in looks[: teacher.spec.n_agents]]
+    return Inspected(
+        title=title,
+        agents=tuple(kinds or [""] * teacher.spec.n_agents),
+        episodes=settings.episodes,
+        rows=sum(one.episode.length for one in played["the teacher"]),
+        dependence=dependence,
+        recovered=recovered,
+    )
+
+
+def save_information(
+    inspected: Sequence[Inspected], targets: Sequence[Path], out: Path | None, *, listen: Listener = silent
+) -> list[Path]:
+    """One figure per run: information.png and .svg in its figures/, or in `out`, numbered where there are several."""
+    from ptde_core.stages.curves import save_figure  # matplotlib, only for pictures
+    from ptde_core.stages.information.figure import draw_information
+
+    pictures = []
+    for number, (one, target) in enumerate(zip(inspected, targets, strict=True)):
+        folder = out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+        stem = "information" if len(inspected) == 1 or out is None else f"information-{number}"
+        figure = draw_information(one)
+        for suffix in (".png", ".svg"):
+            pictures.append(save_figure(figure, folder / f"{stem}{suffix}"))
+            listen(FileSaved(pictures[-1], f"what information matters to {one.title}"))
+    return pictures
