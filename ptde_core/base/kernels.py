@@ -389,6 +389,18 @@ def layer_gradients(
 
 
 @_inner
+def _sums(sums: Array, fed: Array, old: Array, input_turned: Array, turned: Array, biases: Array) -> None:
+    """The sums (4, r, H) of reset, update, new and recurrent part from inputs (r, I) and hiddens (r, H)."""
+    size = old.shape[1]
+    for gate in range(4):
+        _repeat(sums[gate], biases[gate])
+    for gate in range(3):
+        own = slice(gate * size, (gate + 1) * size)
+        add_product(sums[gate], fed, input_turned[:, own])
+        add_product(sums[gate if gate < 2 else 3], old, turned[:, own])
+
+
+@_inner
 def _gates(sums: Array, hidden: Array) -> None:
     """From the sums (4, r, H) of reset, update, new and recurrent part to gates, and to the new hidden; in place."""
     reset, update, new, recurrent = sums[0].ravel(), sums[1].ravel(), sums[2].ravel(), sums[3].ravel()
@@ -439,15 +451,23 @@ def gru(
             old, fed = memory[begin : begin + count], inputs[:count]
             sums = (kept[4 * done : 4 * (done + count)] if len(kept) else work[: 4 * count]).reshape((4, count, size))
             _gather(fed, x, first[begin:], t * stride)
-            for gate in range(4):
-                _repeat(sums[gate], biases[gate])
-            for gate in range(3):
-                own = slice(gate * size, (gate + 1) * size)
-                add_product(sums[gate], fed, input_turned[:, own])
-                add_product(sums[gate if gate < 2 else 3], old, turned[:, own])
+            _sums(sums, fed, old, input_turned, turned, biases)
             _gates(sums, old)
             _scatter(hidden, old, first[begin:], t * stride)
             done += count
+
+
+@_entry
+def gru_step(x: Array, input_turned: Array, turned: Array, biases: Array, memory: Array) -> None:
+    """One step of play: the hiddens `memory` (E, N, H) go on by the inputs x (E, N, I); the rest is as for `gru`."""
+    size = memory.shape[2]
+    rows, hiddens = x.reshape((-1, x.shape[2])), memory.reshape((-1, size))
+    work = np.empty((4 * BLOCK, size), np.float32)
+    for begin in range(0, len(rows), BLOCK):
+        fed, old = rows[begin : begin + BLOCK], hiddens[begin : begin + BLOCK]
+        sums = work[: 4 * len(fed)].reshape((4, len(fed), size))
+        _sums(sums, fed, old, input_turned, turned, biases)
+        _gates(sums, old)
 
 
 @_inner
@@ -676,6 +696,23 @@ def best_available(values: Array, available: Array, choice: Array, best: Array) 
             if available[row, k] and values[row, k] > highest:
                 highest, place = values[row, k], k
         choice[row], best[row] = place, highest
+
+
+@_entry
+def explore(actions: Array, available: Array, epsilon: float, draws: Array) -> None:
+    """See `policies.play.explore`, whose arguments these are."""
+    for env in range(len(actions)):
+        for agent in range(actions.shape[1]):
+            if draws[env, 0, agent] < epsilon:
+                count = 0
+                for action in range(available.shape[2]):
+                    count += available[env, agent, action]
+                left = np.int64(draws[env, 1, agent] * count)  # how many available ones stand before the chosen one
+                for action in range(available.shape[2]):
+                    if available[env, agent, action]:
+                        if left == 0:
+                            actions[env, agent] = action
+                        left -= 1
 
 
 # What lies around the networks in an update. --------------------------------------------------------------------------

@@ -133,7 +133,7 @@ class AgentHyper(nn.Module):
         n, k = a.shape[-2:]
         rows = state.reshape(-1, self.state_size)  # (R, S)
         m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
-        compiled = kernels.can_take(rows, a) and not rows.requires_grad
+        compiled = len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad
         contraction = CompiledContraction if compiled else StateContraction
         own = contraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)

@@ -1,8 +1,10 @@
 """Fully connected layers on the project's own kernels where they run: float32 on the CPU; elsewhere torch's own."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,16 +15,45 @@ _CODES = {"plain": kernels.PLAIN, "relu": kernels.RELU, "leaky relu": kernels.LE
 _IN_TORCH = {"plain": lambda x: x, "relu": F.relu, "leaky relu": F.leaky_relu}
 
 
+class Prepared:
+    """Arrays made from parameters, made anew when one of these was written to: play takes the same many times."""
+
+    def __init__(self, make: Callable[..., tuple[NDArray[Any], ...]]) -> None:
+        self._make = make
+        self._kept: tuple[Any, tuple[NDArray[Any], ...]] = (None, ())  # one object: threads see both parts or neither
+
+    def of(self, *parameters: Tensor) -> tuple[NDArray[Any], ...]:
+        """What `make` makes of the parameters."""
+        key = tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)
+        kept = self._kept
+        if kept[0] != key:
+            kept = self._kept = key, self._make(*parameters)
+        return kept[1]
+
+
+def _turned(weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
+    return kernels.array(weight.t()), kernels.array(bias)
+
+
 class Linear(nn.Linear):
     """function(x W^T + b), with weights named and initialised as torch's."""
 
     def __init__(self, inputs: int, outputs: int, function: Function = "plain") -> None:
         super().__init__(inputs, outputs)
         self.function = function
+        self._prepared = Prepared(_turned)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., m) from inputs (..., k)."""
-        return linear(x, self.weight, self.bias, self.function)
+        if not kernels.can_take(x, self.weight):
+            y: Tensor = _IN_TORCH[self.function](F.linear(x, self.weight, self.bias))
+            return y
+        rows, code = x.reshape(-1, x.shape[-1]), _CODES[self.function]  # (R, k)
+        if torch.is_grad_enabled():
+            y = _Layer.apply(rows, self.weight, self.bias, code)  # type: ignore[no-untyped-call]  # torch's
+        else:
+            y = _layer(rows, self._prepared.of(self.weight, self.bias), code)
+        return y.view(*x.shape[:-1], self.out_features)
 
 
 class TwoLayers(nn.Sequential):
@@ -32,13 +63,11 @@ class TwoLayers(nn.Sequential):
         super().__init__(Linear(inputs, hidden, function), nn.Identity(), Linear(hidden, outputs))
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor, function: Function = "plain") -> Tensor:
-    """function(x W^T + b), (..., m) from x (..., k), weight (m, k) and bias (m,)."""
-    if not kernels.can_take(x, weight):
-        y: Tensor = _IN_TORCH[function](F.linear(x, weight, bias))
-        return y
-    rows: Tensor = _Layer.apply(x.reshape(-1, x.shape[-1]), weight, bias, _CODES[function])  # type: ignore[no-untyped-call]  # torch's
-    return rows.view(*x.shape[:-1], len(weight))
+def _layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int) -> Tensor:
+    """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,)."""
+    y = x.new_empty(len(x), len(turned[1]))  # (R, m)
+    kernels.layer(kernels.array(x), *turned, function, y.numpy())
+    return y
 
 
 class _Layer(torch.autograd.Function):
@@ -46,8 +75,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, function: int) -> Tensor:
-        y = x.new_empty(len(x), len(weight))  # (R, m)
-        kernels.layer(kernels.array(x), kernels.array(weight.t()), kernels.array(bias), function, kernels.array(y))
+        y = _layer(x, _turned(weight, bias), function)
         ctx.save_for_backward(x, weight, y)
         ctx.function = function
         return y
@@ -58,8 +86,7 @@ class _Layer(torch.autograd.Function):
         x, weight, y = ctx.saved_tensors
         grad_x = x.new_empty(x.shape if ctx.needs_input_grad[0] else (0, x.shape[1]))
         grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(len(weight))
-        gradients = (kernels.array(grad) for grad in (grad_x, grad_weight, grad_bias))
-        kernels.layer_gradients(
-            kernels.array(x), kernels.array(weight), kernels.array(y), ctx.function, kernels.array(grad_y), *gradients
-        )
+        given = (kernels.array(tensor) for tensor in (x, weight, y))
+        gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
+        kernels.layer_gradients(*given, ctx.function, kernels.array(grad_y), *gradients)
         return grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias, None

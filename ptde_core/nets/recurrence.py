@@ -9,9 +9,11 @@ the same layout, but its backward pass adds a zero-filled tensor of all rows at 
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ptde_core.base import kernels
+from ptde_core.nets.layers import Prepared
 
 
 def time_major(lengths: Tensor) -> tuple[Tensor, list[int]]:
@@ -56,14 +58,46 @@ def gru_over_sequences(memory: nn.GRU, x: Tensor, lengths: Tensor, start: Tensor
         lengths: (B,) int64 on the CPU; R is their sum.
         start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
     """
-    weights = [memory.get_parameter(f"{name}_l0") for name in _WEIGHTS]
+    weights = _weights(memory)
     if start is None:
         start = x.new_zeros(len(lengths), x.shape[1], memory.hidden_size)
     over = _in_kernels if kernels.can_take(x, start, *weights) else in_torch
     return over(x, lengths, start, *weights)
 
 
-_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def gru_step(memory: nn.GRU, kept: Prepared, x: Tensor, hidden: Tensor | None) -> Tensor:
+    """One step of play: the hidden (E, N, H) after inputs x (E, N, I), from the one before, zeros by default.
+
+    Args:
+        memory: as of `gru_over_sequences`.
+        kept: of `prepared`.
+        x: (E, N, I).
+        hidden: (E, N, H).
+    """
+    weights = _weights(memory)
+    if torch.is_grad_enabled() or not kernels.can_take(x, weights[0]):
+        start = None if hidden is None else hidden.flatten(0, 1)[None]  # (1, E*N, H)
+        found, _ = memory(x.flatten(0, 1)[None], start)  # (1, E*N, H)
+        return found.view(*x.shape[:2], memory.hidden_size)  # type: ignore[no-any-return]  # nn.Module calls are untyped
+    after = x.new_zeros(*x.shape[:2], memory.hidden_size) if hidden is None else hidden.clone()
+    kernels.gru_step(kernels.array(x), *kept.of(*weights), after.numpy())
+    return after
+
+
+def prepared(input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
+    """What the kernels take of a GRU's parameters: weights transposed, (I, 3H) and (H, 3H), and biases (4, H)."""
+    return kernels.array(input_weight.t()), kernels.array(weight.t()), kernels.array(_biases(input_bias, bias))
+
+
+def _weights(memory: nn.GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return memory.weight_ih_l0, memory.weight_hh_l0, memory.bias_ih_l0, memory.bias_hh_l0  # type: ignore[return-value]  # nn.GRU's are untyped
+
+
+def _biases(input_bias: Tensor, bias: Tensor) -> Tensor:
+    """Of the sums of reset, update, new and recurrent part: (4, H), from torch's two (3H,)."""
+    size = len(bias) // 3
+    both = input_bias + bias  # (3H,)
+    return torch.cat([both[: 2 * size], input_bias[2 * size :], bias[2 * size :]]).view(4, size)
 
 
 def _in_kernels(
@@ -73,12 +107,10 @@ def _in_kernels(
     order = longest_first(lengths)  # (B,)
     first = (torch.cumsum(lengths, 0) - lengths)[order, None] * agents + torch.arange(agents)  # (B, N)
     steps = lengths[order].repeat_interleave(agents)  # (B*N,)
-    both = input_bias + bias  # (3H,)
-    biases = torch.cat([both[: 2 * size], input_bias[2 * size :], bias[2 * size :]]).view(4, size)
     streams = start[order].flatten(0, 1)  # (B*N, H)
     rows = x.flatten(0, 1)  # (R*N, I)
     hidden: Tensor = _CompiledRecurrence.apply(  # type: ignore[no-untyped-call]  # torch's
-        rows, input_weight, weight, biases, streams, (first.flatten().numpy(), steps.numpy(), agents)
+        rows, input_weight, weight, _biases(input_bias, bias), streams, (first.flatten().numpy(), steps.numpy(), agents)
     )
     return hidden.view(*x.shape[:2], size)
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.nets.layers import Linear, linear
-from ptde_core.nets.recurrence import gru_over_sequences
+from ptde_core.nets.layers import Linear, Prepared
+from ptde_core.nets.recurrence import gru_over_sequences, gru_step, prepared
 
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
@@ -41,6 +41,7 @@ class Trunk(nn.Module):
         self.hidden_size = hidden_size
         self.encode = Linear(input_size, hidden_size, "relu")
         self.memory = nn.GRU(hidden_size, hidden_size)
+        self._prepared = Prepared(prepared)
 
     def encoded(self, local: Tensor) -> Tensor:
         """What the memory is fed (..., H) from local inputs (..., L)."""
@@ -54,11 +55,7 @@ class Trunk(nn.Module):
             local: (E, N, L) local inputs.
             hidden: (E, N, H) before this step; zeros by default.
         """
-        x = self.encoded(local).flatten(0, 1)[None]  # (1, E*N, H)
-        start = None if hidden is None else hidden.flatten(0, 1)[None]  # (1, E*N, H)
-        out, _ = self.memory(x, start)  # (1, E*N, H)
-        now: Tensor = out.view(*local.shape[:2], self.hidden_size)  # (E, N, H)
-        return now
+        return gru_step(self.memory, self._prepared, self.encoded(local), hidden)
 
     def unroll(self, local: Tensor, lengths: Tensor, start: Tensor | None = None) -> Tensor:
         """Whole sequences of unequal length, without padding.
@@ -88,6 +85,5 @@ class ActionHead(nn.Module):
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
         assert z is not None, "a head with global information was given none"
-        of_history, of_z = self.values.weight.tensor_split([history.shape[-1]], dim=1)  # (A, H), (A, Z)
-        values = linear(self.features(history), of_history, self.values.bias)  # (..., N, A)
-        return values + linear(z, of_z, torch.zeros_like(self.values.bias))
+        joined = torch.cat([self.features(history), z], dim=-1)  # (..., N, H+Z)
+        return self.values(joined)  # type: ignore[no-any-return]  # nn.Module calls are untyped

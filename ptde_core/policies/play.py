@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ptde_core.base import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
+from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import BatchedEnv
 
 ZChoice = Literal["sampled", "mean"]
@@ -95,6 +97,7 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
 
 
 @torch.inference_mode()
+@one_thread()  # a step's tensors are too small to share
 def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode | None]:
     """Play up to E episodes side by side until the last has ended; rows without a seed take part as idle copies.
 
@@ -110,6 +113,7 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
     sampling = policy.noise_size > 0 and how.z == "sampled"
     recorder = _Recorder(env, rows, noise if sampling and how.keep_noise else None)
+    draws = np.ones((env.n_envs, 2, env.spec.n_agents))  # (E, 2, N)
     drawn = np.ones((env.n_envs, env.spec.n_agents, env.spec.n_actions))  # (E, N, A)
     state = torch.from_numpy(env.state) if policy.reads_state else None
     running = np.ones(env.n_envs, np.bool_)
@@ -127,7 +131,8 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
         actions = greedy(scores, env.available)  # (E, N)
         if how.epsilon > 0:
             for row in np.flatnonzero(running):
-                explore(actions[row], env.available[row], how.epsilon, chance[row])
+                chance[row].random(out=draws[row])
+            explore(actions, env.available, how.epsilon, draws)
         recorder.before(actions)
         env.step(actions)
         local.acted(actions)
@@ -152,23 +157,17 @@ def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> N
 
 
 def explore(
-    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: float, chance: np.random.Generator
+    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: float, draws: NDArray[np.float64]
 ) -> None:
     """Replace each agent's action, with probability epsilon, by a uniformly random available one; in place.
 
     Args:
-        actions: (N,).
-        available: (N, A).
+        actions: (E, N).
+        available: (E, N, A).
         epsilon: probability per agent.
-        chance: draws 2 N uniforms whatever happens, so that streams stay aligned.
+        draws: (E, 2, N) uniforms, two of each agent whatever happens, so that streams stay aligned.
     """
-    n = len(actions)
-    draw = chance.random(2 * n)
-    random = draw[:n] < epsilon
-    if random.any():
-        rank = np.cumsum(available, axis=-1)  # (N, A) the k-th available action has rank k
-        wanted = (draw[n:] * rank[:, -1]).astype(np.int64) + 1  # (N,) in 1 .. number available
-        actions[random] = (rank == wanted[:, None]).argmax(axis=-1)[random]
+    kernels.explore(actions, available, epsilon, draws)
 
 
 class LocalInputs:
@@ -184,6 +183,7 @@ class LocalInputs:
         last = np.zeros((spec.n_agents, spec.n_actions), np.float32)
         row = np.concatenate([np.zeros((spec.n_agents, spec.obs_size), np.float32), last, ids], axis=1)  # (N, L)
         self._array = np.tile(row, (env.n_envs, 1, 1))  # (E, N, L)
+        self._agents = np.ogrid[: env.n_envs, : spec.n_agents]
         self._last = self._array[:, :, spec.obs_size : spec.obs_size + spec.n_actions]  # (E, N, A), a view
 
     def view(self) -> Tensor:
@@ -194,7 +194,7 @@ class LocalInputs:
     def acted(self, actions: NDArray[np.int64]) -> None:
         """Remember the actions (E, N) as the last ones."""
         self._last[...] = 0.0
-        np.put_along_axis(self._last, actions[..., None], 1.0, axis=-1)
+        self._last[*self._agents, actions] = 1.0
 
 
 class _Recorder:
