@@ -104,7 +104,8 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
     for root in roots:
         if not root.is_dir():
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
-        found.update(path.parent for path in root.rglob("status.json"))
+        # A training that was killed as it began has the second alone.
+        found.update(path.parent for name in ("status.json", "provenance.json") for path in root.rglob(name))
     return [RunFolder(path) for path in sorted(found)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, Summary, SummaryMetadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from ptde_core.base.metrics import METRICS
@@ -50,5 +50,7 @@ class TensorBoardFile:
             return Summary.Value(tag=tag, simple_value=value)
         self._described.add(tag)
         scalars = SummaryMetadata.PluginData(plugin_name="scalars")
-        metadata = SummaryMetadata(plugin_data=scalars, summary_description=METRICS[name].meaning)
+        metadata = SummaryMetadata(
+            plugin_data=scalars, data_class=DATA_CLASS_SCALAR, summary_description=METRICS[name].meaning
+        )
         return Summary.Value(tag=tag, simple_value=value, metadata=metadata)

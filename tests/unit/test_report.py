@@ -308,6 +308,20 @@ def test_an_evaluation_of_an_older_schema_is_not_counted_and_told_how_to_mend() 
     assert "has schema 1, this ptde reads 2; evaluate anew: `ptde evaluate" in left_out.why
 
 
+def test_a_half_written_run_is_listed_and_not_counted() -> None:
+    run = add_run("whole", [entry("sampled", 300)])
+    half = add_run("half", [entry("sampled", 10, train_seed=2)])
+    half.status.rename(half.provenance)
+    cut = add_run("cut", [entry("sampled", 10, train_seed=3)])
+    cut.evaluation.write_text(cut.evaluation.read_text()[:500])
+    found = report([RUNS])
+    assert [one.run for one in only_score(found, name="QMIX_SGI").seeds] == [str(run.path)]
+    assert [(one.run, one.state) for one in found.left_out] == [
+        (str(cut.path), "unreadable"),
+        (str(half.path), "half-written"),
+    ]
+
+
 def test_a_repeat_of_a_run_is_no_further_seed() -> None:
     old = add_run("z-older", [entry("sampled", 100)])
     write_json(old.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})

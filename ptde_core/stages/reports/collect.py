@@ -308,6 +308,8 @@ def _same_episodes(one: EvaluationEntry, other: EvaluationEntry) -> bool:
 def _read(run: RunFolder) -> list[_Found] | LeftOut:
     """The run's evaluated policies, or why it is not counted."""
     name = str(run.path)
+    if not run.status.exists():
+        return LeftOut(name, "half-written", "its training was killed as it began")
     try:
         state = read_state(run)
         status = read_json(run.status, "status of a run")
