@@ -315,11 +315,11 @@ def _read(run: RunFolder) -> list[_Found] | LeftOut:
         status = read_json(run.status, "status of a run")
         if state != "finished":
             return LeftOut(name, state, status["reason"] or "not finished")
-        if not run.evaluation.exists():
-            return LeftOut(name, state, f"not evaluated: `ptde evaluate {run.teacher}`")
-        entries = [entry for entry in read_evaluation(run.evaluation).entries if entry.episodes.seed]
+        held = read_evaluation(run.evaluation).entries if run.evaluation.exists() else None
+        entries = [entry for entry in held or () if entry.episodes.seed]
         if not entries:
-            return LeftOut(name, state, f"its evaluation holds no episode: `ptde evaluate {run.teacher}`")
+            lacks = "not evaluated" if held is None else "its evaluation holds no episode"
+            return LeftOut(name, state, f"{lacks}: `ptde evaluate {run.teacher}`")
         settings = read_json(run.config, "settings file")
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
