@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients
+from ptde_core.learning.adam import Adam
 from ptde_core.learning.losses import masked_mean
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.play import Exploration
@@ -42,7 +43,7 @@ class OnlineDistillationLearner:
 
     def __init__(self, teaching: ValueDecompositionLearner, student: Teacher) -> None:
         self._teaching, self.student = teaching, student
-        self.optimiser = torch.optim.Adam(student.parameters(), lr=teaching.settings.learning_rate, fused=True)
+        self.optimiser = Adam(student.parameters(), lr=teaching.settings.learning_rate)
         self._threads = Threads()
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ptde_core.algorithms.settings import MappoSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients, one_thread
+from ptde_core.learning.adam import Adam
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.nets.actor_critic import Critic, critic_input
@@ -186,9 +187,7 @@ class MappoLearner:
     def __init__(self, teacher: Teacher, critic: Critic, settings: MappoSettings) -> None:
         self._teacher, self.critic, self.norm, self.settings = teacher, critic, ValueNorm(), settings
         self._optimisers = {
-            name: torch.optim.Adam(
-                network.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True
-            )
+            name: Adam(network.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon)
             for name, network in (("actor", teacher), ("critic", critic))
         }
         self.updates = 0

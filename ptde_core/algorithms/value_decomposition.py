@@ -17,6 +17,7 @@ from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients
+from ptde_core.learning.adam import Adam
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.policies.catalogue import AnyTeacher
@@ -125,7 +126,7 @@ class ValueDecompositionLearner:
     def __init__(self, team: Team, settings: ValueDecompositionSettings, seed: int) -> None:
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
         self.settings, self._seed = settings, seed
-        self.optimiser = torch.optim.Adam(team.parameters(), lr=settings.learning_rate, fused=True)
+        self.optimiser = Adam(team.parameters(), lr=settings.learning_rate)
         self.replay = Replay(settings.replay_episodes)
         self.updates = 0
         self._threads = Threads()

@@ -256,6 +256,14 @@ def _scatter(into: Array, rows: Array, first: Array, offset: int) -> None:
 
 
 @_inner
+def _turn(into: Array, rows: Array) -> None:
+    """Into (m, n) = rows (n, m), transposed."""
+    for k in range(len(into)):
+        for j in range(into.shape[1]):
+            into[k, j] = rows[j, k]
+
+
+@_inner
 def _add_rows(into: Array, rows: Array) -> None:
     """Into the vector: the sum of the rows."""
     for row in range(len(rows)):
@@ -382,6 +390,58 @@ def layer_gradients(
         _copy(near[: len(before)], x[start : start + BLOCK])
         add_product(grad_weight, before.T, near[: len(before)])
         _add_rows(grad_bias, before)
+
+
+@_entry
+def regression(
+    x: Array, y: Array, first: Array, first_bias: Array, second: Array, second_bias: Array, scale: float,
+    grad_first: Array, grad_first_bias: Array, grad_second: Array, grad_second_bias: Array,
+) -> float:  # fmt: skip
+    """Of error = second relu(first x + b) + c - y: its squares' sum; and `scale` times half of that sum's gradients.
+
+    Args:
+        x: (R, L).
+        y: (R, Z).
+        first: (H, L) weights, second (Z, H), each with its bias.
+        scale: what the gradients, which are written, are multiplied by.
+    """
+    hidden, outputs = second.shape[1], len(second)
+    turned, second_turned = np.empty((x.shape[1], hidden), np.float32), np.empty((hidden, outputs), np.float32)
+    _turn(turned, first)
+    _turn(second_turned, second)
+    between, back = np.empty((BLOCK, hidden), np.float32), np.empty((BLOCK, hidden), np.float32)
+    errors = np.empty((BLOCK, outputs), np.float32)
+    zero, factor = np.float32(0.0), np.float32(scale)
+    grad_first[:], grad_second[:], grad_first_bias[:], grad_second_bias[:] = zero, zero, zero, zero
+    total = np.float64(0.0)
+    for start in range(0, len(x), BLOCK):
+        fed, wanted = x[start : start + BLOCK], y[start : start + BLOCK]
+        passed, error, given = between[: len(fed)], errors[: len(fed)], back[: len(fed)]
+        _repeat(passed, first_bias)
+        add_product(passed, fed, turned)
+        for row in range(len(fed)):
+            for k in range(hidden):
+                passed[row, k] = max(passed[row, k], zero)
+        _repeat(error, second_bias)
+        add_product(error, passed, second_turned)
+        for row in range(len(fed)):
+            squares = zero
+            for k in range(outputs):
+                error[row, k] -= wanted[row, k]
+                squares += error[row, k] * error[row, k]
+            total += np.float64(squares)
+            for k in range(outputs):
+                error[row, k] *= factor
+        add_product(grad_second, error.T, passed)
+        _add_rows(grad_second_bias, error)
+        given[:] = zero
+        add_product(given, error, second)
+        for row in range(len(fed)):
+            for k in range(hidden):
+                given[row, k] = given[row, k] if passed[row, k] > zero else zero
+        add_product(grad_first, given.T, fed)
+        _add_rows(grad_first_bias, given)
+    return total
 
 
 # The recurrence of a GRU. Sequences lie end to end, a row per step and agent: the row of a stream (an agent in a
@@ -560,14 +620,6 @@ def gru_gradients(
 
 
 # Agent-specific weights: g = sum_k a_k (s . M_k), with s . M shared by the agents of a row. ---------------------------
-
-
-@_inner
-def _turn(into: Array, rows: Array) -> None:
-    """Into (m, n) = rows (n, m), transposed."""
-    for k in range(len(into)):
-        for j in range(into.shape[1]):
-            into[k, j] = rows[j, k]
 
 
 @_entry

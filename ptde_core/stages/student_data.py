@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ptde_core.base.seeding import generator
+from ptde_core.base.threads import Threads
 from ptde_core.learning.distillation import information_loss, policy_loss, value_loss
 from ptde_core.learning.regression import TwoLayerRegression
 from ptde_core.nets.recurrent_agent import local_input
@@ -150,23 +151,23 @@ class Batches(Protocol):
         """The loss of the last batch."""
 
 
-def batches_of(examples: Examples, objective: Objective, settings: DistillSettings) -> Batches:
-    """The quickest way to the gradients that these settings ask for."""
+def batches_of(examples: Examples, objective: Objective, settings: DistillSettings, threads: Threads) -> Batches:
+    """The quickest way to the gradients that these settings ask for; `threads` share rows where it pays."""
     if settings.student == "recurrent":
         return _EpisodeBatches(examples, objective, settings)
     if settings.loss == "z":
-        return _RegressionBatches(examples, objective.student, settings)
+        return _RegressionBatches(examples, objective.student, settings, threads)
     return _RowBatches(examples, objective, settings)
 
 
 class _RegressionBatches:
     """The paper's: rows in random order, a two-layer student, the loss on z, with the gradient written out."""
 
-    def __init__(self, examples: Examples, student: Student, settings: DistillSettings) -> None:
+    def __init__(self, examples: Examples, student: Student, settings: DistillSettings, threads: Threads) -> None:
         self._inputs, self._targets = examples.local.flatten(0, 1), _Targets(examples, settings)
         self._size, self._seed = min(settings.batch_rows, len(self._inputs)), settings.seed
         self.per_epoch = len(self._inputs) // self._size
-        self._regression = TwoLayerRegression(list(student.network.parameters()), self._size)
+        self._regression = TwoLayerRegression(list(student.network.parameters()), self._size, threads)
         self._shuffled = torch.empty_like(self._inputs), torch.empty_like(examples.mean.flatten(0, 1))
 
     def begin(self, epoch: int) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageStarted
-from ptde_core.base.threads import one_thread
+from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.learning.adam import Adam
 from ptde_core.learning.distillation import same_choice
 from ptde_core.policies.restore import Trained
 from ptde_core.policies.student import Student
@@ -94,7 +95,7 @@ class Fit:
         self._own, self._held_out = examples
         self._listen = listen
         parameters = list(student.network.parameters())
-        self._optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+        self._optimiser = Adam(parameters, lr=settings.learning_rate)
         self._step = self._phase_began = self._epochs = 0  # epochs: begun before this phase
         self._players: list[str] = []  # of each round of DAgger that has been played
         self._best: _Best | None = None
@@ -113,9 +114,10 @@ class Fit:
         self._listen(StageStarted(STAGE, job.title, settings.steps, "gradient steps", self._step))
         if settings.dagger_rounds and (text := ENVIRONMENTS[job.trained.spec.backend].preparation()):
             self._listen(Note(text))
-        with Interruption() as interruption, one_thread():  # matrices too small to share
+        threads = Threads()
+        with Interruption() as interruption, one_thread():  # beside those that share the rows of a batch
             while True:
-                batches = batches_of(self._examples(), self._objective, settings)
+                batches = batches_of(self._examples(), self._objective, settings, threads)
                 self._phase(batches, interruption)
                 if len(self._players) == settings.dagger_rounds:
                     break

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ptde_core.base.events import Event, Progress
 from ptde_core.base.seeding import episode_seeds, generator
+from ptde_core.base.threads import Threads
 from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.nets.settings import NetworkSettings, StudentSettings
 from ptde_core.policies.play import Exploration, play
@@ -63,7 +64,7 @@ def test_gradients_are_those_of_the_loss_on_the_batch(student: Any, loss: Any, t
     data = examples()
     settings = DistillSettings(student=student, loss=loss, target=target, hidden_size=5, batch_rows=1000, seed=3)
     policy = fresh(settings)
-    batches = batches_of(data, Objective(policy, loss, head), settings)
+    batches = batches_of(data, Objective(policy, loss, head), settings, Threads())
     assert batches.per_epoch == 1
     batches.begin(7)
     batches.step(0)
@@ -94,7 +95,7 @@ def test_a_batch_of_a_recurrent_student_is_whole_episodes() -> None:
     data = examples()
     settings = DistillSettings(student="recurrent", batch_rows=6)  # 18 rows in 3 episodes: one episode at a time
     policy = fresh(settings)
-    batches = batches_of(data, Objective(policy, "z", "values"), settings)
+    batches = batches_of(data, Objective(policy, "z", "values"), settings, Threads())
     assert batches.per_epoch == 3
     batches.begin(0)
     losses = []
@@ -109,7 +110,7 @@ def test_a_batch_of_a_recurrent_student_is_whole_episodes() -> None:
 def test_sampled_targets_are_new_each_epoch_and_right_on_average() -> None:
     data = examples()
     settings = DistillSettings(target="sampled", loss="values", batch_rows=1000)
-    batches: Any = batches_of(data, Objective(fresh(settings), "values", "values"), settings)
+    batches: Any = batches_of(data, Objective(fresh(settings), "values", "values"), settings, Threads())
     drawn = []
     for epoch in range(2000):
         batches.begin(epoch)
@@ -226,7 +227,7 @@ def test_a_recurrent_student_recovers_what_only_history_tells(tmp_path: Path) ->
         settings = DistillSettings(student=kind, hidden_size=16, batch_rows=400)  # type: ignore[arg-type]  # two words
         policy = fresh(settings)
         objective = Objective(policy, "z", "values")
-        batches = batches_of(data, objective, settings)
+        batches = batches_of(data, objective, settings, Threads())
         optimiser = torch.optim.Adam(policy.network.parameters(), lr=1e-2)
         for epoch in range(300):
             batches.begin(epoch)
