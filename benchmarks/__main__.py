@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acting, distillation, end_to_end, learner, memory, reports, simulator
+from benchmarks import acting, distillation, end_to_end, learner, memory, reports, simulator, workers
 from benchmarks.figures import Figure
 from ptde_core.base.provenance import code, machine, packages
 
 SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
     module.SECTION.replace(" ", "-"): module.measure
-    for module in (simulator, acting, learner, end_to_end, distillation, memory, reports)
+    for module in (simulator, acting, learner, end_to_end, distillation, memory, reports, workers)
 }
 
 
