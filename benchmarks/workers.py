@@ -21,24 +21,27 @@ from ptde_core.envs.workers.pool import EnginePool
 SECTION = "workers"
 FOOTBALL = "academy_3_vs_1_with_keeper"
 SKIRMISH = "ptde_core.envs.pettingzoo_face:parallel_env"
+STEPS = 50
 
 
 def measure(quick: bool) -> Iterator[Figure]:
     """On football where it is installed, else on skirmish through PettingZoo, whose step is much shorter."""
     installed = importlib.util.find_spec("gfootball") is not None
     make: MakeEngine = partial(FootballEngine, FOOTBALL) if installed else partial(PettingZooEngine, SKIRMISH)
-    steps = 100 if quick else 1500
-    note = (
-        f"{'football ' + FOOTBALL if installed else 'skirmish 3m through PettingZoo'}, random actions, resets left out"
-    )
-    one, two = (_per_step(make, count, steps) for count in (1, 2))
-    spec = make().spec
-    idle = _per_step(partial(Idle, spec), 1, steps)
-    yield Figure(SECTION, "1 worker", 1e3 * one, "ms/step", note)
-    yield Figure(SECTION, "2 workers in lock-step", 1e3 * two, "ms/step", note)
-    yield Figure(SECTION, "throughput of 2 workers over 1", 2 * one / two, "times", note)
-    yield Figure(SECTION, "the layer itself", 1e3 * idle, "ms/step", "1 worker whose engine does nothing, same sizes")
-    yield Figure(SECTION, "the layer's share of a step", 100 * idle / one, "%", note)
+    name = f"football {FOOTBALL}" if installed else "skirmish 3m through PettingZoo"
+    note = f"{name}, random actions, resets left out"
+    one, two = _Player(make, 1), _Player(make, 2)
+    idle = _Player(partial(Idle, one.spec), 1)
+    for _ in range(4 if quick else 30):  # in turns, so that all of them meet the same machine
+        for player in (one, two, idle):
+            player.play(STEPS)
+    for player in (one, two, idle):
+        player.close()
+    yield Figure(SECTION, "1 worker", 1e3 * one.per_step, "ms/step", note)
+    yield Figure(SECTION, "2 workers in lock-step", 1e3 * two.per_step, "ms/step", note)
+    yield Figure(SECTION, "throughput of 2 workers over 1", 2 * one.per_step / two.per_step, "times", note)
+    yield Figure(SECTION, "the layer itself", 1e3 * idle.per_step, "ms/step", "1 worker whose engine does nothing")
+    yield Figure(SECTION, "the layer's share of a step", 100 * idle.per_step / one.per_step, "%", note)
 
 
 @dataclass
@@ -59,18 +62,38 @@ class Idle:
         """Nothing to stop."""
 
 
-def _per_step(make: MakeEngine, n_envs: int, steps: int) -> float:
-    """Mean wall time of a step of all workers together."""
-    pool, chance, seeds = EnginePool(make, n_envs), np.random.default_rng(0), iter(range(10**9))
-    pool.reset(episode_seeds(0, "benchmark", next(seeds), n_envs))
-    spent = 0.0
-    for _ in range(steps):
-        actions = random_actions(pool, chance)
-        began = time.perf_counter()
-        pool.step(actions)
-        spent += time.perf_counter() - began
-        ended = np.flatnonzero(pool.terminated | pool.truncated | pool.lost)
-        if ended.size:
-            pool.reset(episode_seeds(1 + next(seeds), "benchmark", 0, ended.size), ended)
-    pool.close()
-    return spent / steps
+class _Player:
+    """A pool that plays random actions, and the mean wall time of a step of all its workers together."""
+
+    def __init__(self, make: MakeEngine, n_envs: int) -> None:
+        self._pool = EnginePool(make, n_envs)
+        self.spec = self._pool.spec
+        self._chance, self._resets = np.random.default_rng(0), 0
+        self._spent, self._steps = 0.0, 0
+        self._reset(np.arange(n_envs))
+
+    @property
+    def per_step(self) -> float:
+        """Seconds."""
+        return self._spent / self._steps
+
+    def play(self, steps: int) -> None:
+        """Play on."""
+        pool = self._pool
+        for _ in range(steps):
+            actions = random_actions(pool, self._chance)
+            began = time.perf_counter()
+            pool.step(actions)
+            self._spent += time.perf_counter() - began
+            ended = np.flatnonzero(pool.terminated | pool.truncated | pool.lost)
+            if ended.size:
+                self._reset(ended)
+        self._steps += steps
+
+    def _reset(self, rows: NDArray[np.intp]) -> None:
+        self._pool.reset(episode_seeds(self._resets, "benchmark", 0, rows.size), rows)
+        self._resets += 1
+
+    def close(self) -> None:
+        """End the engines."""
+        self._pool.close()

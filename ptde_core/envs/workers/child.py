@@ -15,6 +15,7 @@ from ptde_core.envs.workers.memory import group_gigabytes
 
 # What is asked begins with one of these; a reset goes on with the seed, a recording with the path.
 STEP, RESET, RECORD, CLOSE = b"step:", b"reset:", b"record:", b"close:"
+DONE = b"done"  # the one answer that is given at every step, hence not pickled: `Done`
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _play(engine: Engine, job: Job, connection: Connection, memory: int) -> None
         else:
             assert isinstance(engine, Records), f"{engine.spec.backend} records nothing"
             engine.save_recording(Path(os.fsdecode(message.removeprefix(RECORD))))
-        connection.send(Done())
+        connection.send_bytes(DONE)
 
 
 def _forget_output() -> None:
