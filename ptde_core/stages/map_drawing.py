@@ -33,6 +33,7 @@ LEGEND_PIXELS = 26
 CLIFF_COLOR, GOAL_COLOR = "#CFC09A", "#6A1B9A"
 AXIS_EVERY = 4  # cells between coordinates
 CROWD = 4.0  # cells around a spawn point in which its units stand
+GOAL_ROOM = 2.2  # cells that an arrow stays away from a goal at which units stand
 
 
 @dataclass(frozen=True)
@@ -249,17 +250,19 @@ class _Picture:
         heads = []
         enemies = roster.sides == 1
         start = np.array(self.at(float(roster.x[enemies].mean()), float(roster.y[enemies].mean())))
-        goals = [np.array(self.at(x, y)) for x, y in self.facts.enemy_order.points]
+        points = self.facts.enemy_order.points
+        goals = [np.array(self.at(x, y)) for x, y in points]
         if len(goals) > 1:
             self.draw.line([tuple(goal) for goal in goals], fill=GOAL_COLOR, width=2 * FINER)
-        for goal in goals:
+        for (x, y), goal in zip(points, goals, strict=True):
             way = goal - start
             length = float(np.hypot(*way))
             if length < self.cell:  # sent to where they stand: there is no way to show
                 continue
             ahead = way / length
             aside = np.array([-ahead[1], ahead[0]])
-            tip = goal - ahead * min(2.2 * self.cell, length / 2)
+            crowded = bool((np.hypot(roster.x - x, roster.y - y) < GOAL_ROOM).any())  # where it would hide who waits
+            tip = goal - ahead * (min(GOAL_ROOM * self.cell, length / 2) if crowded else 0.0)
             neck = tip - ahead * 0.7 * self.cell
             self.draw.line((*start, *neck), fill=GOAL_COLOR, width=2 * FINER)
             heads.append([tuple(c) for c in (tip, neck + aside * 0.3 * self.cell, neck - aside * 0.3 * self.cell)])

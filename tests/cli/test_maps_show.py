@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from ptde_cli.app import COMMANDS
 from ptde_core.envs.skirmish.maps import map_names
@@ -58,6 +58,24 @@ def test_the_picture(ptde: Type) -> None:
         assert (picture.format, picture.mode) == ("PNG", "RGB")
         assert min(picture.size) > 700
         assert len(picture.getcolors(1 << 24) or []) > 20
+
+
+@pytest.mark.parametrize(("name", "reaches"), [("corridor", True), ("3m", False)])
+def test_the_arrow_ends_at_the_goal_unless_units_stand_there(ptde: Type, name: str, reaches: bool) -> None:
+    """The head is a triangle of the goal's colour, a part of a cell behind its tip."""
+    from ptde_core.envs.skirmish.layout import build_roster
+    from ptde_core.envs.skirmish.maps import load_map
+    from ptde_core.stages.map_drawing import FINER, GOAL_COLOR, _Picture
+
+    facts = load_map(name)
+    picture = _Picture(facts)
+    image = picture.drawn(build_roster(facts))
+    (x, y), away = facts.enemy_order.points[0], 0.4  # cells, towards where the enemies come from: north-east or east
+    column, row = picture.at(
+        x + away * (0.7 if name == "corridor" else 1), y + away * (0.7 if name == "corridor" else 0)
+    )
+    seen = image.getpixel((round(column / FINER), round(row / FINER)))
+    assert (seen == ImageColor.getrgb(GOAL_COLOR)) == reaches
 
 
 def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.MonkeyPatch) -> None:

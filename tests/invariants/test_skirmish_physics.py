@@ -5,6 +5,7 @@ import pytest
 
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.maps import load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
 
 MAPS = ("3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "MMM", "corridor", "bane_vs_bane", "2s_vs_1sc", "so_many_baneling")
@@ -39,14 +40,22 @@ def test_no_unit_overlaps_another_or_a_wall(name: str) -> None:
                 assert (cells[on_ground] == 1).all()
 
 
-@pytest.mark.parametrize("name", ["3m", "8m", "5m_vs_6m", "25m"])
-def test_damage_dealt_is_life_lost_and_overkill(name: str) -> None:
-    for env in play(name, 6, 80):
-        real, n = env._battles.real, env.spec.n_agents
-        lost = env.full_health - real[:, f.HEALTH]
+@pytest.mark.parametrize("name", ["8m", "25m", "3s5z", "1c3s5z", "MMM2", "6h_vs_8z", "corridor", "2c_vs_64zg"])
+def test_damage_dealt_is_health_and_shield_lost_and_overkill(name: str) -> None:
+    """Without healing, and before the first shield may recharge, 20 env steps after it was hit."""
+    env = Skirmish(load_map(name), 6)  # facts, not the name: tables of its own
+    env._tables.body[[f.LIFE_REGEN, f.HEAL_RATE]] = 0.0
+    n, real = env.spec.n_agents, env._battles.real
+    full = env._tables.body[f.HEALTH_MAX] + env._tables.body[f.SHIELD_MAX]
+    env.reset(np.arange(6, dtype=np.uint64))
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        env.step(random_actions(env.available, generator))
+        lost = full - real[:, f.HEALTH] - real[:, f.SHIELD]
+        useful = real[:, f.DEALT] - real[:, f.WASTED]
         for shooters, victims in ((slice(0, n), slice(n, None)), (slice(n, None), slice(0, n))):
-            useful = real[:, f.DEALT, shooters].sum(axis=1) - real[:, f.WASTED, shooters].sum(axis=1)
-            np.testing.assert_allclose(useful, lost[:, victims].sum(axis=1), atol=1e-9)
+            np.testing.assert_allclose(useful[:, shooters].sum(axis=1), lost[:, victims].sum(axis=1), atol=1e-9)
+    assert (lost.sum(axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("name", ["3m", "3s_vs_3z", "3s_vs_5z"])
