@@ -43,7 +43,7 @@ def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
         noise = torch.from_numpy(chance.standard_normal(shape, dtype=np.float32)) if shape[-1] else None
         values, _ = teacher.step(inputs.view(), None, state, noise)
         actions = greedy(values.numpy(), env.available)
-        explore(actions, env.available, 0.05, chance.random((env.n_envs, 2, env.spec.n_agents)))
+        explore(actions, env.available, np.full(env.n_envs, 0.05), chance.random((env.n_envs, 2, env.spec.n_agents)))
         inputs.acted(actions)
         return actions
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ptde_core.base.errors import unknown
+from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
 
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
@@ -56,6 +56,24 @@ def layers(config: Path | None, assignments: list[str] | None, **options: Any) -
         parse_assignments(assignments or []),
         {key: value for key, value in options.items() if value is not None},
     )
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds that are meant: of "3" the seeds 1, 2, 3, of "4,7" just these.
+
+    Raises:
+        PtdeError: it is neither, or a seed stands there twice.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    fix = "type a number of seeds (3 is 1,2,3), or the seeds themselves: 4,7"
+    if not all(part.isdecimal() for part in parts):
+        raise PtdeError(f"--seeds {text!r} is not made of whole numbers", fix)
+    seeds = [int(part) for part in parts]
+    if len(seeds) == 1:
+        seeds = list(range(1, seeds[0] + 1))
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise PtdeError(f"--seeds {text!r} names {'a seed twice' if seeds else 'no seed'}", fix)
+    return seeds
 
 
 def one_of(word: str, words: Collection[str], kind: str) -> str:

@@ -15,6 +15,7 @@ def collect(
     teacher: Annotated[Path, typer.Argument(metavar="TEACHER", help="teacher.pt of a run")],
     episodes: Annotated[int | None, option(CollectSettings, "episodes")] = None,
     seed: Annotated[int | None, option(CollectSettings, "seed")] = None,
+    device: Annotated[str | None, option(CollectSettings, "device")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.h5", help="where to  [default: beside the teacher]")
     ] = None,
@@ -25,7 +26,9 @@ def collect(
 ) -> None:
     """Collect a teacher's episodes for distillation."""
     run_engines_at(workers)
-    settings = build_settings(CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed))
+    settings = build_settings(
+        CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed, device=device)
+    )
     with resumable():
         from ptde_cli.display import shown, watching
         from ptde_core.stages.collect import collect as stage

@@ -28,6 +28,7 @@ def distill(
     episodes: Annotated[int | None, option(EvaluateSettings, "episodes")] = None,
     steps: Annotated[int | None, option(DistillSettings, "steps", default="the map's preset")] = None,
     seed: Annotated[int | None, option(DistillSettings, "seed")] = None,
+    device: Annotated[str | None, option(DistillSettings, "device")] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
@@ -35,7 +36,7 @@ def distill(
 ) -> None:
     """Distill a student from a teacher's episodes."""
     run_engines_at(workers)
-    given = layers(config, assignments, steps=steps, seed=seed)
+    given = layers(config, assignments, steps=steps, seed=seed, device=device)
     build_settings(DistillSettings, *given)  # a mistake is told before torch loads
     evaluating = build_settings(EvaluateSettings, {} if episodes is None else {"episodes": episodes})
     if compare and out is not None:

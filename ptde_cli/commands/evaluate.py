@@ -16,6 +16,7 @@ def evaluate(
     episodes: Annotated[int | None, option(EvaluateSettings, "episodes")] = None,
     seed: Annotated[int | None, option(EvaluateSettings, "seed")] = None,
     keep_replays: Annotated[int | None, option(EvaluateSettings, "keep_replays")] = None,
+    device: Annotated[str | None, option(EvaluateSettings, "device")] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of the table")] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -24,7 +25,7 @@ def evaluate(
 ) -> None:
     """Evaluate policies and show them side by side."""
     run_engines_at(workers)
-    typed = {"episodes": episodes, "seed": seed, "keep_replays": keep_replays}
+    typed = {"episodes": episodes, "seed": seed, "keep_replays": keep_replays, "device": device}
     settings = build_settings(EvaluateSettings, *layers(config, assignments, **typed))
     with resumable():
         from ptde_cli.display import print_tables, watching

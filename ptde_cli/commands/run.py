@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from ptde_cli.commands.train_teacher import Alg, Env, GlobalInfo, Map, Out, Seed, Steps
+from ptde_cli.commands.train_teacher import Alg, Device, Env, GlobalInfo, Map, Out, Seed, Seeds, Steps, each_seed
 from ptde_cli.exits import resumable
 from ptde_cli.options import Assignments, ConfigFile, Quiet, Wandb, Workers, layers, run_engines_at
 from ptde_core.base.errors import PtdeError
@@ -13,11 +13,9 @@ from ptde_core.stages.settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
-    default_folder,
     preset,
     train_teacher_settings,
 )
-from ptde_core.storage.run_folder import RunFolder
 
 LATER_STAGES = ("collect", "distill", "evaluate")
 
@@ -29,6 +27,8 @@ def run(
     env: Env = None,
     steps: Steps = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    device: Device = None,
     out: Out = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -39,30 +39,47 @@ def run(
     """Run all stages in a row and show the evaluation."""
     run_engines_at(workers)
     file, assigned, typed = layers(
-        config, assignments, alg=alg, map=map_name, global_info=global_info, env=env, steps=steps, seed=seed
+        config,
+        assignments,
+        alg=alg,
+        map=map_name,
+        global_info=global_info,
+        env=env,
+        steps=steps,
+        seed=seed,
+        device=device,
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
     settings = train_teacher_settings(teachers, teachers_assigned, typed)
-    own_seed = {"seed": settings.seed}  # runs of different seeds share no chance in any stage of training
-    collecting = build_settings(CollectSettings, own_seed, later["collect"], later_assigned["collect"])
+    on_device = {"device": settings.device}
+    trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
+    evaluating = build_settings(EvaluateSettings, on_device, later["evaluate"], later_assigned["evaluate"])
     of_map = preset(settings.map, "distill")
-    distilling = build_settings(DistillSettings, of_map, own_seed, later["distill"], later_assigned["distill"])
-    evaluating = build_settings(EvaluateSettings, later["evaluate"], later_assigned["evaluate"])
-    folder = RunFolder(out) if out else default_folder(settings)
+    stages = []
+    for own, folder in trainings:
+        first = on_device | {"seed": own.seed}  # runs of different seeds share no chance in any stage of training
+        collecting = build_settings(CollectSettings, first, later["collect"], later_assigned["collect"])
+        distilling = build_settings(DistillSettings, of_map, first, later["distill"], later_assigned["distill"])
+        stages.append((own, folder, collecting, distilling))
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.reports.evaluation import evaluation_tables
         from ptde_core.stages.run import run as stage
+        from ptde_core.stages.train_teacher import train_teachers
         from ptde_core.stages.weights_and_biases import weights_and_biases
 
+        entries = []
         with (
             watching(quiet=quiet) as watcher,
-            weights_and_biases(settings, folder, watcher) if wandb else nullcontext(watcher) as listen,
+            weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
         ):
-            entries = stage(
-                settings, folder, collecting=collecting, distilling=distilling, evaluating=evaluating, listen=listen
-            )
+            if len(trainings) > 1:
+                train_teachers(trainings, resume=True, listen=listen)
+            for own, folder, collecting, distilling in stages:
+                entries += stage(
+                    own, folder, collecting=collecting, distilling=distilling, evaluating=evaluating, listen=listen
+                )
         print_tables(evaluation_tables(entries))
 
 

@@ -1,5 +1,6 @@
 """`ptde train-teacher`."""
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +18,12 @@ from ptde_cli.options import (
     layers,
     option,
     run_engines_at,
+    seeds_of,
 )
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.settings import Values
 from ptde_core.nets.settings import INFORMATION
-from ptde_core.stages.settings import TrainTeacherSettings, default_folder, train_teacher_settings
+from ptde_core.stages.settings import TrainingSettings, TrainTeacherSettings, default_folder, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder, read_json
 
 Alg = Annotated[str | None, option(TrainTeacherSettings, "alg")]
@@ -30,8 +34,19 @@ Steps = Annotated[int | None, option(TrainTeacherSettings, "steps", default="the
 Seed = Annotated[int | None, option(TrainTeacherSettings, "seed")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="run folder  [default: runs/<env>/<map>/<algorithm>/seed<seed>]"),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="run folder, or with --seeds the folder of theirs  [default: runs/<env>/<map>/<algorithm>/seed<seed>]",
+    ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds", metavar="N|A,B,...", help="several seeds at once, each into its own run folder; 3 means 1,2,3"
+    ),
+]
+Device = Annotated[str | None, option(TrainTeacherSettings, "device")]
 
 
 def train_teacher(
@@ -41,6 +56,8 @@ def train_teacher(
     env: Env = None,
     steps: Steps = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    device: Device = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted training")] = False,
     config: ConfigFile = None,
@@ -49,27 +66,65 @@ def train_teacher(
     wandb: Wandb = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a teacher into a run folder."""
+    """Train a teacher into a run folder, or several at once."""
     run_engines_at(workers)
-    given = layers(config, assignments, alg=alg, map=map_name, global_info=global_info, env=env, steps=steps, seed=seed)
-    settings = train_teacher_settings(*given)
-    run = RunFolder(out) if out else default_folder(settings)
-    if resume and run.config.exists():  # what was decided then need not be typed again
-        settings = train_teacher_settings(read_json(run.config, "settings of a run"), *given)
-    with resumable(lambda: ["--resume"] if run.config.exists() else []):
+    given = layers(
+        config,
+        assignments,
+        alg=alg,
+        map=map_name,
+        global_info=global_info,
+        env=env,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
+    trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
+    if resume:  # what was decided then need not be typed again
+        trainings = [(_decided(own, run, given, own_seed=seeds is not None), run) for own, run in trainings]
+    with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
-        from ptde_core.stages.train_teacher import train_teacher as stage
+        from ptde_core.stages.train_teacher import train_teachers
         from ptde_core.stages.weights_and_biases import weights_and_biases
 
         with (
             watching(quiet=quiet) as watcher,
-            weights_and_biases(settings, run, watcher) if wandb else nullcontext(watcher) as listen,
+            weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
         ):
-            stage(settings, run, resume=resume, listen=listen)
-        if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
-            following = f"evaluate both with: ptde evaluate {shown(run.student)}"
-        elif INFORMATION[settings.global_info].distillable:
-            following = f"distill it with: ptde distill {shown(run.teacher)}"
-        else:
-            following = f"evaluate it with: ptde evaluate {shown(run.teacher)}"
-        print(run.teacher if quiet else following)
+            train_teachers(trainings, resume=resume, listen=listen)
+        for settings, run in trainings:
+            if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
+                following = f"evaluate both with: ptde evaluate {shown(run.student)}"
+            elif INFORMATION[settings.global_info].distillable:
+                following = f"distill it with: ptde distill {shown(run.teacher)}"
+            else:
+                following = f"evaluate it with: ptde evaluate {shown(run.teacher)}"
+            print(run.teacher if quiet else following)
+
+
+def _decided(
+    settings: TrainingSettings, run: RunFolder, given: Iterable[Values], *, own_seed: bool
+) -> TrainingSettings:
+    """The settings that an interrupted run was begun with, below those that are typed now."""
+    if not run.config.exists():
+        return settings
+    held = read_json(run.config, "settings of a run")
+    return train_teacher_settings(held, *given, {"seed": settings.seed} if own_seed else {})
+
+
+def each_seed(
+    settings: TrainingSettings, seed: int | None, seeds: str | None, out: Path | None, *, wandb: bool
+) -> list[tuple[TrainingSettings, RunFolder]]:
+    """The trainings that are meant: one, or with `--seeds` one for each, equal but for the seed and the folder.
+
+    Raises:
+        PtdeError: `--seeds` beside `--seed` or `--wandb`, or not readable.
+    """
+    if seeds is None:
+        return [(settings, RunFolder(out) if out else default_folder(settings))]
+    if seed is not None:
+        raise PtdeError(f"--seed {seed} and --seeds {seeds} are both there", "give one of them")
+    if wandb:
+        raise PtdeError("--wandb logs one run, and --seeds makes several", "leave out one of them")
+    each = [settings.model_copy(update={"seed": number}) for number in seeds_of(seeds)]
+    return [(own, RunFolder(out / f"seed{own.seed}") if out else default_folder(own)) for own in each]

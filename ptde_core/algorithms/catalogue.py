@@ -77,6 +77,9 @@ LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Le
     "ctds": _ctds,
 }
 
+# Those that `StackedLearner` trains: several seeds at once, or on a GPU.
+STACKABLE: tuple[AlgorithmName, ...] = ("qmix", "qplex", "vdn")
+
 
 def build_learner(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> Learner:
     """A learner with fresh networks; equal arguments give equal networks.

@@ -7,6 +7,7 @@ the batch: so that the batch size does not change the step size.
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
@@ -112,6 +113,20 @@ def td_loss(
     return loss, log
 
 
+@dataclass
+class Counters:
+    """How far a learner is: gradient steps, episodes taken in, and those at the last copy into the target networks."""
+
+    updates: int = 0
+    episodes: int = 0
+    last_copy: int = 0
+
+
+def noise_chance(seed: int, update: int, device: torch.device) -> torch.Generator:
+    """The stream of z's noise: a function of the update's number, so a resumed run draws what it would have drawn."""
+    return torch.Generator(device).manual_seed(seed_for(seed, "noise of z", update) >> 1)
+
+
 class _Share(NamedTuple):
     """What one thread works on."""
 
@@ -125,12 +140,11 @@ class ValueDecompositionLearner:
 
     def __init__(self, team: Team, settings: ValueDecompositionSettings, seed: int) -> None:
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
-        self.settings, self._seed = settings, seed
+        self.settings, self.seed = settings, seed
         self.optimiser = Adam(team.parameters(), lr=settings.learning_rate)
         self.replay = Replay(settings.replay_episodes)
-        self.updates = 0
+        self.counters = Counters()
         self._threads = Threads()
-        self._episodes = self._last_copy = 0  # taken in so far, and at the last copy into the target networks
 
     @property
     def teacher(self) -> AnyTeacher:
@@ -138,9 +152,14 @@ class ValueDecompositionLearner:
         return self.online.teacher
 
     @property
+    def updates(self) -> int:
+        """Gradient steps taken."""
+        return self.counters.updates
+
+    @property
     def held(self) -> int:
-        """Episodes in the replay memory."""
-        return len(self.replay)
+        """Episodes in the replay memory, wherever that is."""
+        return min(self.counters.episodes, self.settings.replay_episodes)
 
     def exploration(self, env_steps: int) -> Exploration:
         """Epsilon-greedy play, epsilon falling linearly."""
@@ -158,22 +177,22 @@ class ValueDecompositionLearner:
         """Keep a round and yield each batch to update from, one `update` each; then copy into the target networks."""
         settings = self.settings
         self.replay.add(episodes)
-        self._episodes += len(episodes)
+        self.counters.episodes += len(episodes)
         if len(self.replay) < settings.batch_episodes:
             return
         for _ in range(settings.updates_per_round):
-            chance = generator(self._seed, "replay", self.updates)
+            chance = generator(self.seed, "replay", self.updates)
             yield EpisodeBatch.of(self.replay.sample(settings.batch_episodes, chance))
-        if self._episodes - self._last_copy >= settings.target_every_episodes:
+        if self.counters.episodes - self.counters.last_copy >= settings.target_every_episodes:
             self.copy_to_target()
-            self._last_copy = self._episodes
+            self.counters.last_copy = self.counters.episodes
 
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """One gradient step on B episodes (lines 6 to 9); the scalars to log."""
         log = add_gradients(self._shares(batch), self._share_of_loss, list(self.online.parameters()), self._threads)
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
-        self.updates += 1
+        self.counters.updates += 1
         return log
 
     def _shares(self, batch: EpisodeBatch) -> list[_Share]:
@@ -201,8 +220,7 @@ class ValueDecompositionLearner:
         size = self.teacher.noise_size
         if size == 0:
             return None
-        # The stream is a function of the update's number, so a resumed run draws what it would have drawn.
-        chance = torch.Generator().manual_seed(seed_for(self._seed, "noise of z", self.updates) >> 1)
+        chance = noise_chance(self.seed, self.updates, batch.obs.device)
         shape = (int(batch.seen.sum()), batch.obs.shape[2], size)  # (R, N, Z)
         return torch.randn(shape, generator=chance), torch.randn(shape, generator=chance)
 
@@ -217,9 +235,7 @@ class ValueDecompositionLearner:
             "online": self.online.state_dict(),
             "target": self.target.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "updates": self.updates,
-            "episodes": self._episodes,
-            "last_copy": self._last_copy,
+            **asdict(self.counters),
         }
 
     def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
@@ -227,7 +243,5 @@ class ValueDecompositionLearner:
         self.online.load_state_dict(state["online"])
         self.target.load_state_dict(state["target"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.updates, self._episodes, self._last_copy = (
-            int(state[name]) for name in ("updates", "episodes", "last_copy")
-        )
+        self.counters = Counters(*(int(state[field.name]) for field in fields(Counters)))
         self.replay.add(episodes)

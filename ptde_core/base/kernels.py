@@ -751,11 +751,11 @@ def best_available(values: Array, available: Array, choice: Array, best: Array) 
 
 
 @_entry
-def explore(actions: Array, available: Array, epsilon: float, draws: Array) -> None:
+def explore(actions: Array, available: Array, epsilon: Array, draws: Array) -> None:
     """See `policies.play.explore`, whose arguments these are."""
     for env in range(len(actions)):
         for agent in range(actions.shape[1]):
-            if draws[env, 0, agent] < epsilon:
+            if draws[env, 0, agent] < epsilon[env]:
                 count = 0
                 for action in range(available.shape[2]):
                     count += available[env, agent, action]

@@ -60,7 +60,9 @@ METRICS: Mapping[str, Metric] = {
     "episodes": Metric("cost", "episodes", "whole episodes played for training"),
     "updates": Metric("cost", "gradient steps", "gradient steps taken"),
     "env_steps_per_s": Metric("cost", "env steps/s", "training steps of the environment per second of this sitting"),
-    "play_share": Metric("cost", "fraction", "share of this sitting's time spent playing (the rest learns or tests)"),
+    "play_share": Metric(
+        "cost", "fraction", "share of this sitting spent playing, or waiting for play (the rest learns or tests)"
+    ),
     "student_loss": Metric("student", "", "mean squared error to the teacher's z on training rows"),
     "student_validation_loss": Metric("student", "", "the same on episodes held out from training"),
     "student_same_action": Metric(

@@ -52,6 +52,8 @@ class Adam:
             amsgrad=False,
             maximize=False,
         )
+        # The fused step does not say that it wrote to the parameters, and play keeps what it made of them until then.
+        torch.autograd.graph.increment_version([self._parameters[k] for k in numbers])
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -77,9 +79,10 @@ class Adam:
         return {"state": {k: dict(moments) for k, moments in self._state.items()}, "param_groups": [group]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a `state_dict`; the step size stays this optimiser's own."""
+        """Go back to a `state_dict`, from whatever device; the step size stays this optimiser's own."""
         self._state = {
-            int(k): {name: moment.clone() for name, moment in moments.items()} for k, moments in state["state"].items()
+            int(k): {name: moment.to(self._parameters[int(k)].device, copy=True) for name, moment in moments.items()}
+            for k, moments in state["state"].items()
         }
 
 

@@ -12,7 +12,7 @@ from ptde_core.base import kernels
 
 Function = Literal["plain", "relu", "leaky relu"]
 _CODES = {"plain": kernels.PLAIN, "relu": kernels.RELU, "leaky relu": kernels.LEAKY_RELU}
-_IN_TORCH = {"plain": lambda x: x, "relu": F.relu, "leaky relu": F.leaky_relu}
+IN_TORCH = {"plain": lambda x: x, "relu": F.relu, "leaky relu": F.leaky_relu}
 
 
 class Prepared:
@@ -46,7 +46,7 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., m) from inputs (..., k)."""
         if not kernels.can_take(x, self.weight):
-            y: Tensor = _IN_TORCH[self.function](F.linear(x, self.weight, self.bias))
+            y: Tensor = IN_TORCH[self.function](F.linear(x, self.weight, self.bias))
             return y
         rows, code = x.reshape(-1, x.shape[-1]), _CODES[self.function]  # (R, k)
         if torch.is_grad_enabled():

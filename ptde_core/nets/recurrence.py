@@ -163,6 +163,7 @@ def in_torch(
     """The same by torch's operations, on any device and in any precision."""
     agents = x.shape[1]
     order, rows = time_major(lengths)
+    order = order.to(x.device)
     gates = nn.functional.linear(x.index_select(0, order).flatten(0, 1), input_weight, input_bias)  # (R*N, 3H)
     first = start[longest_first(lengths)].flatten(0, 1)  # (B*N, H)
     hidden = _Recurrence.apply(gates, weight, bias, first, [count * agents for count in rows])  # type: ignore[no-untyped-call]  # torch's

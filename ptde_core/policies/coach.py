@@ -81,7 +81,7 @@ class CoachedTeacher(nn.Module):
     @torch.no_grad()
     def messages(self, episode: Episode) -> tuple[int, int]:
         """How many instructions were sent to players in an episode it played, and how many could have been."""
-        looks = torch.from_numpy(episode.state[: episode.length : self.every])  # (K, S)
+        looks = torch.from_numpy(episode.state[: episode.length : self.every]).to(self.head.values.weight)  # (K, S)
         means, _ = self.coach(looks)  # (K, N, Z)
         offered = means.shape[0] * means.shape[1]
         if self.threshold == 0:

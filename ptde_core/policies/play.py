@@ -39,6 +39,21 @@ class Policy(Protocol):
         """Action values, or a policy's logits, (E, N, A) and the new memory; at the episodes' first step it is None."""
 
 
+class DevicePolicy:
+    """A policy whose networks are on a device, for play, which is on the CPU."""
+
+    def __init__(self, policy: Policy, device: torch.device) -> None:
+        self._policy, self._device = policy, device
+        self.reads_state, self.noise_size = policy.reads_state, policy.noise_size
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """As the policy's; the memory stays on the device."""
+        seen = [None if tensor is None else tensor.to(self._device) for tensor in (local, state, noise)]
+        assert seen[0] is not None
+        values, memory = self._policy.step(seen[0], memory, *seen[1:])
+        return values.cpu(), memory
+
+
 class TimedPolicy:
     """A policy that counts its calls and the wall time spent in them, and is else the policy it is given."""
 
@@ -67,9 +82,9 @@ class TimedPolicy:
 
 @dataclass(frozen=True)
 class Exploration:
-    """How play departs from the greedy policy."""
+    """How play departs from the greedy policy. An epsilon for each environment stands in a tuple."""
 
-    epsilon: float = 0.0  # chance of a uniformly random available action, per agent and step
+    epsilon: float | tuple[float, ...] = 0.0  # chance of a uniformly random available action, per agent and step
     z: ZChoice = "sampled"
     actions: ActionChoice = "greedy"  # the best available one, or one drawn from the softmax of the available ones
     keep_noise: bool = False  # whether episodes hold the standard normals that z was sampled with
@@ -116,6 +131,8 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     draws = np.ones((env.n_envs, 2, env.spec.n_agents))  # (E, 2, N)
     drawn = np.ones((env.n_envs, env.spec.n_agents, env.spec.n_actions))  # (E, N, A)
     state = torch.from_numpy(env.state) if policy.reads_state else None
+    epsilon = np.full(env.n_envs, how.epsilon, np.float64)  # (E,)
+    exploring = epsilon > 0  # (E,)
     running = np.ones(env.n_envs, np.bool_)
     running[rows:] = False
     while running.any():
@@ -129,10 +146,10 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
                 chance[row].standard_exponential(out=drawn[row])
             scores = perturbed(scores, drawn)
         actions = greedy(scores, env.available)  # (E, N)
-        if how.epsilon > 0:
-            for row in np.flatnonzero(running):
+        if exploring.any():
+            for row in np.flatnonzero(running & exploring):
                 chance[row].random(out=draws[row])
-            explore(actions, env.available, how.epsilon, draws)
+            explore(actions, env.available, epsilon, draws)
         recorder.before(actions)
         env.step(actions)
         local.acted(actions)
@@ -157,14 +174,14 @@ def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> N
 
 
 def explore(
-    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: float, draws: NDArray[np.float64]
+    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: NDArray[np.float64], draws: NDArray[np.float64]
 ) -> None:
     """Replace each agent's action, with probability epsilon, by a uniformly random available one; in place.
 
     Args:
         actions: (E, N).
         available: (E, N, A).
-        epsilon: probability per agent.
+        epsilon: (E,) probability per agent.
         draws: (E, 2, N) uniforms, two of each agent whatever happens, so that streams stay aligned.
     """
     kernels.explore(actions, available, epsilon, draws)

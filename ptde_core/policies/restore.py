@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import torch
+
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.catalogue import ENVIRONMENTS, side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
@@ -58,8 +60,8 @@ def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
     return EnvSpec(**values | {key: tuple(value) for key, value in values.items() if isinstance(value, list)})
 
 
-def restore(content: Mapping[str, Any]) -> Trained:
-    """Rebuild the policy of a loaded teacher or student checkpoint."""
+def restore(content: Mapping[str, Any], device: torch.device | None = None) -> Trained:
+    """Rebuild the policy of a loaded teacher or student checkpoint, on the CPU or on another device."""
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
     alg = str(settings["alg"])
@@ -72,7 +74,7 @@ def restore(content: Mapping[str, Any]) -> Trained:
             assert isinstance(policy, Teacher), "only PTDE's teachers are distilled"
             policy = Student(policy, _student_settings(content["distill"]))
     policy.load_state_dict(content["networks"])
-    policy.requires_grad_(False)
+    policy.requires_grad_(False).to(device)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code
@@ -18,7 +19,7 @@ from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import TEACHERS
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import DevicePolicy, Exploration, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import CollectSettings
@@ -45,7 +46,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     out = out or RunFolder(teacher.parent).episodes
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
-    _, trained, policy = informed_teacher(teacher)
+    device = device_of(settings)
+    _, trained, policy = informed_teacher(teacher, device)
     began = time.monotonic()
     listened = f"{settings.episodes} episodes of the teacher on {trained.spec.map}"
     listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
@@ -55,7 +57,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    for episode in play(env, policy, seeds, Exploration(settings.epsilon)):
+    for episode in play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon)):
         episodes.append(episode)
         labels.append(label(policy, episode))
         listen(Progress(STAGE, len(episodes), {"train_win_rate": float(np.mean([e.won for e in episodes]))}))
@@ -68,8 +70,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     return out
 
 
-def informed_teacher(path: Path) -> tuple[dict[str, Any], Trained, Teacher]:
-    """The content of a teacher's checkpoint and the teacher in it, which has a z to give.
+def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[dict[str, Any], Trained, Teacher]:
+    """The content of a teacher's checkpoint and the teacher in it, on a device, which has a z to give.
 
     Raises:
         PtdeError: not a teacher, one without global information, a baseline of centralized execution, or one whose
@@ -92,7 +94,7 @@ def informed_teacher(path: Path) -> tuple[dict[str, Any], Trained, Teacher]:
             f"{path} is a {teacher_name(alg, info)} teacher, a baseline of centralized execution that is not distilled",
             f"evaluate it: `ptde evaluate {path}`",
         )
-    trained = restore(content)
+    trained = restore(content, device)
     policy = trained.policy
     assert isinstance(policy, Teacher)
     return content, trained, policy
@@ -116,7 +118,7 @@ def origin(trained: Trained) -> dict[str, str | int]:
 @torch.no_grad()
 def label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1)."""
-    batch = EpisodeBatch.of([episode])
+    batch = EpisodeBatch.of([episode]).to(next(policy.parameters()).device)
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (1, T+1, N, L)
     mean, sigma = policy.inform(local[0, :-1], batch.state[0, :-1])  # (T, N, Z)
-    return mean.numpy(), sigma.numpy()
+    return mean.cpu().numpy(), sigma.cpu().numpy()

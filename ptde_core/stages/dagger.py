@@ -5,8 +5,9 @@ A student that errs comes to states that its teacher never visits, of which the 
 
 from pathlib import Path
 
+from ptde_core.base.device import device_of
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import DevicePolicy, Exploration, play
 from ptde_core.policies.restore import Trained
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
@@ -42,7 +43,7 @@ def play_round(student: Student, trained: Trained, settings: DistillSettings, ro
     count = settings.dagger_episodes
     seeds = episode_seeds(settings.seed, "dagger", (rounds - 1) * count, count)
     env = trained.environment(min(SIDE_BY_SIDE, count))
-    episodes = list(play(env, student, seeds, Exploration()))
+    episodes = list(play(env, DevicePolicy(student, device_of(settings)), seeds, Exploration()))
     env.close()
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
     about = origin(trained) | {"player": player, "dagger_round": rounds}

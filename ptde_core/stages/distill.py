@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ptde_core.algorithms.naming import student_name, teacher_marks
+from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, silent
 from ptde_core.base.seeding import seed_for
@@ -47,11 +48,12 @@ def distill(
 
     Raises:
         PtdeError: not a teacher or one that is not distilled, episodes of another teacher, a broken file, or `out`
-            exists.
+            exists; a device that is not there.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     run = RunFolder(teacher.parent)
     out = out or run.student
+    device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "evaluate it, or give another file with --out")
@@ -62,8 +64,9 @@ def distill(
             f"{data} was collected from another teacher than {teacher}", "collect anew: `ptde collect TEACHER`"
         )
     rows = read_local_rows(data)
-    examples = split_by_episode(Examples.of(rows, trained.spec.n_actions), settings)
-    student = _fresh_student(content, settings)
+    own, held_out = split_by_episode(Examples.of(rows, trained.spec.n_actions), settings)
+    examples = own.to(device), held_out.to(device)
+    student = _fresh_student(content, settings).to(device)
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
     marks = [*teacher_marks(content["settings"], policy.trunk.hidden_size), *settings.departures]
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"

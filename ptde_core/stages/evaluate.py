@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ptde_core.base.batch import Episode
+from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
@@ -16,7 +17,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS, sight_in_words
 from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import TimedPolicy, play
+from ptde_core.policies.play import DevicePolicy, TimedPolicy, play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
 from ptde_core.stages.policy_names import distilled_with, name_of
@@ -50,8 +51,9 @@ def evaluate(
 
     Raises:
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
-            for a policy that sends no messages.
+            for a policy that sends no messages; a device that is not there.
     """
+    device = device_of(settings)
     candidates = [c for path in _with_teachers(checkpoints) for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
     if settings.message_threshold > 0 and without_coach:
@@ -63,7 +65,7 @@ def evaluate(
     seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
     entries: dict[RunFolder, list[EvaluationEntry]] = {}
     for candidate in candidates:
-        trained = restore(candidate.content)
+        trained = restore(candidate.content, device)
         coached = trained.policy if isinstance(trained.policy, CoachedTeacher) else None
         if coached is not None:
             coached.threshold = settings.message_threshold
@@ -73,7 +75,7 @@ def evaluate(
         played: list[Episode] = []
         sent = offered = 0
         kept: list[Episode] = []
-        timed = TimedPolicy(trained.policy)
+        timed = TimedPolicy(DevicePolicy(trained.policy, device))
         for episode in play(env, timed, seeds, candidate.how(keep_noise=settings.keep_replays > 0)):
             if len(kept) < settings.keep_replays:
                 kept.append(episode)
@@ -86,7 +88,11 @@ def evaluate(
             listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
         env.close()
         inference = Inference(
-            seconds=timed.seconds, calls=timed.calls, side_by_side=env.n_envs, threads=torch.get_num_threads()
+            seconds=timed.seconds,
+            calls=timed.calls,
+            side_by_side=env.n_envs,
+            threads=torch.get_num_threads(),
+            device=settings.device,
         )
         entry = _entry(candidate, trained, played, settings).model_copy(update={"inference": inference})
         if coached is not None:
@@ -96,7 +102,7 @@ def evaluate(
         entries.setdefault(run, []).append(entry)
         if kept:
             replay = run.replay(candidate.place, candidate.z)
-            write_replay(replay, record(candidate, trained, kept, settings.seed))
+            write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
             listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
     for run, found in entries.items():
         add_entries(run.evaluation, found)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import AlgorithmName, CopaSettings, MappoSettings, ValueDecompositionSettings
+from ptde_core.base.device import DeviceSettings
 from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
 from ptde_core.nets.settings import (
@@ -26,7 +27,7 @@ RUNS = Path("runs")
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
-class TrainingSettings(AgentSettings):
+class TrainingSettings(AgentSettings, DeviceSettings):
     """Stage 1: train a teacher; what all algorithms share. `TRAINING` adds each one's own.
 
     Saved whole in the run folder as config.json.
@@ -81,7 +82,7 @@ TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
 }
 
 
-class CollectSettings(Settings):
+class CollectSettings(DeviceSettings):
     """Let a teacher play, and save what it saw and the information z it gave (Algorithm 2, line 3)."""
 
     episodes: int = Field(100, ge=2, description="whole episodes to collect")
@@ -90,7 +91,7 @@ class CollectSettings(Settings):
     with_state: bool = Field(True, description="also keep the global state (for analysis; the student never reads it)")
 
 
-class DistillSettings(StudentSettings):
+class DistillSettings(StudentSettings, DeviceSettings):
     """Stage 2: fit the student to the teacher's z (equation 3). The defaults are the paper's."""
 
     target: Literal["mean", "sampled"] = Field(
@@ -137,7 +138,7 @@ VARIANTS: Mapping[str, Values] = {
 }
 
 
-class EvaluateSettings(Settings):
+class EvaluateSettings(DeviceSettings):
     """Greedy play over a fixed list of episodes."""
 
     episodes: int = Field(320, ge=1, description="greedy episodes per policy, the same for teacher and student")

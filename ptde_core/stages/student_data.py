@@ -5,7 +5,7 @@ with the batches that it would have had.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -49,6 +49,11 @@ class Examples:
     def joined(cls, parts: Sequence["Examples"]) -> "Examples":
         """The episodes of several, in their order."""
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+    def to(self, device: torch.device) -> "Examples":
+        """The same examples on a device; what the host must know, the lengths, stays there."""
+        moved = {name: getattr(self, name).to(device) for name in ("local", "mean", "sigma", "available")}
+        return replace(self, **moved)
 
     def rows_of(self, episodes: Tensor) -> Tensor:
         """The rows of these episodes, one episode after the other."""
@@ -133,7 +138,7 @@ class _Targets:
         if not self._sampled:
             return self._mean
         noise = generator(self._seed, "sampled z", epoch).standard_normal(self._mean.shape, dtype=np.float32)
-        return sample(self._mean, self._sigma, torch.from_numpy(noise))
+        return sample(self._mean, self._sigma, torch.from_numpy(noise).to(self._mean))
 
 
 class Batches(Protocol):
@@ -172,6 +177,7 @@ class _RegressionBatches:
 
     def begin(self, epoch: int) -> None:
         order = torch.from_numpy(generator(self._seed, "rows", epoch).permutation(len(self._inputs)))
+        order = order.to(self._inputs.device)
         inputs, targets = self._shuffled
         torch.index_select(self._inputs, 0, order, out=inputs)
         torch.index_select(self._targets.of_epoch(epoch), 0, order, out=targets)

@@ -135,7 +135,8 @@ class Fit:
         """The teacher's episodes and those of the rounds played so far."""
         files = [episodes_file(self._job.out, k + 1) for k in range(len(self._players))]
         n_actions = self._job.trained.spec.n_actions
-        return Examples.joined([self._own, *(Examples.of(read_local_rows(file), n_actions) for file in files)])
+        played = [Examples.of(read_local_rows(file), n_actions).to(self._own.local.device) for file in files]
+        return Examples.joined([self._own, *played])
 
     def _phase(self, batches: Batches, interruption: Interruption) -> None:
         """Take the steps until the next round of DAgger is due, or the end."""

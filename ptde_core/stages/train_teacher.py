@@ -3,43 +3,41 @@
 An algorithm that trains its student at the same time (CTDS) has both tested, and leaves student.pt too.
 
 Every random choice is a function of the run's seed and a counter (episode, update), so the state to resume from holds
-no random streams, and a resumed run is equal to an uninterrupted one bit for bit (CPU, same number of threads).
+no random streams, and a resumed run is equal to an uninterrupted one bit for bit (CPU, same number of threads). Runs
+that differ by their seed alone can be trained at once; each is then, up to rounding, what it is when trained by itself.
 """
 
-import shutil
 import time
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.learner import TeachesOnline
+from ptde_core.algorithms.catalogue import STACKABLE, build_learner
 from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.algorithms.settings import ValueDecompositionSettings
+from ptde_core.algorithms.stacked import StackedLearner
+from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
+from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Logged, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.memory import keep_freed_memory
-from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.catalogue import build_environment_of
-from ptde_core.policies.play import Exploration, play
-from ptde_core.policies.restore import spec_to_plain
+from ptde_core.policies.play import play
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
-from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.stages.training_run import TrainingRun
 from ptde_core.storage.provenance_file import add_sitting
-from ptde_core.storage.replay import ReplayJournal, largest_replay
+from ptde_core.storage.replay import largest_replay
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state, write_status
-from ptde_core.storage.training_log import TrainingLog
 
 STAGE = "train-teacher"
 
@@ -47,35 +45,59 @@ STAGE = "train-teacher"
 def train_teacher(
     settings: TrainingSettings, run: RunFolder, *, resume: bool = False, listen: Listener = silent
 ) -> Path:
-    """Train a teacher; returns the path of its checkpoint, `run.teacher`.
+    """Train a teacher; returns the path of its checkpoint, `run.teacher`. As `train_teachers` with one training.
 
     Args:
         settings: everything that decides the result.
         run: an unused folder; or, with `resume`, one that holds this training, finished or not.
         resume: go on where an interrupted training stopped; a finished one is left as it is.
         listen: is told of progress and of files.
+    """
+    return train_teachers([(settings, run)], resume=resume, listen=listen)[0]
+
+
+def train_teachers(
+    trainings: Sequence[tuple[TrainingSettings, RunFolder]], *, resume: bool = False, listen: Listener = silent
+) -> list[Path]:
+    """Train teachers at once whose settings differ by the seed alone; returns the paths of their checkpoints.
+
+    Args:
+        trainings: settings and folder of each.
+        resume: go on with those that were interrupted; finished ones are left as they are.
+        listen: is told of progress and of files.
 
     Raises:
-        PtdeError: the folder holds a run and `resume` is not given, or it holds one with other settings or rules.
+        PtdeError: a folder holds a run and `resume` is not given, or it holds one with other settings or rules; or
+            settings that need one training at a time, or that this machine cannot do.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
-    if not _may_begin(settings, run, resume):
-        return run.teacher
-    with closing(build_environment_of(settings.model_dump(), settings.n_envs)) as env:
-        # Now that the map is known to exist: a wrong one leaves no folder.
-        write_json(run.config, settings.model_dump())
+    due = [(settings, run) for settings, run in trainings if _may_begin(settings, run, resume)]
+    if not due:
+        return [run.teacher for _, run in trainings]
+    settings = due[0][0]
+    device = device_of(settings)
+    together = len(due) > 1 or device.type != "cpu"
+    if together:
+        _check_together(settings)
+    env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
+    for own, run in due:  # now that the map is known to exist: a wrong one leaves no folder
+        write_json(run.config, own.model_dump())
         add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
         write_status(run, "running")
-        keep_freed_memory()
-        try:
-            _Training(settings, run, env, listen).run()
-        except KeyboardInterrupt:
-            write_status(run, "interrupted", "stopped by the user")
-            raise
-        except BaseException as error:
-            write_status(run, "failed", f"{type(error).__name__}: {error}")
-            raise
-    return run.teacher
+    keep_freed_memory()
+    try:
+        with ExitStack() as closing:
+            _Sitting(due, env, device if together else None, listen, closing).run()
+    except BaseException as error:
+        for _, run in due:
+            if read_state(run) == "finished":
+                continue
+            if isinstance(error, KeyboardInterrupt):
+                write_status(run, "interrupted", "stopped by the user")
+            else:
+                write_status(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+    return [run.teacher for _, run in trainings]
 
 
 def _may_begin(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
@@ -86,208 +108,199 @@ def _may_begin(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool
     if not resume:
         raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
     for key, value in settings.model_dump().items():
-        if held.get(key) != value:
+        was = held.get(key, type(settings).model_fields[key].default)  # a setting that is younger than the run
+        if was != value:
             raise PtdeError(
-                f"{run.path} was trained with {key} = {held.get(key)!r}, not {value!r}",
+                f"{run.path} was trained with {key} = {was!r}, not {value!r}",
                 "resume it with its own settings, or choose another folder with --out",
             )
     return not (run.status.exists() and read_state(run) == "finished")
 
 
-@dataclass
-class _Counters:
-    """Where a training stands; with the settings it decides everything that follows."""
+def _check_together(settings: TrainingSettings) -> None:
+    """Refuse what cannot be trained stacked: several seeds at once, or on a GPU.
 
-    env_steps: int = 0
-    episodes: int = 0
-    held: int = 0  # of these, the newest that the learner still holds
-    next_test: int = 0  # env steps from which the next test is due
-    logged: dict[str, int] = field(default_factory=dict)  # lengths of the log's files that belong to this state
-    seconds: float = 0.0  # wall time of all sittings
-    engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
-    recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
+    Raises:
+        PtdeError: with the way around.
+    """
+    several = "is trained neither several seeds at once nor on a GPU"
+    if settings.alg not in STACKABLE:
+        raise PtdeError(
+            f"{settings.alg} {several}", f"that is for {', '.join(STACKABLE)}; give one --seed and no --device"
+        )
+    if ENVIRONMENTS[settings.env].engines:
+        raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
+    if isinstance(settings, ValueDecompositionSettings) and settings.overlap:
+        raise PtdeError(f"overlap = True {several}", "leave it out")
 
 
-class _Training:
-    """One sitting of a training."""
+class _Sitting:
+    """One sitting of trainings that are done at once, until all have finished or it is interrupted.
 
-    def __init__(self, settings: TrainingSettings, run: RunFolder, env: BatchedEnv, listen: Listener) -> None:
-        self._settings, self._run, self._env, self._listen = settings, run, env, listen
-        self._learner = build_learner(settings.alg, env.spec, settings, settings.seed)
+    Args:
+        trainings: settings and folder of each.
+        env: environments for a round of all.
+        device: where they are stacked; None: the only one is trained by itself.
+        listen: is told of progress and of files.
+        closing: closes what this sitting opens, `env` too.
+    """
+
+    def __init__(
+        self,
+        trainings: Sequence[tuple[TrainingSettings, RunFolder]],
+        env: BatchedEnv,
+        device: torch.device | None,
+        listen: Listener,
+        closing: ExitStack,
+    ) -> None:
+        self._settings = settings = trainings[0][0]
+        self._env, self._listen = env, listen
+        closing.callback(self.close)
+        learners = [build_learner(own.alg, env.spec, own, own.seed) for own, _ in trainings]
+        # Episodes played while the learner updates come from networks that are one round of updates old.
+        overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
+        self._ahead = closing.enter_context(PlayedAhead(env, learners[0].teacher)) if overlap else None
+        self._runs = [
+            TrainingRun(own, folder, learner, self._ahead)
+            for (own, folder), learner in zip(trainings, learners, strict=True)
+        ]
+        self._unfinished = list(self._runs)
+        self._stack: StackedLearner | None = None
+        if device is not None:
+            self._stack = StackedLearner(
+                [one for one in learners if isinstance(one, ValueDecompositionLearner)], device
+            )
         if ENVIRONMENTS[settings.env].engines:  # as many games as are running already are enough
             self._test_env = env
         else:
-            self._test_env = build_environment_of(settings.model_dump(), max(1, min(settings.test_episodes, 32)))
+            count = max(1, min(settings.test_episodes, 32))
+            self._test_env = build_environment_of(settings.model_dump(), count)
+            closing.callback(self._test_env.close)
         self._restarts_seen = env.restarts
-        self._tested = {"": self._learner.teacher}  # what stands before the names of a policy's metrics -> the policy
-        if isinstance(self._learner, TeachesOnline):
-            self._tested["student_"] = self._learner.student
-        self._journal = ReplayJournal(run.resume)
-        self._unsaved: list[Episode] = []
-        self._at = _Counters()
-        self._log: Mapping[str, Tensor | float] = {}
-        self._shown: dict[str, float] = {}
-        self._play_seconds = 0.0
-        if self._state_file.exists():
-            self._load()
-        self._training_log = TrainingLog(run, self._at.logged)
-        self._begun, self._begun_steps = time.monotonic(), self._at.env_steps
-        self._seconds_before = self._at.seconds
+        self._clock = time.monotonic()
 
-    @property
-    def _state_file(self) -> Path:
-        return self._run.resume / "state.pt"
+    def close(self) -> None:
+        """Close the environments that are open now."""
+        self._env.close()
 
     def run(self) -> None:
         """Algorithm 1, lines 3 to 11."""
-        settings, at = self._settings, self._at
-        marks = teacher_marks(settings.model_dump(), self._learner.teacher.trunk.hidden_size)
-        name = teacher_name(settings.alg, settings.global_info, marks)
-        title = f"teacher {name} on {settings.env} {self._env.spec.map}, seed {settings.seed}"
-        self._listen(StageStarted(STAGE, title, settings.steps, "env steps", at.env_steps))
+        settings, began = self._settings, time.monotonic()
+        total = settings.steps * len(self._runs)
+        self._listen(StageStarted(STAGE, self._title(), total, "env steps", self._done()))
         if preparation := ENVIRONMENTS[settings.env].preparation():
             self._listen(Note(preparation))
         if isinstance(settings, ValueDecompositionSettings):
-            self._listen(Note(_memory_needed(settings.replay_episodes, self._env.spec)))
+            self._listen(Note(_memory_needed(settings.replay_episodes * len(self._runs), self._env.spec)))
         saved = time.monotonic()
         with Interruption() as interruption:
-            while at.env_steps < settings.steps:
-                episodes = self._round()
-                self._log = self._learner.learn(episodes) or self._log
-                self._unsaved = self._newest(self._unsaved)
-                if at.env_steps >= at.next_test or at.env_steps >= settings.steps:
-                    self._test()
+            while self._unfinished:
+                if any(run.is_over for run in self._unfinished):
+                    self._finish_those_that_are_over()
+                    continue
+                self._learn(self._play())
+                self._test()
                 self._count_restarts()
-                self._listen(Progress(STAGE, min(at.env_steps, settings.steps), self._shown))
+                self._listen(Progress(STAGE, self._done(), self._shown()))
                 if interruption.requested or time.monotonic() - saved >= settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
                 interruption.raise_if_requested()
-        self._finish()
+        self._listen(StageFinished(STAGE, time.monotonic() - began))
 
-    def _round(self) -> list[Episode]:
-        """Play one round of episodes (line 4)."""
-        settings, at = self._settings, self._at
-        how = self._learner.exploration(at.env_steps)
-        seeds = episode_seeds(settings.seed, "training", at.episodes, settings.n_envs)
-        began = time.monotonic()
-        episodes = list(play(self._env, self._learner.teacher, seeds, how))
-        self._play_seconds += time.monotonic() - began
-        self._unsaved += episodes
-        at.episodes += len(episodes)
-        at.env_steps += sum(e.length for e in episodes)
-        recent = at.recent
-        recent["episodes"] += len(episodes)
-        recent["won"] += sum(e.won for e in episodes)
-        recent["reward"] += sum(e.total_reward for e in episodes)
-        recent["length"] += sum(e.length for e in episodes)
-        self._shown["train_win_rate"] = recent["won"] / recent["episodes"]
-        if how.actions == "greedy":  # a policy that samples its actions has no epsilon
-            self._shown["epsilon"] = how.epsilon
-        return episodes
+    def _play(self) -> tuple[list[list[Episode]], float]:
+        """One round of each unfinished run (line 4), and the seconds it took."""
+        runs, began = self._unfinished, time.monotonic()
+        seeds, hows = zip(*(run.next_round() for run in runs), strict=True)
+        if self._stack:
+            how = replace(hows[0], epsilon=tuple(one.epsilon for one in hows for _ in range(self._settings.n_envs)))
+            episodes = list(play(self._env, self._stack.policy, np.concatenate(seeds), how))
+        elif self._ahead:
+            episodes = self._ahead.take(seeds[0], hows[0])
+        else:
+            episodes = list(play(self._env, runs[0].learner.teacher, seeds[0], hows[0]))
+        count = self._settings.n_envs
+        rounds = [episodes[k * count : (k + 1) * count] for k in range(len(runs))]
+        for run, own, how in zip(runs, rounds, hows, strict=True):
+            run.played(own, how)
+        return rounds, time.monotonic() - began
+
+    def _learn(self, played: tuple[list[list[Episode]], float]) -> None:
+        """Update from the rounds just played (lines 5 to 10)."""
+        (rounds, playing), runs = played, self._unfinished
+        if self._ahead and not runs[0].is_over:
+            self._ahead.begin(*runs[0].next_round())
+        logs = self._stack.learn(rounds) if self._stack else [runs[0].learner.learn(rounds[0])]
+        for run, log in zip(runs, logs, strict=True):
+            run.learned(log)
+        self._share_time(playing)
+
+    def _test(self) -> None:
+        """Tests and metrics of those runs for which they are due."""
+        due = [run for run in self._unfinished if run.test_is_due]
+        if due and self._stack:
+            self._stack.write_back()
+        if due and self._ahead and self._test_env is self._env:
+            self._ahead.wait()
+        for run in due:
+            run.test(self._test_env, self._listen)
+
+    def _save(self) -> None:
+        """Save what each run needs to go on."""
+        self._share_time()
+        if self._stack:
+            self._stack.write_back()
+        for run in self._unfinished:
+            run.save()
+
+    def _finish_those_that_are_over(self) -> None:
+        """Leave their files; the others go on without them."""
+        self._share_time()
+        left = [k for k, run in enumerate(self._unfinished) if not run.is_over]
+        if self._stack:
+            self._stack.write_back()
+        for run in self._unfinished:
+            if run.is_over:
+                run.finish(self._env.spec, self._listen)
+        self._unfinished = [self._unfinished[k] for k in left]
+        if self._stack and left:
+            self._stack = self._stack.only(left)
+            self._env.close()
+            self._env = build_environment_of(self._settings.model_dump(), self._settings.n_envs * len(left))
+
+    def _share_time(self, playing: float = 0.0) -> None:
+        """Give each unfinished run its share of the wall time since the last call; `playing` is a part of it."""
+        now, count = time.monotonic(), len(self._unfinished)
+        for run in self._unfinished:
+            run.took((now - self._clock) / count, playing / count)
+        self._clock = now
 
     def _count_restarts(self) -> None:
         """Tell of engines that broke since the last time."""
         if new := self._env.restarts - self._restarts_seen:
             self._restarts_seen += new
-            self._at.engine_restarts += new
-            told = f"{new} engine{'s' if new > 1 else ''} broke and started anew ({self._at.engine_restarts} in all)"
+            run = self._runs[0]  # engines play one training at a time
+            run.at.engine_restarts += new
+            told = f"{new} engine{'s' if new > 1 else ''} broke and started anew ({run.at.engine_restarts} in all)"
             self._listen(Note(f"{told}; broken episodes are played again from their seeds"))
 
-    def _newest(self, episodes: list[Episode]) -> list[Episode]:
-        """Those of the newest episodes that the learner still holds: the others need no saving."""
-        return episodes[max(0, len(episodes) - self._learner.held) :]
+    def _title(self) -> str:
+        settings, several = self._settings, len(self._runs) > 1
+        marks = teacher_marks(settings.model_dump(), self._runs[0].learner.teacher.trunk.hidden_size)
+        name = teacher_name(settings.alg, settings.global_info, marks)
+        seeds = ", ".join(str(run.settings.seed) for run in self._runs)
+        what = f"{len(self._runs)} teachers {name}" if several else f"teacher {name}"
+        return f"{what} on {settings.env} {self._env.spec.map}, {'seeds' if several else 'seed'} {seeds}"
 
-    def _test(self) -> None:
-        """Greedy episodes, always the same battles, and one line of metrics."""
-        settings, at = self._settings, self._at
-        at.next_test = (at.env_steps // settings.test_every + 1) * settings.test_every
-        recent = at.recent
-        metrics = {
-            "episodes": float(at.episodes),
-            "updates": float(self._learner.updates),
-            **{key: self._shown[key] for key in ("epsilon",) if key in self._shown},
-            "train_win_rate": recent["won"] / recent["episodes"],
-            "train_return": recent["reward"] / recent["episodes"],
-            "train_length": recent["length"] / recent["episodes"],
-            **{key: float(value) for key, value in self._log.items()},
-        }
-        at.recent = _Counters().recent
-        if settings.test_episodes:
-            seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
-            for whose, policy in self._tested.items():
-                tests = list(play(self._test_env, policy, seeds, Exploration()))
-                metrics[f"{whose}test_win_rate"] = float(np.mean([e.won for e in tests]))
-                metrics[f"{whose}test_return"] = float(np.mean([e.total_reward for e in tests]))
-                metrics[f"{whose}test_length"] = float(np.mean([e.length for e in tests]))
-        sitting = time.monotonic() - self._begun
-        metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
-        metrics["play_share"] = self._play_seconds / sitting
-        self._training_log.add(at.env_steps, metrics)
-        self._shown |= metrics
-        self._listen(Logged(at.env_steps, metrics))
+    def _done(self) -> int:
+        return sum(min(run.at.env_steps, self._settings.steps) for run in self._runs)
 
-    def _mishaps(self) -> dict[str, Any]:
-        """What status.json says of engines that broke; nothing where none can."""
-        return {"engine_restarts": self._at.engine_restarts} if ENVIRONMENTS[self._settings.env].engines else {}
-
-    def _save(self) -> None:
-        """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
-        self._at.held = self._learner.held
-        self._journal.append(self._unsaved, keep=self._at.held)
-        self._unsaved = []
-        self._at.logged = self._training_log.lengths
-        self._at.seconds = self._seconds_before + time.monotonic() - self._begun
-        content = {
-            "counters": asdict(self._at),
-            "learner": self._learner.state(),
-            "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
-            "segments": self._journal.segments,
-        }
-        save_checkpoint(self._state_file, "training", content)
-        self._journal.drop_old()
-        write_status(self._run, "running", env_steps=self._at.env_steps, seconds=self._at.seconds, **self._mishaps())
-
-    def _load(self) -> None:
-        """Go back to the saved state."""
-        content = load_checkpoint(self._state_file, "training")
-        self._at = _Counters(**content["counters"])
-        self._log = content["log"]
-        episodes = self._journal.load(content["segments"])
-        self._learner.load(content["learner"], episodes[len(episodes) - self._at.held :])
-
-    def _finish(self) -> None:
-        """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""
-        at, run, learner = self._at, self._run, self._learner
-        at.seconds = self._seconds_before + time.monotonic() - self._begun
-        about = {
-            "settings": self._settings.model_dump(),
-            "env": spec_to_plain(self._env.spec),
-            "teacher_id": identity(learner.teacher.state_dict()),
-            "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
-        }
-        teacher = {**about, "networks": _copied(learner.teacher), "training_networks": learner.networks()}
-        save_checkpoint(run.teacher, "teacher", teacher)
-        self._listen(FileSaved(run.teacher, "the trained teacher"))
-        if isinstance(learner, TeachesOnline):
-            student = {**about, "networks": _copied(learner.student), "teacher_file": run.teacher.name}
-            save_checkpoint(run.student, "student", student)
-            self._listen(FileSaved(run.student, "the student trained with it"))
-        facts = {
-            **self._mishaps(),
-            "env_steps": at.env_steps,
-            "seconds": at.seconds,
-            "threads": torch.get_num_threads(),
-        }
-        write_status(run, "finished", **facts)
-        shutil.rmtree(self._run.resume, ignore_errors=True)
-        self._listen(StageFinished(STAGE, time.monotonic() - self._begun))
+    def _shown(self) -> dict[str, float]:
+        """The newest metrics, means over the runs."""
+        names = {name for run in self._runs for name in run.shown}
+        return {name: float(np.mean([run.shown[name] for run in self._runs if name in run.shown])) for name in names}
 
 
 def _memory_needed(episodes: int, spec: EnvSpec) -> str:
     most = largest_replay(episodes, spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
     return f"replay memory: up to {most / 1e9:.2g} GB, if {episodes} episodes last {spec.episode_limit} steps each"
-
-
-def _copied(policy: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in policy.state_dict().items()}

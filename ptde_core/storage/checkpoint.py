@@ -21,12 +21,22 @@ Kind = Literal["teacher", "student", "training", "distillation"]
 def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
     """Write beside and rename over: a crash leaves the old file, never half a new one.
 
-    `content` may hold tensors, numbers, strings, None, and lists and dicts of those.
+    `content` may hold tensors, numbers, strings, None, and lists and dicts of those. No file knows what device its
+    tensors were on.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    torch.save({"schema": SCHEMA, "kind": kind, "code": code(), "packages": packages(), **content}, partial)
+    about = {"schema": SCHEMA, "kind": kind, "code": code(), "packages": packages()}
+    torch.save({**about, **_on_cpu(content)}, partial)
     partial.replace(path)
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(one) for key, one in value.items()}
+    return [_on_cpu(one) for one in value] if isinstance(value, list) else value
 
 
 def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Messages(BaseModel):
 class Inference(BaseModel):
     """What it cost to choose actions: the policy's networks alone, without the environment.
 
-    `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes, on `threads` threads.
+    `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes, on `threads` threads of a CPU,
+    or on another `device`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +76,7 @@ class Inference(BaseModel):
     calls: int
     side_by_side: int
     threads: int
+    device: str = "cpu"
 
     @property
     def ms_per_call(self) -> float:

@@ -30,6 +30,12 @@ class Replay:
         """Append; the oldest fall out."""
         self._episodes.extend(episodes)
 
+    def drain(self) -> list[Episode]:
+        """All episodes, oldest first; none is left."""
+        episodes = list(self._episodes)
+        self._episodes.clear()
+        return episodes
+
     def sample(self, count: int, chance: np.random.Generator) -> list[Episode]:
         """`count` different episodes, each set of them equally likely."""
         chosen = chance.choice(len(self._episodes), size=count, replace=False)

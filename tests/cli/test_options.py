@@ -25,14 +25,15 @@ class Trained:
     def __init__(self) -> None:
         self.settings = TrainValueDecompositionSettings()
         self.folder = RunFolder(Path())
+        self.trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]] = []
         self.later: dict[str, Settings] = {}
         self.resume = False
 
     def train(
-        self, settings: TrainValueDecompositionSettings, run: RunFolder, *, resume: bool, listen: Listener
-    ) -> Path:
-        self.settings, self.folder, self.resume = settings, run, resume
-        return run.teacher
+        self, trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]], *, resume: bool, listen: Listener
+    ) -> None:
+        self.trainings, self.resume = trainings, resume
+        self.settings, self.folder = trainings[0]
 
     def run(
         self, settings: TrainValueDecompositionSettings, folder: RunFolder, *, listen: Listener, **later: Settings
@@ -44,7 +45,7 @@ class Trained:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     stage = Trained()
-    monkeypatch.setattr("ptde_core.stages.train_teacher.train_teacher", stage.train)
+    monkeypatch.setattr("ptde_core.stages.train_teacher.train_teachers", stage.train)
     monkeypatch.setattr("ptde_core.stages.run.run", stage.run)
     return stage
 
@@ -79,6 +80,35 @@ def test_where_a_run_goes(ptde: Type, trained: Trained, line: str, folder: str) 
     for command in ("train-teacher", "run"):
         ptde(command, *line.split())
         assert trained.folder.path == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "folders"),
+    [
+        ("--seeds 2", ["runs/skirmish/3m/QMIX_SGI/seed1", "runs/skirmish/3m/QMIX_SGI/seed2"]),
+        ("--seeds 7,4 --out mine", ["mine/seed7", "mine/seed4"]),
+    ],
+)
+def test_several_seeds_have_a_folder_each(ptde: Type, trained: Trained, line: str, folders: list[str]) -> None:
+    for command in ("train-teacher", "run"):
+        assert ptde(command, *line.split()).code == 0
+        assert [str(run.path) for _, run in trained.trainings] == folders
+        assert [f"seed{settings.seed}" for settings, _ in trained.trainings] == [Path(one).name for one in folders]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--seeds 1,1", "--seeds '1,1' names a seed twice"),
+        ("--seeds 0", "--seeds '0' names no seed"),
+        ("--seeds some", "--seeds 'some' is not made of whole numbers"),
+        ("--seeds 3 --seed 1", "--seed 1 and --seeds 3 are both there"),
+    ],
+)
+def test_seeds_that_mean_nothing(ptde: Type, trained: Trained, line: str, told: str) -> None:
+    ended = ptde("train-teacher", *line.split())
+    assert ended.code == 2
+    assert told in ended.err
 
 
 def test_the_end_of_train_teacher_tells_the_next_command(ptde: Type, trained: Trained) -> None:

@@ -111,10 +111,10 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize("alg", ["qmix", "copa"])
-def test_ctrl_c_saves_and_resume_goes_on(alg: str, undisturbed: RunFolder, tmp_path: Path) -> None:
-    run, of_alg = RunFolder(tmp_path / "run"), SETTINGS | {"alg": alg}
-    if alg != "qmix":
+@pytest.mark.parametrize("changes", [{}, {"alg": "copa"}, {"overlap": True}], ids=str)
+def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: RunFolder, tmp_path: Path) -> None:
+    run, of_alg = RunFolder(tmp_path / "run"), SETTINGS | changes
+    if changes:
         undisturbed = RunFolder(tmp_path / "undisturbed")
         train_teacher(game_settings(**of_alg), undisturbed)
 

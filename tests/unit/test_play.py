@@ -11,6 +11,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, perturbed, play
 from ptde_core.policies.teacher import Teacher
 from ptde_core.policies.views import Views
@@ -38,7 +39,7 @@ def test_explored_actions_are_available(seed: int, n: int, a: int, epsilon: floa
     available = chance.random((n, a)) < 0.4
     available[np.arange(n), chance.integers(a, size=n)] = True
     actions = available.argmax(axis=-1)
-    explore(actions[None], available[None], epsilon, chance.random((1, 2, n)))
+    explore(actions[None], available[None], np.array([epsilon]), chance.random((1, 2, n)))
     assert available[np.arange(n), actions].all()
 
 
@@ -47,7 +48,7 @@ def test_full_exploration_is_uniform_over_available_actions() -> None:
     available = np.array([[True, False, True, True]])
     for _ in range(6000):
         actions = np.array([0])
-        explore(actions[None], available[None], 1.0, chance.random((1, 2, 1)))
+        explore(actions[None], available[None], np.ones(1), chance.random((1, 2, 1)))
         counts[actions[0]] += 1
     assert counts[1] == 0
     assert np.allclose(counts[[0, 2, 3]] / 6000, 1 / 3, atol=0.03)  # five standard deviations
@@ -135,3 +136,18 @@ def test_the_noise_kept_is_the_noise_that_z_was_sampled_with() -> None:
     assert np.array_equal(actions(noise), batch.actions.numpy())
     assert not np.array_equal(actions(None), batch.actions.numpy())
     assert next(play(PersonalSignalGame(1), policy, episode_seeds(1, "t", 0, 1), Exploration())).noise is None
+
+
+def test_a_round_ahead_is_played_by_the_weights_it_began_with() -> None:
+    env, policy, how = PersonalSignalGame(4), teacher(), Exploration(0.1)
+    first, second = episode_seeds(1, "training", 0, 8).reshape(2, 4)
+    with torch.no_grad():
+        old = list(play(env, policy, second, how))
+        with PlayedAhead(env, policy) as ahead:
+            assert all(map(same, ahead.take(first, how), play(PersonalSignalGame(4), policy, first, how)))
+            ahead.begin(second, how)
+            for parameter in policy.parameters():  # as an update does, in place
+                parameter.neg_()
+            assert all(map(same, ahead.take(second, how), old))
+            ahead.begin(second, how)
+            assert not all(map(same, ahead.take(second, how), old))

@@ -45,7 +45,7 @@ def test_later_layers_win() -> None:
     ("values", "says"),
     [
         ({"episods": 1}, "no setting named 'episods'; did you mean 'episodes'?"),
-        ({"zzz": 1}, "no setting named 'zzz'; choose from episodes, message_threshold, seed"),
+        ({"zzz": 1}, "no setting named 'zzz'; choose from device, episodes, keep_replays, message_threshold, seed"),
         ({"episodes": 0}, "episodes = 0 (greedy episodes per policy, the same for teacher and student): .*1"),
         ({"episodes": "many"}, "episodes = 'many' .*integer"),
         ({"seed": -1}, "seed = -1 .*0"),

@@ -1,0 +1,210 @@
+"""One run of a training, seen from its folder: how far it is, what it logs, what it saves to go on, what it leaves.
+
+Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ptde_core.algorithms.learner import Learner, TeachesOnline
+from ptde_core.base.batch import Episode
+from ptde_core.base.events import FileSaved, Listener, Logged
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.policies.ahead import PlayedAhead
+from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.restore import spec_to_plain
+from ptde_core.stages.settings import TrainingSettings
+from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.storage.replay import ReplayJournal
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import write_status
+from ptde_core.storage.training_log import TrainingLog
+
+
+@dataclass
+class _Counters:
+    """Where a training stands; with the settings it decides everything that follows."""
+
+    env_steps: int = 0
+    episodes: int = 0
+    held: int = 0  # of these, the newest that the learner still holds
+    next_test: int = 0  # env steps from which the next test is due
+    logged: dict[str, int] = field(default_factory=dict)  # lengths of the log's files that belong to this state
+    seconds: float = 0.0  # wall time of all sittings; what runs do together, they share equally
+    engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
+    recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
+
+
+class TrainingRun:
+    """One seed's training in one sitting.
+
+    Args:
+        settings: of the training.
+        folder: its run folder; goes on from the state that is saved there.
+        learner: of this seed; its networks are what is tested and saved.
+        ahead: who plays the training's rounds, if that is done while learning.
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, folder: RunFolder, learner: Learner, ahead: PlayedAhead | None = None
+    ) -> None:
+        self.settings, self.folder, self.learner = settings, folder, learner
+        self.at = _Counters()
+        self.shown: dict[str, float] = {}  # newest metrics
+        self._ahead = ahead
+        self._tested = {"": learner.teacher}  # what stands before the names of a policy's metrics -> the policy
+        if isinstance(learner, TeachesOnline):
+            self._tested["student_"] = learner.student
+        self._journal = ReplayJournal(folder.resume)
+        self._unsaved: list[Episode] = []
+        self._log: Mapping[str, Tensor | float] = {}
+        if self._state_file.exists():
+            self._load()
+        self._training_log = TrainingLog(folder, self.at.logged)
+        self._begun_steps, self._begun_seconds = self.at.env_steps, self.at.seconds
+        self._play_seconds = 0.0
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder.resume / "state.pt"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are done."""
+        return self.at.env_steps >= self.settings.steps
+
+    @property
+    def test_is_due(self) -> bool:
+        """Whether greedy episodes and a line of metrics are due: at intervals, and at the end."""
+        return self.at.env_steps >= self.at.next_test or self.is_over
+
+    def next_round(self) -> tuple[NDArray[np.uint64], Exploration]:
+        """Seeds of the round after those that were taken in, and how it is played."""
+        seeds = episode_seeds(self.settings.seed, "training", self.at.episodes, self.settings.n_envs)
+        return seeds, self.learner.exploration(self.at.env_steps)
+
+    def played(self, episodes: Sequence[Episode], how: Exploration) -> None:
+        """Take in a round (Algorithm 1, line 4)."""
+        at = self.at
+        self._unsaved += episodes
+        at.episodes += len(episodes)
+        at.env_steps += sum(e.length for e in episodes)
+        recent = at.recent
+        recent["episodes"] += len(episodes)
+        recent["won"] += sum(e.won for e in episodes)
+        recent["reward"] += sum(e.total_reward for e in episodes)
+        recent["length"] += sum(e.length for e in episodes)
+        self.shown["train_win_rate"] = recent["won"] / recent["episodes"]
+        if how.actions == "greedy":  # a policy that samples its actions has no epsilon
+            self.shown["epsilon"] = float(np.mean(how.epsilon))
+
+    def learned(self, log: Mapping[str, Tensor | float]) -> None:
+        """Take in what the learner logged of the round."""
+        self._log = log or self._log
+
+    def took(self, seconds: float, playing: float) -> None:
+        """Take in this run's share of the wall time; `playing` is a part of it."""
+        self.at.seconds += seconds
+        self._play_seconds += playing
+
+    def test(self, env: BatchedEnv, listen: Listener) -> None:
+        """Greedy episodes, always the same battles, and one line of metrics."""
+        settings, at = self.settings, self.at
+        at.next_test = (at.env_steps // settings.test_every + 1) * settings.test_every
+        recent = at.recent
+        metrics = {
+            "episodes": float(at.episodes),
+            "updates": float(self.learner.updates),
+            **{key: self.shown[key] for key in ("epsilon",) if key in self.shown},
+            "train_win_rate": recent["won"] / recent["episodes"],
+            "train_return": recent["reward"] / recent["episodes"],
+            "train_length": recent["length"] / recent["episodes"],
+            **{key: float(value) for key, value in self._log.items()},
+        }
+        at.recent = _Counters().recent
+        if settings.test_episodes:
+            seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
+            for whose, policy in self._tested.items():
+                tests = list(play(env, policy, seeds, Exploration()))
+                metrics[f"{whose}test_win_rate"] = float(np.mean([e.won for e in tests]))
+                metrics[f"{whose}test_return"] = float(np.mean([e.total_reward for e in tests]))
+                metrics[f"{whose}test_length"] = float(np.mean([e.length for e in tests]))
+        sitting = at.seconds - self._begun_seconds
+        metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
+        metrics["play_share"] = self._play_seconds / sitting
+        self._training_log.add(at.env_steps, metrics)
+        self.shown |= metrics
+        listen(Logged(at.env_steps, metrics))
+
+    def _mishaps(self) -> dict[str, Any]:
+        """What status.json says of engines that broke; nothing where none can."""
+        return {"engine_restarts": self.at.engine_restarts} if ENVIRONMENTS[self.settings.env].engines else {}
+
+    def save(self) -> None:
+        """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
+        self.at.held = self.learner.held
+        unsaved = self._unsaved[max(0, len(self._unsaved) - self.at.held) :]  # the others are not needed any more
+        self._journal.append(unsaved, keep=self.at.held)
+        self._unsaved = []
+        self.at.logged = self._training_log.lengths
+        content = {
+            "counters": asdict(self.at),
+            "learner": self.learner.state(),
+            "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
+            "segments": self._journal.segments,
+        }
+        if self._ahead:
+            content["ahead"] = self._ahead.state()
+        save_checkpoint(self._state_file, "training", content)
+        self._journal.drop_old()
+        facts = {"env_steps": self.at.env_steps, "seconds": self.at.seconds, **self._mishaps()}
+        write_status(self.folder, "running", **facts)
+
+    def _load(self) -> None:
+        """Go back to the saved state."""
+        content = load_checkpoint(self._state_file, "training")
+        self.at = _Counters(**content["counters"])
+        self._log = content["log"]
+        episodes = self._journal.load(content["segments"])
+        self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
+        if self._ahead:
+            self._ahead.load(content["ahead"])
+
+    def finish(self, spec: EnvSpec, listen: Listener) -> None:
+        """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""
+        at, folder, learner = self.at, self.folder, self.learner
+        about = {
+            "settings": self.settings.model_dump(),
+            "env": spec_to_plain(spec),
+            "teacher_id": identity(learner.teacher.state_dict()),
+            "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
+        }
+        teacher = {**about, "networks": _copied(learner.teacher), "training_networks": learner.networks()}
+        save_checkpoint(folder.teacher, "teacher", teacher)
+        listen(FileSaved(folder.teacher, "the trained teacher"))
+        if isinstance(learner, TeachesOnline):
+            student = {**about, "networks": _copied(learner.student), "teacher_file": folder.teacher.name}
+            save_checkpoint(folder.student, "student", student)
+            listen(FileSaved(folder.student, "the student trained with it"))
+        facts = {
+            **self._mishaps(),
+            "env_steps": at.env_steps,
+            "seconds": at.seconds,
+            "threads": torch.get_num_threads(),
+        }
+        write_status(folder, "finished", **facts)
+        shutil.rmtree(folder.resume, ignore_errors=True)
+
+
+def _copied(policy: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in policy.state_dict().items()}
