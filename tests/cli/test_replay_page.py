@@ -128,6 +128,15 @@ def test_an_agent_is_chosen_and_its_mind_shown(page, shown: list[Shown]) -> None
 
 
 @needs_chromium
+def test_an_address_opens_at_a_step(page) -> None:  # type: ignore[no-untyped-def]
+    page.evaluate("location.hash = 'step=3&agent=2&play=1'")
+    page.wait_for_function("document.getElementById('step').textContent.startsWith('step 3 of')")
+    assert page.locator("#values-title").inner_text() == "Action values of agent 2 at step 3, QMIX_ASGKD's episode"
+    page.evaluate("location.hash = 'step=9999&agent=x'")
+    page.wait_for_function("document.getElementById('slider').value === document.getElementById('slider').max")
+
+
+@needs_chromium
 def test_a_narrow_window_cuts_nothing_off(page) -> None:  # type: ignore[no-untyped-def]
     page.set_viewport_size({"width": 380, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") == 380

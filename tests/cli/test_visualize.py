@@ -107,7 +107,7 @@ def test_inspect_shows_what_matters(ptde: Type, kept: Path, tmp_path: Path) -> N
     lines = ended.out.splitlines()
     assert lines[0] == "What the z of QMIX_SGI on 3m: skirmish (not SMAC) depends on"
     assert any(line.split()[:1] == ["enemy_2"] and line.count("%") == 3 for line in lines)
-    assert any("agents of type marine" in line for line in lines)
+    assert any("nearest enemy 9 cells and more away" in line for line in lines)
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["information.png", "information.svg"]
     for name, begins in (("markdown", "## What the z"), ("latex", "\\begin{table}"), ("html", "<!DOCTYPE html>")):
         ended = ptde(

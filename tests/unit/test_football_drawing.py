@@ -1,6 +1,7 @@
 """A football episode as a GIF: as many pictures as states, and where ball and players are."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
@@ -8,6 +9,7 @@ from PIL import Image
 from ptde_core.envs.football.features import Features
 from ptde_core.stages.replays.football_drawing import FILL, draw_football
 from ptde_core.stages.replays.movie import save_gif
+from ptde_core.stages.replays.record import scene_of
 from tests.unit.test_football_features import RAW
 
 
@@ -32,3 +34,20 @@ def test_the_pitch_from_above(tmp_path: Path) -> None:
     steps = np.diff(np.array(places), axis=0)  # rows, columns
     assert np.abs(steps[:, 0]).max() < 1.0
     assert np.allclose(steps[:, 1], 0.2 * 560 / 2.12, atol=1.5)
+
+
+def test_replays_have_the_agents_players_first_and_north_up() -> None:
+    three = {"left_team": np.array([[-1.0, 0.0], [0.5, 0.1], [0.2, 0.3]]), "left_team_direction": np.zeros((3, 2))}
+    raw = RAW | three | {"left_team_tired_factor": np.zeros(3), "left_team_roles": np.array([0, 5, 5])}
+    features = Features(raw, (1, 2))
+    states = np.zeros((2, len(features.state_names)), np.float32)
+    for state in states:
+        features.state(raw, state)
+    spec = SimpleNamespace(
+        backend="football", map="academy_run_pass_and_shoot_with_keeper", state_names=features.state_names
+    )
+    looks, floor, (units,) = scene_of(SimpleNamespace(spec=spec), [SimpleNamespace(state=states)])
+    assert [(look.name, look.side) for look in looks] == [("1", 0), ("2", 0), ("0", 0), ("0", 1), ("ball", 2)]
+    assert floor is None
+    assert np.allclose(units.x[0], [0.5, 0.2, -1.0, 0.75, 0.52])
+    assert np.allclose(units.y[0], [-0.1, -0.3, 0.0, 0.1, -0.1])  # the engine's y grows to the south

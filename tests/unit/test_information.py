@@ -75,6 +75,7 @@ def test_shares_by_hand() -> None:
     assert np.allclose(found.by_agent, [[1 / 17, 0, 16 / 17], [0, 0, 1]], atol=1e-6)
     # z of agent 0 is (1, 15) and then (11, 15): variance 25; hiding enemy_0 changes it by 4 and 4, squared 16.
     assert np.allclose(found.hidden, [[1 / 25, 0, 16 / 25], [0, 0, 1]], atol=1e-6)
+    assert np.allclose(found.all_hidden, [1, 1], atol=1e-6)  # this z has nothing from what an agent sees
     assert (found.classes, found.by_class.shape) == ((), (0,))
 
 

@@ -104,7 +104,8 @@ def _draw_groups(axes: Axes, one: Inspected) -> None:
         [name.replace(" cells", "\ncells").replace(" and more", " or more") for name in names],
         fontsize=8,
     )
-    axes.set_title("… by the agent's type, and its distance to the nearest enemy", fontsize=10, loc="left")
+    by_type = "the agent's type, and " if any(of.by_type for of in one.recovered.values()) else ""
+    axes.set_title(f"… by {by_type}the distance to its nearest enemy", fontsize=10, loc="left")
     _percent(axes)
     axes.legend(fontsize=8, loc="lower left", framealpha=0.9)
 

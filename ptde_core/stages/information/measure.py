@@ -37,6 +37,7 @@ class Dependence:
         blocks: names of the parts of the state.
         by_agent: (N, K) share of each block in what moves the agent's z (gradient), over all steps.
         hidden: (N, K) squared change of the agent's z when the block is hidden, as a share of the variance of its z.
+        all_hidden: (N,) the same when the whole state is hidden; the rest of z is from what the agent sees.
         classes: names of what the blocks are to the agent: its own, in sight or beyond it; empty without units.
         by_class: (C,) share of each class.
         over_time: (T, C) the same step by step; NaN where nobody had a choice.
@@ -45,6 +46,7 @@ class Dependence:
     blocks: tuple[str, ...]
     by_agent: NDArray[np.float64]
     hidden: NDArray[np.float64]
+    all_hidden: NDArray[np.float64]
     classes: tuple[str, ...]
     by_class: NDArray[np.float64]
     over_time: NDArray[np.float64]
@@ -110,12 +112,14 @@ def depends_on(
         ]
     )
     moved *= choice[..., None]
+    parts = [*blocks.values(), list(range(len(state_names)))]  # each block, then all of them
     hidden = np.stack(
-        [hidden_changes(mean_of, local, state, torch.tensor(columns)).numpy() for columns in blocks.values()], axis=-1
-    )  # (R, N, K)
+        [hidden_changes(mean_of, local, state, torch.tensor(columns)).numpy() for columns in parts], axis=-1
+    )  # (R, N, K+1)
     spread = np.array([mean[who, i].var(axis=0).sum() if who.any() else 0.0 for i, who in enumerate(choice.T)])
     counted = np.maximum(choice.sum(axis=0), 1)  # (N,)
-    changes = (hidden * choice[..., None]).sum(axis=0) / counted[:, None]  # (N, K)
+    changes = (hidden * choice[..., None]).sum(axis=0) / counted[:, None]  # (N, K+1)
+    changes /= np.where(spread > 0, spread, np.nan)[:, None]
     classes, of_class = _classes(played, list(blocks), sight)
     steps = _steps(played)
     by_class = np.array([(moved * (of_class == k)).sum() for k in range(len(classes))])
@@ -125,7 +129,8 @@ def depends_on(
     return Dependence(
         blocks=tuple(blocks),
         by_agent=_shares(moved.sum(axis=0)),
-        hidden=changes / np.where(spread > 0, spread, np.nan)[:, None],
+        hidden=changes[:, :-1],
+        all_hidden=changes[:, -1],
         classes=classes,
         by_class=_shares(by_class) if classes else by_class,
         over_time=_shares(over_time) if classes else over_time,
@@ -155,7 +160,7 @@ def recovers(mean_of: MeanOfZ, student: Student, played: Sequence[Played], looks
     return Recovery(
         rows=int(choice.sum()),
         explained=explained(everyone),
-        by_type=counted(types) if all(look.max_health for look in agents) else {},
+        by_type=counted(types) if len(types) > 1 and all(look.max_health for look in agents) else {},
         by_distance=counted(_near(played, looks)),
         over_time=np.array([explained(everyone & (steps == t)[:, None]) for t in range(steps.max() + 1)]),
     )

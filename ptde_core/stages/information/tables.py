@@ -38,17 +38,18 @@ def _by_agent(one: Inspected) -> Table:
             for moved, hidden in zip(of.by_agent[:, number], of.hidden[:, number], strict=True)
         )
         rows.append((block, *cells))
+    whole: Row = ("all of it", *(f"{share(1.0)} / {_plain(hidden)}" for hidden in of.all_hidden))
     return Table(
         title=f"What the z of {one.title} depends on",
         columns=("Part of the state", *agents),
-        groups=(tuple(rows),),
+        groups=(tuple(rows), (whole,)),
         text_columns=1,
         notes=(
             f"{one.episodes} greedy episodes of the teacher, z without noise; {one.rows} env steps, agents without a"
             " choice left out.",
             "First number: share of the part in the squared gradients of z's mean, each number of the state weighed by"
             " its variance. Second: squared change of z when the part is hidden (its numbers set to their means),"
-            " over the variance of z.",
+            " over the variance of z. What is left when all of it is hidden, z has from the agent's own view.",
         ),
     )
 

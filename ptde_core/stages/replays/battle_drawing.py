@@ -16,6 +16,7 @@ WIDTH = 480  # pixels, at most
 FINER = 2  # drawn this many times larger and scaled down: smooth edges
 LINES_HEIGHT = 48  # pixels above the field, for two lines of text
 MARGIN = 2.0  # cells shown around the units
+OUTSIDE = 1.0  # of them at most beyond the edge of the map, so that a unit on it is not cut
 SMALLEST_VIEW = 14.0  # cells across, so that two units do not fill the picture
 
 GROUND, WALL, GRID = "#F1EEE6", "#A7A39A", "#E4E0D5"
@@ -104,20 +105,21 @@ def shown_part(units: Units, floor: NDArray[np.bool_]) -> tuple[float, float, fl
 
 
 def _range(places: NDArray[np.float32], limit: int) -> tuple[float, float]:
-    """The shown stretch of one axis, in cells: around all places, wide enough, inside the map if the map allows it."""
+    """The shown stretch of one axis, in cells: around all places, wide enough, hardly beyond the edge of the map."""
     low, high = float(places.min()) - MARGIN, float(places.max()) + MARGIN
     missing = max(0.0, min(SMALLEST_VIEW, limit) - (high - low)) / 2
     low, high = low - missing, high + missing
-    shift = max(0.0, -low) - max(0.0, high - limit)
-    return max(0.0, low + shift), min(float(limit), high + shift)
+    first, last = -OUTSIDE, limit + OUTSIDE
+    shift = max(0.0, first - low) - max(0.0, high - last)
+    return max(first, low + shift), min(last, high + shift)
 
 
 def _ground(view: _View, floor: NDArray[np.bool_]) -> Image.Image:
     """The picture's background: white above, cells below; outside the map is wall."""
     picture = Image.new("RGB", view.size, WALL)
     draw = ImageDraw.Draw(picture)
-    for x in range(int(view.x0), min(int(np.ceil(view.x1)), floor.shape[0])):
-        for y in range(int(view.y0), min(int(np.ceil(view.y1)), floor.shape[1])):
+    for x in range(max(0, int(view.x0)), min(int(np.ceil(view.x1)), floor.shape[0])):
+        for y in range(max(0, int(view.y0)), min(int(np.ceil(view.y1)), floor.shape[1])):
             if floor[x, y]:
                 left, top = view.at(x, y + 1)
                 right, bottom = view.at(x + 1, y)

@@ -92,7 +92,7 @@ def save_moments(films: Sequence[Sequence[Image.Image]], path: Path, moments: Se
         sheet.paste(row, (0, top))
         top += row.height + GAP
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    sheet.quantize(dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _row(pictures: Sequence[Image.Image]) -> Image.Image:

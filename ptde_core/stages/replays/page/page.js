@@ -223,7 +223,7 @@ function drawBody(c, field, look, unit) {
   c.fillStyle = fill;
   c.fill();
   c.strokeStyle = unit === now.agent && look.side === 0 ? "#f5c400" : rim;
-  c.lineWidth = unit === now.agent && look.side === 0 ? Math.max(3, 0.14 * field.scale) : Math.max(1, 0.06 * field.scale);
+  c.lineWidth = unit === now.agent && look.side === 0 ? Math.max(3, 0.36 * r) : Math.max(1, 0.16 * r);
   c.stroke();
   const text = unit < agents ? String(unit) : look.name[0].toUpperCase();  // agents by number, others by kind
   if (look.side > 1) return;
@@ -650,7 +650,17 @@ document.addEventListener("keydown", (event) => {
 // Where a unit is drawn, in CSS pixels of its canvas: for whoever drives the page.
 window.placeOnPage = (play, unit) => pixel(fields[play], placeOf(plays[play], unit, now.time));
 
+// What an address ends in: play.html#step=12&agent=1&play=0
+function readAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const number = (name, limit) => Math.max(0, Math.min(limit, Math.floor(Number(asked.get(name))) || 0));
+  now.agent = number("agent", agents - 1);
+  now.play = number("play", plays.length - 1);
+  stand(number("step", steps));
+}
+window.addEventListener("hashchange", readAddress);
+
 buildFields();
 buildChoices();
 words();
-render();
+readAddress();
