@@ -10,6 +10,7 @@ import typer
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
+from ptde_core.stages.settings import RUNS
 
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
 
@@ -129,6 +130,14 @@ Workers = Annotated[
 Wandb = Annotated[
     bool, typer.Option("--wandb", help="log to Weights & Biases too (extra wandb; WANDB_MODE=offline: no network)")
 ]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
+]
+BootstrapSeed = Annotated[
+    int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
+]
+OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]
 
 

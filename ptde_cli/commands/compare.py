@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ptde_cli.options import one_of
+from ptde_cli.options import BootstrapSeed, OutFile, one_of
 from ptde_core.storage.run_folder import RunFolder
 
 FORMATS = ("table", "markdown", "json")
@@ -25,12 +25,8 @@ def compare(
         str,
         typer.Option("--format", help="table, markdown, or json", metavar="FORMAT", autocompletion=complete_format),
     ] = FORMATS[0],
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
-    ] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")
-    ] = None,
+    seed: BootstrapSeed = 0,
+    out: OutFile = None,
 ) -> None:
     """Set two runs side by side."""
     one_of(text_format, FORMATS, "format")

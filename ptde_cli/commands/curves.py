@@ -5,17 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ptde_cli.options import Quiet
+from ptde_cli.options import Quiet, Runs
 from ptde_core.stages.settings import RUNS
 
 OUT = Path("win_rates.png")
 
 
 def curves(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
-    ] = None,
+    runs: Runs = None,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help=f"ends in .png, .svg or .pdf; repeatable  [default: {OUT}]"),

@@ -2,12 +2,11 @@
 
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ptde_cli.options import one_of
+from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
 from ptde_core.stages.settings import RUNS
 
 TABLE = "table"  # the one format that is drawn here; the others are texts of the core
@@ -38,10 +37,7 @@ def complete_layout(incomplete: str) -> list[str]:
 
 
 def report(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
-    ] = None,
+    runs: Runs = None,
     report_format: Annotated[
         str,
         typer.Option(
@@ -60,12 +56,8 @@ def report(
             autocompletion=complete_layout,
         ),
     ] = "full",
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
-    ] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")
-    ] = None,
+    seed: BootstrapSeed = 0,
+    out: OutFile = None,
 ) -> None:
     """Collect all runs into tables."""
     from ptde_cli.display import print_tables
