@@ -32,7 +32,7 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
         ("train-teacher --alg qmix --global-info coach", ("global_info = 'coach'", "'agent-specific'")),
         ("train-teacher --map 3s_vs_6z", ("no map named '3s_vs_6z'", "3s_vs_")),
         ("train-teacher --map nowhere.toml", ("no map file at nowhere.toml",)),
-        ("train-teacher --env smca", ("no environment named 'smca'", "skirmish")),
+        ("train-teacher --env smca", ("no environment named 'smca'", "did you mean 'smac'?")),
         ("train-teacher --set td_lamda=0.5", ("no setting named 'td_lamda'", "did you mean 'td_lambda'?")),
         ("train-teacher --set td_lambda", ("'td_lambda' is not of the form key=value",)),
         ("train-teacher --set td_lambda=2", ("td_lambda = 2", "less than or equal to 1")),
