@@ -1,6 +1,7 @@
 """The HTML page of an episode in a real browser: Debian's Chromium, headless, from a file, without network."""
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ptde_core.stages.replays.battle_drawing import FILL
-from ptde_core.stages.replays.page import data_of, packed, replay_page
+from ptde_core.stages.replays.page import packed, replay_page
 from ptde_core.stages.replays.shown import Shown, shown_of
 from tests.cli.conftest import Pipeline
 
@@ -148,7 +149,8 @@ def test_the_page_needs_nothing_else(shown: list[Shown]) -> None:
     page = replay_page(shown)
     assert len(page) < 2_000_000
     assert "http" not in re.sub(r'"data": ?"[^"]*"', "", page)
-    data = data_of(page)
+    start = page.index(">", page.index('id="data"')) + 1
+    data = json.loads(page[start : page.index("</script>", start)])
     assert data["parting"]["step"] is None or data["parting"]["step"] <= shown[0].episode.length
     assert [play["seed"] for play in data["plays"]] == [str(shown[0].episode.seed)] * 2
     assert [mind["role"] for mind in data["plays"][1]["minds"]] == ["teacher", "student"]

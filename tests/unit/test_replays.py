@@ -19,6 +19,7 @@ from ptde_core.stages.settings import CollectSettings, DistillSettings, Evaluate
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.replay_file import Replay, read_replay, write_replay
 from ptde_core.storage.run_folder import RunFolder
+from tests.unit.test_information import fresh
 
 KEEP = EvaluateSettings(episodes=3, keep_replays=2)
 FILES = {"sampled": "teacher-sampled.h5", "mean": "teacher-mean.h5", "student": "student.h5"}
@@ -99,6 +100,18 @@ def test_an_episode_played_now_is_the_one_that_was_counted(battles: RunFolder) -
         episode = kept[candidate.z].episodes[1]
         assert again.seed == episode.seed
         assert (again.actions == episode.actions).all()
+
+
+KINDS = ({"global_info": "none"}, {"alg": "ctds"}, {"alg": "copa"}, {"alg": "csrl"}, {"alg": "mappo"})
+
+
+@pytest.mark.parametrize("changes", KINDS, ids=str)
+def test_every_kind_of_policy_thinks_again_what_it_thought(changes: dict[str, str], tmp_path: Path) -> None:
+    run = fresh(tmp_path, **changes)
+    (episode,) = play_again(candidates_of(run.teacher)[0], 0, 0).episodes
+    mind = episode.minds["teacher"]
+    assert (greedy(mind.values, episode.available) == episode.actions).all()
+    assert (mind.mean is None) == (changes in KINDS[:2])  # these have no z
 
 
 def test_a_replay_is_read_as_it_was_written(battles: RunFolder, tmp_path: Path) -> None:

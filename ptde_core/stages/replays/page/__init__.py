@@ -4,7 +4,6 @@ The page holds everything, so that it opens from a disk without network: no addr
 """
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +107,3 @@ def write_page(shown: list[Shown], path: Path) -> None:
     """Write the page; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(replay_page(shown), encoding="utf-8")
-
-
-def data_of(page: str) -> dict[str, Any]:
-    """The data back from a page's text."""
-    start = page.index(">", page.index('id="data"')) + 1
-    found: dict[str, Any] = json.loads(page[start : page.index("</script>", start)])
-    return found
