@@ -101,6 +101,7 @@ def evaluate(
         run = RunFolder.of(candidate.path)
         entries.setdefault(run, []).append(entry)
         if kept:
+            trained.policy.cpu()  # it has played; a replay is thought through where the episodes are
             replay = run.replay(candidate.place, candidate.z)
             write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
             listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
