@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import LOOPS_PER_STEP
+from ptde_core.envs.skirmish.compile import DIGEST, entry
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.maps import MapFacts, build_map, load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
+from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.units import unit_facts
 from ptde_core.envs.skirmish.weapons import hurt
 
@@ -188,16 +190,30 @@ def fight_duel(attacker: str, target: str, repeats: int = 256, seed: int = 0, fa
     return Duel(len(ladder), int(np.median(swings)), float((last - first).mean()), ladder)
 
 
+def _make_hit() -> Callable[..., int]:
+    digest = DIGEST
+
+    @entry
+    def hit(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, damage: float) -> int:
+        """One hit by the engine's own rule; the digest of the kernels it was compiled from."""
+        hurt(m, real, whole, shooter, target, damage)
+        return digest
+
+    return hit
+
+
+_hit = _make_hit()
+
+
 def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:
     """Damage taken in total after each hit until the target is dead, from the engine's own `hurt`."""
     env = Skirmish(duel_map(attacker, target), 1)
     env.reset(np.zeros(1, np.uint64))
     tables, real, whole = env._tables, env._battles.real[0], env._battles.whole[0]
     whole_life = real[f.HEALTH, 1] + real[f.SHIELD, 1]
-    rule = cast(Any, hurt).py_func  # the kernel's Python source: kernels themselves are called by kernels only
     ladder: list[float] = []
     while real[f.HEALTH, 1] > 0.0:
-        rule(tables, real, whole, 0, 1, float(tables.pair[f.HIT, 0, 1]))
+        _hit(tables, real, whole, 0, 1, float(tables.pair[f.HIT, 0, 1]))
         ladder.append(float(whole_life - real[f.HEALTH, 1] - real[f.SHIELD, 1]))
     return tuple(ladder)
 
