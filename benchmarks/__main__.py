@@ -11,13 +11,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acting, distillation, end_to_end, learner, memory, reports, simulator, workers
+from benchmarks import acting, distillation, end_to_end, learner, memory, peers, reports, scaling, simulator, workers
 from benchmarks.figures import Figure
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine, packages
 
 SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
     module.SECTION.replace(" ", "-"): module.measure
-    for module in (simulator, acting, learner, end_to_end, distillation, memory, reports, workers)
+    for module in (simulator, acting, learner, end_to_end, distillation, memory, reports, workers, scaling, peers)
 }
 
 
@@ -32,10 +33,15 @@ def main() -> None:
     old = json.loads(options.compare.read_text()) if options.compare else None
     console = Console(width=None if sys.stdout.isatty() else 180)
     figures = []
-    for name in options.section or SECTIONS:
-        for figure in SECTIONS[name](options.quick):
-            figures.append(figure)
-            console.print(f"{figure.key}: {figure.value:,.4g} {figure.unit}", style="dim", highlight=False)
+    if not options.section and not peers.installed():
+        console.print(f"peers are left out, for none are in {peers.FOLDER}: {peers.INSTALL}", highlight=False)
+    for name in options.section or (name for name in SECTIONS if name != peers.SECTION or peers.installed()):
+        try:
+            for figure in SECTIONS[name](options.quick):
+                figures.append(figure)
+                console.print(f"{figure.key}: {figure.value:,.4g} {figure.unit}", style="dim", highlight=False)
+        except PtdeError as error:
+            parser.error(str(error))
     about = {
         "machine": machine(),
         "packages": packages(),

@@ -1,6 +1,7 @@
 """Speed of skirmish: env steps per second on one core with random valid actions, everything included.
 
-Times are processor time of all threads, so that programs that share the machine count as little as possible.
+Times of this section are processor time of all threads, so that programs that share the machine count as little as
+possible.
 """
 
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.figures import Figure
+from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.skirmish.environment import Skirmish, compiled
 from ptde_core.envs.skirmish.scripted import random_actions
 
@@ -58,3 +60,20 @@ def steps_per_second(map_name: str, n_envs: int, seconds: float, threads: int = 
         steps += n_envs
     env.close()
     return steps / spent
+
+
+def wall_steps_per_second(env: BatchedEnv, at_least: float) -> float:
+    """Env steps per second of wall time, the choice of the random actions counted too; closes the environment."""
+    chance, seed = np.random.default_rng(0), env.n_envs
+    env.reset(np.arange(env.n_envs, dtype=np.uint64))
+    steps, began = 0, time.perf_counter()
+    while time.perf_counter() - began < at_least:
+        env.step(random_actions(env.available, chance))
+        over = np.flatnonzero(env.terminated | env.truncated)
+        if len(over):
+            env.reset(np.arange(seed, seed + len(over), dtype=np.uint64), over)
+            seed += len(over)
+        steps += env.n_envs
+    speed = steps / (time.perf_counter() - began)
+    env.close()
+    return speed

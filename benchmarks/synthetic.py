@@ -26,35 +26,41 @@ SPEC = EnvSpec(
 
 def learner_of(alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
     """A fresh learner for `SPEC`."""
+    return learner_for(SPEC, alg, global_info, info_rank)
+
+
+def learner_for(spec: EnvSpec, alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
+    """A fresh learner for an environment."""
     settings = train_teacher_settings({"alg": alg, "global_info": global_info, "info_rank": info_rank})
-    learner = build_learner(settings.alg, SPEC, settings, seed=1)
+    learner = build_learner(settings.alg, spec, settings, seed=1)
     assert isinstance(learner, ValueDecompositionLearner)
     return learner
 
 
 def full_batch() -> EpisodeBatch:
     """128 episodes of 70 steps each."""
-    return _batch(np.full(EPISODES, STEPS))
+    return batch_of(SPEC, np.full(EPISODES, STEPS))
 
 
 def uneven_batch() -> EpisodeBatch:
     """128 episodes of 26 to 70 steps, 48 on average, as battles that end when they are won or lost."""
-    return _batch(np.linspace(26, STEPS, EPISODES).round().astype(np.int64))
+    return batch_of(SPEC, np.linspace(26, STEPS, EPISODES).round().astype(np.int64))
 
 
-def _batch(lengths: np.ndarray) -> EpisodeBatch:
+def batch_of(spec: EnvSpec, lengths: np.ndarray) -> EpisodeBatch:
+    """Episodes of an environment of these lengths, filled with random numbers."""
     chance = np.random.default_rng(0)
-    return EpisodeBatch.of([_episode(int(length), chance) for length in lengths])
+    return EpisodeBatch.of([_episode(spec, int(length), chance) for length in lengths])
 
 
-def _episode(length: int, chance: np.random.Generator) -> Episode:
-    n, a = SPEC.n_agents, SPEC.n_actions
+def _episode(spec: EnvSpec, length: int, chance: np.random.Generator) -> Episode:
+    n, a = spec.n_agents, spec.n_actions
     available = chance.random((length + 1, n, a)) < 0.5
     available[..., 0] = True
     return Episode(
         seed=0,
-        obs=chance.random((length + 1, n, SPEC.obs_size), np.float32),
-        state=chance.random((length + 1, SPEC.state_size), np.float32),
+        obs=chance.random((length + 1, n, spec.obs_size), np.float32),
+        state=chance.random((length + 1, spec.state_size), np.float32),
         available=available,
         actions=np.where(available[:-1, :, 1], 1, 0).astype(np.int16),
         reward=chance.random(length, np.float32),
