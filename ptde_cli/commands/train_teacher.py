@@ -43,7 +43,9 @@ Out = Annotated[
 Seeds = Annotated[
     str | None,
     typer.Option(
-        "--seeds", metavar="N|A,B,...", help="several seeds at once, each into its own run folder; 3 means 1,2,3"
+        "--seeds",
+        metavar="N|A,B,...",
+        help="several seeds at once, each into its own run folder; 3 means 1,2,3. Made for a GPU: slower on a CPU",
     ),
 ]
 Device = Annotated[str | None, option(TrainTeacherSettings, "device")]

@@ -76,7 +76,7 @@ def train_teachers(
         return [run.teacher for _, run in trainings]
     settings = due[0][0]
     device = device_of(settings)
-    together = len(due) > 1 or device.type != "cpu"
+    together = len(trainings) > 1 or device.type != "cpu"  # also the last one left: it goes on as it was trained
     if together:
         _check_together(settings)
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
@@ -190,6 +190,8 @@ class _Sitting:
         self._listen(StageStarted(STAGE, self._title(), total, "env steps", self._done()))
         if preparation := ENVIRONMENTS[settings.env].preparation():
             self._listen(Note(preparation))
+        if settings.device == "cpu" and len(self._runs) > 1:
+            self._listen(Note("on a CPU, seeds are trained sooner one after another: --seed 1, then --seed 2, ..."))
         if isinstance(settings, ValueDecompositionSettings):
             self._listen(Note(_memory_needed(settings.replay_episodes * len(self._runs), self._env.spec)))
         saved = time.monotonic()
