@@ -6,7 +6,6 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
@@ -71,5 +70,5 @@ def _generated_against_factored(batch: EpisodeBatch, repeats: int) -> Figure:
 
 def generated_weights(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
     """The agent-hyper network the obvious way: every agent's generated weights are built as a matrix."""
-    weights = hyper.weights(F.relu(hyper.hidden(local))).unflatten(-1, (hyper.state_size, hyper.output_size))
+    weights = hyper.weights(hyper.hidden(local)).unflatten(-1, (hyper.state_size, hyper.output_size))
     return torch.add(torch.einsum("...s,...nsz->...nz", state, weights), hyper.bias(local))

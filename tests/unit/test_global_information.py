@@ -16,7 +16,7 @@ from ptde_core.nets.global_information import (
 
 def mixed(hyper: AgentHyper, local: Tensor) -> Tensor:
     """What the weights are affine in: the hidden layer, mixed down to the rank if there is one."""
-    a = torch.relu(hyper.hidden(local))
+    a = hyper.hidden(local)
     return a if hyper.mix is None else hyper.mix(a)
 
 
