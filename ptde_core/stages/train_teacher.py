@@ -80,9 +80,14 @@ def train_teachers(
     if together:
         _check_together(settings)
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
-    for own, run in due:  # now that the map is known to exist: a wrong one leaves no folder
+    try:
+        for _, run in due:  # now that the map is known to exist: a wrong one leaves no folder
+            add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
+    except PtdeError:
+        env.close()
+        raise
+    for own, run in due:
         write_json(run.config, own.model_dump())
-        add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
         write_status(run, "running")
     keep_freed_memory()
     try:

@@ -13,9 +13,9 @@ from torch import Tensor
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, packages
 
-SCHEMA = 1
-
 Kind = Literal["teacher", "student", "training", "distillation"]
+
+SCHEMAS: Mapping[Kind, int] = {"teacher": 1, "student": 1, "training": 2, "distillation": 1}
 
 
 def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
@@ -26,7 +26,7 @@ def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    about = {"schema": SCHEMA, "kind": kind, "code": code(), "packages": packages()}
+    about = {"schema": SCHEMAS[kind], "kind": kind, "code": code(), "packages": packages()}
     torch.save({**about, **_on_cpu(content)}, partial)
     partial.replace(path)
 
@@ -56,10 +56,11 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
         raise PtdeError(f"{path} is not a readable checkpoint", f"give a {wanted} written by ptde") from None
     if not isinstance(content, dict) or "schema" not in content or "kind" not in content:
         raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
-    if content["schema"] != SCHEMA:
-        raise PtdeError(f"{path} has schema {content['schema']}, this ptde reads {SCHEMA}", "train it anew")
-    if content["kind"] not in kinds:
-        raise PtdeError(f"{path} holds a {content['kind']}, not a {wanted}", f"give a {wanted}")
+    kind, schema = content["kind"], content["schema"]
+    if kind not in kinds:
+        raise PtdeError(f"{path} holds a {kind}, not a {wanted}", f"give a {wanted}")
+    if schema != SCHEMAS[kind]:
+        raise PtdeError(f"{path} has schema {schema}, this ptde reads {SCHEMAS[kind]}", "train it anew")
     return content
 
 

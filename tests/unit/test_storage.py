@@ -53,8 +53,11 @@ def test_a_checkpoint_of_another_kind_or_schema_is_refused(tmp_path: Path) -> No
     with pytest.raises(PtdeError, match="holds a student, not a teacher"):
         load_checkpoint(tmp_path / "s.pt", "teacher")
     torch.save({"schema": 99, "kind": "teacher"}, tmp_path / "future.pt")
-    with pytest.raises(PtdeError, match="schema 99"):
+    with pytest.raises(PtdeError, match="schema 99, this ptde reads 1"):
         load_checkpoint(tmp_path / "future.pt", "teacher")
+    torch.save({"schema": 1, "kind": "training"}, tmp_path / "state.pt")
+    with pytest.raises(PtdeError, match="schema 1, this ptde reads 2"):
+        load_checkpoint(tmp_path / "state.pt", "training")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut", b"\x80\x04."])
