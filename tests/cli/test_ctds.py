@@ -48,8 +48,10 @@ def test_run_skips_collecting_and_distilling(ptde: Type) -> None:
     stages = [line.partition(":")[0] for line in ended.err.splitlines() if ": done in" in line]
     assert stages == ["train-teacher", "evaluate"]
     assert "CTDS, sight own" in ended.out
-    names = {path.name for path in FOLDER.iterdir()}
-    assert names == {"config.json", "status.json", "metrics.jsonl", "teacher.pt", "student.pt", "evaluation.json"}
+    assert {path.name for path in FOLDER.iterdir()} == {
+        *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard"),
+        *("teacher.pt", "student.pt", "evaluation.json"),
+    }
     again = ptde("run", *QUICK, "--set", "evaluate.episodes=8", "--quiet")
     assert (again.code, again.out) == (0, ended.out)
 

@@ -25,6 +25,8 @@ def begin(*words: str, cwd: Path, stderr: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
+        # A shell's background jobs are born ignoring it. The tests have no threads that could hold a lock.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 

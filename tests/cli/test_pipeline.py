@@ -29,7 +29,8 @@ def test_run_leaves_every_file_and_ends_with_the_table(pipeline: Pipeline) -> No
     assert pipeline.ended.code == 0, pipeline.ended.err
     names = {path.name for path in pipeline.run.iterdir()}
     assert names == {
-        *("config.json", "status.json", "metrics.jsonl", "teacher.pt", "episodes.h5", "student.pt", "evaluation.json")
+        *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard"),
+        *("teacher.pt", "episodes.h5", "student.pt", "evaluation.json"),
     }
     shown = pipeline.ended.out
     assert shown.startswith("3m on skirmish (not SMAC)")
