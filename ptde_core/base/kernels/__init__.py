@@ -1,0 +1,40 @@
+"""Compiled loops on float32 matrices: products, layers, the recurrence of a GRU, mixing, and their gradients.
+
+What comes before and after a product is done while its rows are in the cache, which no BLAS can do.
+"""
+
+from ptde_core.base.kernels.arrays import array, can_take
+from ptde_core.base.kernels.choices import best_available, explore
+from ptde_core.base.kernels.contraction import contraction, contraction_gradients
+from ptde_core.base.kernels.functions import functions_of
+from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer, layer_gradients, regression
+from ptde_core.base.kernels.mixing import mix, mix_gradients
+from ptde_core.base.kernels.products import BLOCK, LANES
+from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
+from ptde_core.base.kernels.targets import add_weighted
+from ptde_core.base.kernels.views import local_inputs
+
+__all__ = [
+    "BLOCK",
+    "LANES",
+    "LEAKY_RELU",
+    "PLAIN",
+    "RELU",
+    "add_weighted",
+    "array",
+    "best_available",
+    "can_take",
+    "contraction",
+    "contraction_gradients",
+    "explore",
+    "functions_of",
+    "gru",
+    "gru_gradients",
+    "gru_step",
+    "layer",
+    "layer_gradients",
+    "local_inputs",
+    "mix",
+    "mix_gradients",
+    "regression",
+]

@@ -1,0 +1,107 @@
+"""Fully connected layers y = f(x W^T + b), their gradients, and the regression of two such layers."""
+
+# ruff: noqa: D417  (shapes are told of what needs telling)
+
+import numpy as np
+
+from ptde_core.base.kernels.compile import Array, entry
+from ptde_core.base.kernels.products import BLOCK, add_product
+from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
+
+PLAIN, RELU, LEAKY_RELU = 0, 1, 2
+_LEAK = np.float32(0.01)
+
+
+@entry
+def layer(x: Array, turned: Array, bias: Array, function: int, y: Array) -> None:
+    """Y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,))."""
+    near = np.empty((BLOCK, x.shape[1]), np.float32)
+    for start in range(0, len(x), BLOCK):
+        out = y[start : start + BLOCK]
+        repeat(out, bias)
+        copy(near[: len(out)], x[start : start + BLOCK])
+        add_product(out, near[: len(out)], turned)
+        if function != PLAIN:
+            slope = np.float32(0.0) if function == RELU else _LEAK
+            for row in range(len(out)):
+                values = out[row]
+                for k in range(len(values)):
+                    values[k] = values[k] if values[k] > np.float32(0.0) else values[k] * slope
+
+
+@entry
+def layer_gradients(
+    x: Array, weight: Array, y: Array, function: int, grad_y: Array, grad_x: Array, grad_weight: Array, grad_bias: Array
+) -> None:
+    """Gradients of a layer: of x (R, k), or none if `grad_x` has no rows; of weight (m, k) and bias (m,), added."""
+    work, near = np.empty((BLOCK, len(weight)), np.float32), np.empty((BLOCK, x.shape[1]), np.float32)
+    for start in range(0, len(x), BLOCK):
+        upstream = grad_y[start : start + BLOCK]
+        before = work[: len(upstream)]  # gradient before the function
+        if function == PLAIN:
+            before[:] = upstream
+        else:
+            slope = np.float32(0.0) if function == RELU else _LEAK
+            for row in range(len(before)):
+                own, given, values = before[row], upstream[row], y[start + row]
+                for k in range(len(own)):
+                    own[k] = given[k] if values[k] > np.float32(0.0) else given[k] * slope
+        if len(grad_x):
+            out = grad_x[start : start + BLOCK]
+            out[:] = np.float32(0.0)
+            add_product(out, before, weight)
+        copy(near[: len(before)], x[start : start + BLOCK])
+        add_product(grad_weight, before.T, near[: len(before)])
+        add_rows(grad_bias, before)
+
+
+@entry
+def regression(
+    x: Array, y: Array, first: Array, first_bias: Array, second: Array, second_bias: Array, scale: float,
+    grad_first: Array, grad_first_bias: Array, grad_second: Array, grad_second_bias: Array,
+) -> float:  # fmt: skip
+    """Of error = second relu(first x + b) + c - y: its squares' sum; and `scale` times half of that sum's gradients.
+
+    Args:
+        x: (R, L).
+        y: (R, Z).
+        first: (H, L) weights, second (Z, H), each with its bias.
+        scale: what the gradients, which are written, are multiplied by.
+    """
+    hidden, outputs = second.shape[1], len(second)
+    turned, second_turned = np.empty((x.shape[1], hidden), np.float32), np.empty((hidden, outputs), np.float32)
+    turn(turned, first)
+    turn(second_turned, second)
+    between, back = np.empty((BLOCK, hidden), np.float32), np.empty((BLOCK, hidden), np.float32)
+    errors = np.empty((BLOCK, outputs), np.float32)
+    zero, factor = np.float32(0.0), np.float32(scale)
+    grad_first[:], grad_second[:], grad_first_bias[:], grad_second_bias[:] = zero, zero, zero, zero
+    total = np.float64(0.0)
+    for start in range(0, len(x), BLOCK):
+        fed, wanted = x[start : start + BLOCK], y[start : start + BLOCK]
+        passed, error, given = between[: len(fed)], errors[: len(fed)], back[: len(fed)]
+        repeat(passed, first_bias)
+        add_product(passed, fed, turned)
+        for row in range(len(fed)):
+            for k in range(hidden):
+                passed[row, k] = max(passed[row, k], zero)
+        repeat(error, second_bias)
+        add_product(error, passed, second_turned)
+        for row in range(len(fed)):
+            squares = zero
+            for k in range(outputs):
+                error[row, k] -= wanted[row, k]
+                squares += error[row, k] * error[row, k]
+            total += np.float64(squares)
+            for k in range(outputs):
+                error[row, k] *= factor
+        add_product(grad_second, error.T, passed)
+        add_rows(grad_second_bias, error)
+        given[:] = zero
+        add_product(given, error, second)
+        for row in range(len(fed)):
+            for k in range(hidden):
+                given[row, k] = given[row, k] if passed[row, k] > zero else zero
+        add_product(grad_first, given.T, fed)
+        add_rows(grad_first_bias, given)
+    return total
