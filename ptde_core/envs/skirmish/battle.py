@@ -169,60 +169,40 @@ def _show(m: MapTables, b: Battles, e: int) -> None:
 
 
 @kernel
-def _reset_rows(
-    m: MapTables, b: Battles, seeds: NDArray[np.uint64], rows: NDArray[np.int64], near: Near, block: Block
-) -> None:
-    """Start new battles in the given rows."""
-    n_agents = b.actions.shape[1]
-    for k in range(len(rows)):
-        e = rows[k]
-        b.chance[e] = seeds[k]
-        real, whole = b.real[e], b.whole[e]
-        _spawn(m, n_agents, b.chance, e, real, whole)
-        for loop in range(int(m.setting[HEAD_START])):
-            _loop(m, n_agents, loop, b.chance, e, real, whole, near, block)
-        b.clock[e], b.outcome[e], b.reward[e] = 0, RUNNING, 0.0
-        b.actions[e, :] = -1
-        for j in range(n_agents, real.shape[1]):
-            real[WORTH, j] = real[HEALTH, j] + real[SHIELD, j]
-        _show(m, b, e)
+def _begin(m: MapTables, b: Battles, e: int, seed: int) -> None:
+    """A new battle in row e, before its head start."""
+    b.chance[e] = seed
+    _spawn(m, b.actions.shape[1], b.chance, e, b.real[e], b.whole[e])
+    b.clock[e], b.outcome[e], b.reward[e] = 0, RUNNING, 0.0
+    b.actions[e, :] = -1
 
 
 @kernel
-def _step_rows(
-    m: MapTables, b: Battles, actions: NDArray[np.int64], first: int, last: int, near: Near, block: Block
-) -> None:
-    """One env step of the running battles in rows first..last-1."""
-    n_agents = b.actions.shape[1]
-    for e in range(first, last):
-        b.reward[e] = 0.0
-        if b.outcome[e] != RUNNING:
-            continue
-        real, whole = b.real[e], b.whole[e]
-        whole[TOUCHED, :] = 0
-        for i in range(n_agents):
-            b.actions[e, i] = actions[e, i]
-        order_agents(m, n_agents, real, whole, actions[e])
-        for loop in range(LOOPS_PER_STEP):
-            _loop(m, n_agents, b.clock[e] * LOOPS_PER_STEP + loop, b.chance, e, real, whole, near, block)
-        b.clock[e] += 1
-        b.outcome[e] = _outcome(m, n_agents, b.clock[e], whole)
-        reward = _weigh(n_agents, real, whole)
-        if b.outcome[e] == WON:
-            reward += REWARD_WIN
-        b.reward[e] = reward / m.setting[SCALE]
-        _show(m, b, e)
+def _order(m: MapTables, b: Battles, e: int, actions: NDArray[np.int64]) -> None:
+    """Battle e under its agents' new orders."""
+    b.whole[e, TOUCHED, :] = 0
+    for i in range(b.actions.shape[1]):
+        b.actions[e, i] = actions[i]
+    order_agents(m, b.actions.shape[1], b.real[e], b.whole[e], actions)
 
 
 @kernel
-def _show_rows(m: MapTables, b: Battles) -> None:
-    """Views of all battles, after their units were set by hand."""
-    n_agents = b.actions.shape[1]
-    for e in range(len(b.clock)):
-        real = b.real[e]
-        for j in range(n_agents, real.shape[1]):
-            real[WORTH, j] = real[HEALTH, j] + real[SHIELD, j] if b.whole[e, ALIVE, j] == 1 else -1.0
-        _show(m, b, e)
+def _settle(m: MapTables, b: Battles, e: int) -> None:
+    """The outcome and the reward of battle e's env step."""
+    b.clock[e] += 1
+    b.outcome[e] = _outcome(m, b.actions.shape[1], b.clock[e], b.whole[e])
+    reward = _weigh(b.actions.shape[1], b.real[e], b.whole[e])
+    if b.outcome[e] == WON:
+        reward += REWARD_WIN
+    b.reward[e] = reward / m.setting[SCALE]
+
+
+@kernel
+def _value(b: Battles, e: int) -> None:
+    """What the enemies of battle e are worth from now on; as they stand it pays nothing."""
+    for j in range(b.actions.shape[1], b.real.shape[2]):
+        alive = b.whole[e, ALIVE, j] == 1
+        b.real[e, WORTH, j] = b.real[e, HEALTH, j] + b.real[e, SHIELD, j] if alive else -1.0
 
 
 RESET, STEP, SHOW = range(3)
@@ -243,16 +223,34 @@ def _make_advance() -> Callable[..., int]:
         near: Near,
         block: Block,
     ) -> int:
-        """The one entry point (one compilation, one cache entry); `numbers` (R, N) holds actions, or rows in column 0.
+        """The one entry point (one compilation, one cache entry), for lines first..last-1 of `numbers` (R, N).
 
+        STEP and SHOW: a line is a battle, and `numbers` holds actions. RESET: column 0 names the battle.
         Returns the digest of the kernels it was compiled from.
         """
-        if task == RESET:
-            _reset_rows(m, b, seeds, numbers[:, 0], near, block)
-        elif task == STEP:
-            _step_rows(m, b, numbers, first, last, near, block)
-        else:
-            _show_rows(m, b)
+        n_agents = b.actions.shape[1]
+        # One loop for all tasks: kernels are merged into their callers, and a second call of `_loop` would double
+        # the time to compile.
+        for k in range(first, last):
+            e = numbers[k, 0] if task == RESET else k
+            if task == STEP:
+                b.reward[e] = 0.0
+                if b.outcome[e] != RUNNING:
+                    continue
+            since, loops = 0, 0
+            if task == RESET:
+                _begin(m, b, e, seeds[k])
+                loops = int(m.setting[HEAD_START])
+            elif task == STEP:
+                _order(m, b, e, numbers[e])
+                since, loops = b.clock[e] * LOOPS_PER_STEP, LOOPS_PER_STEP
+            for loop in range(since, since + loops):
+                _loop(m, n_agents, loop, b.chance, e, b.real[e], b.whole[e], near, block)
+            if task == STEP:
+                _settle(m, b, e)
+            else:
+                _value(b, e)
+            _show(m, b, e)
         return digest
 
     return advance

@@ -154,7 +154,7 @@ class Skirmish:
             raise ValueError(f"skirmish {self.spec.map}: {len(seeds)} seeds for {len(chosen)} rows")
         numbers = np.zeros((len(chosen), self.spec.n_agents), np.int64)
         numbers[:, 0] = chosen
-        self._advance(RESET, numbers, np.asarray(seeds, np.uint64), 0)
+        self._advance(RESET, numbers, np.asarray(seeds, np.uint64), (0, len(chosen)))
         note_compiled(advance)
         self._flag()
 
@@ -173,19 +173,23 @@ class Skirmish:
         Action 0 for a living agent sends no order: it goes on with the one it has.
         """
         self._actions[:] = actions
-        if self._pool is None:
-            self._advance(STEP, self._actions, self._no_seeds, 0)
-        else:
-            list(
-                self._pool.map(
-                    lambda k: self._advance(STEP, self._actions, self._no_seeds, k), range(len(self._shares))
-                )
-            )
+        shares = range(len(self._shares))
+        for _ in map(self._step_share, shares) if self._pool is None else self._pool.map(self._step_share, shares):
+            pass
         self._flag()
 
-    def _advance(self, task: int, numbers: NDArray[np.int64], seeds: NDArray[np.uint64], share: int) -> None:
-        first, last = self._shares[share]
-        advance(self._tables, self._battles, task, numbers, seeds, first, last, *self._scratch[share])
+    def _step_share(self, share: int) -> None:
+        self._advance(STEP, self._actions, self._no_seeds, self._shares[share], share)
+
+    def _advance(
+        self,
+        task: int,
+        numbers: NDArray[np.int64],
+        seeds: NDArray[np.uint64],
+        lines: tuple[int, int],
+        scratch: int = 0,
+    ) -> None:
+        advance(self._tables, self._battles, task, numbers, seeds, *lines, *self._scratch[scratch])
 
     def _flag(self) -> None:
         outcome = self._battles.outcome
@@ -275,7 +279,7 @@ class Skirmish:
             whole[:, row] = 0
         whole[:, f.WAY_FOR] = -2
         real[:, f.BACKSWING] = 0.0
-        self._advance(SHOW, self._actions, self._no_seeds, 0)
+        self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
 
 
 _RAW_REALS = {

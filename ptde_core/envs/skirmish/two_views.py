@@ -31,8 +31,15 @@ class TwoViewSkirmish(Skirmish):
         self.spec = two_views(ordinary, ordinary.obs_names, Sights(sights.wide, self._ranges[1]))
         self.obs = np.zeros((n_envs, ordinary.n_agents, self.spec.obs_size), np.float32)
 
-    def _advance(self, task: int, numbers: NDArray[np.int64], seeds: NDArray[np.uint64], share: int) -> None:
-        super()._advance(task, numbers, seeds, share)
+    def _advance(
+        self,
+        task: int,
+        numbers: NDArray[np.int64],
+        seeds: NDArray[np.uint64],
+        lines: tuple[int, int],
+        scratch: int = 0,
+    ) -> None:
+        super()._advance(task, numbers, seeds, lines, scratch)
         self._show()
 
     def restore(self, snapshot: Snapshot) -> None:
