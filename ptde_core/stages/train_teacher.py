@@ -31,6 +31,7 @@ from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import play
+from ptde_core.stages.compiling import compiling_aside
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.stages.training_run import TrainingRun
@@ -161,6 +162,8 @@ class _Sitting:
         self._settings = settings = trainings[0][0]
         self._env, self._listen = env, listen
         closing.callback(self.close)
+        if device is None and ENVIRONMENTS[settings.env].preparation():
+            closing.enter_context(compiling_aside(settings))
         learners = [build_learner(own.alg, env.spec, own, own.seed) for own, _ in trainings]
         # Episodes played while the learner updates come from networks that are one round of updates old.
         overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
