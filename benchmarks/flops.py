@@ -1,35 +1,42 @@
-"""How many floating-point operations a gradient step needs, counted from the weights and the real steps."""
+"""How many floating-point operations a gradient step needs, counted from the weights, the real steps and their data."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import EpisodeBatch
+from ptde_core.base.kernels import BLOCK
 from ptde_core.nets.global_information import AgentHyper
+from ptde_core.nets.layers import Linear
+from ptde_core.policies.views import Views
 
 
 def update_flops(learner: ValueDecompositionLearner, batch: EpisodeBatch) -> float:
     """Products of one gradient step: online forward, target forward, gradients of weights and of inputs.
 
     A weight is used once per row: per agent and view in the agents' networks, per view in the mixer and in the
-    contraction of the state. The first layers need no gradient of their inputs, which are data. Padding, activations
-    and the optimiser are not counted.
+    contraction of the state. The first layers need no gradient of their inputs, which are data; where data end in
+    one-hots, what is zero is not multiplied, and not counted; nor are padding, activations and the optimiser.
     """
-    views = int((batch.length + 1).sum())
-    agents = batch.obs.shape[2]
+    views = Views.of(batch)
+    rows, agents = len(views.state), batch.obs.shape[2]
     total = 0.0
     for name, module in learner.online.named_modules():
-        rows = views if name.startswith("mixer") else views * agents
-        weights = 0
+        of_agents = not name.startswith("mixer")
+        data = views.local.flatten(0, 1) if of_agents else views.state
+        weights = 0.0
         if isinstance(module, nn.Linear):
             weights = module.weight.numel()
+            if isinstance(module, Linear):
+                weights *= _used(data, module.one_hot)
         elif isinstance(module, nn.GRU):
             weights = sum(p.numel() for key, p in module.named_parameters() if key.startswith("weight"))
         if name.endswith("hyper.weights"):
             continue  # counted with its network, below
         if isinstance(module, AgentHyper):
-            total += _contraction(module, views, agents)
+            total += _contraction(module, views.state, agents)
         passes = 3 if _reads_data(name) else 4
-        total += passes * 2 * rows * weights
+        total += passes * 2 * rows * (agents if of_agents else 1) * weights
     return total
 
 
@@ -39,9 +46,19 @@ def _reads_data(name: str) -> bool:
     )
 
 
-def _contraction(hyper: AgentHyper, views: int, agents: int) -> float:
+def _contraction(hyper: AgentHyper, state: Tensor, agents: int) -> float:
     """Once per view s . M, and its product with every agent's hidden layer; forward, target, and backward."""
     weights = hyper.weights.weight.numel()  # S*Z*K
-    shared = 3 * 2 * views * weights  # online, target, gradient of M
-    own = 4 * 2 * views * agents * weights / hyper.state_size  # online, target, gradients of both factors
+    shared = 3 * 2 * len(state) * weights * _used(state, hyper.one_hot)  # online, target, gradient of M
+    own = 4 * 2 * len(state) * agents * weights / hyper.state_size  # online, target, gradients of both factors
     return shared + own
+
+
+def _used(data: Tensor, one_hot: int) -> float:
+    """The part of rows (R, k) that is multiplied: see `ptde_core/base/kernels/data.py`."""
+    if not one_hot:
+        return 1.0
+    width = data.shape[1]
+    blocks = torch.stack([(part[:, : width - one_hot] != 0).any(dim=0) for part in data.split(BLOCK)])
+    looked_up = (data[:, width - one_hot :] != 0).sum() / len(data)
+    return float((blocks.float().mean(dim=0).sum() + looked_up) / width)

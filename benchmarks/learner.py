@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
-from benchmarks.synthetic import SPEC, full_batch, learner_of, uneven_batch
+from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_of, uneven_batch
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import MappoLearner
 from ptde_core.base.batch import EpisodeBatch
@@ -38,6 +38,10 @@ def measure(quick: bool) -> Iterator[Figure]:
             work = update_flops(learner, batch)
             note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the matrix product's rate"
             yield Figure(SECTION, f"{alg} {info}, {label}", 1e3 * took, "ms", note)
+    learner = learner_for(DENSE, "qmix", "agent-specific")
+    took, work = seconds(partial(learner.update, full), repeats), update_flops(learner, full)
+    note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the matrix product's rate"
+    yield Figure(SECTION, "qmix agent-specific, 128 x 70 steps, no look-ups in the state", 1e3 * took, "ms", note)
     for rank in RANKS:
         learner = learner_of("qmix", "agent-specific", rank)
         took = seconds(partial(learner.update, full), repeats)

@@ -1,5 +1,7 @@
 """A learner and a batch of the sizes that other libraries were measured with, filled with random numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ptde_core.algorithms.catalogue import build_learner
@@ -19,9 +21,15 @@ SPEC = EnvSpec(
     state_size=230,
     episode_limit=STEPS,
     obs_names=tuple(f"obs_{k}" for k in range(136)),
-    state_names=tuple(f"state_{k}" for k in range(230)),
+    state_names=(
+        *(f"state_{k}" for k in range(230 - 8 * 14)),
+        *(f"ally_{agent}.last_action action_{k}" for agent in range(8) for k in range(14)),
+    ),
     action_names=tuple(f"action_{k}" for k in range(14)),
 )
+
+# The same sizes, but of the state nothing is said to be a one-hot.
+DENSE = replace(SPEC, state_names=tuple(f"state_{k}" for k in range(SPEC.state_size)))
 
 
 def learner_of(alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
@@ -57,12 +65,17 @@ def _episode(spec: EnvSpec, length: int, chance: np.random.Generator) -> Episode
     n, a = spec.n_agents, spec.n_actions
     available = chance.random((length + 1, n, a)) < 0.5
     available[..., 0] = True
+    actions = np.where(available[:-1, :, 1], 1, 0)  # (T, N)
+    state = chance.random((length + 1, spec.state_size), np.float32)
+    if spec.state_one_hot:  # zeros before the first action, as in SMAC
+        last = np.concatenate([np.zeros((1, n, a)), np.eye(a)[actions]])  # (T+1, N, A)
+        state[:, -spec.state_one_hot :] = last.reshape(length + 1, -1)
     return Episode(
         seed=0,
         obs=chance.random((length + 1, n, spec.obs_size), np.float32),
-        state=chance.random((length + 1, spec.state_size), np.float32),
+        state=state,
         available=available,
-        actions=np.where(available[:-1, :, 1], 1, 0).astype(np.int16),
+        actions=actions.astype(np.int16),
         reward=chance.random(length, np.float32),
         terminated=True,
         won=False,

@@ -23,7 +23,9 @@ from ptde_core.policies.teacher import Teacher
 
 MIXERS: Mapping[str, Callable[[EnvSpec, ValueDecompositionSettings], nn.Module]] = {
     "vdn": lambda spec, sizes: SumMixer(),  # noqa: ARG005  every mixer is built from the same facts
-    "qmix": lambda spec, sizes: MonotonicMixer(spec.n_agents, spec.state_size, sizes.mixer_embed, sizes.mixer_hyper),
+    "qmix": lambda spec, sizes: MonotonicMixer(
+        spec.n_agents, spec.state_size, sizes.mixer_embed, sizes.mixer_hyper, spec.state_one_hot
+    ),
     "qplex": lambda spec, sizes: DuplexMixer(
         spec.n_agents, spec.n_actions, spec.state_size, sizes.mixer_hyper, sizes.mixer_heads, sizes.mixer_layers
     ),

@@ -8,6 +8,7 @@ actions ignored) until `reset` is called for it, so that a round of episodes of 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +38,11 @@ class EnvSpec:
     obs_names: tuple[str, ...]
     state_names: tuple[str, ...]
     action_names: tuple[str, ...]
+
+    @property
+    def state_one_hot(self) -> int:
+        """How many of the state's last features are the agents' last actions, one-hot; 0 if it does not end in them."""
+        return len(list(takewhile(lambda name: ".last_action " in name, reversed(self.state_names))))
 
     def fingerprint(self) -> str:
         """Short hash of all facts: a policy only plays an environment with the fingerprint it was trained on."""

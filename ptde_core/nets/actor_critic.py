@@ -16,8 +16,8 @@ RELU_GAIN, POLICY_GAIN = 2**0.5, 0.01  # of orthogonal weights: before a ReLU, a
 class NormedTrunk(Trunk):
     """h = GRU(two layers of Linear, ReLU, LayerNorm on a normalised input)."""
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
+    def __init__(self, input_size: int, hidden_size: int, one_hot: int = 0) -> None:  # noqa: ARG002  as `Trunk`'s
+        super().__init__(input_size, hidden_size)  # once normalised, nothing is a one-hot
         self.input_norm = nn.LayerNorm(input_size)
         self.encode_norm = nn.LayerNorm(hidden_size)
         self.second = Linear(hidden_size, hidden_size, "relu")

@@ -69,8 +69,8 @@ class CompiledContraction(torch.autograd.Function):
     """`StateContraction` on the CPU in float32, where the state is data."""
 
     @staticmethod
-    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor) -> Tensor:
-        """As `StateContraction`."""
+    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor, one_hot: int) -> Tensor:
+        """As `StateContraction`, of states whose last `one_hot` numbers are mostly zeros."""
         size, z, k = m.shape
         # Rows a multiple of 4 KiB apart would all lie in the same few places of the cache.
         laid_out = m.new_empty(size, k * z + kernels.LANES)  # (S, K*Z + some)
@@ -78,20 +78,23 @@ class CompiledContraction(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
-        kernels.contraction(*(kernels.array(tensor) for tensor in (state, a, laid_out, shared, g)))
+        kernels.contraction(
+            kernels.array(state), one_hot, *(kernels.array(tensor) for tensor in (a, laid_out, shared, g))
+        )
+        ctx.one_hot = one_hot
         ctx.save_for_backward(state, a, laid_out, shared)
         return g
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, Tensor, Tensor]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, Tensor, Tensor, None]:
         """Gradients of a and M."""
         (grad_g,) = upstream
         state, a, laid_out, shared = ctx.saved_tensors
         grad_a, grad_laid_out = torch.empty_like(a), torch.zeros_like(laid_out)
-        tensors = (state, a, laid_out, shared, grad_g, grad_a, grad_laid_out)
-        kernels.contraction_gradients(*(kernels.array(tensor) for tensor in tensors))
+        tensors = (a, laid_out, shared, grad_g, grad_a, grad_laid_out)
+        kernels.contraction_gradients(kernels.array(state), ctx.one_hot, *(kernels.array(tensor) for tensor in tensors))
         k, z = a.shape[2], grad_g.shape[2]
-        return None, grad_a, grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2)
+        return None, grad_a, grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2), None
 
 
 def _chunks(rows: int) -> list[slice]:
@@ -104,18 +107,23 @@ class AgentHyper(nn.Module):
     Args:
         input_size, state_size, hidden_size, output_size: L, S, K, Z.
         rank: how many S x Z matrices the agents' weights are mixed of, beside the one they share; 0 for K, the paper's.
+        one_hot: how many of the last local inputs, and of the state's last numbers, are one-hots.
     """
 
-    def __init__(self, input_size: int, state_size: int, hidden_size: int, output_size: int, rank: int = 0) -> None:
+    def __init__(
+        self, input_size: int, state_size: int, hidden_size: int, output_size: int, rank: int = 0,
+        one_hot: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
         super().__init__()
         self.state_size, self.output_size = state_size, output_size
-        self.hidden = Linear(input_size, hidden_size, "relu")
+        of_local, self.one_hot = one_hot
+        self.hidden = Linear(input_size, hidden_size, "relu", of_local)
         self.mix = nn.Linear(hidden_size, rank, bias=False) if rank else None
         # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
         self.weights = nn.Linear(rank or hidden_size, state_size * output_size)
         if rank:
             _spread_as_full(self.weights, hidden_size)
-        self.bias = Linear(input_size, output_size)
+        self.bias = Linear(input_size, output_size, one_hot=of_local)
 
     def forward(self, local: Tensor, state: Tensor) -> Tensor:
         """Generated layer applied to the state.
@@ -133,11 +141,13 @@ class AgentHyper(nn.Module):
         n, k = a.shape[-2:]
         rows = state.reshape(-1, self.state_size)  # (R, S)
         m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
-        compiled = len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad
-        contraction = CompiledContraction if compiled else StateContraction
-        own = contraction.apply(rows, a.reshape(-1, n, k), m)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        a = a.reshape(-1, n, k)  # (R, N, K)
+        if len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad:
+            own = CompiledContraction.apply(rows, a, m, self.one_hot)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        else:
+            own = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
-        g: Tensor = (own + shared[:, None]).view(*a.shape[:-1], self.output_size)  # (..., N, Z)
+        g: Tensor = (own + shared[:, None]).view(*local.shape[:-1], self.output_size)  # (..., N, Z)
         return torch.add(g, self.bias(local))
 
 
@@ -171,10 +181,11 @@ class AgentSpecificInformation(nn.Module):
     """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
 
     def __init__(
-        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float, rank: int = 0
-    ) -> None:
+        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float, rank: int = 0,
+        one_hot: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size, rank)
+        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size, rank, one_hot)
         self.gaussian = GaussianHeads(info_size, variance_floor)
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,9 +197,9 @@ class AgentSpecificInformation(nn.Module):
 class UnifiedInformation(nn.Module):
     """GIU: one Gaussian for the whole team, from the state alone (Figure 1). Each agent draws its own sample of it."""
 
-    def __init__(self, state_size: int, info_size: int, variance_floor: float) -> None:
+    def __init__(self, state_size: int, info_size: int, variance_floor: float, one_hot: int = 0) -> None:
         super().__init__()
-        self.encode = Linear(state_size, info_size)
+        self.encode = Linear(state_size, info_size, one_hot=one_hot)
         self.gaussian = GaussianHeads(info_size, variance_floor)
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

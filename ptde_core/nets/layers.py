@@ -36,11 +36,17 @@ def _turned(weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
 
 
 class Linear(nn.Linear):
-    """function(x W^T + b), with weights named and initialised as torch's."""
+    """function(x W^T + b), with weights named and initialised as torch's.
 
-    def __init__(self, inputs: int, outputs: int, function: Function = "plain") -> None:
+    Args:
+        inputs, outputs: how many numbers are read and made.
+        function: what is taken of each output.
+        one_hot: how many of the last inputs are one-hots: those that are zero are skipped, which saves time only.
+    """
+
+    def __init__(self, inputs: int, outputs: int, function: Function = "plain", one_hot: int = 0) -> None:
         super().__init__(inputs, outputs)
-        self.function = function
+        self.function, self.one_hot = function, one_hot
         self._prepared = Prepared(_turned)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,23 +56,23 @@ class Linear(nn.Linear):
             return y
         rows, code = x.reshape(-1, x.shape[-1]), _CODES[self.function]  # (R, k)
         if torch.is_grad_enabled():
-            y = _Layer.apply(rows, self.weight, self.bias, code)  # type: ignore[no-untyped-call]  # torch's
+            y = _Layer.apply(rows, self.weight, self.bias, code, self.one_hot)  # type: ignore[no-untyped-call]  # torch's
         else:
-            y = _layer(rows, self._prepared.of(self.weight, self.bias), code)
+            y = _layer(rows, self._prepared.of(self.weight, self.bias), code, self.one_hot)
         return y.view(*x.shape[:-1], self.out_features)
 
 
 class TwoLayers(nn.Sequential):
     """Linear(function(Linear(x))); the function is computed with the first layer, its place only keeps the names."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, function: Function = "relu") -> None:
-        super().__init__(Linear(inputs, hidden, function), nn.Identity(), Linear(hidden, outputs))
+    def __init__(self, inputs: int, hidden: int, outputs: int, function: Function = "relu", one_hot: int = 0) -> None:
+        super().__init__(Linear(inputs, hidden, function, one_hot), nn.Identity(), Linear(hidden, outputs))
 
 
-def _layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int) -> Tensor:
+def _layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int, one_hot: int) -> Tensor:
     """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,)."""
     y = x.new_empty(len(x), len(turned[1]))  # (R, m)
-    kernels.layer(kernels.array(x), *turned, function, y.numpy())
+    kernels.layer(kernels.array(x), *turned, function, one_hot, y.numpy())
     return y
 
 
@@ -74,19 +80,19 @@ class _Layer(torch.autograd.Function):
     """A layer of rows (R, k)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, function: int) -> Tensor:
-        y = _layer(x, _turned(weight, bias), function)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, function: int, one_hot: int) -> Tensor:
+        y = _layer(x, _turned(weight, bias), function, one_hot)
         ctx.save_for_backward(x, weight, y)
-        ctx.function = function
+        ctx.of_kernel = function, one_hot
         return y
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (grad_y,) = upstream
         x, weight, y = ctx.saved_tensors
         grad_x = x.new_empty(x.shape if ctx.needs_input_grad[0] else (0, x.shape[1]))
-        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(len(weight))
+        grad_weight, grad_bias = torch.empty_like(weight), weight.new_zeros(len(weight))
         given = (kernels.array(tensor) for tensor in (x, weight, y))
         gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
-        kernels.layer_gradients(*given, ctx.function, kernels.array(grad_y), *gradients)
-        return grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias, None
+        kernels.layer_gradients(*given, *ctx.of_kernel, kernels.array(grad_y), *gradients)
+        return grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias, None, None

@@ -26,15 +26,22 @@ class SumMixer(nn.Module):
 
 
 class MonotonicMixer(nn.Module):
-    """QMIX: a two-layer network on the values whose non-negative weights are made from the state."""
+    """QMIX: a two-layer network on the values whose non-negative weights are made from the state.
 
-    def __init__(self, n_agents: int, state_size: int, embed: int, hyper: int) -> None:
+    Args:
+        n_agents, state_size: N, S.
+        embed: M, width of the network on the values.
+        hyper: width of the networks that make its weights.
+        one_hot: how many of the state's last numbers are one-hots.
+    """
+
+    def __init__(self, n_agents: int, state_size: int, embed: int, hyper: int, one_hot: int = 0) -> None:
         super().__init__()
         self.n_agents, self.embed = n_agents, embed
-        self.first_weights = TwoLayers(state_size, hyper, n_agents * embed)
-        self.first_bias = Linear(state_size, embed)
-        self.second_weights = TwoLayers(state_size, hyper, embed)
-        self.second_bias = TwoLayers(state_size, embed, 1)
+        self.first_weights = TwoLayers(state_size, hyper, n_agents * embed, one_hot=one_hot)
+        self.first_bias = Linear(state_size, embed, one_hot=one_hot)
+        self.second_weights = TwoLayers(state_size, hyper, embed, one_hot=one_hot)
+        self.second_bias = TwoLayers(state_size, embed, 1, one_hot=one_hot)
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  shared signature
         """Team value (...,) from values (..., N) and state (..., S); never falls when an agent's value rises."""

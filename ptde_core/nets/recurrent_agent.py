@@ -13,7 +13,12 @@ from ptde_core.nets.recurrence import gru_over_sequences, gru_step, prepared
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
     """L: size of an agent's local input (observation, last action one-hot, agent id one-hot)."""
-    return obs_size + n_actions + n_agents
+    return obs_size + local_one_hot(n_actions, n_agents)
+
+
+def local_one_hot(n_actions: int, n_agents: int) -> int:
+    """How many numbers at the end of an agent's local input are one-hots."""
+    return n_actions + n_agents
 
 
 def local_input(obs: Tensor, last_actions: Tensor, n_actions: int) -> Tensor:
@@ -34,12 +39,17 @@ def local_input(obs: Tensor, last_actions: Tensor, n_actions: int) -> Tensor:
 
 
 class Trunk(nn.Module):
-    """h = GRU(ReLU(W o)): the local history of each agent."""
+    """h = GRU(ReLU(W o)): the local history of each agent.
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    Args:
+        input_size, hidden_size: L, H.
+        one_hot: how many of the last inputs are one-hots.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, one_hot: int = 0) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.encode = Linear(input_size, hidden_size, "relu")
+        self.encode = Linear(input_size, hidden_size, "relu", one_hot)
         self.memory = nn.GRU(hidden_size, hidden_size)
         self._prepared = Prepared(prepared)
 

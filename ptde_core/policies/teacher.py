@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size, local_one_hot
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.views import Views
 
@@ -44,7 +44,7 @@ class Teacher(nn.Module):
         self.n_actions = spec.n_actions
         self.reads_state = settings.global_info != "none"
         self.noise_size = settings.info_size if self.reads_state else 0
-        self.trunk = trunk(size, settings.hidden_size)
+        self.trunk = trunk(size, settings.hidden_size, local_one_hot(spec.n_actions, spec.n_agents))
         self.information = _information(spec, size, settings)
         self.head = head(settings.hidden_size, self.noise_size, spec.n_actions)
 
@@ -115,7 +115,7 @@ def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> n
     if settings.global_info == "none":
         return None
     if settings.global_info == "unified":
-        return UnifiedInformation(spec.state_size, settings.info_size, settings.variance_floor)
+        return UnifiedInformation(spec.state_size, settings.info_size, settings.variance_floor, spec.state_one_hot)
     return AgentSpecificInformation(
         input_size,
         spec.state_size,
@@ -123,4 +123,5 @@ def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> n
         settings.info_size,
         settings.variance_floor,
         settings.info_rank,
+        (local_one_hot(spec.n_actions, spec.n_agents), spec.state_one_hot),
     )

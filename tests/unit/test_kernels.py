@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ptde_core.algorithms.value_decomposition import best_available
 from ptde_core.base import kernels
 from ptde_core.base.batch import EpisodeBatch
+from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.mixers import MonotonicMixer, mixed
 from ptde_core.nets.recurrence import gru_over_sequences, in_torch
@@ -67,6 +68,47 @@ def test_a_leaky_layer_is_torchs() -> None:
     torch.manual_seed(0)
     layer, x = Linear(5, 33, "leaky relu"), torch.randn(4, 3, 5, requires_grad=True)
     gradients_agree(layer(x), F.leaky_relu(F.linear(x, layer.weight, layer.bias)), [x, *layer.parameters()])
+
+
+def data_that_ends_in_one_hots(rows: int, dense: int, choices: int) -> Tensor:
+    """Rows (r, dense + choices): a choice in most, none in every third; of the rest, a third of the columns is zero."""
+    x = torch.randn(rows, dense + choices)
+    x[:, : dense // 3] = 0
+    x[:, dense:] = F.one_hot(torch.randint(choices, (rows,)), choices)
+    x[::3, dense:] = 0
+    return x
+
+
+def found(network: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """Outputs, and the gradients of all parameters from one upstream gradient."""
+    made = network(*inputs)
+    upstream = torch.randn(made.shape, generator=torch.Generator().manual_seed(1))
+    return [made, *torch.autograd.grad(made, list(network.parameters()), upstream)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "dense", "choices", "outputs"), [(200, 20, 5, 64), (65, 1, 40, 150), (3, 7, 1, 1), (70, 0, 6, 3)]
+)
+def test_a_layer_that_looks_one_hots_up_is_the_dense_one_bit_for_bit(
+    rows: int, dense: int, choices: int, outputs: int
+) -> None:
+    torch.manual_seed(0)
+    plain, quick = (Linear(dense + choices, outputs, "relu", one_hot) for one_hot in (0, choices))
+    quick.load_state_dict(plain.state_dict())
+    x = data_that_ends_in_one_hots(rows, dense, choices)
+    for x_of_kind in (x, torch.randn_like(x)):  # what is no one-hot is multiplied all the same
+        for ours, theirs in zip(found(quick, x_of_kind), found(plain, x_of_kind), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_a_contraction_that_looks_one_hots_up_is_the_dense_one() -> None:
+    torch.manual_seed(0)
+    plain, quick = (AgentHyper(6, 27, 10, 30, one_hot=(0, one_hot)) for one_hot in (0, 9))
+    quick.load_state_dict(plain.state_dict())
+    state = data_that_ends_in_one_hots(150, 18, 9)
+    inputs = torch.randn(150, 3, 6), state
+    for ours, theirs in zip(found(quick, *inputs), found(plain, *inputs), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -58,6 +58,7 @@ def test_sizes(name: str) -> None:
     assert (spec.n_agents, facts.n_enemies, spec.episode_limit) == (agents, enemies, limit)
     assert (len(facts.ally_type_bits), spec.n_actions) == (bits, actions)
     assert (spec.obs_size, spec.state_size) == (obs, state)
+    assert spec.state_one_hot == spec.n_agents * spec.n_actions
     assert max_reward(facts) == most
     assert max_reward(facts) / REWARD_SCALE == divisor
 

@@ -5,22 +5,23 @@
 import numpy as np
 
 from ptde_core.base.kernels.compile import Array, entry
+from ptde_core.base.kernels.data import add_data_product, add_turned_data_product, look_at, room
 from ptde_core.base.kernels.products import BLOCK, add_product
-from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
+from ptde_core.base.kernels.rows import add_rows, repeat, turn
 
 PLAIN, RELU, LEAKY_RELU = 0, 1, 2
 _LEAK = np.float32(0.01)
 
 
 @entry
-def layer(x: Array, turned: Array, bias: Array, function: int, y: Array) -> None:
-    """Y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,))."""
-    near = np.empty((BLOCK, x.shape[1]), np.float32)
+def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, y: Array) -> None:
+    """Y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)); the last `one_hot` inputs are mostly zeros."""
+    block = room(x.shape[1], one_hot)
     for start in range(0, len(x), BLOCK):
-        out = y[start : start + BLOCK]
+        fed, out = x[start : start + BLOCK], y[start : start + BLOCK]
+        look_at(fed, block)
         repeat(out, bias)
-        copy(near[: len(out)], x[start : start + BLOCK])
-        add_product(out, near[: len(out)], turned)
+        add_data_product(out, fed, turned, block)
         if function != PLAIN:
             slope = np.float32(0.0) if function == RELU else _LEAK
             for row in range(len(out)):
@@ -31,10 +32,12 @@ def layer(x: Array, turned: Array, bias: Array, function: int, y: Array) -> None
 
 @entry
 def layer_gradients(
-    x: Array, weight: Array, y: Array, function: int, grad_y: Array, grad_x: Array, grad_weight: Array, grad_bias: Array
-) -> None:
-    """Gradients of a layer: of x (R, k), or none if `grad_x` has no rows; of weight (m, k) and bias (m,), added."""
-    work, near = np.empty((BLOCK, len(weight)), np.float32), np.empty((BLOCK, x.shape[1]), np.float32)
+    x: Array, weight: Array, y: Array, function: int, one_hot: int, grad_y: Array,
+    grad_x: Array, grad_weight: Array, grad_bias: Array,
+) -> None:  # fmt: skip
+    """Gradients of a layer: of x (R, k), or none if `grad_x` has no rows; of weight (m, k); of bias (m,), added to."""
+    work, turned = np.empty((BLOCK, len(weight)), np.float32), np.zeros((x.shape[1], len(weight)), np.float32)
+    block = room(x.shape[1], one_hot)
     for start in range(0, len(x), BLOCK):
         upstream = grad_y[start : start + BLOCK]
         before = work[: len(upstream)]  # gradient before the function
@@ -50,9 +53,11 @@ def layer_gradients(
             out = grad_x[start : start + BLOCK]
             out[:] = np.float32(0.0)
             add_product(out, before, weight)
-        copy(near[: len(before)], x[start : start + BLOCK])
-        add_product(grad_weight, before.T, near[: len(before)])
+        fed = x[start : start + BLOCK]
+        look_at(fed, block)
+        add_turned_data_product(turned, fed, before, block)
         add_rows(grad_bias, before)
+    turn(grad_weight, turned)
 
 
 @entry

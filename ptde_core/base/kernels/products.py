@@ -20,33 +20,33 @@ LANES, ROWS = (16, 8) if llvm.get_host_cpu_features().get("avx512f") else (8, 6)
 BLOCK = 64  # rows worked on at a time: with all they need they stay in the second-level cache
 
 ADDRESS, INT, FLOAT = ir.IntType(64), ir.IntType(32), ir.FloatType()
-_FLOATS, _INTS, _BITS = (ir.VectorType(kind, LANES) for kind in (FLOAT, INT, ir.IntType(1)))
+FLOATS, _INTS, _BITS = (ir.VectorType(kind, LANES) for kind in (FLOAT, INT, ir.IntType(1)))
 
 
-def _tile(rows: int, vectors: int, masked: bool = False) -> Any:
+def tile(rows: int, vectors: int, masked: bool = False) -> Any:
     """A kernel: a tile of `rows` times `vectors * LANES` floats += left @ right, all three given by addresses in bytes.
 
     With `masked`, of each row's last vector just the first `count` floats are read and written.
     """
 
     @code
-    def tile(
+    def kernel(
         _: Any, into: Any, into_step: Any, left: Any, row_step: Any, column_step: Any, right: Any, right_step: Any,
         depth: Any, count: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
             *operands, length, wanted = arguments
-            access = _Access(builder, wanted if masked else None)
+            access = Access(builder, wanted if masked else None)
             _multiply(builder, access, operands, length, rows, vectors)
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 9), generate
 
-    return tile
+    return kernel
 
 
 def _multiply(
-    builder: ir.IRBuilder, access: "_Access", operands: list[ir.Value], depth: ir.Value, rows: int, vectors: int
+    builder: ir.IRBuilder, access: "Access", operands: list[ir.Value], depth: ir.Value, rows: int, vectors: int
 ) -> None:
     """Write a tile's code: load the sums, add a column of `left` times a row of `right` at a time, store the sums."""
     into, into_step, left, row_step, column_step, right, right_step = operands
@@ -58,9 +58,7 @@ def _multiply(
         """Where each is, and whether it is the last of its row."""
         return [(moved(start, ADDRESS(4 * LANES), k), k == vectors - 1) for k in range(vectors)]
 
-    fma = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), f"llvm.fma.v{LANES}f32"
-    )
+    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOATS, [FLOATS] * 3), f"llvm.fma.v{LANES}f32")
     targets = [vector for row in range(rows) for vector in vectors_from(moved(into, into_step, row))]
     sums = [cgutils.alloca_once_value(builder, access.load(*vector)) for vector in targets]  # LLVM makes them registers
     starts = [moved(left, row_step, row) for row in range(rows)]
@@ -70,7 +68,7 @@ def _multiply(
         down = builder.mul(loop.index, column_step)
         for row, start in enumerate(starts):
             place = builder.inttoptr(builder.add(start, down), FLOAT.as_pointer())
-            factor = _repeated(builder, _FLOATS, builder.load(place))
+            factor = _repeated(builder, FLOATS, builder.load(place))
             for k, vector in enumerate(across):
                 total = sums[row * vectors + k]
                 builder.store(builder.call(fma, [factor, vector, builder.load(total)]), total)
@@ -85,7 +83,7 @@ def _repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir
     return builder.shuffle_vector(single, nothing, ir.Constant(_INTS, [0] * LANES))
 
 
-class _Access:
+class Access:
     """Writes code that loads and stores vectors; of the last of a row only the first `count` floats, if it is given."""
 
     def __init__(self, builder: ir.IRBuilder, count: ir.Value | None) -> None:
@@ -96,19 +94,21 @@ class _Access:
             self._mask = builder.icmp_signed("<", places, limit)
 
     def load(self, address: ir.Value, last: bool) -> ir.Value:
-        pointer = self._builder.inttoptr(address, _FLOATS.as_pointer())
+        """A vector, zero where nothing is read."""
+        pointer = self._builder.inttoptr(address, FLOATS.as_pointer())
         if self._mask is None or not last:
             return self._builder.load(pointer, align=4)
-        kind = ir.FunctionType(_FLOATS, [pointer.type, INT, _BITS, _FLOATS])
+        kind = ir.FunctionType(FLOATS, [pointer.type, INT, _BITS, FLOATS])
         load = cgutils.get_or_insert_function(self._builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
-        return self._builder.call(load, [pointer, INT(4), self._mask, ir.Constant(_FLOATS, [0.0] * LANES)])
+        return self._builder.call(load, [pointer, INT(4), self._mask, ir.Constant(FLOATS, [0.0] * LANES)])
 
     def store(self, value: ir.Value, address: ir.Value, last: bool) -> None:
-        pointer = self._builder.inttoptr(address, _FLOATS.as_pointer())
+        """Write a vector."""
+        pointer = self._builder.inttoptr(address, FLOATS.as_pointer())
         if self._mask is None or not last:
             self._builder.store(value, pointer, align=4)
             return
-        kind = ir.FunctionType(ir.VoidType(), [_FLOATS, pointer.type, INT, _BITS])
+        kind = ir.FunctionType(ir.VoidType(), [FLOATS, pointer.type, INT, _BITS])
         store = cgutils.get_or_insert_function(self._builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
         self._builder.call(store, [value, pointer, INT(4), self._mask])
 
@@ -116,7 +116,7 @@ class _Access:
 def _panel(vectors: int, masked: bool = False) -> Any:
     """A kernel: `rows` rows of such tiles, one below the other."""
     middle, few = ROWS // 2, 2
-    tile, tile_middle, tile_few, tile_row = (_tile(height, vectors, masked) for height in (ROWS, middle, few, 1))
+    high, half, low, single = (tile(height, vectors, masked) for height in (ROWS, middle, few, 1))
 
     @inner
     def panel(
@@ -127,16 +127,16 @@ def _panel(vectors: int, masked: bool = False) -> Any:
         while row < rows:
             to, of, rest = into + row * into_step, left + row * row_step, rows - row
             if rest >= ROWS:
-                tile(to, into_step, of, row_step, column_step, right, right_step, depth, count)
+                high(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += ROWS
             elif rest >= middle:
-                tile_middle(to, into_step, of, row_step, column_step, right, right_step, depth, count)
+                half(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += middle
             elif rest >= few:
-                tile_few(to, into_step, of, row_step, column_step, right, right_step, depth, count)
+                low(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += few
             else:
-                tile_row(to, into_step, of, row_step, column_step, right, right_step, depth, count)
+                single(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += 1
 
     return panel
