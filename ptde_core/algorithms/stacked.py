@@ -17,7 +17,7 @@ from ptde_core.algorithms.value_decomposition import (
     Team,
     ValueDecompositionLearner,
     best_available,
-    noise_chance,
+    noise_of_z,
     pick,
 )
 from ptde_core.base.batch import Episode
@@ -172,14 +172,12 @@ class StackedLearner:
         size, layout = self._learners[0].teacher.noise_size, views.layout
         if size == 0:
             return None
-        drawn: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for learner, rows in zip(self._learners, torch.from_numpy(layout.own_rows).to(self._device), strict=True):
-            chance = noise_chance(learner.seed, self.counters.updates, self._device)
-            seen = int(layout.length[len(drawn[0])].sum()) + layout.length.shape[1]
-            shape = (seen, views.local.shape[2], size)  # (R_k, N, Z)
-            for of_networks in drawn:
-                of_networks.append(torch.randn(shape, generator=chance, device=self._device)[rows])
-        return torch.stack(drawn[0]), torch.stack(drawn[1])
+        drawn = [
+            noise_of_z(learner.seed, self.counters.updates, rows, (views.local.shape[2], size))
+            for learner, rows in zip(self._learners, torch.from_numpy(layout.own_rows).to(self._device), strict=True)
+        ]
+        own, other = zip(*drawn, strict=True)
+        return torch.stack(own), torch.stack(other)
 
     def only(self, which: Sequence[int]) -> "StackedLearner":
         """Those learners alone, from where they stand now."""

@@ -19,6 +19,7 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.policies.catalogue import AnyTeacher
@@ -122,16 +123,21 @@ class Counters:
     last_copy: int = 0
 
 
-def noise_chance(seed: int, update: int, device: torch.device) -> torch.Generator:
-    """The stream of z's noise: a function of the update's number, so a resumed run draws what it would have drawn."""
-    return torch.Generator(device).manual_seed(seed_for(seed, "noise of z", update) >> 1)
+def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Noise (r, N, Z) for z of the online and of the target networks, in an update of a training.
+
+    A function of the update's number, so that a resumed run draws what it would have drawn, and of which rows of the
+    batch's views these are (r,), so that each thread draws its own.
+    """
+    own, other = (standard_normals(seed_for(seed, "noise of z", update, k), rows, shape) for k in range(2))
+    return own, other
 
 
 class _Share(NamedTuple):
     """What one thread works on."""
 
     batch: EpisodeBatch
-    noise: tuple[Tensor, Tensor] | None
+    rows: Tensor  # (r,) int64, which of the whole batch's views these are
     weight: float  # its real steps / those of the whole batch
 
 
@@ -196,33 +202,26 @@ class ValueDecompositionLearner:
         return log
 
     def _shares(self, batch: EpisodeBatch) -> list[_Share]:
-        """The batch cut by episodes, a share for each thread; together they draw the noise the whole would draw."""
-        count = min(self._threads.count, len(batch.length))
-        noise, steps = self._noise(batch), int(batch.length.sum())
+        """The batch cut by episodes, a share for each thread."""
+        count, steps = min(self._threads.count, len(batch.length)), int(batch.length.sum())
         of_view = torch.repeat_interleave(torch.arange(len(batch.length)) % count, batch.length + 1)  # (R,)
         shares = []
         for k in range(count):
             own = batch.share(k, count)
-            drawn = None if noise is None else (noise[0][of_view == k], noise[1][of_view == k])
-            shares.append(_Share(own, drawn, int(own.length.sum()) / steps))
+            shares.append(_Share(own, torch.nonzero(of_view == k).squeeze(dim=1), int(own.length.sum()) / steps))
         return shares
 
     def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of the mean over all real steps, and of what is logged."""
-        loss, log = td_loss(self.online, self.target, share.batch, share.noise, self.settings)
+        noise, size = None, self.teacher.noise_size
+        if size:
+            noise = noise_of_z(self.seed, self.updates, share.rows, (share.batch.obs.shape[2], size))
+        loss, log = td_loss(self.online, self.target, share.batch, noise, self.settings)
         return share.weight * loss, {key: share.weight * value for key, value in log.items()}
 
     def copy_to_target(self) -> None:
         """Copy the online networks into the target networks (line 10)."""
         self.target.load_state_dict(self.online.state_dict())
-
-    def _noise(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor] | None:
-        size = self.teacher.noise_size
-        if size == 0:
-            return None
-        chance = noise_chance(self.seed, self.updates, batch.obs.device)
-        shape = (int(batch.seen.sum()), batch.obs.shape[2], size)  # (R, N, Z)
-        return torch.randn(shape, generator=chance), torch.randn(shape, generator=chance)
 
     def networks(self) -> dict[str, Any]:
         """The mixer's weights, and the regulariser's where there is one; none that are the teacher's too."""

@@ -4,6 +4,7 @@ What comes before and after a product is done while its rows are in the cache, w
 """
 
 from ptde_core.base.kernels.arrays import array, can_take
+from ptde_core.base.kernels.chance import normals
 from ptde_core.base.kernels.choices import best_available, explore
 from ptde_core.base.kernels.contraction import contraction, contraction_gradients
 from ptde_core.base.kernels.functions import functions_of
@@ -36,5 +37,6 @@ __all__ = [
     "local_inputs",
     "mix",
     "mix_gradients",
+    "normals",
     "regression",
 ]

@@ -23,7 +23,27 @@ def _times_power_of_two(_: Any, value: Any, exponent: Any) -> Any:
     return types.float32(types.float32, types.float32), generate
 
 
-ONE, _TWO, _HALF_OF_ONE = np.float32(1), np.float32(2), np.float32(0.5)
+@code
+def _bits(_: Any, value: Any) -> Any:
+    """A float's bits as a whole number."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        return builder.bitcast(arguments[0], INT)
+
+    return types.int32(types.float32), generate
+
+
+@code
+def _of_bits(_: Any, bits: Any) -> Any:
+    """The float with these bits."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        return builder.bitcast(builder.trunc(arguments[0], INT), FLOAT)
+
+    return types.float32(types.int64), generate
+
+
+ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
 _LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)  # what the exponential of a float can take without denormals
 _PER_LN2 = np.float32(1 / np.log(2))
 _LN2_HIGH = np.float32(0.693359375)  # few bits, so that a product with a small whole number is exact
@@ -69,6 +89,50 @@ def tanh(x: Any) -> Any:
     near = x + x * square * series
     far = ONE - _TWO / (exp(_TWO * x) + ONE)
     return near if square < np.float32(0.25) else far
+
+
+_LN2, _ROOT_OF_TWO = np.float32(np.log(2)), np.float32(2**0.5)
+_L3, _L5, _L7, _L9 = (np.float32(1 / n) for n in (3, 5, 7, 9))
+
+
+@inner
+def logarithm(x: Any) -> Any:
+    """Ln(x) of a positive normal float m 2^n with sqrt(1/2) < m <= sqrt(2): n ln(2) + 2 artanh((m - 1) / (m + 1))."""
+    bits = np.int64(_bits(x))
+    n = np.float32((bits >> 23) - 127)
+    m = _of_bits((bits & 0x7FFFFF) | 0x3F800000)  # from 1 to 2
+    high = m > _ROOT_OF_TWO
+    m, n = (m * _HALF if high else m), (n + ONE if high else n)
+    s = (m - ONE) / (m + ONE)
+    square = s * s
+    series = _L9 * square + _L7
+    series = series * square + _L5
+    series = series * square + _L3
+    return n * _LN2 + _TWO * (s + s * square * series)
+
+
+_C2, _C4, _C6, _C8 = (np.float32(c) for c in (-1 / 2, 1 / 24, -1 / 720, 1 / 40320))
+_S3, _S5, _S7, _S9 = (np.float32(c) for c in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880))
+
+
+@inner
+def cosine(x: Any) -> Any:
+    """Of up to an eighth of a turn either way: the Taylor series."""
+    square = x * x
+    series = _C8 * square + _C6
+    series = series * square + _C4
+    series = series * square + _C2
+    return series * square + ONE
+
+
+@inner
+def sine(x: Any) -> Any:
+    """Of up to an eighth of a turn either way: the Taylor series."""
+    square = x * x
+    series = _S9 * square + _S7
+    series = series * square + _S5
+    series = series * square + _S3
+    return x + x * square * series
 
 
 @entry
