@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.nets.layers import Linear
 
 LOG_VARIANCE = (-10.0, 0.0)  # bounds of every Gaussian here, as published
 
@@ -60,18 +61,18 @@ class Coach(nn.Module):
         self.heads = heads
         for name, places in (("allies", rows.allies), ("enemies", rows.enemies)):
             self.register_buffer(name, torch.tensor(places, dtype=torch.int64), persistent=False)
-        self.encode_ally = nn.Linear(len(rows.allies[0]), size)
-        self.encode_enemy = nn.Linear(len(rows.enemies[0]), size) if rows.enemies else None
-        self.query = nn.Linear(size, size, bias=False)
-        self.key_and_value = nn.Linear(size, 2 * size, bias=False)
-        self.joined = nn.Linear(size, size)
-        self.mean, self.log_variance = nn.Linear(size, info_size), nn.Linear(size, info_size)
+        self.encode_ally = Linear(len(rows.allies[0]), size, "relu")
+        self.encode_enemy = Linear(len(rows.enemies[0]), size, "relu") if rows.enemies else None
+        self.query = Linear(size, size, bias=False)
+        self.key_and_value = Linear(size, 2 * size, bias=False)
+        self.joined = Linear(size, size)
+        self.mean, self.log_variance = Linear(size, info_size), Linear(size, info_size)
 
     def encode(self, state: Tensor) -> Tensor:
         """The coach's hidden of each agent (..., N, C) from states (..., S)."""
-        units = allies = F.relu(self.encode_ally(state[..., self.allies]))  # (..., N, C)
+        units = allies = self.encode_ally(state[..., self.allies])  # (..., N, C)
         if self.encode_enemy is not None:
-            units = torch.cat([allies, F.relu(self.encode_enemy(state[..., self.enemies]))], dim=-2)  # (..., N+M, C)
+            units = torch.cat([allies, self.encode_enemy(state[..., self.enemies])], dim=-2)  # (..., N+M, C)
         key, value = self.key_and_value(units).chunk(2, dim=-1)  # (..., N+M, C)
         query, key, value = (self._by_head(x) for x in (self.query(allies), key, value))  # (..., heads, units, C/heads)
         attended = F.scaled_dot_product_attention(query, key, value)  # (..., heads, N, C/heads)

@@ -12,11 +12,12 @@ down to r numbers, and M has r slices instead of K: parameters, time and memory 
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base import kernels
-from ptde_core.nets.layers import Linear, TwoLayers
+from ptde_core.nets.layers import Linear, Prepared, TwoLayers, layer
 
 ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
 KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
@@ -71,10 +72,7 @@ class CompiledContraction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor, one_hot: int) -> Tensor:
         """As `StateContraction`, of states whose last `one_hot` numbers are mostly zeros."""
-        size, z, k = m.shape
-        # Rows a multiple of 4 KiB apart would all lie in the same few places of the cache.
-        laid_out = m.new_empty(size, k * z + kernels.LANES)  # (S, K*Z + some)
-        laid_out[:, : k * z].view(size, k, z).copy_(m.transpose(1, 2))
+        z, laid_out = m.shape[1], _laid_out(m)
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
@@ -95,6 +93,15 @@ class CompiledContraction(torch.autograd.Function):
         kernels.contraction_gradients(kernels.array(state), ctx.one_hot, *(kernels.array(tensor) for tensor in tensors))
         k, z = a.shape[2], grad_g.shape[2]
         return None, grad_a, grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2), None
+
+
+def _laid_out(m: Tensor) -> Tensor:
+    """M (S, Z, K) as the kernels take it: (S, K*Z + some)."""
+    size, z, k = m.shape
+    # Rows a multiple of 4 KiB apart would all lie in the same few places of the cache.
+    found = m.new_empty(size, k * z + kernels.LANES)
+    found[:, : k * z].view(size, k, z).copy_(m.transpose(1, 2))
+    return found
 
 
 def _chunks(rows: int) -> list[slice]:
@@ -118,12 +125,13 @@ class AgentHyper(nn.Module):
         self.state_size, self.output_size = state_size, output_size
         of_local, self.one_hot = one_hot
         self.hidden = Linear(input_size, hidden_size, "relu", of_local)
-        self.mix = nn.Linear(hidden_size, rank, bias=False) if rank else None
+        self.mix = Linear(hidden_size, rank, bias=False) if rank else None
         # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
         self.weights = nn.Linear(rank or hidden_size, state_size * output_size)
         if rank:
             _spread_as_full(self.weights, hidden_size)
         self.bias = Linear(input_size, output_size, one_hot=of_local)
+        self._prepared = Prepared(self._prepare)
 
     def forward(self, local: Tensor, state: Tensor) -> Tensor:
         """Generated layer applied to the state.
@@ -138,17 +146,34 @@ class AgentHyper(nn.Module):
         a = self.hidden(local)  # (..., N, K)
         if self.mix is not None:
             a = self.mix(a)  # (..., N, rank), and K = rank from here on
-        n, k = a.shape[-2:]
-        rows = state.reshape(-1, self.state_size)  # (R, S)
-        m = self.weights.weight.view(self.state_size, self.output_size, k)  # (S, Z, K)
-        a = a.reshape(-1, n, k)  # (R, N, K)
+        rows, a = state.reshape(-1, self.state_size), a.reshape(-1, *a.shape[-2:])  # (R, S), (R, N, K)
+        plays = not torch.is_grad_enabled() and kernels.can_take(rows, a)
+        g = self._without_gradients(rows, a) if plays else self._with_gradients(rows, a)  # (R, N, Z)
+        return torch.add(g.view(*local.shape[:-1], self.output_size), self.bias(local))
+
+    def _with_gradients(self, rows: Tensor, a: Tensor) -> Tensor:
+        m = self.weights.weight.view(self.state_size, self.output_size, -1)  # (S, Z, K)
+        own: Tensor
         if len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad:
             own = CompiledContraction.apply(rows, a, m, self.one_hot)  # type: ignore[no-untyped-call]  # (R, N, Z)
         else:
             own = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
-        g: Tensor = (own + shared[:, None]).view(*local.shape[:-1], self.output_size)  # (..., N, Z)
-        return torch.add(g, self.bias(local))
+        return own + shared[:, None]
+
+    def _without_gradients(self, rows: Tensor, a: Tensor) -> Tensor:
+        """The same for few rows many times, as play asks; a row's bits do not depend on how many there are."""
+        m, *of_all = self._prepared.of(self.weights.weight, self.weights.bias)
+        work = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1])
+        own = rows.new_empty(*a.shape[:2], self.output_size)  # (R, N, Z)
+        kernels.contraction(kernels.array(rows), self.one_hot, kernels.array(a), m, work.numpy(), own.numpy())
+        return own + layer(rows, tuple(of_all), one_hot=self.one_hot)[:, None]
+
+    def _prepare(self, weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
+        """M laid out; the weights (S, Z) that all agents share, and the bias (Z,) that these do not have."""
+        of_all = bias.view(self.state_size, self.output_size)
+        m = weight.view(*of_all.shape, -1)
+        return tuple(kernels.array(tensor) for tensor in (_laid_out(m), of_all, bias.new_zeros(self.output_size)))
 
 
 def _spread_as_full(weights: nn.Linear, hidden_size: int) -> None:

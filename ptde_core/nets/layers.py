@@ -31,12 +31,14 @@ class Prepared:
         return kept[1]
 
 
-def _turned(weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
-    return kernels.array(weight.t()), kernels.array(bias)
+def _turned(weight: Tensor, bias: Tensor | None = None) -> tuple[NDArray[Any], ...]:
+    return kernels.array(weight.t()), kernels.array(weight.new_zeros(len(weight)) if bias is None else bias)
 
 
 class Linear(nn.Linear):
     """function(x W^T + b), with weights named and initialised as torch's.
+
+    A row's outputs do not depend, in any bit, on how many rows there are: what plays must be so (`policies.play`).
 
     Args:
         inputs, outputs: how many numbers are read and made.
@@ -44,8 +46,10 @@ class Linear(nn.Linear):
         one_hot: how many of the last inputs are one-hots: those that are zero are skipped, which saves time only.
     """
 
-    def __init__(self, inputs: int, outputs: int, function: Function = "plain", one_hot: int = 0) -> None:
-        super().__init__(inputs, outputs)
+    def __init__(
+        self, inputs: int, outputs: int, function: Function = "plain", one_hot: int = 0, *, bias: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, bias)
         self.function, self.one_hot = function, one_hot
         self._prepared = Prepared(_turned)
 
@@ -58,7 +62,8 @@ class Linear(nn.Linear):
         if torch.is_grad_enabled():
             y = _Layer.apply(rows, self.weight, self.bias, code, self.one_hot)  # type: ignore[no-untyped-call]  # torch's
         else:
-            y = _layer(rows, self._prepared.of(self.weight, self.bias), code, self.one_hot)
+            given = (self.weight,) if self.bias is None else (self.weight, self.bias)
+            y = layer(rows, self._prepared.of(*given), code, self.one_hot)
         return y.view(*x.shape[:-1], self.out_features)
 
 
@@ -69,8 +74,8 @@ class TwoLayers(nn.Sequential):
         super().__init__(Linear(inputs, hidden, function, one_hot), nn.Identity(), Linear(hidden, outputs))
 
 
-def _layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int, one_hot: int) -> Tensor:
-    """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,)."""
+def layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int = kernels.PLAIN, one_hot: int = 0) -> Tensor:
+    """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,); without gradients."""
     y = x.new_empty(len(x), len(turned[1]))  # (R, m)
     kernels.layer(kernels.array(x), *turned, function, one_hot, y.numpy())
     return y
@@ -80,10 +85,10 @@ class _Layer(torch.autograd.Function):
     """A layer of rows (R, k)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, function: int, one_hot: int) -> Tensor:
-        y = _layer(x, _turned(weight, bias), function, one_hot)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, function: int, one_hot: int) -> Tensor:
+        y = layer(x, _turned(weight, bias), function, one_hot)
         ctx.save_for_backward(x, weight, y)
-        ctx.of_kernel = function, one_hot
+        ctx.of_kernel, ctx.has_bias = (function, one_hot), bias is not None
         return y
 
     @staticmethod
@@ -95,4 +100,5 @@ class _Layer(torch.autograd.Function):
         given = (kernels.array(tensor) for tensor in (x, weight, y))
         gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
         kernels.layer_gradients(*given, *ctx.of_kernel, kernels.array(grad_y), *gradients)
-        return grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias, None, None
+        found = grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias if ctx.has_bias else None
+        return *found, None, None

@@ -19,7 +19,7 @@ class Instructions(NamedTuple):
     """What is remembered from step to step."""
 
     hidden: Tensor  # (E, N, H)
-    step: int  # env steps since the episodes began
+    step: Tensor  # (E,) int64, env steps since the episode began
     mean: Tensor  # (E, N, Z) of the last instruction that each player was sent
     z: Tensor  # (E, N, Z) that instruction
 
@@ -60,15 +60,21 @@ class CoachedTeacher(nn.Module):
         hidden = self.trunk(local, None if memory is None else memory.hidden)  # (E, N, H)
         if memory is None:
             mean, sigma = self.coach(state)  # (E, N, Z)
-            return self._played(Instructions(hidden, 1, mean, sample(mean, sigma, noise)))
-        if memory.step % self.every:
-            return self._played(memory._replace(hidden=hidden, step=memory.step + 1))
+            begun = torch.ones(len(state), dtype=torch.int64, device=state.device)
+            return self._played(Instructions(hidden, begun, mean, sample(mean, sigma, noise)))
+        looks = memory.step % self.every == 0  # (E,)
+        memory = memory._replace(hidden=hidden, step=memory.step + 1)
+        if not looks.any():
+            return self._played(memory)
         mean, sigma = self.coach(state)
-        z = sample(mean, sigma, noise)
+        sent = looks[:, None].expand(mean.shape[:2])  # (E, N)
         if self.threshold > 0:
-            sent = self._moved(mean, memory.mean)[..., None]  # (E, N, 1)
-            mean, z = torch.where(sent, mean, memory.mean), torch.where(sent, z, memory.z)
-        return self._played(Instructions(hidden, memory.step + 1, mean, z))
+            sent = sent & self._moved(mean, memory.mean)
+        mean, z = (
+            torch.where(sent[..., None], new, old)
+            for new, old in ((mean, memory.mean), (sample(mean, sigma, noise), memory.z))
+        )
+        return self._played(memory._replace(mean=mean, z=z))
 
     def _played(self, memory: Instructions) -> tuple[Tensor, Instructions]:
         return self.head(memory.hidden, memory.z), memory

@@ -18,7 +18,7 @@ class Orders(NamedTuple):
     """What is remembered from step to step."""
 
     hidden: Tensor  # (E, N, H)
-    step: int  # env steps since the episodes began
+    step: Tensor  # (E,) int64, env steps since the episode began
     state: Tensor  # (E, S), as it was at the last broadcast
 
 
@@ -49,7 +49,9 @@ class CommandedTeacher(nn.Module):
         assert state is not None, "a commander was not shown the state"
         assert noise is None, "a commander was given noise"
         hidden = self.trunk(local, None if memory is None else memory.hidden)  # (E, N, H)
-        step = 0 if memory is None else memory.step
-        # The environment writes the next state over this one.
-        told = torch.clone(state) if memory is None or step % self.every == 0 else memory.state  # (E, S)
+        if memory is None:  # the environment writes the next state over this one
+            step, told = torch.zeros(len(state), dtype=torch.int64, device=state.device), torch.clone(state)
+        else:
+            step = memory.step
+            told = torch.where((step % self.every == 0)[:, None], state, memory.state)  # (E, S)
         return self.head(hidden, self.commander(local, told)), Orders(hidden, step + 1, told)
