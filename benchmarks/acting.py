@@ -11,7 +11,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.policies.play import LocalInputs, explore, greedy
+from ptde_core.policies.acting import LocalInputs, explore, greedy
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import train_teacher_settings
 

@@ -1,4 +1,4 @@
-"""Engines in processes of their own: what the worker layer costs per step, and what a second worker brings."""
+"""Engines in processes of their own: what a second worker brings to play, and what the worker layer costs per step."""
 
 import importlib.util
 import time
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
@@ -17,6 +18,9 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.pettingzoo_engine import PettingZooEngine
 from ptde_core.envs.workers.engine import MakeEngine, Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.catalogue import build_teacher
+from ptde_core.policies.play import play
 
 SECTION = "workers"
 FOOTBALL = "academy_3_vs_1_with_keeper"
@@ -29,19 +33,45 @@ def measure(quick: bool) -> Iterator[Figure]:
     installed = importlib.util.find_spec("gfootball") is not None
     make: MakeEngine = partial(FootballEngine, FOOTBALL) if installed else partial(PettingZooEngine, SKIRMISH)
     name = f"football {FOOTBALL}" if installed else "skirmish 3m through PettingZoo"
-    note = f"{name}, random actions, resets left out"
-    one, two = _Player(make, 1), _Player(make, 2)
-    idle = _Player(partial(Idle, one.spec), 1)
-    for _ in range(4 if quick else 30):  # in turns, so that all of them meet the same machine
-        for player in (one, two, idle):
+    yield from _throughput(make, name, 4 if quick else 32, 1 if quick else 3)
+    yield from _layer(make, name, 4 if quick else 30)
+
+
+def _throughput(make: MakeEngine, name: str, episodes: int, times: int) -> Iterator[Figure]:
+    """Whole episodes, resets too, as a training plays its first: a teacher that acts, and explores in every step."""
+    pools = {count: EnginePool(make, count) for count in (1, 2)}
+    torch.manual_seed(0)
+    teacher = build_teacher("qmix", pools[1].spec, {"global_info": "agent-specific"})
+    spent, steps = dict.fromkeys(pools, 0.0), 0
+    for number in range(-1, times):  # in turns, so that both meet the same machine; the first time is not counted
+        seeds = episode_seeds(max(number, 0), "benchmark", 0, episodes if number >= 0 else 2)
+        for count, pool in pools.items():
+            began = time.perf_counter()
+            played = list(play(pool, teacher, seeds, Exploration(epsilon=1.0)))
+            if number >= 0:
+                spent[count] += time.perf_counter() - began
+        steps += sum(episode.length for episode in played) if number >= 0 else 0
+    for pool in pools.values():
+        pool.close()
+    note = f"{name}, qmix agent-specific, {times} x {episodes} episodes"
+    for count, seconds in spent.items():
+        yield Figure(SECTION, f"{count} worker{'s' if count > 1 else ''}", steps / seconds, "env steps/s", note)
+    yield Figure(SECTION, "throughput of 2 workers over 1", spent[1] / spent[2], "times", note)
+
+
+def _layer(make: MakeEngine, name: str, rounds: int) -> Iterator[Figure]:
+    """What is between asking for a step and its answer, with the engine and with one that does nothing."""
+    engine = _Player(make)
+    idle = _Player(partial(Idle, engine.spec))
+    for _ in range(rounds):
+        for player in (engine, idle):
             player.play(STEPS)
-    for player in (one, two, idle):
+    for player in (engine, idle):
         player.close()
-    yield Figure(SECTION, "1 worker", 1e3 * one.per_step, "ms/step", note)
-    yield Figure(SECTION, "2 workers in lock-step", 1e3 * two.per_step, "ms/step", note)
-    yield Figure(SECTION, "throughput of 2 workers over 1", 2 * one.per_step / two.per_step, "times", note)
-    yield Figure(SECTION, "the layer itself", 1e3 * idle.per_step, "ms/step", "1 worker whose engine does nothing")
-    yield Figure(SECTION, "the layer's share of a step", 100 * idle.per_step / one.per_step, "%", note)
+    note = f"{name}, 1 worker, random actions, resets left out"
+    yield Figure(SECTION, "a step", 1e3 * engine.per_step, "ms", note)
+    yield Figure(SECTION, "a step of an engine that does nothing", 1e3 * idle.per_step, "ms", "the layer itself")
+    yield Figure(SECTION, "the layer's share of a step", 100 * idle.per_step / engine.per_step, "%", note)
 
 
 @dataclass
@@ -63,14 +93,14 @@ class Idle:
 
 
 class _Player:
-    """A pool that plays random actions, and the mean wall time of a step of all its workers together."""
+    """One worker that plays random actions, and the mean wall time of its steps."""
 
-    def __init__(self, make: MakeEngine, n_envs: int) -> None:
-        self._pool = EnginePool(make, n_envs)
+    def __init__(self, make: MakeEngine) -> None:
+        self._pool = EnginePool(make, 1)
         self.spec = self._pool.spec
         self._chance, self._resets = np.random.default_rng(0), 0
         self._spent, self._steps = 0.0, 0
-        self._reset(np.arange(n_envs))
+        self._reset()
 
     @property
     def per_step(self) -> float:
@@ -83,17 +113,17 @@ class _Player:
         for _ in range(steps):
             actions = random_actions(pool, self._chance)
             began = time.perf_counter()
-            pool.step(actions)
+            pool.ask([0], actions)
+            pool.answered()
             self._spent += time.perf_counter() - began
-            ended = np.flatnonzero(pool.terminated | pool.truncated | pool.lost)
-            if ended.size:
-                self._reset(ended)
+            if pool.terminated[0] or pool.truncated[0]:
+                self._reset()
         self._steps += steps
 
-    def _reset(self, rows: NDArray[np.intp]) -> None:
-        self._pool.reset(episode_seeds(self._resets, "benchmark", 0, rows.size), rows)
+    def _reset(self) -> None:
+        self._pool.reset(episode_seeds(self._resets, "benchmark", 0, 1))
         self._resets += 1
 
     def close(self) -> None:
-        """End the engines."""
+        """End the engine."""
         self._pool.close()

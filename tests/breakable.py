@@ -1,6 +1,7 @@
 """A small engine for the workers' tests: a seeded random walk that dies, hangs, raises or starts programs on demand."""
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -36,9 +37,11 @@ class Walk:
 
     `plan` is a folder: a file "<seed>" in it holds the step and the mishap of that seed's episode ("3 die"), and is
     taken away when it happens, so that the episode goes well when it is played again; a mishap "always ..." stays.
+    `uneven`: seconds that a step takes at most, at random.
     """
 
     plan: Path | None = None
+    uneven: float = 0.0
 
     def __post_init__(self) -> None:
         if self.plan is not None and (self.plan / "absent").exists():
@@ -56,6 +59,7 @@ class Walk:
 
     def step(self, actions: np.ndarray, view: View) -> Outcome:
         self._step += 1
+        time.sleep(self.uneven * random.random())
         self._mishap(view)
         self._at = self._at + np.array([0, -1, 1])[actions] * self._chance.integers(0, 2, size=2)
         self._show(view)

@@ -16,8 +16,8 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.losses import masked_mean
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
-from ptde_core.policies.play import Exploration
 from ptde_core.policies.teacher import Teacher
 from ptde_core.policies.views import Views
 

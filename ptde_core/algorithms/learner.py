@@ -6,8 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from ptde_core.base.batch import Episode
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
-from ptde_core.policies.play import Exploration
 from ptde_core.policies.teacher import Teacher
 
 

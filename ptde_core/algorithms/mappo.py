@@ -21,7 +21,7 @@ from ptde_core.nets.actor_critic import Critic, critic_input
 from ptde_core.nets.recurrence import chunk_lengths
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.value_norm import ValueNorm
-from ptde_core.policies.play import Exploration
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.teacher import Teacher
 
 

@@ -22,8 +22,8 @@ from ptde_core.learning.adam import Adam
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
-from ptde_core.policies.play import Exploration
 from ptde_core.policies.views import Views
 from ptde_core.storage.replay import Replay
 

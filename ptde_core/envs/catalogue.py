@@ -8,10 +8,10 @@ from ptde_core.base.errors import unknown
 from ptde_core.envs.football.engine import build_football
 from ptde_core.envs.football.scenarios import measured_on
 from ptde_core.envs.games import build_game
-from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.envs.pettingzoo_engine import build_pettingzoo
 from ptde_core.envs.starcraft.engine import build_starcraft
-from ptde_core.envs.two_views import Sights, StateBesideView
+from ptde_core.envs.two_views import FreeStateBesideView, Sights, StateBesideView
 from ptde_core.envs.workers.place import cores
 
 
@@ -62,7 +62,7 @@ def _compilation() -> str:
 def _engines(
     meaning: str,
     example: str,
-    build: Callable[[str, int], BatchedEnv],
+    build: Callable[[str, int], FreeRows],
     measured_on: Callable[[str], str] = str,
     replay: str = "",
 ) -> Environment:
@@ -71,7 +71,7 @@ def _engines(
         meaning,
         example,
         build,
-        lambda name, n_envs, sights: StateBesideView(build(name, n_envs), sights),
+        lambda name, n_envs, sights: FreeStateBesideView(build(name, n_envs), sights),
         engines=True,
         measured_on=measured_on,
         replay=replay,

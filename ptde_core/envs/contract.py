@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.interface import BatchedEnv, FreeRows
 
 Make = Callable[[int], BatchedEnv]
 Frame = dict[str, NDArray[Any]]
@@ -44,6 +44,7 @@ def check_environment(
     _check_partial_reset(make, seed, steps)
     if reproducible:
         _check_reproducible(make, seed, steps)
+        _check_free_rows(make, seed, steps)
     _check_snapshot(make, seed, steps, can_snapshot and reproducible)
     if reaches_limit:
         _check_limit(make, seed)
@@ -210,6 +211,42 @@ def _check_reproducible(make: Make, seed: int, steps: int) -> None:
         assert differs is None, f"{differs} depends on the row or on what was played before (step {t})"
     wide.close()
     alone.close()
+
+
+def _check_free_rows(make: Make, seed: int, steps: int) -> None:
+    """Rows that can go on by themselves play, each at its own pace, what they play in lock-step."""
+    env = make(3)
+    if isinstance(env, FreeRows):
+        seeds = _seeds(seed, 3)
+        env.reset(seeds)
+        frames = _play(env, [np.random.default_rng([seed, k]) for k in range(3)], steps)
+        env.reset(seeds[::-1].copy())  # the next is what must be forgotten
+        env.ask([0], random_actions(env, np.random.default_rng(seed))[:1])
+        for row in range(3):
+            env.begin(row, int(seeds[row]))
+        _follow(env, frames, [np.random.default_rng([seed, k]) for k in range(3)])
+    env.close()
+
+
+def _follow(env: FreeRows, frames: list[Frame], generators: list[np.random.Generator]) -> None:
+    played = dict.fromkeys(range(len(generators)), -1)  # steps of each row; its first answer is that to `begin`
+    while played:
+        before = _frame(env)
+        rows = env.answered()
+        assert rows, "no row has answered"
+        assert set(rows) <= set(played), f"rows {rows} have answered, of which some were asked nothing"
+        others = [row for row in range(env.n_envs) if row not in rows]
+        differs = _same(before, _frame(env), others, others)
+        assert differs is None, f"{differs} of rows {others} changed, but rows {rows} have answered"
+        for row in rows:
+            played[row] += 1
+            differs = _same(_frame(env), frames[played[row]], row, row)
+            assert differs is None, f"{differs} depends on lock-step: step {played[row]} of row {row}"
+            if (env.terminated | env.truncated)[row] or played[row] == len(frames) - 1:
+                del played[row]
+                continue
+            noise = generators[row].random(env.available.shape[1:])
+            env.ask([row], np.where(env.available[row], noise, -1.0).argmax(axis=-1)[None])
 
 
 def _check_snapshot(make: Make, seed: int, steps: int, works: bool) -> None:

@@ -1,4 +1,4 @@
-"""The environment contract: a batch of E equal environments in lock-step behind preallocated arrays.
+"""The environment contract: a batch of E equal environments behind preallocated arrays, in lock-step or each by itself.
 
 A batch is stepped as a whole. An environment whose episode has ended stays as it is (arrays frozen, reward 0,
 actions ignored) until `reset` is called for it, so that a round of episodes of unequal length is one loop.
@@ -7,9 +7,10 @@ actions ignored) until `reset` is called for it, so that a round of episodes of 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,3 +91,20 @@ class BatchedEnv(Protocol):
 
     def close(self) -> None:
         """Release processes and memory. A closed environment is not used again."""
+
+
+@runtime_checkable
+class FreeRows(BatchedEnv, Protocol):
+    """Environments that can also go on by themselves, none of them waiting for the others: games in processes.
+
+    What a row shows changes only in `answered`, and only if it returns that row.
+    """
+
+    def begin(self, row: int, seed: int) -> None:
+        """Ask for the episode of that seed, whatever the row is doing: what it has not yet answered is forgotten."""
+
+    def ask(self, rows: Sequence[int], actions: NDArray[np.integer[Any]]) -> None:
+        """Ask running rows that have answered for a step; actions (len(rows), N)."""
+
+    def answered(self) -> list[int]:
+        """Wait until rows have answered; which did, in no order. One that is `lost` now broke in its step."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.envs.interface import BatchedEnv, EnvSpec, FreeRows
 
 View = Literal["wide", "own"]
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ class StateBesideView:
         self.env.step(actions)
         self._show()
 
-    def _show(self) -> None:
-        own = self.env.obs  # (E, N, O)
-        seen = np.broadcast_to(self.state[:, None], (*own.shape[:2], self.state.shape[1]))  # (E, N, S)
-        np.concatenate([own, seen, own], axis=-1, out=self.obs)
+    def _show(self, rows: slice | list[int] = EVERY) -> None:
+        own, state = self.env.obs[rows], self.state[rows]  # (k, N, O), (k, S)
+        seen = np.broadcast_to(state[:, None], (*own.shape[:2], state.shape[1]))  # (k, N, S)
+        self.obs[rows] = np.concatenate([own, seen, own], axis=-1)
 
     def snapshot(self) -> Any:
         """A copy of everything that decides what follows."""
@@ -110,3 +111,25 @@ class StateBesideView:
     def close(self) -> None:
         """Release what the environment holds."""
         self.env.close()
+
+
+class FreeStateBesideView(StateBesideView):
+    """The same on environments that do not wait for each other; see `FreeRows`."""
+
+    def __init__(self, env: FreeRows, sights: Sights) -> None:
+        super().__init__(env, sights)
+        self._free = env
+
+    def begin(self, row: int, seed: int) -> None:
+        """Ask for an episode."""
+        self._free.begin(row, seed)
+
+    def ask(self, rows: Sequence[int], actions: NDArray[np.integer[Any]]) -> None:
+        """Ask for a step."""
+        self._free.ask(rows, actions)
+
+    def answered(self) -> list[int]:
+        """Wait until rows have answered."""
+        rows = self._free.answered()
+        self._show(rows)
+        return rows

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import play
 
 
 class PlayedAhead:

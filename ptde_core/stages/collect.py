@@ -18,8 +18,9 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.acting import DevicePolicy, Exploration
 from ptde_core.policies.catalogue import TEACHERS
-from ptde_core.policies.play import DevicePolicy, Exploration, play
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import CollectSettings

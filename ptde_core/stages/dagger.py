@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ptde_core.base.device import device_of
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.policies.play import DevicePolicy, Exploration, play
+from ptde_core.policies.acting import DevicePolicy, Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher

@@ -15,9 +15,10 @@ from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFini
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS, sight_in_words
+from ptde_core.policies.acting import DevicePolicy, TimedPolicy
 from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import DevicePolicy, TimedPolicy, play
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
 from ptde_core.stages.policy_names import distilled_with, name_of

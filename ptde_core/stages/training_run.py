@@ -20,8 +20,9 @@ from ptde_core.base.events import FileSaved, Listener, Logged
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.ahead import PlayedAhead
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint

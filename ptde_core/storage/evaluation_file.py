@@ -66,8 +66,8 @@ class Messages(BaseModel):
 class Inference(BaseModel):
     """What it cost to choose actions: the policy's networks alone, without the environment.
 
-    `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes, on `threads` threads of a CPU,
-    or on another `device`.
+    `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes (of engines, which do not wait for
+    each other: of up to so many), on `threads` threads of a CPU, or on another `device`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

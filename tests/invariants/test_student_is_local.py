@@ -14,8 +14,9 @@ from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of
 from ptde_core.nets.recurrent_agent import local_input_size
 from ptde_core.nets.settings import NetworkSettings, StudentKind, StudentSettings, TwoViewSettings
+from ptde_core.policies.acting import Exploration, LocalInputs
 from ptde_core.policies.one_view import OneViewAgents
-from ptde_core.policies.play import Exploration, LocalInputs, play
+from ptde_core.policies.play import play
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 

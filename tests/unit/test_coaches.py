@@ -18,9 +18,10 @@ from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
 from ptde_core.nets.coach import Coach, CoachedMixer, Recogniser, unit_rows
 from ptde_core.nets.intervals import last_sent
 from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import TEACHERS, AnyTeacher, build_teacher
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import play
 from ptde_core.policies.views import Views
 from ptde_core.stages.evaluate import evaluate
 from ptde_core.stages.settings import EvaluateSettings, train_teacher_settings

@@ -16,7 +16,8 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import build_environment, sight_in_words
 from ptde_core.envs.games import CommonSignalGame, PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of, one_view
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.teacher import Teacher
 from ptde_core.policies.views import Views
 from ptde_core.stages.settings import train_teacher_settings

@@ -13,7 +13,8 @@ from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import restore
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect

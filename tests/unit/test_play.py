@@ -1,5 +1,8 @@
 """Play: greedy and random choice among available actions, local inputs, episodes that depend on seeds alone."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +12,13 @@ from hypothesis import strategies as st
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
+from ptde_core.envs.interface import FreeRows
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
+from ptde_core.policies.acting import Exploration, LocalInputs, explore, greedy, perturbed
 from ptde_core.policies.ahead import PlayedAhead
-from ptde_core.policies.play import Exploration, LocalInputs, explore, greedy, perturbed, play
+from ptde_core.policies.play import play
+from ptde_core.policies.play_freely import AHEAD
 from ptde_core.policies.teacher import Teacher
 from ptde_core.policies.views import Views
 
@@ -84,6 +90,62 @@ def test_episodes_depend_on_their_seeds_not_on_how_many_are_played_side_by_side(
     assert [e.seed for e in together] == [int(s) for s in seeds]
     assert all(same(a, b) for a, b in zip(alone, together, strict=True))
     assert not all(same(alone[0], other) for other in alone[1:])
+
+
+class Dawdlers:
+    """Games of one row each that answer when they like: `FreeRows` without processes.
+
+    Row `last` answers only when no other is asked.
+    """
+
+    def __init__(self, count: int, last: int | None = None) -> None:
+        self._games = [PersonalSignalGame(1) for _ in range(count)]
+        self._last, self._chance, self._asked = last, np.random.default_rng(0), dict[int, Any]()
+        self.spec, self.n_envs, self.restarts, self.begun = PersonalSignalGame.spec, count, 0, 0
+        for name in ("obs", "state", "available", "reward", "terminated", "truncated", "won", "lost"):
+            setattr(self, name, np.concatenate([getattr(game, name) for game in self._games]))
+
+    def begin(self, row: int, seed: int) -> None:
+        self.begun += 1
+        self._asked[row] = partial(self._games[row].reset, np.array([seed], np.uint64))
+
+    def ask(self, rows: list[int], actions: np.ndarray) -> None:
+        self._asked |= {row: partial(self._games[row].step, own[None]) for row, own in zip(rows, actions, strict=True)}
+
+    def answered(self) -> list[int]:
+        able = [row for row in self._asked if row != self._last] or list(self._asked)
+        rows = self._chance.permutation(able)[: self._chance.integers(1, len(able) + 1)].tolist()
+        for row in rows:
+            self._asked.pop(row)()
+            for name in ("obs", "state", "available", "reward", "terminated", "truncated", "won"):
+                getattr(self, name)[row] = getattr(self._games[row], name)[0]
+        return rows
+
+    def unused(self, *_: Any) -> None:
+        raise AssertionError("play asked for lock-step")
+
+    reset = step = snapshot = restore = close = unused
+
+
+@pytest.mark.parametrize("how", [Exploration(0.5), Exploration(0.5, actions="sampled", keep_noise=True)], ids=str)
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_free_rows_play_the_episodes_of_lock_step(rows: int, how: Exploration) -> None:
+    env, seeds = Dawdlers(rows), episode_seeds(3, "t", 0, 20)
+    assert isinstance(env, FreeRows)
+    in_lock_step = play(PersonalSignalGame(4), teacher(), seeds, how)
+    assert all(same(a, b) for a, b in zip(play(env, teacher(), seeds, how), in_lock_step, strict=True))
+    assert env.begun == 20
+
+
+def test_an_episode_that_takes_long_does_not_let_the_others_fill_the_memory() -> None:
+    env = Dawdlers(3, last=2)  # the row that gets the first seed
+    playing = play(env, teacher(), episode_seeds(3, "t", 0, 100), Exploration())
+    first = next(playing)
+    assert first.seed == int(episode_seeds(3, "t", 0, 1)[0])
+    assert env.begun == AHEAD * 3
+    next(playing)
+    assert env.begun == AHEAD * 3 + 1
+    assert sum(1 for _ in playing) == 98
 
 
 def test_actions_played_are_those_of_the_unrolled_network() -> None:

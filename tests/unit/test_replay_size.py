@@ -6,7 +6,8 @@ from ptde_core.base.events import Event, Note
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher

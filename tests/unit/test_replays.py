@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.policies.play import greedy
+from ptde_core.policies.acting import greedy
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
 from ptde_core.stages.evaluate import evaluate, evaluated

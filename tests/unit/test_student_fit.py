@@ -14,7 +14,8 @@ from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.base.threads import Threads
 from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.nets.settings import NetworkSettings, StudentSettings
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import restore
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,13 +18,16 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import check_environment
+from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.envs.workers.limits import Limits, limits_of_machine
 from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
 from ptde_core.policies.teacher import Teacher
 from tests.breakable import LIMIT, SPEC, Walk
 
+EXPLORING = Exploration(0.3)
 QUICK = Limits(step_seconds=2.0, start_seconds=60.0, breakdowns=3)
 
 
@@ -31,13 +35,25 @@ def pool(n_envs: int, plan: Path | None = None) -> EnginePool:
     return EnginePool(partial(Walk, plan), n_envs, QUICK)
 
 
+class InLockStep:
+    """A pool without what makes its rows free."""
+
+    def __init__(self, env: EnginePool) -> None:
+        self._env = env
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"begin", "ask", "answered"}:
+            raise AttributeError(name)
+        return getattr(self._env, name)
+
+
 def teacher() -> Teacher:
     torch.manual_seed(0)
     return Teacher(SPEC, NetworkSettings.model_validate({"global_info": "agent-specific"}))
 
 
-def episodes(env: EnginePool, count: int = 10) -> list[Episode]:
-    return list(play(env, teacher(), episode_seeds(3, "t", 0, count), Exploration(0.3)))
+def episodes(env: BatchedEnv, how: Exploration = EXPLORING) -> list[Episode]:
+    return list(play(env, teacher(), episode_seeds(3, "t", 0, 10), how))
 
 
 def same(one: Episode, other: Episode) -> bool:
@@ -70,10 +86,29 @@ def test_workers_keep_the_contract() -> None:
     check_environment(pool, steps=LIMIT, can_snapshot=False)
 
 
-def test_the_number_of_workers_changes_no_episode(undisturbed: list[Episode]) -> None:
-    env = pool(4)
-    assert all(same(a, b) for a, b in zip(episodes(env), undisturbed, strict=True))
-    assert env.restarts == 0
+@pytest.mark.parametrize("how", [EXPLORING, Exploration(actions="sampled", keep_noise=True)], ids=str)
+def test_neither_the_number_of_workers_nor_waiting_for_each_other_changes_an_episode(how: Exploration) -> None:
+    pools = [EnginePool(partial(Walk, None, 0.004), count, QUICK) for count in (1, 2, 5)]
+    assert all(isinstance(env, FreeRows) for env in pools)
+    in_lock_step = cast(BatchedEnv, InLockStep(pools[2]))
+    assert not isinstance(in_lock_step, FreeRows)
+    wanted = episodes(in_lock_step, how)
+    for env in pools:
+        assert all(same(a, b) for a, b in zip(episodes(env, how), wanted, strict=True))
+        assert env.restarts == 0
+        env.close()
+
+
+def test_a_play_that_was_left_does_not_disturb_the_next(undisturbed: list[Episode]) -> None:
+    env = pool(3)
+    for count in (1, 4):
+        left = play(env, teacher(), episode_seeds(9, "t", 0, 10), EXPLORING)
+        for _ in range(count):
+            next(left)
+        assert all(same(a, b) for a, b in zip(episodes(env), undisturbed, strict=True))
+    next(play(env, teacher(), episode_seeds(9, "t", 0, 10), EXPLORING))
+    in_lock_step = cast(BatchedEnv, InLockStep(env))
+    assert all(same(a, b) for a, b in zip(episodes(in_lock_step), undisturbed, strict=True))
     env.close()
 
 

@@ -18,7 +18,7 @@ def best_available(values: Array, available: Array, choice: Array, best: Array) 
 
 @entry
 def explore(actions: Array, available: Array, epsilon: Array, draws: Array) -> None:
-    """See `policies.play.explore`, whose arguments these are."""
+    """See `policies.acting.explore`, whose arguments these are."""
     for env in range(len(actions)):
         for agent in range(actions.shape[1]):
             if draws[env, 0, agent] < epsilon[env]:

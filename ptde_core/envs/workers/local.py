@@ -1,7 +1,6 @@
 """Engines as processes of this machine: started, asked over pipes, and ended for good."""
 
 import os
-import pickle
 import select
 import signal
 import subprocess
@@ -95,11 +94,11 @@ class LocalWorker:
 
     def ask_reset(self, seed: int) -> None:
         """See `Worker`."""
-        self._tell(RESET + seed.to_bytes(8, "little"))
+        self._tell(RESET, seed)
 
     def ask_recording(self, path: Path) -> None:
         """See `Worker`."""
-        self._tell(RECORD + os.fsencode(path))
+        self._tell(RECORD, path)
 
     def ask_close(self) -> None:
         """See `Worker`."""
@@ -107,15 +106,19 @@ class LocalWorker:
 
     def receive(self) -> Reply:
         """See `Worker`."""
-        message = self.connection.recv_bytes()
-        if message == DONE:
+        answer = os.read(self.descriptor, 1)
+        if answer == DONE:
             return Done()
-        reply: Reply = pickle.loads(message)
+        if not answer:
+            raise EOFError
+        reply: Reply = self.connection.recv()
         return reply
 
-    def _tell(self, message: bytes) -> None:
+    def _tell(self, what: bytes, *messages: int | Path) -> None:
         with suppress(OSError):  # it has died; whoever waits for its answer finds out
-            self.connection.send_bytes(message)
+            os.write(self.descriptor, what)
+            for message in messages:
+                self.connection.send(message)
 
     def last_words(self) -> str:
         """See `Worker`."""

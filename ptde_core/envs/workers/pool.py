@@ -1,15 +1,15 @@
-"""`EnginePool`: engines that play one episode at a time, brought up to the contract of a batch (`BatchedEnv`).
+"""`EnginePool`: engines that play one episode at a time, brought up to the contract of a batch (`FreeRows`).
 
 One process per row, on this machine or another (`place`). An engine that dies, raises, or does not answer in time is
-killed; its row is `lost` and shows what it last showed, and its next reset starts a new process. Since an episode's
+killed; its row is `lost` and shows what it last showed, and its next episode starts a new process. Since an episode's
 seed decides it, whoever plays simply plays that seed again. An engine that has grown beyond its memory is replaced too,
 between two episodes, so that nothing is lost.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,22 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.child import Done, Failed, Outgrown, Ready, Refused
 from ptde_core.envs.workers.engine import MakeEngine
 from ptde_core.envs.workers.limits import Limits, limits_of_machine
-from ptde_core.envs.workers.place import Worker, build_place
+from ptde_core.envs.workers.place import Worker, build_place, cores
 
 CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
 OUTGROWN = "it holds more memory than it may"
 
 
+class Asked(NamedTuple):
+    """What an engine has been asked and has not answered yet."""
+
+    what: Literal["start", "episode", "step", "recording"]
+    deadline: float  # by the monotonic clock
+    seed: int = 0  # of the episode
+
+
 class EnginePool:
-    """E engines of one kind in lock-step.
+    """E engines of one kind, which go on by themselves (`FreeRows`) or in lock-step (`BatchedEnv`).
 
     Args:
         make: builds one of them, in its process.
@@ -40,14 +48,18 @@ class EnginePool:
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits | None = None) -> None:
         self.n_envs = n_envs
         self._limits = limits or limits_of_machine()
-        self._place = build_place(make, n_envs, self._limits)
+        self._place, self._cores = build_place(make, n_envs, self._limits), cores()
         self._workers: list[Worker | None] = [None] * n_envs
         self._pids: list[int] = [0] * n_envs
+        self._asked: dict[int, Asked] = {}  # by row
+        self._wanted: dict[int, int] = {}  # seeds of episodes that begin when the row's engine has answered
         self._breakdowns = [0] * n_envs  # of each row, since one of its episodes came to an end
         self.restarts = 0
         self._specs: list[EnvSpec] = []  # of the first engine that was started, and of the newest
         try:
-            self._until_done(range(n_envs), self._start)
+            for row in range(n_envs):
+                self._go_on(row)
+            self._wait_for(range(n_envs))
         except BaseException:
             self.close()
             raise
@@ -63,33 +75,54 @@ class EnginePool:
         self.truncated = np.zeros(e, np.bool_)
         self.won = np.zeros(e, np.bool_)
         self.lost = np.zeros(e, np.bool_)
+        self._agents = np.arange(spec.n_agents)
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the engines, by row; of a broken one, the last it had."""
         return list(self._pids)
 
+    def begin(self, row: int, seed: int) -> None:
+        """Start an episode in a row; see `FreeRows`. A broken engine is started anew, and tried again if need be."""
+        self._wanted[row] = seed
+        if row not in self._asked:
+            self._go_on(row)
+
+    def ask(self, rows: Sequence[int], actions: NDArray[np.integer[Any]]) -> None:
+        """Have rows play a step; see `FreeRows`.
+
+        Raises:
+            ValueError: an action that is not available, or a wrong shape; nothing has moved then.
+        """
+        self._check(rows, actions)
+        deadline = time.monotonic() + self._limits.step_seconds
+        for row, chosen in zip(rows, actions, strict=True):
+            self._block.actions[row] = chosen
+            self._worker(row).ask_step()
+            self._asked[row] = Asked("step", deadline)
+
+    def answered(self) -> list[int]:
+        """Wait for rows; see `FreeRows`. While more engines work than there are cores, nobody hurries: more may answer.
+
+        Raises:
+            PtdeError: an engine broke too often in a row.
+        """
+        found: list[int] = []
+        while self._asked and (not found or len(self._asked) > self._cores):
+            found += [row for row, why in self._answers(self._asked).items() if self._settle(row, why)]
+        return found
+
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
-        """Start new episodes; see `BatchedEnv.reset`. Broken engines are started anew, and tried again if need be.
+        """Start new episodes; see `BatchedEnv.reset`.
 
         Raises:
             ValueError: the numbers of seeds and rows differ.
             PtdeError: an engine broke too often in a row.
         """
-        chosen = list(range(self.n_envs)) if rows is None else [int(row) for row in rows]
-        seed_of = dict(zip(chosen, (int(seed) for seed in seeds), strict=True))
-
-        def begin(rows: Sequence[int]) -> dict[int, str]:
-            broken = self._start([row for row in rows if self._workers[row] is None])
-            started = [row for row in rows if row not in broken]
-            for row in started:
-                self._worker(row).ask_reset(seed_of[row])
-            return broken | self._answers(started, self._limits.start_seconds)
-
-        self._until_done(chosen, begin)
-        self._copy_views(chosen)
-        for flag in (self.reward, self.terminated, self.truncated, self.won, self.lost):
-            flag[chosen] = 0
+        chosen = range(self.n_envs) if rows is None else [int(row) for row in rows]
+        for row, seed in list(zip(chosen, (int(seed) for seed in seeds), strict=True)):
+            self.begin(row, seed)
+        self._wait_for(chosen)
 
     def step(self, actions: NDArray[np.integer[Any]]) -> None:
         """Advance every running engine; see `BatchedEnv.step`.
@@ -98,24 +131,12 @@ class EnginePool:
             ValueError: an action that is not available, or a wrong shape; nothing has moved then.
             PtdeError: an engine broke too often in a row.
         """
-        running = ~(self.terminated | self.truncated | self.lost)  # (E,)
-        self._check(actions, running)
-        rows = np.flatnonzero(running).tolist()
-        self._block.actions[rows] = actions[rows]
-        for row in rows:
-            self._worker(row).ask_step()
-        broken = self._answers(rows, self._limits.step_seconds)
-        done = [row for row in rows if row not in broken]
+        if len(actions) != self.n_envs:
+            raise ValueError(f"{self._name}: {len(actions)} rows of actions, not {self.n_envs}")
+        rows = np.flatnonzero(~(self.terminated | self.truncated | self.lost)).tolist()
+        self.ask(rows, actions[rows])
         self.reward[:] = 0.0
-        self._copy_views(done)
-        block = self._block
-        self.reward[done], self.terminated[done] = block.reward[done], block.terminated[done]
-        self.truncated[done], self.won[done] = block.truncated[done], block.won[done]
-        for row in done:
-            if self.terminated[row] or self.truncated[row]:
-                self._breakdowns[row] = 0
-        self.lost[list(broken)] = True
-        self._count(broken)
+        self._wait_for(rows)
 
     def save_recording(self, row: int, path: Path) -> None:
         """Have an engine that is one of `Records` write what it has played, in the game's own format.
@@ -124,7 +145,10 @@ class EnginePool:
             PtdeError: it broke.
         """
         self._worker(row).ask_recording(path)
-        if why := self._answers([row], self._limits.start_seconds).get(row):
+        self._asked[row] = Asked("recording", time.monotonic() + self._limits.start_seconds)
+        why = self._answers([row])[row]
+        self._settle(row, why)
+        if why:
             raise PtdeError(f"{self.spec.backend} could not write {path} ({why})", "see `ptde doctor`")
 
     def snapshot(self) -> NoReturn:
@@ -155,61 +179,90 @@ class EnginePool:
             worker.end()
         self._place.close()
 
-    def _check(self, actions: NDArray[np.integer[Any]], running: NDArray[np.bool_]) -> None:
-        what = f"{self.spec.backend} {self.spec.map}"
-        shape = (self.n_envs, self.spec.n_agents)
-        if actions.shape != shape:
-            raise ValueError(f"{what}: actions have shape {actions.shape}, not {shape}")
-        known = (actions >= 0) & (actions < self.spec.n_actions)  # (E, N)
-        chosen = np.take_along_axis(self.available, np.where(known, actions, 0)[..., None].astype(np.intp), axis=2)
-        wrong = ~(known & chosen[..., 0]) & running[:, None]  # (E, N)
-        if wrong.any():
-            e, i = np.argwhere(wrong)[0]
-            raise ValueError(f"{what}: action {actions[e, i]} of agent {i} in environment {e} is not available")
+    @property
+    def _name(self) -> str:
+        return f"{self.spec.backend} {self.spec.map}"
 
-    def _copy_views(self, rows: list[int]) -> None:
-        block = self._block
-        self.obs[rows], self.state[rows] = block.obs[rows], block.state[rows]
-        self.available[rows] = block.available[rows]
+    def _check(self, rows: Sequence[int], actions: NDArray[np.integer[Any]]) -> None:
+        shape = (len(rows), self.spec.n_agents)
+        if actions.shape != shape:
+            raise ValueError(f"{self._name}: actions have shape {actions.shape}, not {shape}")
+        for row, chosen in zip(rows, actions, strict=True):
+            known = (chosen >= 0) & (chosen < self.spec.n_actions)  # (N,)
+            right = known & self.available[row, self._agents, chosen * known]
+            if not right.all():
+                i = int(right.argmin())
+                raise ValueError(f"{self._name}: action {chosen[i]} of agent {i} in environment {row} is not available")
 
     def _worker(self, row: int) -> Worker:
         worker = self._workers[row]
         assert worker is not None, f"row {row} has no engine: reset it first"
         return worker
 
-    def _until_done(self, rows: Sequence[int], work: Callable[[Sequence[int]], dict[int, str]]) -> None:
-        """Do `work` on the rows, and again on those whose engines broke in it, until all are through."""
-        left = list(rows)
+    def _wait_for(self, rows: Iterable[int]) -> None:
+        left = set(rows)
         while left:
-            broken = work(left)
-            self._count(broken)
-            left = list(broken)
+            left.difference_update(self.answered())
 
-    def _start(self, rows: Sequence[int]) -> dict[int, str]:
-        """Start engines, side by side; why those broke that did."""
-        for row in rows:
+    def _go_on(self, row: int) -> None:
+        """Have a row that waits for nothing begin the episode that is wanted of it; start its engine if it has none."""
+        deadline, worker = time.monotonic() + self._limits.start_seconds, self._workers[row]
+        if worker is None:
             self._workers[row] = self._place.start(row)
-        return self._answers(rows, self._limits.start_seconds)
+            self._asked[row] = Asked("start", deadline)
+        else:
+            seed = self._wanted.pop(row)
+            worker.ask_reset(seed)
+            self._asked[row] = Asked("episode", deadline, seed)
 
-    def _answers(self, rows: Sequence[int], seconds: float) -> dict[int, str]:
-        """Wait for one answer of each row's engine; end those that broke, and say why they did."""
-        deadline = time.monotonic() + seconds
+    def _answers(self, rows: Iterable[int]) -> dict[int, str]:
+        """Wait until engines of the rows have answered or broken, one at least; for each why it broke, or ""."""
         waiting = {self._worker(row): row for row in rows}
-        broken: dict[int, str] = {}
-        while waiting:
-            # What has been answered meanwhile is taken in even if ptde itself was stopped for longer than the limit.
-            answered = self._place.answered(list(waiting), max(0.0, deadline - time.monotonic()))
-            if not answered:
-                broken |= dict.fromkeys(waiting.values(), f"it did not answer within {seconds:g} s")
-                break
-            for worker in answered:
-                row = waiting.pop(worker)
-                if why := self._take(row, worker):
-                    broken[row] = why
-        for row in broken:
+        deadline = min(self._asked[row].deadline for row in waiting.values())
+        # What has been answered meanwhile is taken in even if ptde itself was stopped for longer than the limit.
+        answered = self._place.answered(list(waiting), max(0.0, deadline - time.monotonic()))
+        found = {row: self._take(row, worker) for worker in answered for row in [waiting.pop(worker)]}
+        if time.monotonic() >= deadline:
+            found |= {row: self._late(row) for row in waiting.values() if self._asked[row].deadline <= deadline}
+        return found
+
+    def _late(self, row: int) -> str:
+        limits, step = self._limits, self._asked[row].what == "step"
+        return f"it did not answer within {limits.step_seconds if step else limits.start_seconds:g} s"
+
+    def _settle(self, row: int, why: str) -> bool:
+        """Bring a row up to its engine's answer; whether it now shows what it was asked for.
+
+        Raises:
+            PtdeError: the engine broke too often without an episode of its row coming to an end.
+        """
+        asked = self._asked.pop(row)
+        if why:
             self._worker(row).end()
             self._workers[row] = None
-        return broken
+            self._count(row, why)
+            if asked.what == "episode":
+                self._wanted.setdefault(row, asked.seed)
+            elif asked.what == "step":
+                self.lost[row], self.reward[row] = True, 0.0
+        if row in self._wanted or (why and asked.what == "start"):
+            self._go_on(row)
+            return False
+        if not why and asked.what in {"episode", "step"}:
+            self._show(row, asked)
+        return True
+
+    def _show(self, row: int, asked: Asked) -> None:
+        block = self._block
+        self.obs[row], self.state[row], self.available[row] = block.obs[row], block.state[row], block.available[row]
+        if asked.what == "episode":
+            for flag in (self.reward, self.terminated, self.truncated, self.won, self.lost):
+                flag[row] = 0
+            return
+        self.reward[row], self.won[row] = block.reward[row], block.won[row]
+        self.terminated[row], self.truncated[row] = block.terminated[row], block.truncated[row]
+        if self.terminated[row] or self.truncated[row]:
+            self._breakdowns[row] = 0
 
     def _take(self, row: int, worker: Worker) -> str:
         """Take in an engine's answer; why it broke, or "".
@@ -237,17 +290,11 @@ class EnginePool:
                 pass
         return ""
 
-    def _count(self, broken: dict[int, str]) -> None:
-        """Count breakdowns.
-
-        Raises:
-            PtdeError: an engine broke too often without an episode of its row coming to an end.
-        """
-        for row, why in broken.items():
-            self.restarts += 1
-            self._breakdowns[row] += why != OUTGROWN
-            if self._breakdowns[row] >= self._limits.breakdowns:
-                raise PtdeError(
-                    f"engine {row} of {self.n_envs} broke {self._breakdowns[row]} times in a row ({why})",
-                    "see `ptde doctor` and docs/engines.md",
-                )
+    def _count(self, row: int, why: str) -> None:
+        self.restarts += 1
+        self._breakdowns[row] += why != OUTGROWN
+        if self._breakdowns[row] >= self._limits.breakdowns:
+            raise PtdeError(
+                f"engine {row} of {self.n_envs} broke {self._breakdowns[row]} times in a row ({why})",
+                "see `ptde doctor` and docs/engines.md",
+            )

@@ -22,9 +22,10 @@ from ptde_core.envs.skirmish.units import unit_facts
 from ptde_core.envs.two_views import StateBesideView
 from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.nets.settings import INFORMATION
+from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import TEACHERS, sights_of
 from ptde_core.policies.follow import follow, informed, local_inputs
-from ptde_core.policies.play import Exploration, play
+from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint

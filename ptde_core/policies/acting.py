@@ -1,0 +1,190 @@
+"""From what agents see to what they do: what a policy is, how play departs from it, and the choice of actions."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ptde_core.base import kernels
+from ptde_core.envs.interface import BatchedEnv
+
+ZChoice = Literal["sampled", "mean"]
+ActionChoice = Literal["greedy", "sampled"]
+Rows = slice | list[int]  # which of the E environments; a slice is not copied
+
+
+class Policy(Protocol):
+    """What can play: the teacher and the student."""
+
+    @property
+    def reads_state(self) -> bool:
+        """Whether `step` is shown the global state; otherwise it gets None."""
+
+    @property
+    def noise_size(self) -> int:
+        """Z: standard normals per agent and step that sampling takes; 0 where nothing is sampled."""
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """Action values, or a policy's logits, (E, N, A) and the new memory; at the episodes' first step it is None.
+
+        The memory is None, a tensor, or a named tuple of tensors, all with the environments first. What an environment
+        gets does not depend, in any bit, on which others there are: who plays chooses which are asked together.
+        """
+
+
+class DevicePolicy:
+    """A policy whose networks are on a device, for play, which is on the CPU."""
+
+    def __init__(self, policy: Policy, device: torch.device) -> None:
+        self._policy, self._device = policy, device
+        self.reads_state, self.noise_size = policy.reads_state, policy.noise_size
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """As the policy's; the memory stays on the device."""
+        seen = [None if tensor is None else tensor.to(self._device) for tensor in (local, state, noise)]
+        assert seen[0] is not None
+        values, memory = self._policy.step(seen[0], memory, *seen[1:])
+        return values.cpu(), memory
+
+
+class TimedPolicy:
+    """A policy that counts its calls and the wall time spent in them, and is else the policy it is given."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.seconds, self.calls = 0.0, 0
+
+    @property
+    def reads_state(self) -> bool:
+        """As the policy's."""
+        return self._policy.reads_state
+
+    @property
+    def noise_size(self) -> int:
+        """As the policy's."""
+        return self._policy.noise_size
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
+        """As the policy's."""
+        began = time.perf_counter()
+        found = self._policy.step(local, memory, state, noise)
+        self.seconds += time.perf_counter() - began
+        self.calls += 1
+        return found
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """How play departs from the greedy policy. An epsilon for each environment stands in a tuple."""
+
+    epsilon: float | tuple[float, ...] = 0.0  # chance of a uniformly random available action, per agent and step
+    z: ZChoice = "sampled"
+    actions: ActionChoice = "greedy"  # the best available one, or one drawn from the softmax of the available ones
+    keep_noise: bool = False  # whether episodes hold the standard normals that z was sampled with
+
+
+def choose(
+    values: Tensor,
+    available: NDArray[np.bool_],
+    how: Exploration,
+    epsilon: NDArray[np.float64],
+    chance: Mapping[int, np.random.Generator],
+) -> NDArray[np.int64]:
+    """Actions (E, N) from action values or logits (E, N, A).
+
+    Args:
+        values: of the policy.
+        available: (E, N, A).
+        how: greedy or sampled.
+        epsilon: (E,) of the environments.
+        chance: by place among the E, the stream of each episode; one without is an idle copy, whose actions are unused.
+    """
+    scores: NDArray[np.floating[Any]] = values.numpy()
+    if how.actions == "sampled":
+        drawn = np.ones(scores.shape)
+        for place, stream in chance.items():
+            stream.standard_exponential(out=drawn[place])
+        scores = perturbed(scores, drawn)
+    actions = greedy(scores, available)
+    exploring = [place for place in chance if epsilon[place] > 0]
+    if exploring:
+        draws = np.ones((len(actions), 2, actions.shape[1]))
+        for place in exploring:
+            chance[place].random(out=draws[place])
+        explore(actions, available, epsilon, draws)
+    return actions
+
+
+def perturbed(logits: NDArray[np.floating[Any]], exponentials: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    """Logits (..., A) whose greedy choice is a draw from their softmax, whatever part of the actions is available.
+
+    The Gumbel-max trick: minus the logarithm of a standard exponential (..., A) is a Gumbel variable.
+    """
+    found: NDArray[np.floating[Any]] = logits - np.log(exponentials)
+    return found
+
+
+def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
+    best: NDArray[np.int64] = np.where(available, values, -np.inf).argmax(axis=-1)
+    return best
+
+
+def explore(
+    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: NDArray[np.float64], draws: NDArray[np.float64]
+) -> None:
+    """Replace each agent's action, with probability epsilon, by a uniformly random available one; in place.
+
+    Args:
+        actions: (E, N).
+        available: (E, N, A).
+        epsilon: (E,) probability per agent.
+        draws: (E, 2, N) uniforms, two of each agent whatever happens, so that streams stay aligned.
+    """
+    kernels.explore(actions, available, epsilon, draws)
+
+
+class LocalInputs:
+    """The agents' local inputs (E, N, L) in one array that is kept up to date: obs, last action, agent id.
+
+    The same as `nets.recurrent_agent.local_input`, without building one-hots anew at every step.
+    """
+
+    def __init__(self, env: BatchedEnv) -> None:
+        spec = env.spec
+        self._env, self._size = env, spec.obs_size
+        ids = np.eye(spec.n_agents, dtype=np.float32)
+        last = np.zeros((spec.n_agents, spec.n_actions), np.float32)
+        row = np.concatenate([np.zeros((spec.n_agents, spec.obs_size), np.float32), last, ids], axis=1)  # (N, L)
+        self._array = np.tile(row, (env.n_envs, 1, 1))  # (E, N, L)
+        self._agents = np.ogrid[: env.n_envs, : spec.n_agents]
+        self._last = self._array[:, :, spec.obs_size : spec.obs_size + spec.n_actions]  # (E, N, A), a view
+
+    def view(self) -> Tensor:
+        """The inputs now (E, N, L); overwritten by the next call."""
+        self._array[:, :, : self._size] = self._env.obs
+        return torch.from_numpy(self._array)
+
+    def acted(self, actions: NDArray[np.int64]) -> None:
+        """Remember the actions (E, N) as the last ones."""
+        self._last[...] = 0.0
+        self._last[*self._agents, actions] = 1.0
+
+    def of(self, rows: Rows) -> Tensor:
+        """The inputs of some environments now (k, N, L)."""
+        self._array[rows, :, : self._size] = self._env.obs[rows]
+        return torch.from_numpy(self._array[rows])
+
+    def has_acted(self, row: int, actions: NDArray[np.int64]) -> None:
+        """Remember the actions (N,) of one environment as its last ones."""
+        self.has_begun(row)
+        self._last[row, self._agents[1][0], actions] = 1.0
+
+    def has_begun(self, row: int) -> None:
+        """Forget the last actions of one environment."""
+        self._last[row] = 0.0
