@@ -69,9 +69,9 @@ class _Blank(Game):
 
     def advance(
         self,
-        row: int,
+        row: int,  # noqa: ARG002
         step: int,
-        actions: NDArray[np.integer[Any]],
+        actions: NDArray[np.integer[Any]],  # noqa: ARG002
         memory: dict[str, Any],  # noqa: ARG002
     ) -> tuple[float, bool, bool]:
         """Nothing changes."""
