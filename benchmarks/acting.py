@@ -11,7 +11,7 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.policies.acting import LocalInputs, explore, greedy
+from ptde_core.policies.acting import Exploration, LocalInputs, choose
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import train_teacher_settings
 
@@ -35,6 +35,7 @@ def measure(quick: bool) -> Iterator[Figure]:
 def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
     """One step's decisions for all environments."""
     inputs, chance = LocalInputs(env), np.random.default_rng(0)
+    epsilon, streams = np.full(env.n_envs, 0.05), dict.fromkeys(range(env.n_envs), chance)
     shape = (env.n_envs, env.spec.n_agents, teacher.noise_size)
     state = torch.from_numpy(env.state) if teacher.reads_state else None
 
@@ -42,8 +43,7 @@ def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
     def step() -> object:
         noise = torch.from_numpy(chance.standard_normal(shape, dtype=np.float32)) if shape[-1] else None
         values, _ = teacher.step(inputs.view(), None, state, noise)
-        actions = greedy(values.numpy(), env.available)
-        explore(actions, env.available, np.full(env.n_envs, 0.05), chance.random((env.n_envs, 2, env.spec.n_agents)))
+        actions = choose(values, env.available, Exploration(), epsilon, streams)
         inputs.acted(actions)
         return actions
 

@@ -232,3 +232,8 @@ class UnifiedInformation(nn.Module):
         mean, sigma = self.gaussian(self.encode(state))  # (..., Z)
         team = (*local.shape[:-1], mean.shape[-1])
         return mean.unsqueeze(-2).expand(team), sigma.unsqueeze(-2).expand(team)  # (..., N, Z)
+
+
+def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:
+    """Z = mean + sigma * noise (reparameterised), or the mean itself where there is no noise."""
+    return mean if noise is None else torch.addcmul(mean, sigma, noise)

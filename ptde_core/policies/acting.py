@@ -104,49 +104,34 @@ def choose(
         epsilon: (E,) of the environments.
         chance: by place among the E, the stream of each episode; one without is an idle copy, whose actions are unused.
     """
-    scores: NDArray[np.floating[Any]] = values.numpy()
+    scores: NDArray[np.float32] = values.numpy()
     if how.actions == "sampled":
         drawn = np.ones(scores.shape)
         for place, stream in chance.items():
             stream.standard_exponential(out=drawn[place])
         scores = perturbed(scores, drawn)
-    actions = greedy(scores, available)
-    exploring = [place for place in chance if epsilon[place] > 0]
-    if exploring:
-        draws = np.ones((len(actions), 2, actions.shape[1]))
-        for place in exploring:
-            chance[place].random(out=draws[place])
-        explore(actions, available, epsilon, draws)
+    envs, agents, _ = scores.shape
+    actions = np.empty((envs, agents), np.int64)
+    draws = np.ones((envs, 2, agents))  # two of each agent whatever happens: streams stay aligned
+    for place, stream in chance.items():
+        if epsilon[place] > 0:
+            stream.random(out=draws[place])
+    kernels.choose(scores, available, epsilon, draws, actions)
     return actions
 
 
-def perturbed(logits: NDArray[np.floating[Any]], exponentials: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+def perturbed(logits: NDArray[np.float32], exponentials: NDArray[np.float64]) -> NDArray[np.float32]:
     """Logits (..., A) whose greedy choice is a draw from their softmax, whatever part of the actions is available.
 
     The Gumbel-max trick: minus the logarithm of a standard exponential (..., A) is a Gumbel variable.
     """
-    found: NDArray[np.floating[Any]] = logits - np.log(exponentials)
-    return found
+    return (logits - np.log(exponentials)).astype(np.float32)
 
 
 def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
     best: NDArray[np.int64] = np.where(available, values, -np.inf).argmax(axis=-1)
     return best
-
-
-def explore(
-    actions: NDArray[np.int64], available: NDArray[np.bool_], epsilon: NDArray[np.float64], draws: NDArray[np.float64]
-) -> None:
-    """Replace each agent's action, with probability epsilon, by a uniformly random available one; in place.
-
-    Args:
-        actions: (E, N).
-        available: (E, N, A).
-        epsilon: (E,) probability per agent.
-        draws: (E, 2, N) uniforms, two of each agent whatever happens, so that streams stay aligned.
-    """
-    kernels.explore(actions, available, epsilon, draws)
 
 
 class LocalInputs:

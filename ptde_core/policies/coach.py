@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.nets.acting import ActingAgent
 from ptde_core.nets.coach import Coach, unit_rows
+from ptde_core.nets.global_information import sample
 from ptde_core.nets.intervals import last_sent
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
 from ptde_core.nets.settings import CoachSettings
-from ptde_core.policies.teacher import Unrolled, sample
+from ptde_core.policies.teacher import Unrolled
 from ptde_core.policies.views import Views
 
 
@@ -42,6 +44,7 @@ class CoachedTeacher(nn.Module):
         self.trunk = Trunk(size, settings.hidden_size)
         self.coach = Coach(rows, settings.coach_size, settings.coach_heads, settings.info_size)
         self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
+        self.acting = ActingAgent()
 
     def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode; see `Teacher.unroll`. Of the noise, what was sent is used."""
@@ -57,27 +60,24 @@ class CoachedTeacher(nn.Module):
     ) -> tuple[Tensor, Instructions]:
         """One step of play: action values (E, N, A) and the new memory; see `Teacher.step`."""
         assert state is not None, "a coach was not shown the state"
-        hidden = self.trunk(local, None if memory is None else memory.hidden)  # (E, N, H)
         if memory is None:
             mean, sigma = self.coach(state)  # (E, N, Z)
-            begun = torch.ones(len(state), dtype=torch.int64, device=state.device)
-            return self._played(Instructions(hidden, begun, mean, sample(mean, sigma, noise)))
-        looks = memory.step % self.every == 0  # (E,)
-        memory = memory._replace(hidden=hidden, step=memory.step + 1)
-        if not looks.any():
-            return self._played(memory)
-        mean, sigma = self.coach(state)
-        sent = looks[:, None].expand(mean.shape[:2])  # (E, N)
-        if self.threshold > 0:
-            sent = sent & self._moved(mean, memory.mean)
-        mean, z = (
-            torch.where(sent[..., None], new, old)
-            for new, old in ((mean, memory.mean), (sample(mean, sigma, noise), memory.z))
-        )
-        return self._played(memory._replace(mean=mean, z=z))
-
-    def _played(self, memory: Instructions) -> tuple[Tensor, Instructions]:
-        return self.head(memory.hidden, memory.z), memory
+            z, step = sample(mean, sigma, noise), torch.zeros(len(state), dtype=torch.int64, device=state.device)
+        else:
+            mean, z, step = memory.mean, memory.z, memory.step
+            looks = step % self.every == 0  # (E,)
+            if looks.any():
+                mean, sigma = self.coach(state)
+                sent = looks[:, None].expand(mean.shape[:2])  # (E, N)
+                if self.threshold > 0:
+                    sent = sent & self._moved(mean, memory.mean)
+                mean, z = (
+                    torch.where(sent[..., None], new, old)
+                    for new, old in ((mean, memory.mean), (sample(mean, sigma, noise), memory.z))
+                )
+        hidden = None if memory is None else memory.hidden
+        values, hidden = self.acting(self.trunk, self.head, local, hidden, z)
+        return values, Instructions(hidden, step + 1, mean, z)
 
     def _moved(self, mean: Tensor, last: Tensor) -> Tensor:
         """Whether each player's mean (..., N, Z) is far enough from the last one sent: (..., N) bool."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.nets.acting import ActingAgent
 from ptde_core.nets.commander import Commander
 from ptde_core.nets.intervals import last_sent
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
@@ -35,6 +36,7 @@ class CommandedTeacher(nn.Module):
         self.trunk = Trunk(size, settings.hidden_size)
         self.commander = Commander(size, spec.state_size, settings.hidden_size, settings.info_size)
         self.head = ActionHead(settings.hidden_size, settings.info_size, spec.n_actions)
+        self.acting = ActingAgent()
 
     def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode; see `Teacher.unroll`. There is no noise."""
@@ -48,10 +50,12 @@ class CommandedTeacher(nn.Module):
         """One step of play: action values (E, N, A) and the new memory; see `Teacher.step`."""
         assert state is not None, "a commander was not shown the state"
         assert noise is None, "a commander was given noise"
-        hidden = self.trunk(local, None if memory is None else memory.hidden)  # (E, N, H)
         if memory is None:  # the environment writes the next state over this one
             step, told = torch.zeros(len(state), dtype=torch.int64, device=state.device), torch.clone(state)
         else:
             step = memory.step
             told = torch.where((step % self.every == 0)[:, None], state, memory.state)  # (E, S)
-        return self.head(hidden, self.commander(local, told)), Orders(hidden, step + 1, told)
+        z = self.commander(local, told)  # (E, N, Z)
+        hidden = None if memory is None else memory.hidden
+        values, hidden = self.acting(self.trunk, self.head, local, hidden, z)
+        return values, Orders(hidden, step + 1, told)

@@ -43,12 +43,12 @@ def follow(policy: AnyTeacher | Student, episode: Episode, *, sampled: bool) -> 
     noise = torch.from_numpy(episode.noise) if sampled and episode.noise is not None else None
     given: list[Tensor | None] = []
 
-    def remember(_: Any, inputs: tuple[Tensor, Tensor | None]) -> None:
-        given.append(inputs[1])
+    def remember(_: Any, inputs: tuple[Any, ...]) -> None:
+        given.append(inputs[-1])
 
     values = []
     memory: Any = None
-    hook = policy.head.register_forward_pre_hook(remember)  # every policy gives its z to its head
+    hook = policy.acting.register_forward_pre_hook(remember)  # every policy gives its z to its agents last
     for step in range(episode.length):
         at = slice(step, step + 1)
         seen = state[at] if policy.reads_state else None

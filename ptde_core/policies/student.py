@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from ptde_core.nets.acting import ActingAgent
 from ptde_core.nets.settings import StudentSettings
 from ptde_core.nets.student import STUDENTS, joined
 from ptde_core.policies.teacher import Teacher
@@ -16,6 +17,7 @@ class Student(nn.Module):
     def __init__(self, teacher: Teacher, settings: StudentSettings) -> None:
         super().__init__()
         self.trunk, self.head = teacher.trunk, teacher.head
+        self.acting = ActingAgent()
         self.network = STUDENTS[settings.student](teacher.local_size, settings.hidden_size, teacher.noise_size)
 
     def step(
@@ -31,6 +33,6 @@ class Student(nn.Module):
         history = memory = None
         if hidden is not None:
             history, memory = hidden.tensor_split([self.trunk.hidden_size], dim=-1)
-        history = self.trunk(local, history)  # (E, N, H)
         z, memory = self.network(local, memory)  # (E, N, Z), (E, N, M)
-        return self.head(history, z), joined(history, memory)
+        values, history = self.acting(self.trunk, self.head, local, history, z)
+        return values, joined(history, memory)

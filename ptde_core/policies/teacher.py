@@ -5,11 +5,11 @@ With `global_info = "none"` it is the plain decentralized agent of the base algo
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
+from ptde_core.nets.acting import ActingAgent, ActingInformation
+from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation, sample
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size, local_one_hot
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.views import Views
@@ -47,6 +47,7 @@ class Teacher(nn.Module):
         self.trunk = trunk(size, settings.hidden_size, local_one_hot(spec.n_actions, spec.n_agents))
         self.information = _information(spec, size, settings)
         self.head = head(settings.hidden_size, self.noise_size, spec.n_actions)
+        self.acting, self._informing = ActingAgent(), ActingInformation()
 
     def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode.
@@ -98,17 +99,8 @@ class Teacher(nn.Module):
             state: (E, S); None where `reads_state` is False.
             noise: (E, N, Z) standard normals, or None for the mean of z.
         """
-        hidden = self.trunk(local, hidden)  # (E, N, H)
-        z = None
-        if state is not None:
-            mean, sigma = self.inform(local, state)  # (E, N, Z)
-            z = sample(mean, sigma, noise)
-        return self.head(hidden, z), hidden
-
-
-def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:
-    """Z = mean + sigma * noise (reparameterised), or the mean itself where there is no noise."""
-    return mean if noise is None else torch.addcmul(mean, sigma, noise)
+        z = None if state is None else self._informing(self.information, local, state, noise)  # (E, N, Z)
+        return self.acting(self.trunk, self.head, local, hidden, z)  # type: ignore[no-any-return]  # nn.Module calls are untyped
 
 
 def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> nn.Module | None:

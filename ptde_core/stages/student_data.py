@@ -16,9 +16,9 @@ from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads
 from ptde_core.learning.distillation import information_loss, policy_loss, value_loss
 from ptde_core.learning.regression import TwoLayerRegression
+from ptde_core.nets.global_information import sample
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.policies.student import Student
-from ptde_core.policies.teacher import sample
 from ptde_core.stages.settings import DistillSettings
 from ptde_core.storage.episode_file import LocalRows
 

@@ -15,7 +15,7 @@ from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.interface import FreeRows
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.acting import Exploration, LocalInputs, explore, greedy, perturbed
+from ptde_core.policies.acting import Exploration, LocalInputs, choose, greedy, perturbed
 from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import play
 from ptde_core.policies.play_freely import AHEAD
@@ -44,17 +44,18 @@ def test_explored_actions_are_available(seed: int, n: int, a: int, epsilon: floa
     chance = np.random.default_rng(seed)
     available = chance.random((n, a)) < 0.4
     available[np.arange(n), chance.integers(a, size=n)] = True
-    actions = available.argmax(axis=-1)
-    explore(actions[None], available[None], np.array([epsilon]), chance.random((1, 2, n)))
+    values = torch.randn(1, n, a)
+    (actions,) = choose(values, available[None], Exploration(), np.array([epsilon]), {0: chance})
     assert available[np.arange(n), actions].all()
+    unexplored = choose(values, available[None], Exploration(), np.zeros(1), {0: chance})
+    assert np.array_equal(unexplored, greedy(values.numpy(), available[None]))
 
 
 def test_full_exploration_is_uniform_over_available_actions() -> None:
     chance, counts = np.random.default_rng(1), np.zeros(4)
     available = np.array([[True, False, True, True]])
     for _ in range(6000):
-        actions = np.array([0])
-        explore(actions[None], available[None], np.ones(1), chance.random((1, 2, 1)))
+        (actions,) = choose(torch.zeros(1, 1, 4), available[None], Exploration(), np.ones(1), {0: chance})
         counts[actions[0]] += 1
     assert counts[1] == 0
     assert np.allclose(counts[[0, 2, 3]] / 6000, 1 / 3, atol=0.03)  # five standard deviations

@@ -3,9 +3,10 @@
 What comes before and after a product is done while its rows are in the cache, which no BLAS can do.
 """
 
+from ptde_core.base.kernels.acting import act, inform
 from ptde_core.base.kernels.arrays import array, can_take
 from ptde_core.base.kernels.chance import normals
-from ptde_core.base.kernels.choices import best_available, explore
+from ptde_core.base.kernels.choices import best_available, choose
 from ptde_core.base.kernels.contraction import contraction, contraction_gradients
 from ptde_core.base.kernels.functions import functions_of
 from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer, layer_gradients, regression
@@ -21,17 +22,19 @@ __all__ = [
     "LEAKY_RELU",
     "PLAIN",
     "RELU",
+    "act",
     "add_weighted",
     "array",
     "best_available",
     "can_take",
+    "choose",
     "contraction",
     "contraction_gradients",
-    "explore",
     "functions_of",
     "gru",
     "gru_gradients",
     "gru_step",
+    "inform",
     "layer",
     "layer_gradients",
     "local_inputs",

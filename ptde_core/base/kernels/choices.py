@@ -17,17 +17,24 @@ def best_available(values: Array, available: Array, choice: Array, best: Array) 
 
 
 @entry
-def explore(actions: Array, available: Array, epsilon: Array, draws: Array) -> None:
-    """See `policies.acting.explore`, whose arguments these are."""
+def choose(values: Array, available: Array, epsilon: Array, draws: Array, actions: Array) -> None:
+    """Write the best available actions (E, N); each is any available one instead with a probability of epsilon (E,).
+
+    Values and what is available are (E, N, A). The draws (E, 2, N) are uniforms: whether, and which.
+    """
     for env in range(len(actions)):
         for agent in range(actions.shape[1]):
+            highest, best, count = np.float32(-np.inf), 0, 0
+            for action in range(available.shape[2]):
+                if available[env, agent, action]:
+                    count += 1
+                    if values[env, agent, action] > highest:
+                        highest, best = values[env, agent, action], action
             if draws[env, 0, agent] < epsilon[env]:
-                count = 0
-                for action in range(available.shape[2]):
-                    count += available[env, agent, action]
                 left = np.int64(draws[env, 1, agent] * count)  # how many available ones stand before the chosen one
                 for action in range(available.shape[2]):
                     if available[env, agent, action]:
                         if left == 0:
-                            actions[env, agent] = action
+                            best = action
                         left -= 1
+            actions[env, agent] = best

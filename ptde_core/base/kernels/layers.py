@@ -4,13 +4,22 @@
 
 import numpy as np
 
-from ptde_core.base.kernels.compile import Array, entry
+from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.data import add_data_product, add_turned_data_product, look_at, room
 from ptde_core.base.kernels.products import BLOCK, add_product
 from ptde_core.base.kernels.rows import add_rows, repeat, turn
 
 PLAIN, RELU, LEAKY_RELU = 0, 1, 2
-_LEAK = np.float32(0.01)
+LEAK = np.float32(0.01)
+
+
+@inner
+def apply(y: Array, slope: np.float32) -> None:
+    """To y (r, m), in place: what is negative is multiplied by the slope."""
+    for row in range(len(y)):
+        values = y[row]
+        for k in range(len(values)):
+            values[k] = values[k] if values[k] > np.float32(0.0) else values[k] * slope
 
 
 @entry
@@ -23,11 +32,7 @@ def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, y: 
         repeat(out, bias)
         add_data_product(out, fed, turned, block)
         if function != PLAIN:
-            slope = np.float32(0.0) if function == RELU else _LEAK
-            for row in range(len(out)):
-                values = out[row]
-                for k in range(len(values)):
-                    values[k] = values[k] if values[k] > np.float32(0.0) else values[k] * slope
+            apply(out, np.float32(0.0) if function == RELU else LEAK)
 
 
 @entry
@@ -44,7 +49,7 @@ def layer_gradients(
         if function == PLAIN:
             before[:] = upstream
         else:
-            slope = np.float32(0.0) if function == RELU else _LEAK
+            slope = np.float32(0.0) if function == RELU else LEAK
             for row in range(len(before)):
                 own, given, values = before[row], upstream[row], y[start + row]
                 for k in range(len(own)):

@@ -41,6 +41,13 @@ def _gates(sums: Array, hidden: Array) -> None:
         now[k] = new[k] + update[k] * (now[k] - new[k])
 
 
+@inner
+def advance(sums: Array, fed: Array, hidden: Array, input_turned: Array, turned: Array, biases: Array) -> None:
+    """The hiddens (r, H) go on by the inputs (r, I), in place; `sums` (4, r, H) is left with the gates."""
+    _sums(sums, fed, hidden, input_turned, turned, biases)
+    _gates(sums, hidden)
+
+
 @entry
 def gru(
     x: Array,
@@ -77,8 +84,7 @@ def gru(
             old, fed = memory[begin : begin + count], inputs[:count]
             sums = (kept[4 * done : 4 * (done + count)] if len(kept) else work[: 4 * count]).reshape((4, count, size))
             gather(fed, x, first[begin:], t * stride)
-            _sums(sums, fed, old, input_turned, turned, biases)
-            _gates(sums, old)
+            advance(sums, fed, old, input_turned, turned, biases)
             scatter(hidden, old, first[begin:], t * stride)
             done += count
 
@@ -92,8 +98,7 @@ def gru_step(x: Array, input_turned: Array, turned: Array, biases: Array, memory
     for begin in range(0, len(rows), BLOCK):
         fed, old = rows[begin : begin + BLOCK], hiddens[begin : begin + BLOCK]
         sums = work[: 4 * len(fed)].reshape((4, len(fed), size))
-        _sums(sums, fed, old, input_turned, turned, biases)
-        _gates(sums, old)
+        advance(sums, fed, old, input_turned, turned, biases)
 
 
 @inner
