@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
@@ -72,7 +73,8 @@ def _generated_against_factored(batch: EpisodeBatch, repeats: int) -> Figure:
     return Figure(SECTION, label, plain / ours, "times", f"{len(batch.length)} x 70")
 
 
-def generated_weights(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
+def generated_weights(hyper: AgentHyper, local: Tensor, state: Tensor, elu: bool = False) -> Tensor:
     """The agent-hyper network the obvious way: every agent's generated weights are built as a matrix."""
     weights = hyper.weights(hyper.hidden(local)).unflatten(-1, (hyper.state_size, hyper.output_size))
-    return torch.add(torch.einsum("...s,...nsz->...nz", state, weights), hyper.bias(local))
+    g = torch.add(torch.einsum("...s,...nsz->...nz", state, weights), hyper.bias(local))
+    return F.elu(g) if elu else g

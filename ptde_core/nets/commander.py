@@ -1,7 +1,6 @@
 """CSRL's commander (Chen et al., IJCNN 2022), as PTDE compares with it: agent-hyper weights, and no Gaussian."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ptde_core.nets.global_information import AgentHyper
 
@@ -15,4 +14,5 @@ class Commander(nn.Module):
 
     def forward(self, local: Tensor, state: Tensor) -> Tensor:
         """Guidance (..., N, Z) from local inputs (..., N, L) and states (..., S)."""
-        return F.elu(self.hyper(local, state))
+        guidance: Tensor = self.hyper(local, state, elu=True)
+        return guidance

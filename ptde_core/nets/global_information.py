@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base import kernels
-from ptde_core.nets.layers import Linear, Prepared, TwoLayers, layer
+from ptde_core.nets.layers import Linear, Prepared, TwoLayers
 
 ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
 KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
@@ -67,40 +67,52 @@ class StateContraction(torch.autograd.Function):
 
 
 class CompiledContraction(torch.autograd.Function):
-    """`StateContraction` on the CPU in float32, where the state is data."""
+    """`StateContraction` on the CPU in float32, where the state is data, with all that is added to it; perhaps its elu.
+
+    Shapes beyond those: bias (S, Z), whose part of g is the same for all agents; offset (R, N, Z).
+    """
 
     @staticmethod
-    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor, one_hot: int) -> Tensor:
-        """As `StateContraction`, of states whose last `one_hot` numbers are mostly zeros."""
-        z, laid_out = m.shape[1], _laid_out(m)
+    def forward(
+        ctx: Any, state: Tensor, a: Tensor, m: Tensor, bias: Tensor, offset: Tensor, one_hot: int, elu: bool
+    ) -> Tensor:
+        """Of states whose last `one_hot` numbers are mostly zeros."""
+        z, laid_out = m.shape[1], _laid_out(m, bias)
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
         kernels.contraction(
-            kernels.array(state), one_hot, *(kernels.array(tensor) for tensor in (a, laid_out, shared, g))
-        )
-        ctx.one_hot = one_hot
-        ctx.save_for_backward(state, a, laid_out, shared)
+            kernels.array(state), one_hot, *(kernels.array(tensor) for tensor in (a, laid_out, offset)), elu,
+            shared.numpy(), g.numpy(),
+        )  # fmt: skip
+        ctx.save_for_backward(state, a, laid_out, shared, g)
+        ctx.of_kernel = one_hot, elu
         return g
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, Tensor, Tensor, None]:
-        """Gradients of a and M."""
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of a, M, bias and offset."""
         (grad_g,) = upstream
-        state, a, laid_out, shared = ctx.saved_tensors
-        grad_a, grad_laid_out = torch.empty_like(a), torch.zeros_like(laid_out)
-        tensors = (a, laid_out, shared, grad_g, grad_a, grad_laid_out)
-        kernels.contraction_gradients(kernels.array(state), ctx.one_hot, *(kernels.array(tensor) for tensor in tensors))
+        state, a, laid_out, shared, g = ctx.saved_tensors
+        one_hot, elu = ctx.of_kernel
+        grad_a, grad_laid_out, grad_offset = torch.empty_like(a), torch.zeros_like(laid_out), torch.empty_like(g)
+        tensors = (shared, g, grad_g, grad_a, grad_laid_out, grad_offset)
+        kernels.contraction_gradients(
+            kernels.array(state), one_hot, kernels.array(a), kernels.array(laid_out), elu,
+            *(kernels.array(tensor) for tensor in tensors),
+        )  # fmt: skip
         k, z = a.shape[2], grad_g.shape[2]
-        return None, grad_a, grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2), None
+        grad_m = grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2)
+        return None, grad_a, grad_m, grad_laid_out[:, k * z : (k + 1) * z], grad_offset, None, None
 
 
-def _laid_out(m: Tensor) -> Tensor:
-    """M (S, Z, K) as the kernels take it: (S, K*Z + some)."""
+def _laid_out(m: Tensor, bias: Tensor) -> Tensor:
+    """M (S, Z, K) and bias (S, Z) as the kernels take them: (S, (K+1)*Z + some)."""
     size, z, k = m.shape
     # Rows a multiple of 4 KiB apart would all lie in the same few places of the cache.
-    found = m.new_empty(size, k * z + kernels.LANES)
+    found = m.new_empty(size, (k + 1) * z + kernels.LANES)
     found[:, : k * z].view(size, k, z).copy_(m.transpose(1, 2))
+    found[:, k * z : (k + 1) * z].copy_(bias)
     return found
 
 
@@ -133,12 +145,13 @@ class AgentHyper(nn.Module):
         self.bias = Linear(input_size, output_size, one_hot=of_local)
         self._prepared = Prepared(self._prepare)
 
-    def forward(self, local: Tensor, state: Tensor) -> Tensor:
+    def forward(self, local: Tensor, state: Tensor, elu: bool = False) -> Tensor:
         """Generated layer applied to the state.
 
         Args:
             local: (..., N, L) local inputs.
             state: (..., S) global states.
+            elu: whether elu is taken of it.
 
         Returns:
             (..., N, Z).
@@ -147,33 +160,34 @@ class AgentHyper(nn.Module):
         if self.mix is not None:
             a = self.mix(a)  # (..., N, rank), and K = rank from here on
         rows, a = state.reshape(-1, self.state_size), a.reshape(-1, *a.shape[-2:])  # (R, S), (R, N, K)
+        offset = self.bias(local).view(*a.shape[:-1], self.output_size)  # (R, N, Z)
         plays = not torch.is_grad_enabled() and kernels.can_take(rows, a)
-        g = self._without_gradients(rows, a) if plays else self._with_gradients(rows, a)  # (R, N, Z)
-        return torch.add(g.view(*local.shape[:-1], self.output_size), self.bias(local))
+        g = (self._without_gradients if plays else self._with_gradients)(rows, a, offset, elu)  # (R, N, Z)
+        return g.view(*local.shape[:-1], self.output_size)  # (..., N, Z)
 
-    def _with_gradients(self, rows: Tensor, a: Tensor) -> Tensor:
+    def _with_gradients(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
         m = self.weights.weight.view(self.state_size, self.output_size, -1)  # (S, Z, K)
-        own: Tensor
+        bias = self.weights.bias.view(self.state_size, self.output_size)  # (S, Z)
+        g: Tensor
         if len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad:
-            own = CompiledContraction.apply(rows, a, m, self.one_hot)  # type: ignore[no-untyped-call]  # (R, N, Z)
-        else:
-            own = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
-        shared = rows @ self.weights.bias.view(self.state_size, self.output_size)  # (R, Z)
-        return own + shared[:, None]
+            g = CompiledContraction.apply(rows, a, m, bias, offset, self.one_hot, elu)  # type: ignore[no-untyped-call]  # torch's
+            return g
+        g = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        g = g + (rows @ bias)[:, None] + offset
+        return F.elu(g) if elu else g
 
-    def _without_gradients(self, rows: Tensor, a: Tensor) -> Tensor:
+    def _without_gradients(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
         """The same for few rows many times, as play asks; a row's bits do not depend on how many there are."""
-        m, *of_all = self._prepared.of(self.weights.weight, self.weights.bias)
-        work = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1])
-        own = rows.new_empty(*a.shape[:2], self.output_size)  # (R, N, Z)
-        kernels.contraction(kernels.array(rows), self.one_hot, kernels.array(a), m, work.numpy(), own.numpy())
-        return own + layer(rows, tuple(of_all), one_hot=self.one_hot)[:, None]
+        (m,) = self._prepared.of(self.weights.weight, self.weights.bias)
+        work, g = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1]), torch.empty_like(offset)
+        given = kernels.array(a), m, kernels.array(offset)
+        kernels.contraction(kernels.array(rows), self.one_hot, *given, elu, work.numpy(), g.numpy())
+        return g
 
     def _prepare(self, weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
-        """M laid out; the weights (S, Z) that all agents share, and the bias (Z,) that these do not have."""
-        of_all = bias.view(self.state_size, self.output_size)
-        m = weight.view(*of_all.shape, -1)
-        return tuple(kernels.array(tensor) for tensor in (_laid_out(m), of_all, bias.new_zeros(self.output_size)))
+        """M and the weights that all agents share, laid out."""
+        shared = bias.view(self.state_size, self.output_size)
+        return (kernels.array(_laid_out(weight.view(*shared.shape, -1), shared)),)
 
 
 def _spread_as_full(weights: nn.Linear, hidden_size: int) -> None:
@@ -201,6 +215,37 @@ class GaussianHeads(nn.Module):
         variance = self.log_variance(g).exp().clamp_min(self.variance_floor)
         return self.mean(g), variance.sqrt()
 
+    def sampled(self, g: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean + deviation * noise (..., Z), and the deviation (..., Z), which passes no gradient on here."""
+        if kernels.can_take(g, noise) and g.shape == noise.shape:
+            z, sigma = _Sample.apply(self.mean(g), self.log_variance(g), noise, self.variance_floor)  # type: ignore[no-untyped-call]
+            return z, sigma
+        mean, sigma = self(g)
+        return sample(mean, sigma, noise), sigma.detach()
+
+
+class _Sample(torch.autograd.Function):
+    """z and sigma from mean, log variance, noise (all of one shape) and the variance's floor."""
+
+    @staticmethod
+    def forward(ctx: Any, mean: Tensor, log_variance: Tensor, noise: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+        sigma, z = torch.empty_like(mean), torch.empty_like(mean)
+        arrays = [kernels.array(tensor).reshape(-1) for tensor in (mean, log_variance, noise, sigma, z)]
+        kernels.gaussian(*arrays[:2], floor, *arrays[2:])
+        ctx.save_for_backward(sigma, noise)
+        ctx.mark_non_differentiable(sigma)
+        ctx.floor = floor
+        return z, sigma
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        grad_z, _ = upstream
+        sigma, noise = ctx.saved_tensors
+        gradient = torch.empty_like(sigma)
+        arrays = [kernels.array(tensor).reshape(-1) for tensor in (sigma, noise, grad_z, gradient)]
+        kernels.gaussian_gradients(arrays[0], ctx.floor, *arrays[1:])
+        return grad_z, gradient, None, None
+
 
 class AgentSpecificInformation(nn.Module):
     """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
@@ -215,8 +260,12 @@ class AgentSpecificInformation(nn.Module):
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (..., N, Z) from local inputs (..., N, L) and states (..., S)."""
-        mean, sigma = self.gaussian(F.elu(self.hyper(local, state)))
+        mean, sigma = self.gaussian(self.hyper(local, state, elu=True))
         return mean, sigma
+
+    def sampled(self, local: Tensor, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Z (..., N, Z) drawn with standard normals (..., N, Z), and its deviation, which passes no gradient on."""
+        return self.gaussian.sampled(self.hyper(local, state, elu=True), noise)
 
 
 class UnifiedInformation(nn.Module):
@@ -232,6 +281,11 @@ class UnifiedInformation(nn.Module):
         mean, sigma = self.gaussian(self.encode(state))  # (..., Z)
         team = (*local.shape[:-1], mean.shape[-1])
         return mean.unsqueeze(-2).expand(team), sigma.unsqueeze(-2).expand(team)  # (..., N, Z)
+
+    def sampled(self, local: Tensor, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Z (..., N, Z) drawn with standard normals (..., N, Z), and its deviation."""
+        mean, sigma = self(local, state)
+        return sample(mean, sigma, noise), sigma
 
 
 def sample(mean: Tensor, sigma: Tensor, noise: Tensor | None) -> Tensor:

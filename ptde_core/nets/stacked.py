@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.global_information import AgentHyper
@@ -198,7 +199,7 @@ def _steps(rows: Sequence[int]) -> list[tuple[slice, int]]:
 class _StackedAgentHyper(AgentHyper):
     """`AgentHyper` with K in front, in plain operations."""
 
-    def forward(self, local: Tensor, state: Tensor) -> Tensor:
+    def forward(self, local: Tensor, state: Tensor, elu: bool = False) -> Tensor:
         """Generated layers (K, ..., N, Z) from local inputs (K, ..., N, L) and states (K, ..., S)."""
         a = self.hidden(local)  # (K, ..., N, H)
         if self.mix is not None:
@@ -211,7 +212,8 @@ class _StackedAgentHyper(AgentHyper):
         own = torch.bmm(a.reshape(-1, n, k), shared.transpose(1, 2))  # (K*R, N, Z)
         offset = torch.bmm(rows, self.weights.bias.view(count, self.state_size, self.output_size))  # (K, R, Z)
         g: Tensor = (own.view(count, -1, n, self.output_size) + offset[:, :, None]).view(*a.shape[:-1], -1)
-        return torch.add(g, self.bias(local))  # (K, ..., N, Z)
+        g = torch.add(g, self.bias(local))  # (K, ..., N, Z)
+        return F.elu(g) if elu else g
 
 
 _OTHERWISE: Mapping[type[nn.Module], type[nn.Module]] = {

@@ -72,8 +72,10 @@ class Teacher(nn.Module):
         """
         z = sigma = None
         if self.information is not None:
-            mean, sigma = self.information(local, state)  # (R, N, Z)
-            z = sample(mean, sigma, noise)
+            if noise is None:
+                z, sigma = self.information(local, state)  # (R, N, Z)
+            else:
+                z, sigma = self.information.sampled(local, state, noise)
         values: Tensor = self.head(self.trunk.unroll(local, lengths, start), z)
         return values, sigma
 
@@ -103,7 +105,9 @@ class Teacher(nn.Module):
         return self.acting(self.trunk, self.head, local, hidden, z)  # type: ignore[no-any-return]  # nn.Module calls are untyped
 
 
-def _information(spec: EnvSpec, input_size: int, settings: NetworkSettings) -> nn.Module | None:
+def _information(
+    spec: EnvSpec, input_size: int, settings: NetworkSettings
+) -> AgentSpecificInformation | UnifiedInformation | None:
     if settings.global_info == "none":
         return None
     if settings.global_info == "unified":

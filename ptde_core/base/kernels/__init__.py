@@ -13,6 +13,7 @@ from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer, layer_
 from ptde_core.base.kernels.mixing import mix, mix_gradients
 from ptde_core.base.kernels.products import BLOCK, LANES
 from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
+from ptde_core.base.kernels.sampling import gaussian, gaussian_gradients
 from ptde_core.base.kernels.targets import add_weighted
 from ptde_core.base.kernels.views import local_inputs
 
@@ -31,6 +32,8 @@ __all__ = [
     "contraction",
     "contraction_gradients",
     "functions_of",
+    "gaussian",
+    "gaussian_gradients",
     "gru",
     "gru_gradients",
     "gru_step",
