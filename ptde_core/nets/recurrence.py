@@ -8,6 +8,7 @@ the same layout, but its backward pass adds a zero-filled tensor of all rows at 
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -59,10 +60,11 @@ def gru_over_sequences(memory: nn.GRU, x: Tensor, lengths: Tensor, start: Tensor
         start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
     """
     weights = _weights(memory)
+    if kernels.can_take(x, *weights):
+        return _in_kernels(x, lengths, start, *weights)
     if start is None:
         start = x.new_zeros(len(lengths), x.shape[1], memory.hidden_size)
-    over = _in_kernels if kernels.can_take(x, start, *weights) else in_torch
-    return over(x, lengths, start, *weights)
+    return in_torch(x, lengths, start, *weights)
 
 
 def gru_step(memory: nn.GRU, kept: Prepared, x: Tensor, hidden: Tensor | None) -> Tensor:
@@ -101,18 +103,29 @@ def _biases(input_bias: Tensor, bias: Tensor) -> Tensor:
 
 
 def _in_kernels(
-    x: Tensor, lengths: Tensor, start: Tensor, input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor
+    x: Tensor,
+    lengths: Tensor,
+    start: Tensor | None,
+    input_weight: Tensor,
+    weight: Tensor,
+    input_bias: Tensor,
+    bias: Tensor,
 ) -> Tensor:
     agents, size = x.shape[1], weight.shape[1]
-    order = longest_first(lengths)  # (B,)
-    first = (torch.cumsum(lengths, 0) - lengths)[order, None] * agents + torch.arange(agents)  # (B, N)
-    steps = lengths[order].repeat_interleave(agents)  # (B*N,)
-    streams = start[order].flatten(0, 1)  # (B*N, H)
+    order, streams = _streams(lengths.numpy(), agents)
+    begun = x.new_zeros(len(order), agents, size) if start is None else start[torch.from_numpy(order)]  # (B, N, H)
     rows = x.flatten(0, 1)  # (R*N, I)
     hidden: Tensor = _CompiledRecurrence.apply(  # type: ignore[no-untyped-call]  # torch's
-        rows, input_weight, weight, _biases(input_bias, bias), streams, (first.flatten().numpy(), steps.numpy(), agents)
+        rows, input_weight, weight, _biases(input_bias, bias), begun.flatten(0, 1), streams
     )
     return hidden.view(*x.shape[:2], size)
+
+
+def _streams(lengths: NDArray[np.int64], agents: int) -> tuple[NDArray[np.int64], tuple[Any, Any, int]]:
+    """The sequences (B,), longest first; each stream's first row and steps (B*N,), and the rows from step to step."""
+    order = np.argsort(-lengths, kind="stable")  # (B,)
+    first = (np.cumsum(lengths) - lengths)[order, None] * agents + np.arange(agents)  # (B, N)
+    return order, (first.ravel(), np.repeat(lengths[order], agents), agents)
 
 
 class _CompiledRecurrence(torch.autograd.Function):
