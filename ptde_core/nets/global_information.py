@@ -169,7 +169,7 @@ class AgentHyper(nn.Module):
         m = self.weights.weight.view(self.state_size, self.output_size, -1)  # (S, Z, K)
         bias = self.weights.bias.view(self.state_size, self.output_size)  # (S, Z)
         g: Tensor
-        if len(rows) >= kernels.BLOCK and kernels.can_take(rows, a) and not rows.requires_grad:
+        if kernels.can_take(rows, a) and not rows.requires_grad:
             g = CompiledContraction.apply(rows, a, m, bias, offset, self.one_hot, elu)  # type: ignore[no-untyped-call]  # torch's
             return g
         g = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
