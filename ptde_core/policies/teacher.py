@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.acting import ActingAgent, ActingInformation
-from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation, sample
+from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size, local_one_hot
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.views import Views
