@@ -2,15 +2,18 @@
 
 import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
+from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import random_actions
 from ptde_core.envs.football.engine import FootballEngine
@@ -33,30 +36,40 @@ def measure(quick: bool) -> Iterator[Figure]:
     installed = importlib.util.find_spec("gfootball") is not None
     make: MakeEngine = partial(FootballEngine, FOOTBALL) if installed else partial(PettingZooEngine, SKIRMISH)
     name = f"football {FOOTBALL}" if installed else "skirmish 3m through PettingZoo"
-    yield from _throughput(make, name, 4 if quick else 32, 1 if quick else 3)
+    yield from _throughput(make, name, 1 if quick else 6)
     yield from _layer(make, name, 4 if quick else 30)
 
 
-def _throughput(make: MakeEngine, name: str, episodes: int, times: int) -> Iterator[Figure]:
-    """Whole episodes, resets too, as a training plays its first: a teacher that acts, and explores in every step."""
-    pools = {count: EnginePool(make, count) for count in (1, 2)}
+def _throughput(make: MakeEngine, name: str, turns: int) -> Iterator[Figure]:
+    """Whole episodes, resets too, as a training plays its first: a teacher that acts, and explores in every step.
+
+    Each way of playing gets the same episodes, in turns, so that all meet the same machine. One worker and two go
+    through one long list. Eight play rounds of eight, which end with their last episode, as a training's do.
+    """
+    pools = {count: EnginePool(make, count) for count in (1, 2, 8)}
     torch.manual_seed(0)
     teacher = build_teacher("qmix", pools[1].spec, {"global_info": "agent-specific"})
-    spent, steps = dict.fromkeys(pools, 0.0), 0
-    for number in range(-1, times):  # in turns, so that both meet the same machine; the first time is not counted
-        seeds = episode_seeds(max(number, 0), "benchmark", 0, episodes if number >= 0 else 2)
-        for count, pool in pools.items():
+    how, seeds = Exploration(epsilon=1.0), episode_seeds(0, "benchmark", 0, 8 * (turns + 1))
+    one, two = (play(pools[count], teacher, seeds, how) for count in (1, 2))
+    ways: dict[str, Callable[[NDArray[np.uint64]], Iterator[Episode]]] = {
+        "1 worker": lambda _: one,
+        "2 workers": lambda _: two,
+        "8 workers, a round of 8": lambda own: play(pools[8], teacher, own, how),
+        "8 workers in lock-step, a round of 8": lambda own: play(InLockStep(pools[8]), teacher, own, how),
+    }
+    spent, steps = dict.fromkeys(ways, 0.0), 0
+    for turn in range(turns + 1):  # the first is not counted
+        for way, episodes in ways.items():
             began = time.perf_counter()
-            played = list(play(pool, teacher, seeds, Exploration(epsilon=1.0)))
-            if number >= 0:
-                spent[count] += time.perf_counter() - began
-        steps += sum(episode.length for episode in played) if number >= 0 else 0
+            played = list(islice(episodes(seeds[8 * turn : 8 * (turn + 1)]), 8))
+            spent[way] += time.perf_counter() - began if turn else 0.0
+        steps += sum(episode.length for episode in played) if turn else 0
     for pool in pools.values():
         pool.close()
-    note = f"{name}, qmix agent-specific, {times} x {episodes} episodes"
-    for count, seconds in spent.items():
-        yield Figure(SECTION, f"{count} worker{'s' if count > 1 else ''}", steps / seconds, "env steps/s", note)
-    yield Figure(SECTION, "throughput of 2 workers over 1", spent[1] / spent[2], "times", note)
+    note = f"{name}, qmix agent-specific, {8 * turns} episodes"
+    for way, seconds in spent.items():
+        yield Figure(SECTION, way, steps / seconds, "env steps/s", note)
+    yield Figure(SECTION, "throughput of 2 workers over 1", spent["1 worker"] / spent["2 workers"], "times", note)
 
 
 def _layer(make: MakeEngine, name: str, rounds: int) -> Iterator[Figure]:
@@ -90,6 +103,18 @@ class Idle:
 
     def close(self) -> None:
         """Nothing to stop."""
+
+
+class InLockStep:
+    """A pool without what lets its engines go on by themselves: a `BatchedEnv` and nothing more."""
+
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"begin", "ask", "answered"}:
+            raise AttributeError(name)
+        return getattr(self._pool, name)
 
 
 class _Player:

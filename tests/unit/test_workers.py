@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.workers import InLockStep
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
@@ -33,18 +34,6 @@ QUICK = Limits(step_seconds=2.0, start_seconds=60.0, breakdowns=3)
 
 def pool(n_envs: int, plan: Path | None = None) -> EnginePool:
     return EnginePool(partial(Walk, plan), n_envs, QUICK)
-
-
-class InLockStep:
-    """A pool without what makes its rows free."""
-
-    def __init__(self, env: EnginePool) -> None:
-        self._env = env
-
-    def __getattr__(self, name: str) -> Any:
-        if name in {"begin", "ask", "answered"}:
-            raise AttributeError(name)
-        return getattr(self._env, name)
 
 
 def teacher() -> Teacher:

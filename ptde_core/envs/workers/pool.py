@@ -75,7 +75,6 @@ class EnginePool:
         self.truncated = np.zeros(e, np.bool_)
         self.won = np.zeros(e, np.bool_)
         self.lost = np.zeros(e, np.bool_)
-        self._agents = np.arange(spec.n_agents)
 
     @property
     def pids(self) -> list[int]:
@@ -187,12 +186,13 @@ class EnginePool:
         shape = (len(rows), self.spec.n_agents)
         if actions.shape != shape:
             raise ValueError(f"{self._name}: actions have shape {actions.shape}, not {shape}")
-        for row, chosen in zip(rows, actions, strict=True):
-            known = (chosen >= 0) & (chosen < self.spec.n_actions)  # (N,)
-            right = known & self.available[row, self._agents, chosen * known]
-            if not right.all():
-                i = int(right.argmin())
-                raise ValueError(f"{self._name}: action {chosen[i]} of agent {i} in environment {row} is not available")
+        for row, chosen in zip(rows, actions.tolist(), strict=True):  # a loop: for few agents numpy takes longer
+            available = self.available[row]
+            for agent, action in enumerate(chosen):
+                if not (0 <= action < self.spec.n_actions and available[agent, action]):
+                    raise ValueError(
+                        f"{self._name}: action {action} of agent {agent} in environment {row} is not available"
+                    )
 
     def _worker(self, row: int) -> Worker:
         worker = self._workers[row]
