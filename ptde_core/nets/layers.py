@@ -66,6 +66,15 @@ class Linear(nn.Linear):
             y = layer(rows, self._prepared.of(*given), code, self.one_hot)
         return y.view(*x.shape[:-1], self.out_features)
 
+    def of_two(self, x: Tensor, other: Tensor) -> Tensor:
+        """Outputs (..., m) of a plain layer from inputs (..., j) and (..., k) as if they stood side by side."""
+        if not kernels.can_take(x, other, self.weight):
+            y: Tensor = self(torch.cat([x, other], dim=-1))
+            return y
+        rows = x.reshape(-1, x.shape[-1]), other.reshape(-1, other.shape[-1])  # (R, j), (R, k)
+        y = _LayerOfTwo.apply(*rows, self.weight, self.bias)  # type: ignore[no-untyped-call]  # torch's
+        return y.view(*x.shape[:-1], self.out_features)
+
 
 class TwoLayers(nn.Sequential):
     """Linear(function(Linear(x))); the function is computed with the first layer, its place only keeps the names."""
@@ -95,10 +104,39 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (grad_y,) = upstream
         x, weight, y = ctx.saved_tensors
-        grad_x = x.new_empty(x.shape if ctx.needs_input_grad[0] else (0, x.shape[1]))
-        grad_weight, grad_bias = torch.empty_like(weight), weight.new_zeros(len(weight))
-        given = (kernels.array(tensor) for tensor in (x, weight, y))
-        gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
-        kernels.layer_gradients(*given, *ctx.of_kernel, kernels.array(grad_y), *gradients)
-        found = grad_x if ctx.needs_input_grad[0] else None, grad_weight, grad_bias if ctx.has_bias else None
-        return *found, None, None
+        function, one_hot = ctx.of_kernel
+        wanted: bool = ctx.needs_input_grad[0]
+        grad_x, grad_weight, grad_bias = _gradients(x, weight, y, grad_y, function, one_hot, wanted)
+        return grad_x, grad_weight, grad_bias if ctx.has_bias else None, None, None
+
+
+class _LayerOfTwo(torch.autograd.Function):
+    """A plain layer of rows (R, j) and (R, k) side by side, which are not copied there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, other: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        y = x.new_empty(len(x), len(weight))  # (R, m)
+        kernels.layer_of_two(kernels.array(x), kernels.array(other), *_turned(weight, bias), y.numpy())
+        ctx.save_for_backward(x, other, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_y,) = upstream
+        x, other, weight = ctx.saved_tensors
+        parts, wanted = weight.split([x.shape[1], other.shape[1]], dim=1), ctx.needs_input_grad
+        grad_x, of_x, grad_bias = _gradients(x, parts[0], grad_y, grad_y, kernels.PLAIN, 0, wanted[0])
+        grad_other, of_other, _ = _gradients(other, parts[1], grad_y, grad_y, kernels.PLAIN, 0, wanted[1])
+        return grad_x, grad_other, torch.cat([of_x, of_other], dim=1), grad_bias
+
+
+def _gradients(
+    x: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, function: int, one_hot: int, of_x: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Of a layer's inputs, if asked for, weight and bias."""
+    grad_x = x.new_empty(x.shape if of_x else (0, x.shape[1]))
+    grad_weight, grad_bias = weight.new_empty(weight.shape), weight.new_zeros(len(weight))
+    given = (kernels.array(tensor) for tensor in (x, weight, y))
+    gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
+    kernels.layer_gradients(*given, function, one_hot, kernels.array(grad_y), *gradients)
+    return grad_x if of_x else None, grad_weight, grad_bias

@@ -95,5 +95,4 @@ class ActionHead(nn.Module):
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
         assert z is not None, "a head with global information was given none"
-        joined = torch.cat([self.features(history), z], dim=-1)  # (..., N, H+Z)
-        return self.values(joined)  # type: ignore[no-any-return]  # nn.Module calls are untyped
+        return self.values.of_two(self.features(history), z)

@@ -69,6 +69,11 @@ class _StackedLinear(_Stack):
         out: Tensor = IN_TORCH[self.function](linear(x, self.weight, self.bias))
         return out
 
+    def of_two(self, x: Tensor, other: Tensor) -> Tensor:
+        """Outputs of inputs (K, ..., j) and (K, ..., k) side by side."""
+        out: Tensor = self(torch.cat([x, other], dim=-1))
+        return out
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Outputs (K, ..., out) of inputs (K, ..., in) by weights (K, out, in) and biases (K, out)."""

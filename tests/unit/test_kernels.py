@@ -70,6 +70,17 @@ def test_a_leaky_layer_is_torchs() -> None:
     gradients_agree(layer(x), F.leaky_relu(F.linear(x, layer.weight, layer.bias)), [x, *layer.parameters()])
 
 
+def test_a_layer_of_two_inputs_is_that_of_both_side_by_side_bit_for_bit() -> None:
+    torch.manual_seed(0)
+    layer = Linear(20 + 7, 11)
+    x, other = torch.randn(70, 2, 20, requires_grad=True), torch.randn(70, 2, 7, requires_grad=True)
+    ours, theirs = layer.of_two(x, other), layer(torch.cat([x, other], dim=-1))
+    upstream, wanted = torch.randn_like(ours), [x, other, *layer.parameters()]
+    found, expected = (torch.autograd.grad(y, wanted, upstream) for y in (ours, theirs))
+    for one, another in zip((ours, *found), (theirs, *expected), strict=True):
+        assert torch.equal(one, another)
+
+
 def data_that_ends_in_one_hots(rows: int, dense: int, choices: int) -> Tensor:
     """Rows (r, dense + choices): a choice in most, none in every third; of the rest, a third of the columns is zero."""
     x = torch.randn(rows, dense + choices)

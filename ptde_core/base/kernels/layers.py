@@ -36,6 +36,17 @@ def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, y: 
 
 
 @entry
+def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, y: Array) -> None:
+    """Y (R, m) = x (R, j) and other (R, k), side by side, @ turned (j + k, m) + bias (m,)."""
+    first = x.shape[1]
+    for start in range(0, len(x), BLOCK):
+        out = y[start : start + BLOCK]
+        repeat(out, bias)
+        add_product(out, x[start : start + BLOCK], turned[:first])
+        add_product(out, other[start : start + BLOCK], turned[first:])
+
+
+@entry
 def layer_gradients(
     x: Array, weight: Array, y: Array, function: int, one_hot: int, grad_y: Array,
     grad_x: Array, grad_weight: Array, grad_bias: Array,
