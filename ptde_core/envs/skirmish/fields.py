@@ -129,12 +129,13 @@ FREE, WALKS, ROCK = range(3)
     SCAN,  # acquisition
     CLOSE_REACH,  # close weapon
     GAP,  # least distance that they keep; 0 where they pass through each other
+    HEED,  # square of the distance within which i looks where j stands as it walks; 0 where they pass
     HIT,  # damage of one hit before shields and armour
     THREAT,  # 1 if j counts as a threat to i
     HEAL_REACH,  # heal
     CAST_REACH,  # heal, by autocast
     PAIRS,
-) = range(10)
+) = range(11)
 
 # setting: per map, the switches and the contract's numbers that kernels read
 (

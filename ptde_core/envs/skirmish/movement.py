@@ -21,6 +21,7 @@ from ptde_core.envs.skirmish.fields import (
     FREE,
     GAP,
     GROUND,
+    HEED,
     INNER,
     MOVE,
     ORDER,
@@ -43,12 +44,11 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.tables import LOOKAHEAD, MapTables, Reals, Wholes
 
 Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
 Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what stands in the way
 
-LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way, at most
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
 INSTANT = 1.0  # accelerations per loop squared above this are immediate
@@ -113,10 +113,11 @@ def walk_all(m: MapTables, loop: int, real: Reals, whole: Wholes, near: Near, bl
         kind = trait[GROUND, i]
         cells = m.ground if kind == 2 else m.floor
         r = -1.0 if kind == 0 else body[INNER, i]
-        count, blocked = _look_around(trait, gaps, pushes, real, whole, near, block, i)
+        plans = whole[ORDER, i] != MOVE  # a move action aims only 2 ahead: nothing to plan
+        count, blocked = _look_around(trait, gaps, m.pair[HEED], plans, pushes, real, whole, near, block, i)
         dx, dy = real[WISH_X, i], real[WISH_Y, i]
         whole[STALLED, i] = 1
-        if blocked == 0 or whole[ORDER, i] == MOVE:  # a move action aims only 2 ahead: nothing to plan
+        if blocked == 0:
             whole[TURNED, i] = 0
         else:
             ahead = min(LOOKAHEAD, real[STRIDE, i])
@@ -158,6 +159,8 @@ def walk_all(m: MapTables, loop: int, real: Reals, whole: Wholes, near: Near, bl
 def _look_around(
     trait: NDArray[np.int64],
     gaps: NDArray[np.float64],
+    heed: NDArray[np.float64],
+    plans: bool,
     pushes: bool,
     real: Reals,
     whole: Wholes,
@@ -165,27 +168,27 @@ def _look_around(
     block: Block,
     i: int,
 ) -> tuple[int, int]:
-    """List in `near` the units that unit i may touch soon, and in `block` those that it has to walk around.
+    """List in `near` the units that unit i may touch soon, and in `block`, if it `plans`, those to walk around.
 
     Walked around is everything but friends that it can push or that get on the same way. Returns both numbers.
     """
     count, blocked = 0, 0
     px, py = real[X, i], real[Y, i]
     for j in range(real.shape[1]):
-        gap = gaps[i, j]
         dx, dy = real[X, j] - px, real[Y, j] - py
-        limit = gap + LOOKAHEAD
-        if gap <= 0.0 or dx * dx + dy * dy >= limit * limit or whole[ALIVE, j] == 0:
+        if dx * dx + dy * dy >= heed[i, j] or whole[ALIVE, j] == 0:
             continue
         near[count] = j
         count += 1
+        if not plans:
+            continue
         if trait[SIDE, i] == trait[SIDE, j] and whole[POSTURE, j] != ROCK:
             if whole[POSTURE, j] == FREE and pushes:
                 continue
             along = real[WISH_X, j] * real[WISH_X, i] + real[WISH_Y, j] * real[WISH_Y, i]
             if whole[POSTURE, j] == WALKS and whole[STALLED, j] == 0 and along >= 0.0:
                 continue
-        block[0, blocked], block[1, blocked], block[2, blocked] = dx, dy, (gap - GRAZE) ** 2
+        block[0, blocked], block[1, blocked], block[2, blocked] = dx, dy, (gaps[i, j] - GRAZE) ** 2
         blocked += 1
     return count, blocked
 

@@ -15,6 +15,7 @@ from ptde_core.envs.skirmish.units import LOOPS_PER_SECOND, UnitFacts
 Reals: TypeAlias = NDArray[np.float64]  # (REALS, U) of one battle
 Wholes: TypeAlias = NDArray[np.int64]  # (WHOLES, U) of one battle
 
+LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way of a walking one, at most
 MELEE_RANGE = 1.0  # weapons with less are melee
 REWARD_DEATH, REWARD_WIN, REWARD_SCALE = 10.0, 200.0, 20.0  # SMAC's defaults
 
@@ -130,7 +131,7 @@ def _traits(facts: MapFacts, roster: Roster) -> NDArray[np.int64]:
 def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
     n = len(roster.units)
     pair = np.full((f.PAIRS, n, n), -1.0)
-    pair[f.GAP], pair[f.HIT], pair[f.THREAT] = 0.0, 0.0, 0.0
+    pair[f.GAP], pair[f.HEED], pair[f.HIT], pair[f.THREAT] = 0.0, 0.0, 0.0, 0.0
     for i, a in enumerate(roster.units):
         for j, b in enumerate(roster.units):
             if i == j:
@@ -138,6 +139,7 @@ def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
             foes = roster.sides[i] != roster.sides[j]
             if collide(a, b):
                 pair[f.GAP, i, j] = _gap(a, switches) + _gap(b, switches)
+                pair[f.HEED, i, j] = (pair[f.GAP, i, j] + LOOKAHEAD) ** 2
             if foes:
                 _aim(pair, i, j, a, b)
             elif a.heal and "biological" in b.attributes and "structure" not in b.attributes:
