@@ -2,26 +2,28 @@
 
 import importlib.util
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.figures import Figure
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import random_actions
 from ptde_core.envs.football.engine import FootballEngine
-from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.envs.pettingzoo_engine import PettingZooEngine
 from ptde_core.envs.workers.engine import MakeEngine, Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.acting import Exploration
+from ptde_core.policies.acting import Exploration, Policy
 from ptde_core.policies.catalogue import build_teacher
 from ptde_core.policies.play import play
 
@@ -36,40 +38,63 @@ def measure(quick: bool) -> Iterator[Figure]:
     installed = importlib.util.find_spec("gfootball") is not None
     make: MakeEngine = partial(FootballEngine, FOOTBALL) if installed else partial(PettingZooEngine, SKIRMISH)
     name = f"football {FOOTBALL}" if installed else "skirmish 3m through PettingZoo"
-    yield from _throughput(make, name, 1 if quick else 6)
+    with closing(EnginePool(make, 1)) as one, closing(EnginePool(make, 2)) as two:
+        for policy in ("random", "qmix agent-specific"):
+            yield from _second_worker(one, two, name, policy, *((2, 1) if quick else (8, 3)))
+    with closing(EnginePool(make, 3 if quick else 8)) as pool:
+        yield from _rounds(pool, name, 1 if quick else 3)
     yield from _layer(make, name, 4 if quick else 30)
 
 
-def _throughput(make: MakeEngine, name: str, turns: int) -> Iterator[Figure]:
-    """Whole episodes, resets too, as a training plays its first: a teacher that acts, and explores in every step.
+def _second_worker(
+    one: EnginePool, two: EnginePool, name: str, policy: str, episodes: int, turns: int
+) -> Iterator[Figure]:
+    """One worker and two go through a long list of episodes, as an evaluation does, so many episodes in each turn."""
+    lists = [_played(pool, policy, episode_seeds(0, "benchmark", 0, episodes * (turns + 1))) for pool in (one, two)]
+    speed = _in_turns([partial(_next, own, episodes) for own in lists], turns)
+    note = f"{name}, {episodes * turns} episodes"
+    yield Figure(SECTION, f"1 worker, {policy} play", speed[0], "env steps/s", note)
+    yield Figure(SECTION, f"2 workers, {policy} play", speed[1], "env steps/s", note)
+    yield Figure(SECTION, f"throughput of 2 workers over 1, {policy} play", speed[1] / speed[0], "times", note)
 
-    Each way of playing gets the same episodes, in turns, so that all meet the same machine. One worker and two go
-    through one long list. Eight play rounds of eight, which end with their last episode, as a training's do.
-    """
-    pools = {count: EnginePool(make, count) for count in (1, 2, 8)}
+
+def _rounds(pool: EnginePool, name: str, turns: int) -> Iterator[Figure]:
+    """Rounds of as many episodes as there are workers, which end with their last, as a training's do."""
+    many, policy = pool.n_envs, "qmix agent-specific"
+
+    def ways(turn: int, env: BatchedEnv) -> Iterator[Episode]:
+        return _played(env, policy, episode_seeds(0, "benchmark", turn * many, many))
+
+    in_lock_step = cast(BatchedEnv, InLockStep(pool))
+    speed = _in_turns([partial(ways, env=env) for env in (pool, in_lock_step)], turns)
+    note = f"{name}, {policy} play, {turns} rounds"
+    yield Figure(SECTION, f"{many} workers, a round of {many}", speed[0], "env steps/s", note)
+    yield Figure(SECTION, f"{many} workers in lock-step, a round of {many}", speed[1], "env steps/s", note)
+
+
+def _played(env: BatchedEnv, policy: str, seeds: NDArray[np.uint64]) -> Iterator[Episode]:
+    """Whole episodes, as a training plays its first: every action explores."""
     torch.manual_seed(0)
-    teacher = build_teacher("qmix", pools[1].spec, {"global_info": "agent-specific"})
-    how, seeds = Exploration(epsilon=1.0), episode_seeds(0, "benchmark", 0, 8 * (turns + 1))
-    one, two = (play(pools[count], teacher, seeds, how) for count in (1, 2))
-    ways: dict[str, Callable[[NDArray[np.uint64]], Iterator[Episode]]] = {
-        "1 worker": lambda _: one,
-        "2 workers": lambda _: two,
-        "8 workers, a round of 8": lambda own: play(pools[8], teacher, own, how),
-        "8 workers in lock-step, a round of 8": lambda own: play(InLockStep(pools[8]), teacher, own, how),
-    }
-    spent, steps = dict.fromkeys(ways, 0.0), 0
+    acting: Policy = Thoughtless(env.spec)
+    if policy != "random":
+        acting = build_teacher("qmix", env.spec, {"global_info": "agent-specific"})
+    return play(env, acting, seeds, Exploration(epsilon=1.0))
+
+
+def _next(episodes: Iterator[Episode], count: int, turn: int) -> Iterator[Episode]:  # noqa: ARG001  as other ways
+    return islice(episodes, count)
+
+
+def _in_turns(ways: Sequence[Callable[[int], Iterator[Episode]]], turns: int) -> list[float]:
+    """Env steps per second, resets and all, of ways to play the same episodes, in turns: all meet the same machine."""
+    spent, steps = [0.0] * len(ways), 0
     for turn in range(turns + 1):  # the first is not counted
-        for way, episodes in ways.items():
+        for k, way in enumerate(ways):
             began = time.perf_counter()
-            played = list(islice(episodes(seeds[8 * turn : 8 * (turn + 1)]), 8))
-            spent[way] += time.perf_counter() - began if turn else 0.0
+            played = list(way(turn))
+            spent[k] += time.perf_counter() - began if turn else 0.0
         steps += sum(episode.length for episode in played) if turn else 0
-    for pool in pools.values():
-        pool.close()
-    note = f"{name}, qmix agent-specific, {8 * turns} episodes"
-    for way, seconds in spent.items():
-        yield Figure(SECTION, way, steps / seconds, "env steps/s", note)
-    yield Figure(SECTION, "throughput of 2 workers over 1", spent["1 worker"] / spent["2 workers"], "times", note)
+    return [steps / seconds for seconds in spent]
 
 
 def _layer(make: MakeEngine, name: str, rounds: int) -> Iterator[Figure]:
@@ -85,6 +110,20 @@ def _layer(make: MakeEngine, name: str, rounds: int) -> Iterator[Figure]:
     yield Figure(SECTION, "a step", 1e3 * engine.per_step, "ms", note)
     yield Figure(SECTION, "a step of an engine that does nothing", 1e3 * idle.per_step, "ms", "the layer itself")
     yield Figure(SECTION, "the layer's share of a step", 100 * idle.per_step / engine.per_step, "%", note)
+
+
+class Thoughtless:
+    """A policy that takes no time: all actions are worth the same."""
+
+    reads_state = False
+    noise_size = 0
+
+    def __init__(self, spec: EnvSpec) -> None:
+        self._values = torch.zeros(1, spec.n_agents, spec.n_actions)
+
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:  # noqa: ARG002  as `Policy`
+        """Zeros (E, N, A)."""
+        return self._values.repeat(len(local), 1, 1), None
 
 
 @dataclass
