@@ -1,6 +1,6 @@
 """The vocabulary of axes, one whole episode, and a padded batch of them.
 
-B episodes, E environments in lock-step, T steps, N agents, A actions, O observation, S state,
+B episodes, E environments side by side, T steps, N agents, A actions, O observation, S state,
 Z agent-specific information, H hidden. Masks are derived from `length`, never stored.
 """
 

@@ -40,7 +40,7 @@ class TrainingSettings(AgentSettings, DeviceSettings):
         2_000_000, ge=1, description="env steps of training; the default is the map's budget (`ptde maps`)"
     )
     seed: int = Field(1, ge=0, description="decides networks, exploration and battles")
-    n_envs: int = Field(8, ge=1, description="environments in lock-step: episodes per round (Algorithm 1, line 4)")
+    n_envs: int = Field(8, ge=1, description="environments side by side: episodes per round (Algorithm 1, line 4)")
     test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
     test_episodes: int = Field(32, ge=0, description="greedy episodes per test; 0 turns tests off")
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")

@@ -145,9 +145,11 @@ class EnginePool:
         """
         self._worker(row).ask_recording(path)
         self._asked[row] = Asked("recording", time.monotonic() + self._limits.start_seconds)
-        why = self._answers([row])[row]
-        self._settle(row, why)
-        if why:
+        found: dict[int, str] = {}
+        while not found:
+            found = self._answers([row])
+        self._settle(row, found[row])
+        if why := found[row]:
             raise PtdeError(f"{self.spec.backend} could not write {path} ({why})", "see `ptde doctor`")
 
     def snapshot(self) -> NoReturn:
