@@ -7,7 +7,7 @@ import numpy as np
 from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.data import add_data_product, add_turned_data_product, look_at, room
 from ptde_core.base.kernels.products import BLOCK, add_product
-from ptde_core.base.kernels.rows import add_rows, repeat, turn
+from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
 
 PLAIN, RELU, LEAKY_RELU = 0, 1, 2
 LEAK = np.float32(0.01)
@@ -58,7 +58,7 @@ def layer_gradients(
         upstream = grad_y[start : start + BLOCK]
         before = work[: len(upstream)]  # gradient before the function
         if function == PLAIN:
-            before[:] = upstream
+            copy(before, upstream)  # numba takes seconds to compile an assignment of arrays
         else:
             slope = np.float32(0.0) if function == RELU else LEAK
             for row in range(len(before)):
