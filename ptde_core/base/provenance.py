@@ -40,11 +40,15 @@ def packages() -> dict[str, str]:
     return found
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @cache
 def machine() -> str:
     """One line about this machine: cores, processor, memory, system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {_processor()}, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
+    return f"{cores()} cores, {_processor()}, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def _processor() -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.base import kernels
+from ptde_core.base.provenance import cores
 from ptde_core.envs.games import Game
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.catalogue import build_environment_of
@@ -28,7 +29,7 @@ from ptde_core.stages.settings import TrainingSettings, train_teacher_settings
 @contextmanager
 def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
     """While this lasts, a process compiles the kernels of a training with these settings, if a core is free for it."""
-    if len(os.sched_getaffinity(0)) < 2:
+    if cores() < 2:
         yield
         return
     process = subprocess.Popen(

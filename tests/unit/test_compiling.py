@@ -41,7 +41,7 @@ def test_the_exercise_needs_every_kernel_that_the_training_needs(alg, tmp_path):
 
 
 def test_the_process_ends_with_what_it_stands_beside(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr("ptde_core.stages.compiling.cores", lambda: 2)
     begun = []
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: begun.append(popen(*args, **options)) or begun[0])
@@ -52,7 +52,7 @@ def test_the_process_ends_with_what_it_stands_beside(monkeypatch):
 
 
 def test_none_is_started_where_no_core_is_free(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr("ptde_core.stages.compiling.cores", lambda: 1)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     with compiling_aside(train_teacher_settings({"map": "3m"})):
         pass

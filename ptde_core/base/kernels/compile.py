@@ -1,18 +1,18 @@
-"""How kernels are compiled, and when a compiled kernel on disk is stale: as soon as any file of kernels has changed."""
+"""How kernels are compiled."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import numba
-from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ptde_core.base.kernel_cache import KernelCache, digest_of
+
 Array = NDArray[Any]
 
-DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+DIGEST = digest_of(Path(__file__).parent)
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -23,7 +23,7 @@ def inner(function: Callable[..., Any]) -> Any:
 def entry(function: Callable[..., Any]) -> Any:
     """A kernel that Python calls; it releases the interpreter, so that each thread works on a part."""
     kernel = _jit(function)
-    kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]  # what numba's own `cache=True` does
+    kernel._cache = KernelCache(function, DIGEST)  # what numba's own `cache=True` does
     return kernel
 
 
@@ -35,10 +35,3 @@ def code(function: Callable[..., Any]) -> Any:
 def _jit(function: Callable[..., Any], **options: bool) -> Any:
     """Division by zero follows numpy; a product and a sum may be one instruction, and nothing else is reordered."""
     return cast(Any, numba.njit)(nogil=True, error_model="numpy", fastmath={"contract"}, **options)(function)
-
-
-class _Cache(FunctionCache):
-    """Numba looks at the file of a cached kernel alone; this one at the files of all that it may be made of."""
-
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return *super()._index_key(sig, codegen), DIGEST  # type: ignore[no-untyped-call]  # numba's

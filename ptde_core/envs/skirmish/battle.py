@@ -5,7 +5,6 @@ One env step: orders, 8 loops, outcome, reward, views (SPEC 3).
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.acquisition import acquire, answer_fire
 from ptde_core.envs.skirmish.chance import uniform
-from ptde_core.envs.skirmish.compile import DIGEST, entry, kernel
+from ptde_core.envs.skirmish.compile import entry, kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     BEAM_AT,
@@ -208,52 +207,42 @@ def _value(b: Battles, e: int) -> None:
 RESET, STEP, SHOW = range(3)
 
 
-def _make_advance() -> Callable[..., int]:
-    digest = DIGEST
+@entry
+def advance(
+    m: MapTables,
+    b: Battles,
+    task: int,
+    numbers: NDArray[np.int64],
+    seeds: NDArray[np.uint64],
+    first: int,
+    last: int,
+    near: Near,
+    block: Block,
+) -> None:
+    """The one entry point (one compilation, one cache entry), for lines first..last-1 of `numbers` (R, N).
 
-    @entry
-    def advance(
-        m: MapTables,
-        b: Battles,
-        task: int,
-        numbers: NDArray[np.int64],
-        seeds: NDArray[np.uint64],
-        first: int,
-        last: int,
-        near: Near,
-        block: Block,
-    ) -> int:
-        """The one entry point (one compilation, one cache entry), for lines first..last-1 of `numbers` (R, N).
-
-        STEP and SHOW: a line is a battle, and `numbers` holds actions. RESET: column 0 names the battle.
-        Returns the digest of the kernels it was compiled from.
-        """
-        n_agents = b.actions.shape[1]
-        # One loop for all tasks: kernels are merged into their callers, and a second call of `_loop` would double
-        # the time to compile.
-        for k in range(first, last):
-            e = numbers[k, 0] if task == RESET else k
-            if task == STEP:
-                b.reward[e] = 0.0
-                if b.outcome[e] != RUNNING:
-                    continue
-            since, loops = 0, 0
-            if task == RESET:
-                _begin(m, b, e, seeds[k])
-                loops = int(m.setting[HEAD_START])
-            elif task == STEP:
-                _order(m, b, e, numbers[e])
-                since, loops = b.clock[e] * LOOPS_PER_STEP, LOOPS_PER_STEP
-            for loop in range(since, since + loops):
-                _loop(m, n_agents, loop, b.chance, e, b.real[e], b.whole[e], near, block)
-            if task == STEP:
-                _settle(m, b, e)
-            else:
-                _value(b, e)
-            _show(m, b, e)
-        return digest
-
-    return advance
-
-
-advance = _make_advance()
+    STEP and SHOW: a line is a battle, and `numbers` holds actions. RESET: column 0 names the battle.
+    """
+    n_agents = b.actions.shape[1]
+    # One loop for all tasks: kernels are merged into their callers, and a second call of `_loop` would double
+    # the time to compile.
+    for k in range(first, last):
+        e = numbers[k, 0] if task == RESET else k
+        if task == STEP:
+            b.reward[e] = 0.0
+            if b.outcome[e] != RUNNING:
+                continue
+        since, loops = 0, 0
+        if task == RESET:
+            _begin(m, b, e, seeds[k])
+            loops = int(m.setting[HEAD_START])
+        elif task == STEP:
+            _order(m, b, e, numbers[e])
+            since, loops = b.clock[e] * LOOPS_PER_STEP, LOOPS_PER_STEP
+        for loop in range(since, since + loops):
+            _loop(m, n_agents, loop, b.chance, e, b.real[e], b.whole[e], near, block)
+        if task == STEP:
+            _settle(m, b, e)
+        else:
+            _value(b, e)
+        _show(m, b, e)

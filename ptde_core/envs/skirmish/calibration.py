@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import LOOPS_PER_STEP
-from ptde_core.envs.skirmish.compile import DIGEST, entry
+from ptde_core.envs.skirmish.compile import entry
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.maps import MapFacts, build_map, load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
@@ -190,19 +190,10 @@ def fight_duel(attacker: str, target: str, repeats: int = 256, seed: int = 0, fa
     return Duel(len(ladder), int(np.median(swings)), float((last - first).mean()), ladder)
 
 
-def _make_hit() -> Callable[..., int]:
-    digest = DIGEST
-
-    @entry
-    def hit(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, damage: float) -> int:
-        """One hit by the engine's own rule; the digest of the kernels it was compiled from."""
-        hurt(m, real, whole, shooter, target, damage)
-        return digest
-
-    return hit
-
-
-_hit = _make_hit()
+@entry
+def _hit(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, damage: float) -> None:
+    """One hit by the engine's own rule."""
+    hurt(m, real, whole, shooter, target, damage)
 
 
 def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:

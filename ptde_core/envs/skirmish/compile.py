@@ -1,10 +1,5 @@
-"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk.
+"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk."""
 
-Numba looks only at the file of a cached function to see whether its cache is stale, not at the files of the
-kernels it calls. So the digest of all kernel files is a constant of each entry point: another digest, another key.
-"""
-
-import hashlib
 import platform
 import sys
 from collections.abc import Callable
@@ -13,30 +8,11 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from ptde_core.base.kernel_cache import KernelCache, digest_of
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FOLDER = Path(__file__).parent
-KERNEL_FILES = (
-    "compile.py",
-    "fields.py",
-    "tables.py",
-    "chance.py",
-    "orders.py",
-    "acquisition.py",
-    "movement.py",
-    "paths.py",
-    "weapons.py",
-    "views.py",
-    "battle.py",
-)
-
-
-def _digest() -> int:
-    text = b"".join((_FOLDER / name).read_bytes() for name in KERNEL_FILES)
-    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
-
-
-DIGEST = _digest()
+DIGEST = digest_of(Path(__file__).parent)
 
 
 def kernel(function: F) -> F:
@@ -49,8 +25,10 @@ def kernel(function: F) -> F:
 
 
 def entry(function: F) -> F:
-    """A kernel that Python calls. It must read a closure variable set to `DIGEST`, so that its cache key follows it."""
-    return _jit(function, cache=True)
+    """A kernel that Python calls."""
+    compiled = _jit(function)
+    cast(Any, compiled)._cache = KernelCache(function, DIGEST)  # what numba's own `cache=True` does
+    return compiled
 
 
 def _jit(function: F, **options: bool) -> F:
@@ -61,7 +39,7 @@ def _jit(function: F, **options: bool) -> F:
 def _marker(function: Callable[..., Any]) -> Path:
     folder = Path(cast(Any, function).stats.cache_path)
     python = f"{sys.version_info[0]}{sys.version_info[1]}"
-    return folder / f"skirmish-{DIGEST:x}-numba{numba.__version__}-py{python}-{platform.machine()}.compiled"
+    return folder / f"skirmish-{DIGEST[:12]}-numba{numba.__version__}-py{python}-{platform.machine()}.compiled"
 
 
 def is_compiled(function: Callable[..., Any]) -> bool:

@@ -1,12 +1,11 @@
 """What SMAC shows of a battle: available actions, observations, state (SPEC 1.1, 5), exactly."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compile import DIGEST, entry, kernel
+from ptde_core.envs.skirmish.compile import entry, kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     ALLY_SHIELDS,
@@ -174,27 +173,15 @@ def show_state(
             state[at + i * n_actions + actions[i]] = 1.0
 
 
-def _make_observe() -> Callable[..., int]:
-    digest = DIGEST
-
-    @entry
-    def observe(
-        m: MapTables,
-        real: NDArray[np.float64],
-        whole: NDArray[np.int64],
-        available: NDArray[np.bool_],
-        sight: float,
-        obs: NDArray[np.float32],
-    ) -> int:
-        """Fill obs (E, N, O) of all battles with what agents see within `sight` cells.
-
-        Returns the digest of the kernels it was compiled from.
-        """
-        for e in range(len(obs)):
-            show_observations(m, available.shape[1], real[e], whole[e], available[e], sight, obs[e])
-        return digest
-
-    return observe
-
-
-observe = _make_observe()
+@entry
+def observe(
+    m: MapTables,
+    real: NDArray[np.float64],
+    whole: NDArray[np.int64],
+    available: NDArray[np.bool_],
+    sight: float,
+    obs: NDArray[np.float32],
+) -> None:
+    """Fill obs (E, N, O) of all battles with what agents see within `sight` cells."""
+    for e in range(len(obs)):
+        show_observations(m, available.shape[1], real[e], whole[e], available[e], sight, obs[e])

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from ptde_core.base import provenance
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.block import Block
@@ -104,4 +105,4 @@ def cores() -> int:
         from ptde_core.envs.workers.cluster import cluster_cores
 
         return cluster_cores()
-    return os.cpu_count() or 1
+    return provenance.cores()

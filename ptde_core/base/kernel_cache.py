@@ -1,0 +1,54 @@
+"""Compiled kernels on disk: a file each, named after all that it was made of.
+
+Numba's own cache looks at the file of a kernel alone to see whether it is stale, not at those of the kernels it calls.
+And it numbers its files in an index, so that processes that compile at once, or one that is killed between the two,
+can leave a number that stands for another kernel's code.
+"""
+
+# Numba's classes have no types: hence what mypy is told below.
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+
+def digest_of(folder: Path) -> str:
+    """What changes when any Python file of the folder does."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+
+
+class KernelCache(FunctionCache):
+    """The compiled forms of one kernel.
+
+    Args:
+        function: the kernel, in Python.
+        digest: of all the files that it may be made of.
+    """
+
+    def __init__(self, function: Any, digest: str) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._digest = digest
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, digest)  # type: ignore[no-untyped-call]
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return *super()._index_key(sig, codegen), numba.__version__, self._digest  # type: ignore[no-untyped-call]
+
+
+class _Files(IndexDataCacheFile):
+    """A file for each key; it appears whole or not at all."""
+
+    def save(self, key: tuple[Any, ...], data: Any) -> None:
+        self._save_data(self._name(key), data)  # type: ignore[no-untyped-call]
+
+    def load(self, key: tuple[Any, ...]) -> Any:
+        try:
+            return self._load_data(self._name(key))  # type: ignore[no-untyped-call]
+        except FileNotFoundError:
+            return None
+
+    def _name(self, key: tuple[Any, ...]) -> str:
+        kernel = self._index_name.removesuffix(".nbi")
+        return f"{kernel}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
