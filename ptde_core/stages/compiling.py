@@ -33,7 +33,7 @@ def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
         yield
         return
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, settings.model_dump_json()],
+        [sys.executable, "-P", "-m", __name__, settings.model_dump_json()],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
