@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.environment import Skirmish, Snapshot
 from ptde_core.envs.skirmish.fields import SIGHT
@@ -31,15 +30,8 @@ class TwoViewSkirmish(Skirmish):
         self.spec = two_views(ordinary, ordinary.obs_names, Sights(sights.wide, self._ranges[1]))
         self.obs = np.zeros((n_envs, ordinary.n_agents, self.spec.obs_size), np.float32)
 
-    def _advance(
-        self,
-        task: int,
-        numbers: NDArray[np.int64],
-        seeds: NDArray[np.uint64],
-        lines: tuple[int, int],
-        scratch: int = 0,
-    ) -> None:
-        super()._advance(task, numbers, seeds, lines, scratch)
+    def _advance(self, *given: Any, **named: Any) -> None:
+        super()._advance(*given, **named)
         self._show()
 
     def restore(self, snapshot: Snapshot) -> None:
