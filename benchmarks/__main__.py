@@ -16,9 +16,10 @@ from benchmarks.figures import Figure
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine, packages
 
+# Those that measure a process's memory come first: on Linux, a process is born with the largest that its parent held.
 SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
     module.SECTION.replace(" ", "-"): module.measure
-    for module in (simulator, acting, learner, end_to_end, distillation, memory, reports, workers, scaling, peers)
+    for module in (memory, end_to_end, simulator, acting, learner, distillation, reports, workers, scaling, peers)
 }
 
 
@@ -35,7 +36,8 @@ def main() -> None:
     figures = []
     if not options.section and not peers.installed():
         console.print(f"peers are left out, for none are in {peers.FOLDER}: {peers.INSTALL}", highlight=False)
-    for name in options.section or (name for name in SECTIONS if name != peers.SECTION or peers.installed()):
+    chosen = options.section or [name for name in SECTIONS if name != peers.SECTION or peers.installed()]
+    for name in sorted(chosen, key=list(SECTIONS).index):
         try:
             for figure in SECTIONS[name](options.quick):
                 figures.append(figure)
