@@ -57,7 +57,7 @@ class ActingInformation(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._weights = _Weights(_information_parameters, _laid_out_information)
+        self._weights = _Weights(_information_parameters, _turned)
 
     def forward(self, information: nn.Module, local: Tensor, state: Tensor, noise: Tensor | None) -> Tensor:
         """Information z (E, N, Z).
@@ -76,7 +76,7 @@ class ActingInformation(nn.Module):
         seen, drawn = kernels.array(local), kernels.array(z[:0] if noise is None else noise)
         floor = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
         weights = self._weights.of(information)
-        kernels.inform(seen, kernels.array(state), hyper.one_hot, drawn, *weights, floor, z.numpy())
+        kernels.inform(seen, kernels.array(state), hyper.one_hot, drawn, hyper.laid_out(), *weights, floor, z.numpy())
         return z
 
 
@@ -131,18 +131,8 @@ def _laid_out_agent(
 
 
 def _information_parameters(information: AgentSpecificInformation) -> tuple[Tensor, ...]:
+    """Those of `kernels.inform` but the matrices, which the module lays out itself."""
     hyper, gaussian = information.hyper, information.gaussian
-    layers = (hyper.hidden, hyper.weights, hyper.bias, gaussian.mean, gaussian.log_variance)
     mix = hyper.bias.bias.detach()[None, :0] if hyper.mix is None else hyper.mix.weight
-    return mix, *(one for layer in layers for one in layer.parameters())
-
-
-def _laid_out_information(
-    mix: Tensor, hidden: Tensor, hidden_bias: Tensor, slices: Tensor, shared: Tensor, own: Tensor, *rest: Tensor
-) -> tuple[NDArray[Any], ...]:
-    """What `kernels.inform` takes; the slices (S*Z, K) and what they share (S*Z,) become one matrix (S, K*Z + Z)."""
-    size, factors = len(own), slices.shape[1]
-    states = len(shared) // size
-    mixed = slices.view(states, size, factors).transpose(1, 2).reshape(states, factors * size)
-    together = torch.cat([mixed, shared.view(states, size)], dim=1)
-    return *_turned(hidden, hidden_bias, mix), kernels.array(together), *_turned(own, *rest)
+    layers = (hyper.bias, gaussian.mean, gaussian.log_variance)
+    return *hyper.hidden.parameters(), mix, *(one for layer in layers for one in layer.parameters())

@@ -11,6 +11,7 @@ down to r numbers, and M has r slices instead of K: parameters, time and memory 
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -178,14 +179,18 @@ class AgentHyper(nn.Module):
 
     def _without_gradients(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
         """The same for few rows many times, as play asks; a row's bits do not depend on how many there are."""
-        (m,) = self._prepared.of(self.weights.weight, self.weights.bias)
+        m = self.laid_out()
         work, g = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1]), torch.empty_like(offset)
         given = kernels.array(a), m, kernels.array(offset)
         kernels.contraction(kernels.array(rows), self.one_hot, *given, elu, work.numpy(), g.numpy())
         return g
 
+    def laid_out(self) -> NDArray[np.float32]:
+        """M and the weights that all agents share as the kernels take them: (S, (K+1)*Z + some)."""
+        (m,) = self._prepared.of(self.weights.weight, self.weights.bias)
+        return m
+
     def _prepare(self, weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
-        """M and the weights that all agents share, laid out."""
         shared = bias.view(self.state_size, self.output_size)
         return (kernels.array(_laid_out(weight.view(*shared.shape, -1), shared)),)
 

@@ -65,7 +65,7 @@ def act(
 @entry
 def inform(
     local: Array, state: Array, one_hot: int, noise: Array,
-    hidden: Array, hidden_bias: Array, mix: Array, m: Array, own: Array, own_bias: Array,
+    m: Array, hidden: Array, hidden_bias: Array, mix: Array, own: Array, own_bias: Array,
     mean: Array, mean_bias: Array, mean_out: Array, mean_out_bias: Array,
     deviation: Array, deviation_bias: Array, deviation_out: Array, deviation_out_bias: Array, floor: float,
     z: Array,
@@ -77,9 +77,9 @@ def inform(
         state: (E, S).
         one_hot: how many of the state's last numbers are mostly zeros.
         noise: (E, N, Z) standard normals, or (0, N, Z).
+        m: (S, K*Z + Z and some that are not used), the matrices that a_i weighs, and the one that all share.
         hidden: (L, H) weights of a_i's layer, transposed, as all that follow.
         mix: (H, K) what makes K numbers of them; with no rows K is H.
-        m: (S, K*Z + Z) matrices that a_i weighs, and the one that all share.
         own: (L, Z).
         mean, mean_out, deviation, deviation_out: (Z, Z) each.
         floor: of the variance.
@@ -89,11 +89,11 @@ def inform(
     factors = mix.shape[1] if len(mix) else len(hidden_bias)
     mixed = factors * size
     least = np.float32(floor)
-    shared = np.zeros((len(state), m.shape[1]), np.float32)
+    shared = np.zeros((len(state), mixed + size), np.float32)
     block = room(state.shape[1], one_hot)
     for begin in range(0, len(state), BLOCK):
         look_at(state[begin : begin + BLOCK], block)
-        add_data_product(shared[begin : begin + BLOCK], state[begin : begin + BLOCK], m, block)
+        add_data_product(shared[begin : begin + BLOCK], state[begin : begin + BLOCK], m[:, : mixed + size], block)
     first, a = np.empty((agents, len(hidden_bias)), np.float32), np.empty((agents, factors), np.float32)
     g, passed, out = np.empty((3, agents, size), np.float32)
     for env in range(len(state)):
