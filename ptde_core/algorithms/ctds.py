@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.adam import Adam
@@ -77,23 +78,23 @@ class OnlineDistillationLearner:
         return self._distil(batch) | self._teaching.update(batch)
 
     def _distil(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        count = min(self._threads.count, len(batch.length))
+        count, settings = min(self._threads.count, len(batch.length)), self._teaching.settings
         shares = [batch.share(k, count) for k in range(count)]
         whole = counted(batch).sum()
 
         def share_of_loss(share: EpisodeBatch) -> tuple[Tensor, dict[str, Tensor]]:
             """A share's part of the mean over all that counts in the batch."""
             views = Views.of(share)
-            with torch.no_grad():
-                goal = self.teacher.unroll(views, None).values  # (R, N, A)
-            values = self.student.unroll(views, None).values  # (R, N, A)
+            with kernels.multiplying(settings.precision):
+                with torch.no_grad():
+                    goal = self.teacher.unroll(views, None).values  # (R, N, A)
+                values = self.student.unroll(views, None).values  # (R, N, A)
             loss = value_distillation_loss(views.padded(values), views.padded(goal), share)
             part = loss * (counted(share).sum() / whole)
             return part, {"student_value_loss": part.detach()}
 
         log = add_gradients(shares, share_of_loss, list(self.student.parameters()), self._threads)
-        clip = self._teaching.settings.gradient_clip
-        log["student_gradient_norm"] = nn.utils.clip_grad_norm_(self.student.parameters(), clip)
+        log["student_gradient_norm"] = nn.utils.clip_grad_norm_(self.student.parameters(), settings.gradient_clip)
         self.optimiser.step()
         return log
 

@@ -23,7 +23,7 @@ def student_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
 
 
 def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
-    """In which ways a teacher's networks are not the paper's, in the words of tables.
+    """In which ways a teacher's networks, or how they learned, are not the paper's, in the words of tables.
 
     Args:
         settings: of its training; one that is missing is younger than the training, and was not used.
@@ -32,6 +32,7 @@ def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
     return [
         *([f"rank {settings['info_rank']}"] if settings.get("info_rank") else []),
         *([f"trunk {trunk_width}"] if settings.get("match_parameters") else []),
+        *(["bfloat16"] if settings.get("precision") == "bfloat16" else []),
     ]
 
 

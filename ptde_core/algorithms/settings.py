@@ -9,7 +9,15 @@ from ptde_core.base.settings import Settings
 AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
 
 
-class ValueDecompositionSettings(Settings):
+class LearningSettings(Settings):
+    """What all learners can be told."""
+
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="what learning rounds to before it multiplies; bfloat16 needs a CPU with AVX512-BF16"
+    )
+
+
+class ValueDecompositionSettings(LearningSettings):
     """VDN, QMIX, QPLEX: replayed whole episodes, TD(lambda), double Q, target networks."""
 
     learning_rate: float = Field(1e-3, gt=0, description="Adam step size")
@@ -32,7 +40,7 @@ class ValueDecompositionSettings(Settings):
     epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")
 
 
-class MappoSettings(Settings):
+class MappoSettings(LearningSettings):
     """MAPPO: a recurrent policy and a centralised critic, learning from the episodes just played."""
 
     learning_rate: float = Field(5e-4, gt=0, description="Adam step size of actor and critic")

@@ -216,7 +216,8 @@ class ValueDecompositionLearner:
         noise, size = None, self.teacher.noise_size
         if size:
             noise = noise_of_z(self.seed, self.updates, share.rows, (share.batch.obs.shape[2], size))
-        loss, log = td_loss(self.online, self.target, share.batch, noise, self.settings)
+        with kernels.multiplying(self.settings.precision):
+            loss, log = td_loss(self.online, self.target, share.batch, noise, self.settings)
         return share.weight * loss, {key: share.weight * value for key, value in log.items()}
 
     def copy_to_target(self) -> None:

@@ -82,12 +82,12 @@ class CompiledContraction(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
+        ctx.elu, ctx.of_state = elu, (one_hot, kernels.pairs())
         kernels.contraction(
-            kernels.array(state), one_hot, *(kernels.array(tensor) for tensor in (a, laid_out, offset)), elu,
+            kernels.array(state), *ctx.of_state, *(kernels.array(tensor) for tensor in (a, laid_out, offset)), elu,
             shared.numpy(), g.numpy(),
         )  # fmt: skip
         ctx.save_for_backward(state, a, laid_out, shared, g)
-        ctx.of_kernel = one_hot, elu
         return g
 
     @staticmethod
@@ -95,11 +95,10 @@ class CompiledContraction(torch.autograd.Function):
         """Gradients of a, M, bias and offset."""
         (grad_g,) = upstream
         state, a, laid_out, shared, g = ctx.saved_tensors
-        one_hot, elu = ctx.of_kernel
         grad_a, grad_laid_out, grad_offset = torch.empty_like(a), torch.zeros_like(laid_out), torch.empty_like(g)
         tensors = (shared, g, grad_g, grad_a, grad_laid_out, grad_offset)
         kernels.contraction_gradients(
-            kernels.array(state), one_hot, kernels.array(a), kernels.array(laid_out), elu,
+            kernels.array(state), *ctx.of_state, kernels.array(a), kernels.array(laid_out), ctx.elu,
             *(kernels.array(tensor) for tensor in tensors),
         )  # fmt: skip
         k, z = a.shape[2], grad_g.shape[2]
@@ -182,7 +181,7 @@ class AgentHyper(nn.Module):
         m = self.laid_out()
         work, g = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1]), torch.empty_like(offset)
         given = kernels.array(a), m, kernels.array(offset)
-        kernels.contraction(kernels.array(rows), self.one_hot, *given, elu, work.numpy(), g.numpy())
+        kernels.contraction(kernels.array(rows), self.one_hot, kernels.pairs(), *given, elu, work.numpy(), g.numpy())
         return g
 
     def laid_out(self) -> NDArray[np.float32]:

@@ -86,7 +86,7 @@ class TwoLayers(nn.Sequential):
 def layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int = kernels.PLAIN, one_hot: int = 0) -> Tensor:
     """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,); without gradients."""
     y = x.new_empty(len(x), len(turned[1]))  # (R, m)
-    kernels.layer(kernels.array(x), *turned, function, one_hot, y.numpy())
+    kernels.layer(kernels.array(x), *turned, function, one_hot, kernels.pairs(), y.numpy())
     return y
 
 
@@ -97,16 +97,15 @@ class _Layer(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, function: int, one_hot: int) -> Tensor:
         y = layer(x, _turned(weight, bias), function, one_hot)
         ctx.save_for_backward(x, weight, y)
-        ctx.of_kernel, ctx.has_bias = (function, one_hot), bias is not None
+        ctx.of_kernel, ctx.has_bias = (function, one_hot, kernels.pairs()), bias is not None
         return y
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (grad_y,) = upstream
         x, weight, y = ctx.saved_tensors
-        function, one_hot = ctx.of_kernel
         wanted: bool = ctx.needs_input_grad[0]
-        grad_x, grad_weight, grad_bias = _gradients(x, weight, y, grad_y, function, one_hot, wanted)
+        grad_x, grad_weight, grad_bias = _gradients(x, weight, y, grad_y, ctx.of_kernel, wanted)
         return grad_x, grad_weight, grad_bias if ctx.has_bias else None, None, None
 
 
@@ -116,7 +115,8 @@ class _LayerOfTwo(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, other: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = x.new_empty(len(x), len(weight))  # (R, m)
-        kernels.layer_of_two(kernels.array(x), kernels.array(other), *_turned(weight, bias), y.numpy())
+        ctx.pairs = kernels.pairs()
+        kernels.layer_of_two(kernels.array(x), kernels.array(other), *_turned(weight, bias), ctx.pairs, y.numpy())
         ctx.save_for_backward(x, other, weight)
         return y
 
@@ -125,18 +125,19 @@ class _LayerOfTwo(torch.autograd.Function):
         (grad_y,) = upstream
         x, other, weight = ctx.saved_tensors
         parts, wanted = weight.split([x.shape[1], other.shape[1]], dim=1), ctx.needs_input_grad
-        grad_x, of_x, grad_bias = _gradients(x, parts[0], grad_y, grad_y, kernels.PLAIN, 0, wanted[0])
-        grad_other, of_other, _ = _gradients(other, parts[1], grad_y, grad_y, kernels.PLAIN, 0, wanted[1])
+        of_kernel = kernels.PLAIN, 0, ctx.pairs
+        grad_x, of_x, grad_bias = _gradients(x, parts[0], grad_y, grad_y, of_kernel, wanted[0])
+        grad_other, of_other, _ = _gradients(other, parts[1], grad_y, grad_y, of_kernel, wanted[1])
         return grad_x, grad_other, torch.cat([of_x, of_other], dim=1), grad_bias
 
 
 def _gradients(
-    x: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, function: int, one_hot: int, of_x: bool
+    x: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, of_kernel: tuple[int, int, Any], of_x: bool
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Of a layer's inputs, if asked for, weight and bias."""
+    """Of a layer's inputs, if asked for, weight and bias; the kernel is told of function, one-hots and pairs."""
     grad_x = x.new_empty(x.shape if of_x else (0, x.shape[1]))
     grad_weight, grad_bias = weight.new_empty(weight.shape), weight.new_zeros(len(weight))
     given = (kernels.array(tensor) for tensor in (x, weight, y))
     gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
-    kernels.layer_gradients(*given, function, one_hot, kernels.array(grad_y), *gradients)
+    kernels.layer_gradients(*given, *of_kernel, kernels.array(grad_y), *gradients)
     return grad_x if of_x else None, grad_weight, grad_bias

@@ -139,17 +139,18 @@ class _CompiledRecurrence(torch.autograd.Function):
         hidden = x.new_empty(len(x), size)
         kept = x.new_empty(4 * len(x) if any(ctx.needs_input_grad) else 0, size)
         turned = (kernels.array(w.t()) for w in (input_weight, weight))
+        ctx.streams, ctx.pairs = streams, kernels.pairs()
         kernels.gru(
             kernels.array(x),
             *streams,
             *turned,
             kernels.array(biases),
+            ctx.pairs,
             kernels.array(start.clone()),
             kernels.array(hidden),
             kernels.array(kept),
         )
         ctx.save_for_backward(x, input_weight, weight, start, hidden, kept)
-        ctx.streams = streams
         return hidden
 
     @staticmethod
@@ -163,9 +164,10 @@ class _CompiledRecurrence(torch.autograd.Function):
                 for tensor in (input_weight, weight, weight.new_empty(4, len(hidden[0])), start)
             ),
         )
-        known = (input_weight, weight, start, hidden, kept, grad_hidden)
+        weights = (kernels.array(w) for w in (input_weight, weight))
+        known = (start, hidden, kept, grad_hidden)
         kernels.gru_gradients(
-            kernels.array(x), *ctx.streams, *(kernels.array(tensor) for tensor in (*known, *gradients))
+            kernels.array(x), *ctx.streams, *weights, ctx.pairs, *(kernels.array(t) for t in (*known, *gradients))
         )
         return *gradients, None
 

@@ -9,7 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ptde_core.algorithms.naming import teacher_name
-from ptde_core.algorithms.settings import AlgorithmName, CopaSettings, MappoSettings, ValueDecompositionSettings
+from ptde_core.algorithms.settings import (
+    AlgorithmName,
+    CopaSettings,
+    LearningSettings,
+    MappoSettings,
+    ValueDecompositionSettings,
+)
 from ptde_core.base.device import DeviceSettings
 from ptde_core.base.errors import unknown
 from ptde_core.base.settings import Settings, Values, build_settings
@@ -27,7 +33,7 @@ RUNS = Path("runs")
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
-class TrainingSettings(AgentSettings, DeviceSettings):
+class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
     """Stage 1: train a teacher; what all algorithms share. `TRAINING` adds each one's own.
 
     Saved whole in the run folder as config.json.

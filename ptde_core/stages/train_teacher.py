@@ -21,6 +21,7 @@ from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.algorithms.stacked import StackedLearner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
@@ -80,6 +81,8 @@ def train_teachers(
     together = len(trainings) > 1 or device.type != "cpu"  # also the last one left: it goes on as it was trained
     if together:
         _check_together(settings)
+    if settings.precision == "bfloat16" and not kernels.CAN_ROUND:
+        raise PtdeError("precision = 'bfloat16', and this CPU has no AVX512-BF16", "leave it out for float32")
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
     try:
         for _, run in due:  # now that the map is known to exist: a wrong one leaves no folder
@@ -138,6 +141,8 @@ def _check_together(settings: TrainingSettings) -> None:
         raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
     if isinstance(settings, ValueDecompositionSettings) and settings.overlap:
         raise PtdeError(f"overlap = True {several}", "leave it out")
+    if settings.precision != "float32":
+        raise PtdeError(f"precision = {settings.precision!r} {several}", "leave it out")
 
 
 class _Sitting:

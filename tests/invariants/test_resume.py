@@ -24,7 +24,7 @@ from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
-from tests.conftest import game_settings, mappo_game_settings
+from tests.conftest import NEEDS_BFLOAT16, game_settings, mappo_game_settings
 
 SETTINGS: dict[str, Any] = {"steps": 2500, "checkpoint_seconds": 0.0, "replay_episodes": 300, "batch_episodes": 16}
 
@@ -111,7 +111,11 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize("changes", [{}, {"alg": "copa"}, {"overlap": True}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"alg": "copa"}, {"overlap": True}, pytest.param({"precision": "bfloat16"}, marks=NEEDS_BFLOAT16)],
+    ids=str,
+)
 def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: RunFolder, tmp_path: Path) -> None:
     run, of_alg = RunFolder(tmp_path / "run"), SETTINGS | changes
     if changes:

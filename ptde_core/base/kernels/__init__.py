@@ -13,12 +13,14 @@ from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer, layer_
 from ptde_core.base.kernels.mixing import mix, mix_gradients
 from ptde_core.base.kernels.products import BLOCK, LANES
 from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
+from ptde_core.base.kernels.rounded import CAN_ROUND, multiplying, pairs
 from ptde_core.base.kernels.sampling import gaussian, gaussian_gradients
 from ptde_core.base.kernels.targets import add_weighted
 from ptde_core.base.kernels.views import local_inputs
 
 __all__ = [
     "BLOCK",
+    "CAN_ROUND",
     "LANES",
     "LEAKY_RELU",
     "PLAIN",
@@ -44,6 +46,8 @@ __all__ = [
     "local_inputs",
     "mix",
     "mix_gradients",
+    "multiplying",
     "normals",
+    "pairs",
     "regression",
 ]

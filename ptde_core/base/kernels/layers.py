@@ -7,6 +7,7 @@ import numpy as np
 from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.data import add_data_product, add_turned_data_product, look_at, room
 from ptde_core.base.kernels.products import BLOCK, add_product
+from ptde_core.base.kernels.rounded import add_product_in
 from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
 
 PLAIN, RELU, LEAKY_RELU = 0, 1, 2
@@ -23,9 +24,9 @@ def apply(y: Array, slope: np.float32) -> None:
 
 
 @entry
-def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, y: Array) -> None:
+def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, pairs: Array | None, y: Array) -> None:
     """Y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)); the last `one_hot` inputs are mostly zeros."""
-    block = room(x.shape[1], one_hot)
+    block = room(x.shape[1], one_hot, pairs)
     for start in range(0, len(x), BLOCK):
         fed, out = x[start : start + BLOCK], y[start : start + BLOCK]
         look_at(fed, block)
@@ -36,24 +37,24 @@ def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, y: 
 
 
 @entry
-def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, y: Array) -> None:
+def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, pairs: Array | None, y: Array) -> None:
     """Y (R, m) = x (R, j) and other (R, k), side by side, @ turned (j + k, m) + bias (m,)."""
     first = x.shape[1]
     for start in range(0, len(x), BLOCK):
         out = y[start : start + BLOCK]
         repeat(out, bias)
-        add_product(out, x[start : start + BLOCK], turned[:first])
-        add_product(out, other[start : start + BLOCK], turned[first:])
+        add_product_in(out, x[start : start + BLOCK], turned[:first], pairs)
+        add_product_in(out, other[start : start + BLOCK], turned[first:], pairs)
 
 
 @entry
 def layer_gradients(
-    x: Array, weight: Array, y: Array, function: int, one_hot: int, grad_y: Array,
+    x: Array, weight: Array, y: Array, function: int, one_hot: int, pairs: Array | None, grad_y: Array,
     grad_x: Array, grad_weight: Array, grad_bias: Array,
 ) -> None:  # fmt: skip
     """Gradients of a layer: of x (R, k), or none if `grad_x` has no rows; of weight (m, k); of bias (m,), added to."""
     work, turned = np.empty((BLOCK, len(weight)), np.float32), np.zeros((x.shape[1], len(weight)), np.float32)
-    block = room(x.shape[1], one_hot)
+    block = room(x.shape[1], one_hot, pairs)
     for start in range(0, len(x), BLOCK):
         upstream = grad_y[start : start + BLOCK]
         before = work[: len(upstream)]  # gradient before the function
@@ -68,7 +69,7 @@ def layer_gradients(
         if len(grad_x):
             out = grad_x[start : start + BLOCK]
             out[:] = np.float32(0.0)
-            add_product(out, before, weight)
+            add_product_in(out, before, weight, pairs)
         fed = x[start : start + BLOCK]
         look_at(fed, block)
         add_turned_data_product(turned, fed, before, block)
