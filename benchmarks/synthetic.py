@@ -32,14 +32,14 @@ SPEC = EnvSpec(
 DENSE = replace(SPEC, state_names=tuple(f"state_{k}" for k in range(SPEC.state_size)))
 
 
-def learner_of(alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
-    """A fresh learner for `SPEC`."""
-    return learner_for(SPEC, alg, global_info, info_rank)
+def learner_of(alg: str, global_info: str, **more: object) -> ValueDecompositionLearner:
+    """A fresh learner for `SPEC`, with more settings."""
+    return learner_for(SPEC, alg, global_info, **more)
 
 
-def learner_for(spec: EnvSpec, alg: str, global_info: str, info_rank: int = 0) -> ValueDecompositionLearner:
+def learner_for(spec: EnvSpec, alg: str, global_info: str, **more: object) -> ValueDecompositionLearner:
     """A fresh learner for an environment."""
-    settings = train_teacher_settings({"alg": alg, "global_info": global_info, "info_rank": info_rank})
+    settings = train_teacher_settings({"alg": alg, "global_info": global_info}, more)
     learner = build_learner(settings.alg, spec, settings, seed=1)
     assert isinstance(learner, ValueDecompositionLearner)
     return learner

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base import kernels
@@ -95,8 +96,8 @@ def td_loss(
             settings.gamma,
             settings.td_lambda,
         )[real]  # (P,)
-    played, actions = views.played, batch.actions[real]  # (R,), (P, N)
-    taken = online.mixer(pick(values[played], actions), best[played], actions, views.state[played])  # (P,)
+    actions = F.pad(batch.actions, (0, 0, 0, 1))[views.seen]  # (R, N), some or other at the final views
+    taken = online.mixer(pick(values, actions), best, actions, views.state)[views.played]  # (P,)
     error = taken - goal
     loss = error.square().mean()
     with torch.no_grad():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base import kernels
-from ptde_core.nets.layers import Linear, Prepared, TwoLayers
+from ptde_core.nets.layers import Linear, Prepared, TwoLayers, side_by_side
 
 ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
 KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
@@ -156,11 +156,11 @@ class AgentHyper(nn.Module):
         Returns:
             (..., N, Z).
         """
-        a = self.hidden(local)  # (..., N, K)
+        a, offset = side_by_side(local, [self.hidden, self.bias])  # (..., N, K), (..., N, Z)
         if self.mix is not None:
             a = self.mix(a)  # (..., N, rank), and K = rank from here on
         rows, a = state.reshape(-1, self.state_size), a.reshape(-1, *a.shape[-2:])  # (R, S), (R, N, K)
-        offset = self.bias(local).view(*a.shape[:-1], self.output_size)  # (R, N, Z)
+        offset = offset.view(*a.shape[:-1], self.output_size)  # (R, N, Z)
         plays = not torch.is_grad_enabled() and kernels.can_take(rows, a)
         g = (self._without_gradients if plays else self._with_gradients)(rows, a, offset, elu)  # (R, N, Z)
         return g.view(*local.shape[:-1], self.output_size)  # (..., N, Z)

@@ -1,6 +1,6 @@
 """Fully connected layers on the project's own kernels where they run: float32 on the CPU; elsewhere torch's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -58,13 +58,12 @@ class Linear(nn.Linear):
         if not kernels.can_take(x, self.weight):
             y: Tensor = IN_TORCH[self.function](F.linear(x, self.weight, self.bias))
             return y
-        rows, code = x.reshape(-1, x.shape[-1]), _CODES[self.function]  # (R, k)
-        if torch.is_grad_enabled():
-            y = _Layer.apply(rows, self.weight, self.bias, code, self.one_hot)  # type: ignore[no-untyped-call]  # torch's
-        else:
-            given = (self.weight,) if self.bias is None else (self.weight, self.bias)
-            y = layer(rows, self._prepared.of(*given), code, self.one_hot)
-        return y.view(*x.shape[:-1], self.out_features)
+        return _in_kernels(x, [self])[0]
+
+    def turned(self) -> tuple[NDArray[Any], ...]:
+        """What kernels take: the weight (k, m) and a bias (m,). What play is given is kept."""
+        made = _turned if torch.is_grad_enabled() else self._prepared.of
+        return made(self.weight) if self.bias is None else made(self.weight, self.bias)
 
     def of_two(self, x: Tensor, other: Tensor) -> Tensor:
         """Outputs (..., m) of a plain layer from inputs (..., j) and (..., k) as if they stood side by side."""
@@ -83,30 +82,57 @@ class TwoLayers(nn.Sequential):
         super().__init__(Linear(inputs, hidden, function, one_hot), nn.Identity(), Linear(hidden, outputs))
 
 
-def layer(x: Tensor, turned: tuple[NDArray[Any], ...], function: int = kernels.PLAIN, one_hot: int = 0) -> Tensor:
-    """Outputs (R, m) from inputs (R, k), and the weight (k, m) and bias (m,); without gradients."""
-    y = x.new_empty(len(x), len(turned[1]))  # (R, m)
-    kernels.layer(kernels.array(x), *turned, function, one_hot, kernels.pairs(), y.numpy())
-    return y
+def side_by_side(x: Tensor, layers: Sequence[nn.Module]) -> list[Tensor]:
+    """What each of the layers makes of the same inputs (..., k), which kernels read once for all."""
+    own = [layer for layer in layers if isinstance(layer, Linear)]
+    if len(own) == len(layers) and kernels.can_take(x, own[0].weight):
+        return _in_kernels(x, own)
+    return [layer(x) for layer in layers]
 
 
-class _Layer(torch.autograd.Function):
-    """A layer of rows (R, k)."""
+def _in_kernels(x: Tensor, layers: Sequence[Linear]) -> list[Tensor]:
+    rows = x.reshape(-1, x.shape[-1])  # (R, k)
+    turned = tuple(zip(*(layer.turned() for layer in layers), strict=True))
+    of_kernel = tuple(_CODES[layer.function] for layer in layers), layers[0].one_hot, kernels.pairs()
+    if torch.is_grad_enabled():
+        parameters = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        outputs = _Layers.apply(rows, turned, of_kernel, *parameters[0], *parameters[1])  # type: ignore[no-untyped-call]  # torch's
+    else:
+        outputs = _outputs(rows, turned, of_kernel)
+    return [y.view(*x.shape[:-1], layer.out_features) for y, layer in zip(outputs, layers, strict=True)]
+
+
+def _outputs(x: Tensor, turned: Any, of_kernel: Any) -> tuple[Tensor, ...]:
+    """Of layers of rows (R, k): (R, m) each, without gradients.
+
+    Args:
+        x: (R, k).
+        turned: weights (k, m) and biases (m,), a tuple of each.
+        of_kernel: functions, one-hots and pairs, as the kernel takes them.
+    """
+    outputs = tuple(x.new_empty(len(x), len(bias)) for bias in turned[1])
+    kernels.layers(kernels.array(x), *turned, *of_kernel, tuple(y.numpy() for y in outputs))
+    return outputs
+
+
+class _Layers(torch.autograd.Function):
+    """The same with gradients; the layers' weights and then their biases come last."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, function: int, one_hot: int) -> Tensor:
-        y = layer(x, _turned(weight, bias), function, one_hot)
-        ctx.save_for_backward(x, weight, y)
-        ctx.of_kernel, ctx.has_bias = (function, one_hot, kernels.pairs()), bias is not None
-        return y
+    def forward(ctx: Any, x: Tensor, turned: Any, of_kernel: Any, *parameters: Tensor | None) -> tuple[Tensor, ...]:
+        outputs = _outputs(x, turned, of_kernel)
+        ctx.of_kernel = of_kernel
+        ctx.save_for_backward(x, *parameters[: len(outputs)], *outputs)
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        (grad_y,) = upstream
-        x, weight, y = ctx.saved_tensors
-        wanted: bool = ctx.needs_input_grad[0]
-        grad_x, grad_weight, grad_bias = _gradients(x, weight, y, grad_y, ctx.of_kernel, wanted)
-        return grad_x, grad_weight, grad_bias if ctx.has_bias else None, None, None
+        x, *saved = ctx.saved_tensors
+        weights, outputs = saved[: len(upstream)], saved[len(upstream) :]
+        of_x, _, _, *wanted = ctx.needs_input_grad
+        grad_x, of_weights, of_biases = _gradients(x, weights, outputs, upstream, ctx.of_kernel, of_x)
+        found = zip(wanted, (*of_weights, *of_biases), strict=True)
+        return grad_x, None, None, *(gradient if needed else None for needed, gradient in found)
 
 
 class _LayerOfTwo(torch.autograd.Function):
@@ -125,19 +151,24 @@ class _LayerOfTwo(torch.autograd.Function):
         (grad_y,) = upstream
         x, other, weight = ctx.saved_tensors
         parts, wanted = weight.split([x.shape[1], other.shape[1]], dim=1), ctx.needs_input_grad
-        of_kernel = kernels.PLAIN, 0, ctx.pairs
-        grad_x, of_x, grad_bias = _gradients(x, parts[0], grad_y, grad_y, of_kernel, wanted[0])
-        grad_other, of_other, _ = _gradients(other, parts[1], grad_y, grad_y, of_kernel, wanted[1])
+        of_kernel = (kernels.PLAIN,), 0, ctx.pairs
+        grad_x, (of_x,), (grad_bias,) = _gradients(x, parts[:1], [grad_y], [grad_y], of_kernel, wanted[0])
+        grad_other, (of_other,), _ = _gradients(other, parts[1:], [grad_y], [grad_y], of_kernel, wanted[1])
         return grad_x, grad_other, torch.cat([of_x, of_other], dim=1), grad_bias
 
 
 def _gradients(
-    x: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, of_kernel: tuple[int, int, Any], of_x: bool
-) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Of a layer's inputs, if asked for, weight and bias; the kernel is told of function, one-hots and pairs."""
+    x: Tensor, weights: Sequence[Tensor], ys: Sequence[Tensor], grad_ys: Sequence[Tensor], of_kernel: Any, of_x: bool
+) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
+    """Of layers' inputs, if asked for, weights and biases."""
     grad_x = x.new_empty(x.shape if of_x else (0, x.shape[1]))
-    grad_weight, grad_bias = weight.new_empty(weight.shape), weight.new_zeros(len(weight))
-    given = (kernels.array(tensor) for tensor in (x, weight, y))
-    gradients = (gradient.numpy() for gradient in (grad_x, grad_weight, grad_bias))
-    kernels.layer_gradients(*given, *of_kernel, kernels.array(grad_y), *gradients)
-    return grad_x if of_x else None, grad_weight, grad_bias
+    of_weights, of_biases = [w.new_empty(w.shape) for w in weights], [w.new_zeros(len(w)) for w in weights]
+
+    def arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
+        return tuple(kernels.array(tensor) for tensor in tensors)
+
+    kernels.layers_gradients(
+        kernels.array(x), arrays(weights), arrays(ys), *of_kernel, arrays(grad_ys),
+        grad_x.numpy(), arrays(of_weights), arrays(of_biases),
+    )  # fmt: skip
+    return grad_x if of_x else None, of_weights, of_biases

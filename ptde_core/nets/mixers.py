@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base import kernels
-from ptde_core.nets.layers import Linear, TwoLayers
+from ptde_core.nets.layers import Linear, TwoLayers, side_by_side
 
 POSITIVE = 1e-10  # what keeps QPLEX's weights above zero, as published
 
@@ -45,9 +45,10 @@ class MonotonicMixer(nn.Module):
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  shared signature
         """Team value (...,) from values (..., N) and state (..., S); never falls when an agent's value rises."""
-        first = self.first_weights(state).unflatten(-1, (self.n_agents, self.embed))  # (..., N, M)
-        bias, second = self.first_bias(state), self.second_weights(state)  # (..., M)
-        offset = self.second_bias(state).squeeze(dim=-1)  # (...)
+        networks = self.first_weights, self.second_weights, self.second_bias
+        bias, *hidden = side_by_side(state, [self.first_bias, *(network[0] for network in networks)])  # (..., M), ...
+        first, second, offset = (network[-1](x) for network, x in zip(networks, hidden, strict=True))
+        first, offset = first.unflatten(-1, (self.n_agents, self.embed)), offset.squeeze(dim=-1)  # (..., N, M), (...)
         if kernels.can_take(taken, state) and taken.dim() == 2:
             team: Tensor = _Mix.apply(taken, first, bias, second, offset)  # type: ignore[no-untyped-call]  # torch's
             return team

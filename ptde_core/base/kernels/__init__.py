@@ -9,7 +9,7 @@ from ptde_core.base.kernels.chance import normals
 from ptde_core.base.kernels.choices import best_available, choose
 from ptde_core.base.kernels.contraction import contraction, contraction_gradients
 from ptde_core.base.kernels.functions import functions_of
-from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer, layer_gradients, layer_of_two, regression
+from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer_of_two, layers, layers_gradients, regression
 from ptde_core.base.kernels.mixing import mix, mix_gradients
 from ptde_core.base.kernels.products import BLOCK, LANES
 from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
@@ -40,9 +40,9 @@ __all__ = [
     "gru_gradients",
     "gru_step",
     "inform",
-    "layer",
-    "layer_gradients",
     "layer_of_two",
+    "layers",
+    "layers_gradients",
     "local_inputs",
     "mix",
     "mix_gradients",

@@ -8,11 +8,15 @@ from ptde_core.base.kernels.compile import Array, entry
 @entry
 def best_available(values: Array, available: Array, choice: Array, best: Array) -> None:
     """Of each row of values (R, A) the largest among the available ones and where it stands, the first of equals."""
+    offered = np.empty(values.shape[1], np.float32)
     for row in range(len(values)):
+        worth, there = values[row], available[row]
+        for k in range(len(offered)):  # apart, for LLVM makes no branches then, which nobody could foresee
+            offered[k] = worth[k] if there[k] else np.float32(-np.inf)
         highest, place = np.float32(-np.inf), 0
-        for k in range(values.shape[1]):
-            if available[row, k] and values[row, k] > highest:
-                highest, place = values[row, k], k
+        for k in range(len(offered)):
+            better = offered[k] > highest
+            highest, place = (offered[k], k) if better else (highest, place)
         choice[row], best[row] = place, highest
 
 

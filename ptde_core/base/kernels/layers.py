@@ -10,6 +10,9 @@ from ptde_core.base.kernels.products import BLOCK, add_product
 from ptde_core.base.kernels.rounded import add_product_in
 from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
 
+Arrays = tuple[Array, ...]  # one for each of several layers
+Codes = tuple[int, ...]
+
 PLAIN, RELU, LEAKY_RELU = 0, 1, 2
 LEAK = np.float32(0.01)
 
@@ -24,16 +27,23 @@ def apply(y: Array, slope: np.float32) -> None:
 
 
 @entry
-def layer(x: Array, turned: Array, bias: Array, function: int, one_hot: int, pairs: Array | None, y: Array) -> None:
-    """Y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)); the last `one_hot` inputs are mostly zeros."""
+def layers(
+    x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: int, pairs: Array | None, y: Arrays
+) -> None:
+    """Of each layer, y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)).
+
+    The last `one_hot` of the inputs, which all layers share, are mostly zeros.
+    """
     block = room(x.shape[1], one_hot, pairs)
     for start in range(0, len(x), BLOCK):
-        fed, out = x[start : start + BLOCK], y[start : start + BLOCK]
+        fed = x[start : start + BLOCK]
         look_at(fed, block)
-        repeat(out, bias)
-        add_data_product(out, fed, turned, block)
-        if function != PLAIN:
-            apply(out, np.float32(0.0) if function == RELU else LEAK)
+        for k in range(len(y)):
+            out = y[k][start : start + BLOCK]
+            repeat(out, bias[k])
+            add_data_product(out, fed, turned[k], block)
+            if functions[k] != PLAIN:
+                apply(out, np.float32(0.0) if functions[k] == RELU else LEAK)
 
 
 @entry
@@ -48,33 +58,53 @@ def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, pairs: Arra
 
 
 @entry
-def layer_gradients(
-    x: Array, weight: Array, y: Array, function: int, one_hot: int, pairs: Array | None, grad_y: Array,
-    grad_x: Array, grad_weight: Array, grad_bias: Array,
+def layers_gradients(
+    x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, pairs: Array | None, grad_y: Arrays,
+    grad_x: Array, grad_weight: Arrays, grad_bias: Arrays,
 ) -> None:  # fmt: skip
-    """Gradients of a layer: of x (R, k), or none if `grad_x` has no rows; of weight (m, k); of bias (m,), added to."""
-    work, turned = np.empty((BLOCK, len(weight)), np.float32), np.zeros((x.shape[1], len(weight)), np.float32)
-    block = room(x.shape[1], one_hot, pairs)
+    """Gradients of `layers`: of x (R, k), or none if `grad_x` has no rows; of each weight (m, k); of each bias, zeros.
+
+    Weights' gradients are written, those of the biases (m,) added to.
+    """
+    inputs, outputs = x.shape[1], 0
+    for k in range(len(weight)):
+        outputs += len(weight[k])
+    work, sums = np.empty(BLOCK * outputs, np.float32), np.zeros(inputs * outputs, np.float32)
+    block = room(inputs, one_hot, pairs)
     for start in range(0, len(x), BLOCK):
-        upstream = grad_y[start : start + BLOCK]
-        before = work[: len(upstream)]  # gradient before the function
-        if function == PLAIN:
-            copy(before, upstream)  # numba takes seconds to compile an assignment of arrays
-        else:
-            slope = np.float32(0.0) if function == RELU else LEAK
-            for row in range(len(before)):
-                own, given, values = before[row], upstream[row], y[start + row]
-                for k in range(len(own)):
-                    own[k] = given[k] if values[k] > np.float32(0.0) else given[k] * slope
-        if len(grad_x):
-            out = grad_x[start : start + BLOCK]
-            out[:] = np.float32(0.0)
-            add_product_in(out, before, weight, pairs)
         fed = x[start : start + BLOCK]
         look_at(fed, block)
-        add_turned_data_product(turned, fed, before, block)
-        add_rows(grad_bias, before)
-    turn(grad_weight, turned)
+        if len(grad_x):
+            grad_x[start : start + BLOCK] = np.float32(0.0)
+        done = 0
+        for k in range(len(weight)):
+            size = len(weight[k])
+            before = work[: len(fed) * size].reshape((len(fed), size))  # gradient before the function
+            _before_function(before, grad_y[k][start : start + BLOCK], y[k][start : start + BLOCK], functions[k])
+            if len(grad_x):
+                add_product_in(grad_x[start : start + BLOCK], before, weight[k], pairs)
+            own = sums[inputs * done : inputs * (done + size)].reshape((inputs, size))
+            add_turned_data_product(own, fed, before, block)
+            add_rows(grad_bias[k], before)
+            done += size
+    done = 0
+    for k in range(len(weight)):
+        size = len(weight[k])
+        turn(grad_weight[k], sums[inputs * done : inputs * (done + size)].reshape((inputs, size)))
+        done += size
+
+
+@inner
+def _before_function(before: Array, upstream: Array, y: Array, function: int) -> None:
+    """From the gradient (r, m) of what the function made to that of what it was taken of."""
+    if function == PLAIN:
+        copy(before, upstream)  # numba takes seconds to compile an assignment of arrays
+        return
+    slope = np.float32(0.0) if function == RELU else LEAK
+    for row in range(len(before)):
+        own, given, values = before[row], upstream[row], y[row]
+        for k in range(len(own)):
+            own[k] = given[k] if values[k] > np.float32(0.0) else given[k] * slope
 
 
 @entry
