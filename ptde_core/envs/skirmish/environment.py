@@ -122,8 +122,8 @@ class Skirmish:
         self._running = np.zeros(n_envs, np.bool_)
         bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
         self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-        self._scratch = [(np.zeros(units, np.int64), np.zeros((3, units))) for _ in self._shares]
-        self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None
+        self._scratch = [_scratch(units) for _ in self._shares]
+        self._pool = ThreadPoolExecutor(len(self._shares) - 1) if len(self._shares) > 1 else None
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
 
     @property
@@ -173,9 +173,10 @@ class Skirmish:
         Action 0 for a living agent sends no order: it goes on with the one it has.
         """
         self._actions[:] = actions
-        shares = range(len(self._shares))
-        for _ in map(self._step_share, shares) if self._pool is None else self._pool.map(self._step_share, shares):
-            pass
+        others = [self._pool.submit(self._step_share, k) for k in range(1, len(self._shares))] if self._pool else ()
+        self._step_share(0)  # by this thread, which would only wait
+        for other in others:
+            other.result()
         self._flag()
 
     def _step_share(self, share: int) -> None:
@@ -280,6 +281,13 @@ class Skirmish:
         whole[:, f.WAY_FOR] = -2
         real[:, f.BACKSWING] = 0.0
         self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
+
+
+def _scratch(units: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Room (U,) and (3, U) for one thread to work, with a cache line at both ends that no other thread writes to."""
+    line = 64 // 8
+    whole, real = np.zeros(units + 2 * line, np.int64), np.zeros(3 * units + 2 * line)
+    return whole[line:-line], real[line:-line].reshape(3, units)
 
 
 _RAW_REALS = {
