@@ -216,16 +216,21 @@ class GaussianHeads(nn.Module):
 
     def forward(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (..., Z) from the global hidden g (..., Z)."""
-        variance = self.log_variance(g).exp().clamp_min(self.variance_floor)
-        return self.mean(g), variance.sqrt()
+        mean, log_variance = self._both(g)
+        return mean, log_variance.exp().clamp_min(self.variance_floor).sqrt()
 
     def sampled(self, g: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Mean + deviation * noise (..., Z), and the deviation (..., Z), which passes no gradient on here."""
         if kernels.can_take(g, noise) and g.shape == noise.shape:
-            z, sigma = _Sample.apply(self.mean(g), self.log_variance(g), noise, self.variance_floor)  # type: ignore[no-untyped-call]
+            z, sigma = _Sample.apply(*self._both(g), noise, self.variance_floor)  # type: ignore[no-untyped-call]
             return z, sigma
         mean, sigma = self(g)
         return sample(mean, sigma, noise), sigma.detach()
+
+    def _both(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance (..., Z)."""
+        hidden = side_by_side(g, [self.mean[0], self.log_variance[0]])
+        return self.mean[-1](hidden[0]), self.log_variance[-1](hidden[1])
 
 
 class _Sample(torch.autograd.Function):

@@ -12,7 +12,7 @@ from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.functions import ONE, sigmoid, tanh
 from ptde_core.base.kernels.products import BLOCK
 from ptde_core.base.kernels.rounded import add_product_in
-from ptde_core.base.kernels.rows import add_rows, ask_for, copy, gather, repeat, scatter
+from ptde_core.base.kernels.rows import add_rows, copy, gather, repeat, scatter
 
 
 @inner
@@ -91,7 +91,6 @@ def gru(
             old, fed = memory[begin : begin + count], inputs[:count]
             sums = (kept[4 * done : 4 * (done + count)] if len(kept) else work[: 4 * count]).reshape((4, count, size))
             gather(fed, x, first[begin:], t * stride)
-            ask_for(x, first[begin + count : alive], t * stride, BLOCK)
             advance(sums, fed, old, input_turned, turned, biases, pairs)
             scatter(hidden, old, first[begin:], t * stride)
             done += count

@@ -23,30 +23,6 @@ def copy_floats(_: Any, into: Any, source: Any, count: Any) -> Any:
     return types.void(*[types.int64] * 3), generate
 
 
-@code
-def _ask_for(_: Any, address: Any) -> Any:
-    """Have the cache line at an address brought near, without waiting for it."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(prefetch, [builder.inttoptr(arguments[0], pointer), number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), generate
-
-
-@inner
-def ask_for(rows: Array, first: Array, offset: int, count: int) -> None:
-    """Have up to `count` rows first[k] + offset brought near: `gather` will want them."""
-    of, size = rows.ctypes.data, 4 * rows.shape[1]
-    for k in range(min(count, len(first))):
-        start = of + (first[k] + offset) * rows.strides[0]
-        for line in range(0, size, 64):
-            _ask_for(start + line)
-
-
 @inner
 def copy(into: Array, rows: Array) -> None:
     """Both contiguous."""
