@@ -22,7 +22,16 @@ def test_this_machine_is_in_order(ptde: Type) -> None:
     ended = ptde("doctor", "--env", "skirmish")
     assert ended.code == 0, ended.out
     assert "all that is needed is there" in ended.out
-    for word in ("python 3", "torch", "GPU", "workers", "can be written in", "3m: ready after", "200 steps in"):
+    for word in (
+        "python 3",
+        "torch",
+        "bfloat16",
+        "GPU",
+        "workers",
+        "can be written in",
+        "3m: ready after",
+        "200 steps in",
+    ):
         assert word in ended.out
     assert "StarCraft" not in ended.out
 
