@@ -34,9 +34,11 @@ def main() -> None:
     old = json.loads(options.compare.read_text()) if options.compare else None
     console = Console(width=None if sys.stdout.isatty() else 180)
     figures = []
-    if not options.section and not peers.installed():
-        console.print(f"peers are left out, for none are in {peers.FOLDER}: {peers.INSTALL}", highlight=False)
-    chosen = options.section or [name for name in SECTIONS if name != peers.SECTION or peers.installed()]
+    missing = peers.left_out() if not options.section or peers.SECTION in options.section else []
+    for line in missing:
+        console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
+    some = len(missing) < len(peers.PEERS)
+    chosen = options.section or [name for name in SECTIONS if name != peers.SECTION or some]
     for name in sorted(chosen, key=list(SECTIONS).index):
         try:
             for figure in SECTIONS[name](options.quick):

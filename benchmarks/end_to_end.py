@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure
@@ -14,26 +15,43 @@ from benchmarks.figures import Figure
 SECTION = "end to end"
 
 
-def measure(quick: bool) -> Iterator[Figure]:
-    """`ptde train-teacher` on 3s_vs_5z: 8 environments a round, batches of 128 episodes, one update a round.
+@dataclass(frozen=True)
+class Training:
+    """What a training took."""
 
-    Speed is taken after the first 128 episodes, which only fill the replay memory.
-    """
+    speed: float  # env steps per second
+    play_share: float  # of the whole time
+    episodes: int
+    memory: float  # MiB, resident
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    """`ptde train-teacher` without information and with PTDE's, and how long its start takes."""
     for info in ("none", "agent-specific"):
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder) / "run"
-            steps = 8_000 if quick else 60_000
-            peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
-            lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        first, last = next(line for line in lines if line["updates"]), lines[-1]
-        spent = [line["env_steps"] / line["env_steps_per_s"] for line in (first, last)]
-        speed = (last["env_steps"] - first["env_steps"]) / (spent[1] - spent[0])
-        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z", speed, "env steps/s", f"{last['play_share']:.0%} of it playing")
-        note = f"resident, after {last['episodes']:.0f} episodes"
-        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, memory", peak, "MiB", note)
+        training = trained(info, quick)
+        note = f"{training.play_share:.0%} of it playing"
+        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z", training.speed, "env steps/s", note)
+        note = f"resident, after {training.episodes} episodes"
+        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, memory", training.memory, "MiB", note)
     with tempfile.TemporaryDirectory() as folder:
         _, took = _train(Path(folder) / "run", "--map", "3m", "--steps", "1")
     yield Figure(SECTION, "a training of one round, from typing it to its end", took, "s", "kernels compiled before")
+
+
+def trained(info: str, quick: bool) -> Training:
+    """A training on 3s_vs_5z: 8 environments a round, batches of 128 episodes, one update a round.
+
+    Speed is taken after the first 128 episodes, which only fill the replay memory.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        steps = 8_000 if quick else 60_000
+        peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    first, last = next(line for line in lines if line["updates"]), lines[-1]
+    spent = [line["env_steps"] / line["env_steps_per_s"] for line in (first, last)]
+    speed = (last["env_steps"] - first["env_steps"]) / (spent[1] - spent[0])
+    return Training(speed, last["play_share"], int(last["episodes"]), peak)
 
 
 def _train(run: Path, *words: str) -> tuple[float, float]:

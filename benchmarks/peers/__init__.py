@@ -1,19 +1,22 @@
-"""Others at the same work in the same run: JaxMARL's SMAX, and QMIX of its sizes in JAX. Optional.
+"""Others at the same work in the same run: JaxMARL's SMAX, QMIX of its sizes in JAX, BenchMARL's QMIX. All optional.
 
-They live in an environment of their own, so that ptde needs none of it: see `FOLDER` and `INSTALL`.
+They live in an environment of their own, so that ptde needs none of it: see `FOLDER` and `left_out`.
 """
 
 import json
 import os
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.end_to_end import trained
 from benchmarks.figures import Figure, seconds
 from benchmarks.simulator import wall_steps_per_second
 from benchmarks.synthetic import batch_of, learner_for
@@ -25,32 +28,80 @@ from ptde_core.policies.play import play
 
 SECTION = "peers"
 FOLDER = Path(os.environ.get("PTDE_PEERS", ".peers"))
-INSTALL = f"python -m venv {FOLDER} && {FOLDER}/bin/pip install jaxmarl==0.2.0"
-SCRIPT = Path(__file__).with_name("smax.py")
+ROOT = Path(__file__).parents[2]
 EPISODES, STEPS, ENVIRONMENTS = 128, 43, 8  # a batch, and the round that is played for it
 
 
-def installed() -> bool:
-    """Whether the peers' environment is there."""
-    return (FOLDER / "bin" / "python").exists()
+@dataclass(frozen=True)
+class Peer:
+    """Another library."""
+
+    measure: Callable[[bool], Iterator[Figure]]
+    requirements: str
+
+    @property
+    def install(self) -> str:
+        """What to type, in the repository, to have it."""
+        return f"python -m venv {FOLDER} && {FOLDER}/bin/pip install {self.requirements}"
+
+
+def installed(package: str) -> bool:
+    """Whether the peers' environment has a package."""
+    return any(FOLDER.glob(f"lib/python*/site-packages/{package}"))
+
+
+def left_out() -> list[str]:
+    """A line for each peer that is not installed, with what to type."""
+    return [f"{name} is not in {FOLDER}: {peer.install}" for name, peer in PEERS.items() if not installed(name)]
 
 
 def measure(quick: bool) -> Iterator[Figure]:
-    """Simulators side by side, then QMIX; each of ours right after the peer's, on as many cores.
+    """Each peer that is installed, and ours right after it, on as many cores.
 
     Raises:
-        PtdeError: the peers are not installed.
+        PtdeError: no peer is installed, or one failed.
     """
-    if not installed():
-        raise PtdeError(f"no peers in {FOLDER}", f"{INSTALL}, or set PTDE_PEERS to where they are")
+    if len(left_out()) == len(PEERS):
+        raise PtdeError(f"no peers in {FOLDER}", "the lines above install them; or set PTDE_PEERS to where they are")
     keep_freed_memory()
+    for name, peer in PEERS.items():
+        if installed(name):
+            yield from peer.measure(quick)
+
+
+def _jaxmarl(quick: bool) -> Iterator[Figure]:
+    """Simulators side by side, then QMIX on 3s_vs_5z."""
     for map_name, count in (("3s5z_vs_3s6z", 64), ("3s_vs_5z", 8)):
         yield from _simulators(map_name, count, quick)
-    yield from _learners(quick)
+    found = _run("smax.py", "3s_vs_5z", "--environments", str(ENVIRONMENTS), "--learner", *_quick(quick), cores=None)
+    peer = found["learner"]
+    theirs = peer["update_seconds"], peer["collect_seconds"]
+    note = f"{peer['sizes']}; our learner, see smax.py; compiled in {peer['compile_seconds']:.0f} s"
+    yield from _round("QMIX in JAX on SMAX", *theirs, note)
+    ours, note = _ours(quick)
+    yield from _round("ptde", *ours, note)
+    yield Figure(SECTION, "ptde / JAX, both", sum(theirs) / sum(ours), "times", "QMIX, 3s_vs_5z")
+
+
+def _benchmarl(quick: bool) -> Iterator[Figure]:
+    """QMIX on 3s_vs_5z, both libraries in skirmish, in training."""
+    speeds = {}
+    for peer, words, rounds in (("BenchMARL", (), 40), ("BenchMARL through PettingZoo", ("--pettingzoo",), 12)):
+        sizes = {"environments": ENVIRONMENTS, "episodes": EPISODES, "steps": STEPS, "rounds": 6 if quick else rounds}
+        given = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
+        found = _run("benchmarl_qmix.py", "3s_vs_5z", *words, *given, cores=None)
+        times = found["update_seconds"], found["collect_seconds"]
+        yield from _round(peer, *times, found["versions"])
+        speeds[peer] = ENVIRONMENTS * STEPS / sum(times)
+    ours = trained("none", quick)
+    note = f"`ptde train-teacher`, {ours.play_share:.0%} of it playing"
+    yield Figure(SECTION, "ptde, training", ours.speed, "env steps/s", note)
+    for peer, speed in speeds.items():
+        yield Figure(SECTION, f"ptde / {peer}, training", ours.speed / speed, "times", "QMIX, skirmish 3s_vs_5z")
 
 
 def _simulators(map_name: str, count: int, quick: bool) -> Iterator[Figure]:
-    found = _peer(quick, map_name, "--environments", str(count), cores=1)
+    found = _run("smax.py", map_name, "--environments", str(count), *_quick(quick), cores=1)
     peer = found["simulator"][str(count)]
     ours = wall_steps_per_second(build_environment("skirmish", map_name, count), 0.3 if quick else 2.0)
     what = f"{map_name}, {count} battles, one core, random valid actions"
@@ -60,10 +111,16 @@ def _simulators(map_name: str, count: int, quick: bool) -> Iterator[Figure]:
     yield Figure(SECTION, f"skirmish / SMAX, {what}", ours / peer["steps_per_second"], "times")
 
 
-def _learners(quick: bool) -> Iterator[Figure]:
-    """QMIX on 3s_vs_5z: a round of 8 environments and 43 steps, then an update from 128 episodes of as many."""
-    found = _peer(quick, "3s_vs_5z", "--environments", "8", "--learner", cores=None)
-    peer, steps = found["learner"], ENVIRONMENTS * STEPS
+def _round(who: str, update: float, collect: float, note: str) -> Iterator[Figure]:
+    """The parts of a round and their sum, from seconds."""
+    steps = ENVIRONMENTS * STEPS
+    yield Figure(SECTION, f"{who}, update, {EPISODES} x {STEPS}", 1e3 * update, "ms", note)
+    yield Figure(SECTION, f"{who}, play, {steps} env steps", 1e3 * collect, "ms", note)
+    yield Figure(SECTION, f"{who}, both", steps / (update + collect), "env steps/s", f"an update per {steps} steps")
+
+
+def _ours(quick: bool) -> tuple[tuple[float, float], str]:
+    """Seconds of an update from 128 episodes of 43 steps, and of a round of as many steps by 8 environments; sizes."""
     env = build_environment("skirmish", "3s_vs_5z", ENVIRONMENTS)
     learner = learner_for(env.spec, "qmix", "none")
     repeats = 2 if quick else 9
@@ -73,29 +130,31 @@ def _learners(quick: bool) -> Iterator[Figure]:
         seeds = episode_seeds(1, "benchmark", number * ENVIRONMENTS, ENVIRONMENTS)
         played += sum(episode.length for episode in play(env, learner.teacher, seeds, learner.exploration(10**9)))
         number += 1
-    collecting = (time.perf_counter() - began) * steps / played
+    collecting = (time.perf_counter() - began) * ENVIRONMENTS * STEPS / played
     sizes = f"{env.spec.n_agents} agents, obs {env.spec.obs_size}, state {env.spec.state_size}"
-    theirs = peer["update_seconds"], peer["collect_seconds"]
-    for who, (update, collect), note in (
-        (
-            "QMIX in JAX on SMAX",
-            theirs,
-            f"{peer['sizes']}; our learner, see smax.py; compiled in {peer['compile_seconds']:.0f} s",
-        ),
-        ("ptde", (updating, collecting), sizes),
-    ):
-        yield Figure(SECTION, f"{who}, update, {EPISODES} x {STEPS}", 1e3 * update, "ms", note)
-        yield Figure(SECTION, f"{who}, play, {steps} env steps", 1e3 * collect, "ms", note)
-        yield Figure(SECTION, f"{who}, both", steps / (update + collect), "env steps/s", f"an update per {steps} steps")
-    yield Figure(SECTION, "ptde / JAX, both", sum(theirs) / (updating + collecting), "times", "QMIX, 3s_vs_5z")
+    return (updating, collecting), sizes
 
 
-def _peer(quick: bool, *words: str, cores: int | None) -> dict[str, Any]:
-    """What the peers' script prints; on one core, or on all that this process may use."""
+def _quick(quick: bool) -> list[str]:
+    return ["--quick"] if quick else []
+
+
+def _run(script: str, *words: str, cores: int | None) -> dict[str, Any]:
+    """What a peer's script prints; on one core, or on all that this process may use."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
-    command = ["taskset", "-c", ",".join(map(str, allowed)), str(FOLDER.absolute() / "bin" / "python"), str(SCRIPT)]
+    python, path = FOLDER.absolute() / "bin" / "python", Path(__file__).with_name(script)
+    command = ["taskset", "-c", ",".join(map(str, allowed)), str(python), str(path), *words]
     done = subprocess.run(
-        [*command, *words, *(["--quick"] if quick else [])], capture_output=True, text=True, check=True
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise PtdeError(f"{script} failed: {last}", f"see all of it with PYTHONPATH={ROOT} {shlex.join(command)}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+PEERS: Mapping[str, Peer] = {
+    "jaxmarl": Peer(_jaxmarl, "jaxmarl==0.2.0"),
+    "benchmarl": Peer(_benchmarl, "-e '.[pettingzoo]' benchmarl==1.5.2"),
+}
