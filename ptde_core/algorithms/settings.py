@@ -12,8 +12,8 @@ AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
 class LearningSettings(Settings):
     """What all learners can be told."""
 
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="what learning rounds to before it multiplies; bfloat16 needs a CPU with AVX512-BF16"
+    precision: Literal["float32", "bfloat16-gradients", "bfloat16"] = Field(
+        "float32", description="what is rounded to before multiplying, in gradients only or in all of learning"
     )
 
 

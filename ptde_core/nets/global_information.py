@@ -82,11 +82,9 @@ class CompiledContraction(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
-        ctx.elu, ctx.of_state = elu, (one_hot, kernels.pairs())
-        kernels.contraction(
-            kernels.array(state), *ctx.of_state, *(kernels.array(tensor) for tensor in (a, laid_out, offset)), elu,
-            shared.numpy(), g.numpy(),
-        )  # fmt: skip
+        ctx.elu, ctx.of_state = elu, (one_hot, kernels.gradient_pairs())
+        given = (kernels.array(tensor) for tensor in (a, laid_out, offset))
+        kernels.contraction(kernels.array(state), one_hot, kernels.pairs(), *given, elu, shared.numpy(), g.numpy())
         ctx.save_for_backward(state, a, laid_out, shared, g)
         return g
 

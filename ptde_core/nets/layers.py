@@ -93,7 +93,7 @@ def side_by_side(x: Tensor, layers: Sequence[nn.Module]) -> list[Tensor]:
 def _in_kernels(x: Tensor, layers: Sequence[Linear]) -> list[Tensor]:
     rows = x.reshape(-1, x.shape[-1])  # (R, k)
     turned = tuple(zip(*(layer.turned() for layer in layers), strict=True))
-    of_kernel = tuple(_CODES[layer.function] for layer in layers), layers[0].one_hot, kernels.pairs()
+    of_kernel = tuple(_CODES[layer.function] for layer in layers), layers[0].one_hot
     if torch.is_grad_enabled():
         parameters = [layer.weight for layer in layers], [layer.bias for layer in layers]
         outputs = _Layers.apply(rows, turned, of_kernel, *parameters[0], *parameters[1])  # type: ignore[no-untyped-call]  # torch's
@@ -108,10 +108,10 @@ def _outputs(x: Tensor, turned: Any, of_kernel: Any) -> tuple[Tensor, ...]:
     Args:
         x: (R, k).
         turned: weights (k, m) and biases (m,), a tuple of each.
-        of_kernel: functions, one-hots and pairs, as the kernel takes them.
+        of_kernel: functions and one-hots, as the kernel takes them.
     """
     outputs = tuple(x.new_empty(len(x), len(bias)) for bias in turned[1])
-    kernels.layers(kernels.array(x), *turned, *of_kernel, tuple(y.numpy() for y in outputs))
+    kernels.layers(kernels.array(x), *turned, *of_kernel, kernels.pairs(), tuple(y.numpy() for y in outputs))
     return outputs
 
 
@@ -121,7 +121,7 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, turned: Any, of_kernel: Any, *parameters: Tensor | None) -> tuple[Tensor, ...]:
         outputs = _outputs(x, turned, of_kernel)
-        ctx.of_kernel = of_kernel
+        ctx.of_kernel = *of_kernel, kernels.gradient_pairs()
         ctx.save_for_backward(x, *parameters[: len(outputs)], *outputs)
         return outputs
 
@@ -141,9 +141,10 @@ class _LayerOfTwo(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, other: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = x.new_empty(len(x), len(weight))  # (R, m)
-        ctx.pairs = kernels.pairs()
-        kernels.layer_of_two(kernels.array(x), kernels.array(other), *_turned(weight, bias), ctx.pairs, y.numpy())
+        turned, pairs = _turned(weight, bias), kernels.pairs()
+        kernels.layer_of_two(kernels.array(x), kernels.array(other), *turned, pairs, y.numpy())
         ctx.save_for_backward(x, other, weight)
+        ctx.pairs = kernels.gradient_pairs()
         return y
 
     @staticmethod

@@ -139,13 +139,13 @@ class _CompiledRecurrence(torch.autograd.Function):
         hidden = x.new_empty(len(x), size)
         kept = x.new_empty(4 * len(x) if any(ctx.needs_input_grad) else 0, size)
         turned = (kernels.array(w.t()) for w in (input_weight, weight))
-        ctx.streams, ctx.pairs = streams, kernels.pairs()
+        ctx.streams, ctx.pairs = streams, kernels.gradient_pairs()
         kernels.gru(
             kernels.array(x),
             *streams,
             *turned,
             kernels.array(biases),
-            ctx.pairs,
+            kernels.pairs(),
             kernels.array(start.clone()),
             kernels.array(hidden),
             kernels.array(kept),

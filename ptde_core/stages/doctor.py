@@ -179,9 +179,7 @@ def _threads() -> Finding:
 def _rounding() -> Finding:
     from ptde_core.base import kernels
 
-    told = (
-        "learning can use it (precision = bfloat16)" if kernels.CAN_ROUND else "this CPU has none; float32 needs none"
-    )
+    told = "learning can use it (--set precision)" if kernels.CAN_ROUND else "this CPU has none; float32 needs none"
     return Finding("bfloat16", told)
 
 

@@ -81,8 +81,8 @@ def train_teachers(
     together = len(trainings) > 1 or device.type != "cpu"  # also the last one left: it goes on as it was trained
     if together:
         _check_together(settings)
-    if settings.precision == "bfloat16" and not kernels.CAN_ROUND:
-        raise PtdeError("precision = 'bfloat16', and this CPU has no AVX512-BF16", "leave it out for float32")
+    if settings.precision != "float32" and not kernels.CAN_ROUND:
+        raise PtdeError(f"precision = {settings.precision!r}, and this CPU has no AVX512-BF16", "leave it out")
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
     try:
         for _, run in due:  # now that the map is known to exist: a wrong one leaves no folder

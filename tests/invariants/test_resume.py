@@ -113,7 +113,7 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"alg": "copa"}, {"overlap": True}, pytest.param({"precision": "bfloat16"}, marks=NEEDS_BFLOAT16)],
+    [{}, {"alg": "copa"}, {"overlap": True}, pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16)],
     ids=str,
 )
 def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: RunFolder, tmp_path: Path) -> None:

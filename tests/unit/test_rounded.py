@@ -1,6 +1,7 @@
 """Learning in bfloat16: products of rounded operands, whole updates near those in float32, and where it is refused."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,17 @@ def test_recurrence_and_contraction_stay_near_float32() -> None:
 
 
 def test_precision_is_a_threads_own_and_ends() -> None:
+    def rounded_now() -> list[bool]:
+        return [room is not None for room in (kernels.pairs(), kernels.gradient_pairs())]
+
     with kernels.multiplying("bfloat16"):
-        assert kernels.pairs() is not None
-        with kernels.multiplying("float32"):
-            assert kernels.pairs() is None
-        assert kernels.pairs() is not None
-    assert kernels.pairs() is None
+        assert rounded_now() == [True, True]
+        with kernels.multiplying("bfloat16-gradients"):
+            assert rounded_now() == [False, True]
+        assert rounded_now() == [True, True]
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(rounded_now).result() == [False, False]
+    assert rounded_now() == [False, False]
 
 
 @NEEDS_BFLOAT16
@@ -105,18 +111,24 @@ def test_precision_is_a_threads_own_and_ends() -> None:
     ],
 )
 def test_every_algorithm_learns_in_bfloat16_nearly_as_in_float32(alg: str, info: str, loss: str) -> None:
-    logs, episodes = [], []
-    for precision in ("float32", "bfloat16"):
+    logs, episodes = {}, []
+    for precision in ("float32", "bfloat16-gradients", "bfloat16"):
         chosen = train_teacher_settings(
             {"alg": alg, "env": "game", "map": "personal-signal", "global_info": info, "precision": precision}
         )
         env = build_environment_of(chosen.model_dump(), 20)
         learner: Any = build_learner(chosen.alg, env.spec, chosen, seed=1)
         episodes = episodes or list(play(env, learner.teacher, episode_seeds(1, "t", 0, 20), learner.exploration(0)))
-        logs.append(learner.update(EpisodeBatch.of(episodes)))
-    exact, ours = (float(log[loss]) for log in logs)
+        logs[precision] = learner.update(EpisodeBatch.of(episodes))
+    exact, of_gradients, ours = (float(log[loss]) for log in logs.values())
     assert ours != exact
     assert ours == pytest.approx(exact, rel=0.02)
+    if alg != "mappo":  # which reports the last of several gradient steps
+        assert of_gradients == exact
+    norm = "student_gradient_norm" if alg == "ctds" else "gradient_norm"
+    exact, of_gradients, ours = (float(log[norm]) for log in logs.values())
+    assert of_gradients != exact
+    assert of_gradients == pytest.approx(exact, rel=0.05)
 
 
 def test_a_cpu_without_it_is_told_before_a_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,5 +139,5 @@ def test_a_cpu_without_it_is_told_before_a_folder_is_made(tmp_path: Path, monkey
 
 
 def test_tables_mark_it() -> None:
-    assert teacher_marks({"precision": "bfloat16"}, 64) == ["bfloat16"]
+    assert teacher_marks({"precision": "bfloat16-gradients"}, 64) == ["bfloat16-gradients"]
     assert teacher_marks({"precision": "float32"}, 64) == []

@@ -13,7 +13,7 @@ from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer_of_two,
 from ptde_core.base.kernels.mixing import mix, mix_gradients
 from ptde_core.base.kernels.products import BLOCK, LANES
 from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
-from ptde_core.base.kernels.rounded import CAN_ROUND, multiplying, pairs
+from ptde_core.base.kernels.rounded import CAN_ROUND, gradient_pairs, multiplying, pairs
 from ptde_core.base.kernels.sampling import gaussian, gaussian_gradients
 from ptde_core.base.kernels.targets import add_weighted
 from ptde_core.base.kernels.views import local_inputs
@@ -36,6 +36,7 @@ __all__ = [
     "functions_of",
     "gaussian",
     "gaussian_gradients",
+    "gradient_pairs",
     "gru",
     "gru_gradients",
     "gru_step",

@@ -25,29 +25,41 @@ _LEFT, _RIGHT = _ROWS * _DEPTH // 2, _DEPTH // 2 * 2 * LANES  # pairs of both
 _FEW = 16  # with fewer rows or columns, laying operands out costs more than pairs save
 
 
+Precision = Literal["float32", "bfloat16-gradients", "bfloat16"]
+
+
 class _Here(threading.local):
-    rounds = False
+    precision: Precision = "float32"
 
 
 _here = _Here()
 
 
 @contextmanager
-def multiplying(precision: Literal["float32", "bfloat16"]) -> Iterator[None]:
-    """Within it, layers, recurrences and contractions of this thread multiply so; their gradients too, whenever asked.
+def multiplying(precision: Precision) -> Iterator[None]:
+    """Within it, layers, recurrences and contractions of this thread multiply so, and their gradients later.
 
-    Bfloat16 needs `CAN_ROUND`.
+    All but float32 needs `CAN_ROUND`.
     """
-    before, _here.rounds = _here.rounds, precision == "bfloat16"
+    before, _here.precision = _here.precision, precision
     try:
         yield
     finally:
-        _here.rounds = before
+        _here.precision = before
 
 
 def pairs() -> Array | None:
     """What kernels take: room for operands in pairs where this thread multiplies in bfloat16, None where in float32."""
-    return np.empty(_LEFT + _RIGHT, np.int32) if _here.rounds else None
+    return _room() if _here.precision == "bfloat16" else None
+
+
+def gradient_pairs() -> Array | None:
+    """The same for the gradients of what this thread computes now."""
+    return None if _here.precision == "float32" else _room()
+
+
+def _room() -> Array:
+    return np.empty(_LEFT + _RIGHT, np.int32)
 
 
 @code
