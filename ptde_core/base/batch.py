@@ -48,7 +48,8 @@ class Episode:
 class EpisodeBatch:
     """B episodes padded to T steps; t is one transition. T+1 tensors carry one step more, for bootstrapping.
 
-    Padding is zero, except `available`, where it is True, so that a maximum over actions stays finite.
+    Padding is zero, except `available`, where it is True, so that a maximum over actions stays finite, and the largest,
+    `obs` and `state`, where it is whatever memory held: nobody reads it.
     """
 
     obs: Tensor  # (B, T+1, N, O) float32  one local view per agent
@@ -65,8 +66,8 @@ class EpisodeBatch:
         """Pad the episodes to the longest among them."""
         b, t = len(episodes), max(e.length for e in episodes)
         first = episodes[0]
-        obs = np.zeros((b, t + 1, *first.obs.shape[1:]), np.float32)
-        state = np.zeros((b, t + 1, *first.state.shape[1:]), np.float32)
+        obs = np.empty((b, t + 1, *first.obs.shape[1:]), np.float32)
+        state = np.empty((b, t + 1, *first.state.shape[1:]), np.float32)
         available = np.ones((b, t + 1, *first.available.shape[1:]), np.bool_)
         actions = np.zeros((b, t, *first.actions.shape[1:]), np.int64)
         reward = np.zeros((b, t), np.float32)

@@ -27,7 +27,7 @@ def test_padding_and_masks() -> None:
     assert batch.last.tolist() == [[False, True, False], [False, False, True]]
     assert batch.terminated.tolist() == [[False, True, False], [False, False, False]]
     assert batch.reward.tolist() == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]
-    assert batch.obs[0, :, 0, 0].tolist() == [2, 2, 2, 0]
+    assert batch.obs[0, :3, 0, 0].tolist() == [2, 2, 2]
     assert batch.available[0, :, 0, 0].tolist() == [False, False, False, True]
 
 

@@ -72,6 +72,8 @@ def test_padding_changes_neither_loss_nor_gradients() -> None:
     padded = EpisodeBatch.of([first, cut, cut_or_lengthened(third, 9)])
     two = {key: value[:2] for key, value in vars(padded).items() if value is not None}  # drop the long one, keep its T
     padded = replace(padded, **two)
+    for values in (padded.obs, padded.state):
+        values[~padded.seen] = torch.nan
 
     def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
         with torch.no_grad():

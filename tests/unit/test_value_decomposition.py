@@ -122,6 +122,8 @@ def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None
     longer = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False), episode(9, 3)])
     kept = {key: value[:2] for key, value in vars(longer).items() if value is not None}
     longer = replace(longer, **kept)  # drop the long one, keep its T
+    for values in (longer.obs, longer.state):
+        values[~longer.seen] = torch.nan
     z = learner.teacher.noise_size
     noise = torch.randn(2, 5 + 3, SPEC.n_agents, z)  # 4 + 1 and 2 + 1 views were seen
 

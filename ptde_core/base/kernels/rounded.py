@@ -24,7 +24,6 @@ _ROWS, _DEPTH = 256, 128  # of `left` and of `right` that are laid out at a time
 _LEFT, _RIGHT = _ROWS * _DEPTH // 2, _DEPTH // 2 * 2 * LANES  # pairs of both
 _FEW = 16  # with fewer rows or columns, laying operands out costs more than pairs save
 
-
 Precision = Literal["float32", "bfloat16-gradients", "bfloat16"]
 
 
