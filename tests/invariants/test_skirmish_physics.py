@@ -93,7 +93,7 @@ def fates(name: str, seed: int, renamed: bool) -> tuple[np.ndarray, np.ndarray]:
     Args:
         name: the map.
         seed: decides facings, chance and actions.
-        renamed: the units of each type have traded their places.
+        renamed: the units of each type have traded their places and goals.
 
     Returns:
         fate: damage dealt and health left (E, 2, U).
@@ -109,10 +109,12 @@ def fates(name: str, seed: int, renamed: bool) -> tuple[np.ndarray, np.ndarray]:
             place[kind == one] = place[kind == one][::-1]
     raw["x"], raw["y"] = raw["x"][:, place], raw["y"][:, place]
     env.set_units(raw)
+    real = env._battles.real
+    real[:, [f.POINT_X, f.POINT_Y]] = real[:, [f.POINT_X, f.POINT_Y]][:, :, place]
     generator = np.random.default_rng(seed)
     for _ in range(24):
         env.step(random_actions(env.available, generator))
-    return env._battles.real[:, [f.DEALT, f.HEALTH]][:, :, np.argsort(place)], kind
+    return real[:, [f.DEALT, f.HEALTH]][:, :, np.argsort(place)], kind
 
 
 def standard_errors_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -96,6 +96,6 @@ def test_head_start() -> None:
     env.reset(np.array([5], np.uint64))
     raw = env.raw_units()[0]
     assert np.array_equal(raw["x"][:3], env._roster.x[:3])
-    moved = env._roster.x[3:] - raw["x"][3:]
-    assert (moved >= 0).all()
-    assert moved.max() <= 2 * 2.25 / 16 + 1e-9
+    west, north = env._roster.x[3:] - raw["x"][3:], raw["y"][3:] - env._roster.y[3:]
+    assert west.max() > 2.25 / 16
+    assert np.hypot(west, north).max() <= 2 * 2.25 / 16 + 1e-9

@@ -14,21 +14,21 @@ from ptde_core.envs.skirmish.fields import (
     AWAY,
     BURST_AT,
     CHASE_TO_LEASH,
+    HELD_UP,
     HELP,
     HOME_X,
     HOME_Y,
     IDLE,
     IDLE_WATCH,
-    MELEE,
-    MELEE_SPREAD,
     ORDER,
     RADIUS,
     REACH,
     RETARGET_HITTABLE,
     SCAN,
     SCAN_PERIOD,
+    SCAN_PHASE,
+    STALLED,
     STRUCK_BY,
-    SUITORS,
     SWING_AT,
     TARGET,
     THREAT,
@@ -44,8 +44,8 @@ Pairs = NDArray[np.float64]  # (PAIRS, U, U)
 Row = NDArray[np.float64]  # (U,)
 IN_REACH, IN_SIGHT, ANYWHERE = range(3)  # where to look for a target
 
-LEASH = 21.0  # an acquired target is followed this far from where the chase began
-CALL_RADIUS = 4.0  # idle friends within this distance of a struck unit join it
+LEASH = 21.0  # an idle unit follows an acquired target this far from where it stood
+CALL_RADIUS = 4.0  # friends whose edge is within this distance of a struck unit's edge join it
 CALL_PERIOD = 32.0  # loops between two calls of one unit
 
 
@@ -53,10 +53,8 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) -> None:
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
     pair, radius = m.pair, m.body[RADIUS]
-    period, spread = int(m.setting[SCAN_PERIOD]), m.setting[MELEE_SPREAD]
-    watch = m.setting[IDLE_WATCH]
+    period, held_up, watch = int(m.setting[SCAN_PERIOD]), int(m.setting[HELD_UP]), m.setting[IDLE_WATCH]
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
-    _count_suitors(n_agents, whole)
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
             continue
@@ -64,40 +62,24 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
         target = whole[TARGET, i]
         if target >= 0 and whole[ALIVE, target] == 0:
             target = -1
-        crowding = spread if m.trait[MELEE, i] == 1 else 0.0
         if order == ATTACK_ALL:
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, 0.0, crowding)
+                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, 0.0, -1)
                 if target < 0:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
-            had = target >= 0
-            if had:
-                looks = (loop + i) % period == 0
+            if target >= 0:
+                looks = (loop + whole[SCAN_PHASE, i]) % period == 0
                 target = _reconsider(
-                    pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash, crowding
+                    pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash, held_up
                 )
             if target < 0:
                 beyond = watch if order == IDLE and m.body[TOP_SPEED, i] > 0.0 else 0.0
-                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, beyond, crowding)
-            if target >= 0 and not had and whole[AWAY, i] == 0:
+                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, beyond, -1)
+            if target >= 0 and order == IDLE:
                 whole[AWAY, i] = 1
-                if order == ATTACK_MOVE:
-                    real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
-            if target < 0 and order == ATTACK_MOVE:
-                whole[AWAY, i] = 0
-        _court(whole, i, target)
-
-
-@kernel
-def _court(whole: Wholes, i: int, target: int) -> None:
-    """Give unit i its target, and keep count of every target's suitors."""
-    if whole[TARGET, i] >= 0:
-        whole[SUITORS, whole[TARGET, i]] -= 1
-    if target >= 0:
-        whole[SUITORS, target] += 1
-    whole[TARGET, i] = target
+        whole[TARGET, i] = target
 
 
 @kernel
@@ -112,26 +94,32 @@ def _reconsider(
     looks: bool,
     retargets: bool,
     to_leash: bool,
-    crowding: float,
+    held_up: int,
 ) -> int:
-    """Whether a unit keeps its target, when it `looks` leaves it for a better one, or gives it up (-1)."""
+    """Whether a unit keeps its target, when it `looks` leaves it for another, or gives it up (-1).
+
+    A target within reach is kept, unless it cannot hit back and others can. On the way, one that can be hit at once is
+    better, and after `held_up` steps that led nowhere, the nearest other one.
+    """
     if in_reach(pair, real, i, target):
         if looks and pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
-            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, 0.0)
+            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, -1)
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
     if to_leash:
-        gone = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i]) > LEASH
+        chased = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i])
+        gone = whole[ORDER, i] == IDLE and chased > LEASH
     else:
         away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
         gone = away > pair[SCAN, i, target]
     if gone:
         return -1
     if looks and retargets:
-        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, 0.0)
-        if better < 0:
-            better = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, crowding)
+        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, -1)
+        if better < 0 and whole[STALLED, i] >= held_up:
+            whole[STALLED, i] = 0  # the other one gets as long a try
+            better = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, target)
         return better if better >= 0 else target
     return target
 
@@ -146,15 +134,15 @@ def _nearest(
     i: int,
     scope: int,
     beyond: float,
-    crowding: float,
+    but: int,
 ) -> int:
     """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none.
 
-    Sight reaches `beyond` the scan range. Each friend that fights a foe already puts it `crowding` farther away.
+    Sight reaches `beyond` the scan range. One unit, `but`, may be left out (-1: nobody).
     """
     best, best_edge, best_threat = -1, math.inf, -1.0
     for j in range(n_agents):
-        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
+        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0 or j == but:
             continue
         limit = (
             pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] + beyond if scope == IN_SIGHT else math.inf)
@@ -165,21 +153,9 @@ def _nearest(
             continue
         threat = pair[THREAT, i, j]
         edge = math.sqrt(square) - radius[j]
-        if crowding > 0.0:
-            edge += crowding * (whole[SUITORS, j] - (1 if whole[TARGET, i] == j else 0))
         if threat > best_threat or (threat == best_threat and edge < best_edge):
             best, best_edge, best_threat = j, edge, threat
     return best
-
-
-@kernel
-def _count_suitors(n_agents: int, whole: Wholes) -> None:
-    """Note for every unit how many living enemies have it as their target."""
-    for j in range(whole.shape[1]):
-        whole[SUITORS, j] = 0
-    for i in range(n_agents, whole.shape[1]):
-        if whole[ALIVE, i] == 1 and whole[TARGET, i] >= 0:
-            whole[SUITORS, whole[TARGET, i]] += 1
 
 
 @kernel
@@ -198,7 +174,8 @@ def answer_fire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None
             continue
         real[HELP, i] = CALL_PERIOD
         for j in range(n_agents, real.shape[1]):
-            near = math.hypot(real[X, j] - real[X, i], real[Y, j] - real[Y, i]) <= CALL_RADIUS
+            limit = CALL_RADIUS + m.body[RADIUS, i] + m.body[RADIUS, j]
+            near = math.hypot(real[X, j] - real[X, i], real[Y, j] - real[Y, i]) <= limit
             if near and whole[ALIVE, j] == 1 and (whole[ORDER, j] == IDLE or whole[ORDER, j] == ATTACK_MOVE):
                 _turn_on(m, real, whole, j, shooter, False)
 
@@ -211,8 +188,6 @@ def _turn_on(m: MapTables, real: Reals, whole: Wholes, i: int, foe: int, leaves:
     target = whole[TARGET, i]
     if target >= 0 and (not leaves or in_reach(m.pair, real, i, target)):
         return
-    if whole[AWAY, i] == 0:
+    if whole[ORDER, i] == IDLE:
         whole[AWAY, i] = 1
-        if whole[ORDER, i] == ATTACK_MOVE:
-            real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
     whole[TARGET, i] = foe

@@ -35,6 +35,8 @@ from ptde_core.envs.skirmish.fields import (
     QUIET,
     RUNNING,
     SCALE,
+    SCAN_PERIOD,
+    SCAN_PHASE,
     SHIELD,
     SHIELD_MAX,
     SHOT_AT,
@@ -93,7 +95,7 @@ def _loop(
     pass_time(m, real, whole)
     acquire(m, loop, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, loop, real, whole, near, block)
+    walk_all(m, loop, chance, battle, real, whole, near, block)
     strike(m, real, whole)
     bury(m, real, whole)
 
@@ -116,6 +118,7 @@ def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int,
         for row in (TARGET, SWING_AT, BURST_AT, SHOT_AT, BEAM_AT, STRUCK_BY):
             whole[row, i] = -1
         whole[WAY_FOR, i] = -2
+        whole[SCAN_PHASE, i] = int(m.setting[SCAN_PERIOD] * uniform(chance, battle))
     order_enemies(m, n_agents, chance, battle, real, whole)
 
 

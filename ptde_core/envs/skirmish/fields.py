@@ -21,7 +21,7 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     QUIET,  # since the last damage
     POINT_X,  # where a move or attack-move leads
     POINT_Y,
-    HOME_X,  # where a chase began, or where an idle unit belongs
+    HOME_X,  # where an idle unit belongs
     HOME_Y,
     SPEED,  # current speed per loop (matters for units that accelerate)
     WISH_X,  # direction wanted in this loop, unit vector
@@ -63,9 +63,9 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     AWAY,  # 1 while an idle unit is on a chase or on its way back
     STRUCK_BY,  # who damaged it in this loop; -1: nobody
     WAY_FOR,  # target for which the path around walls was planned
-    STALLED,  # 1 if its last step led less than half as far as it wanted
+    STALLED,  # for how many steps on end it has come less than half as far as it wanted
     TOUCHED,  # bit j: unit j of the other side (a healer's: of its own) that it damaged or healed in this env step
-    SUITORS,  # how many living enemies have it as their target, counted while they choose
+    SCAN_PHASE,  # its loop within the scan period: then it looks for another target
     WHOLES,
 ) = range(19)
 
@@ -118,9 +118,8 @@ FREE, WALKS, ROCK = range(3)
     BEAMS,
     BIOLOGICAL,
     BIT,  # position of its type among the type bits; -1: none
-    MELEE,
     TRAITS,
-) = range(10)
+) = range(9)
 
 # pair: unit i towards unit j. Centre distances; -1 where i cannot do it to j
 (
@@ -160,7 +159,7 @@ FREE, WALKS, ROCK = range(3)
     SCAN_PERIOD,
     IDLE_WATCH,
     TURN_ON_SHOOTER,
-    MELEE_SPREAD,
+    HELD_UP,
     SETTINGS,
 ) = range(23)
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ptde_core.envs.skirmish.chance import uniform
 from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
     ACCELERATION,
@@ -96,16 +97,28 @@ def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
 
 
 @kernel
-def walk_all(m: MapTables, loop: int, real: Reals, whole: Wholes, near: Near, block: Block) -> None:
-    """One loop of movement: every unit whose posture is WALKS takes its step, in unit order or, every other loop, back.
+def walk_all(
+    m: MapTables,
+    loop: int,
+    chance: NDArray[np.uint64],
+    battle: int,
+    real: Reals,
+    whole: Wholes,
+    near: Near,
+    block: Block,
+) -> None:
+    """One loop of movement: every unit whose posture is WALKS takes its step.
 
-    So nobody is always first where there is room for one only.
+    Chance names the first, the others follow by number, upwards or, every other loop, downwards: nobody is always first
+    where there is room for one only.
     """
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
     pushes, walk_cos, middle = m.setting[PUSH_IDLE] > 0.0, m.setting[WALK_COS], 0.5 * m.floor.shape[1]
     units = real.shape[1]
+    start = int(units * uniform(chance, battle))
     for k in range(units):
-        i = k if loop % 2 == 0 else units - 1 - k
+        turn = start + k if start + k < units else start + k - units
+        i = turn if loop % 2 == 0 else units - 1 - turn
         if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS:
             if body[ACCELERATION, i] < INSTANT:
                 real[SPEED, i] = max(real[SPEED, i] - body[ACCELERATION, i], 0.0)
@@ -116,7 +129,7 @@ def walk_all(m: MapTables, loop: int, real: Reals, whole: Wholes, near: Near, bl
         plans = whole[ORDER, i] != MOVE  # a move action aims only 2 ahead: nothing to plan
         count, blocked = _look_around(trait, gaps, m.pair[HEED], plans, pushes, real, whole, near, block, i)
         dx, dy = real[WISH_X, i], real[WISH_Y, i]
-        whole[STALLED, i] = 1
+        whole[STALLED, i] += 1
         if blocked == 0:
             whole[TURNED, i] = 0
         else:

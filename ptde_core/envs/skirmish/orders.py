@@ -45,6 +45,7 @@ from ptde_core.envs.skirmish.fields import (
     POINT_X,
     POINT_Y,
     POSTURE,
+    RADIUS,
     REACH,
     ROCK,
     SIDE,
@@ -74,6 +75,7 @@ ARC_COS = math.cos(math.radians(11.25))  # a unit fires at what it faces within 
 ARRIVED = 0.05  # distance at which a point counts as reached
 OVERSTEP = 0.01  # a unit walks this far into its range, so that rounding cannot leave it just outside
 REPLAN = 4  # loops between two looks at the walls by a walking unit
+COMPACT = 6.0  # a group that covers at most this from west to east and from south to north keeps its shape
 CROWD = 2.0  # within this of its point, a unit that bumps into an arrived friend has arrived, too
 
 
@@ -119,17 +121,22 @@ def order_enemies(
     y = m.order[1] + share * (m.order[3] - m.order[1])
     count = units - n_agents
     mean_x, mean_y = 0.0, 0.0
+    west, east, south, north = math.inf, -math.inf, math.inf, -math.inf  # what the group covers, bodies included
     for i in range(n_agents, units):
         mean_x += real[X, i] / count
         mean_y += real[Y, i] / count
+        r = m.body[RADIUS, i]
+        west, east = min(west, real[X, i] - r), max(east, real[X, i] + r)
+        south, north = min(south, real[Y, i] - r), max(north, real[Y, i] + r)
+    compact = max(east - west, north - south) <= COMPACT
+    keeps = m.setting[KEEP_FORMATION] if compact else 0.0
     for i in range(n_agents, units):
         kind = int(m.setting[ORDER_KIND])
         if m.body[HEAL_RATE, i] > 0.0 and m.setting[HEALER_FOLLOWS] == 0.0:
             kind = IDLE
         whole[ORDER, i] = kind
-        offset_x = (real[X, i] - mean_x) * m.setting[KEEP_FORMATION]
-        offset_y = (real[Y, i] - mean_y) * m.setting[KEEP_FORMATION]
-        real[POINT_X, i], real[POINT_Y, i] = x + offset_x, y + offset_y
+        real[POINT_X, i] = x + (real[X, i] - mean_x) * keeps
+        real[POINT_Y, i] = y + (real[Y, i] - mean_y) * keeps
 
 
 @kernel

@@ -17,27 +17,27 @@ class Switches:
     backswing_holds: bool = True
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
-    """An acquired target is followed up to 21 from where the chase began; false: given up beyond the scan range."""
+    """Targets are followed anywhere, by idle units up to 21 from where they stood; false: within the scan range."""
     scan_period_loops: int = 7
-    """A unit with a target looks for a better one every so many loops; units take turns."""
+    """A unit with a target looks for another one every so many loops; in which of them is chance."""
     retarget_hittable: bool = True
-    """A unit on its way to a target looks for a better one: whom it can hit at once, else the nearest again."""
+    """A unit on its way leaves its target for one that it can hit at once, or, held up, for the nearest other one."""
+    held_up_loops: int = 8
+    """A unit is held up once so many steps on end have led it less than half as far as it wanted."""
     turn_on_shooter: bool = True
     """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
-    melee_spread: float = 1.5
-    """Melee units choose targets as if each friend already fighting one put it this much farther away."""
-    idle_watch: float = 1.0
+    idle_watch: float = 0.75
     """Idle units that can walk notice foes this far beyond the scan range of their weapon."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
-    squeeze: float = 0.5
+    squeeze: float = 0.35
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
-    keep_formation: bool = False
-    """Units of a group order keep their offsets from the group's centre; false: all go to the same point."""
+    keep_formation: bool = True
+    """A group that covers at most 6 cells in both directions keeps its shape; false: all go to the same point."""
 
     @classmethod
     def of(cls, table: dict[str, Any], where: str) -> "Switches":
@@ -60,7 +60,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "head_start_loops": (0, 160),
     "walk_within_deg": (0, 180),
     "scan_period_loops": (1, 160),
-    "melee_spread": (0, 32),
+    "held_up_loops": (1, 160),
     "idle_watch": (0, 32),
     "squeeze": (0, 1),
 }

@@ -16,7 +16,6 @@ Reals: TypeAlias = NDArray[np.float64]  # (REALS, U) of one battle
 Wholes: TypeAlias = NDArray[np.int64]  # (WHOLES, U) of one battle
 
 LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way of a walking one, at most
-MELEE_RANGE = 1.0  # weapons with less are melee
 REWARD_DEATH, REWARD_WIN, REWARD_SCALE = 10.0, 200.0, 20.0  # SMAC's defaults
 
 
@@ -123,7 +122,6 @@ def _traits(facts: MapFacts, roster: Roster) -> NDArray[np.int64]:
         trait[f.TURRET, i] = unit.turret
         trait[f.BEAMS, i] = unit.weapon is not None and unit.weapon.beam is not None
         trait[f.BIOLOGICAL, i] = "biological" in unit.attributes
-        trait[f.MELEE, i] = unit.weapon is not None and unit.weapon.range < MELEE_RANGE
         trait[f.BIT, i] = bits.index(unit.name) if bits else -1
     return trait
 
@@ -194,7 +192,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.SCAN_PERIOD] = switches.scan_period_loops
     setting[f.IDLE_WATCH] = switches.idle_watch
     setting[f.TURN_ON_SHOOTER] = switches.turn_on_shooter
-    setting[f.MELEE_SPREAD] = switches.melee_spread
+    setting[f.HELD_UP] = switches.held_up_loops
     return setting
 
 

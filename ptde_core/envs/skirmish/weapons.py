@@ -165,7 +165,7 @@ def _release(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
     if whole[ALIVE, target] == 0 or away > m.pair[REACH_SLOP, i, target]:
         real[COOLDOWN, i] = READY
         return
-    real[BACKSWING, i] = m.body[BACK, i] + late
+    real[BACKSWING, i] = m.body[SECOND_HIT, i] + m.body[BACK, i] + late  # it follows the last hit
     if m.body[BLAST, i] > 0.0:
         real[HEALTH, i] = 0.0  # it explodes when the dead are counted
     elif m.trait[BEAMS, i] == 1:
