@@ -1,5 +1,6 @@
 """A compiled kernel on disk is found again by what it was made of, and by nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numba
 import pytest
 
 from ptde_core.base.kernel_cache import KernelCache, digest_of
+from ptde_core.base.kernels.compile import inner
 
 
 def double(x: Any) -> Any:
@@ -58,3 +60,14 @@ def test_the_digest_changes_with_any_file(tmp_path: Path) -> None:
     before = digest_of(tmp_path)
     (tmp_path / "b.py").write_text("y = 1\n")
     assert digest_of(tmp_path) != before
+
+
+def test_two_kernels_of_one_name_are_refused() -> None:
+    """Those that one function makes again and again, such as tiles of several sizes, need a name each."""
+
+    def made(k: int) -> Callable[[int], int]:
+        return lambda x: x + k
+
+    inner(made(1))
+    with pytest.raises(AssertionError, match=r"two kernels are named .*made.<locals>.<lambda>"):
+        inner(made(2))

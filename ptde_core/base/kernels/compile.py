@@ -15,8 +15,18 @@ Array = NDArray[Any]
 DIGEST = digest_of(Path(__file__).parent)
 
 
+_named: set[tuple[str, str]] = set()
+
+
 def inner(function: Callable[..., Any]) -> Any:
-    """A kernel for other kernels."""
+    """A kernel for other kernels; no two may have one name.
+
+    Kernels from the cache are linked by the names of what they call, numbered within the process that compiled them. Of
+    two kernels with one name and one signature, a process that finds both may call the wrong one.
+    """
+    name = function.__module__, function.__qualname__
+    assert name not in _named, f"two kernels are named {'.'.join(name)}"
+    _named.add(name)
     return _jit(function, no_cpython_wrapper=True)
 
 

@@ -147,7 +147,6 @@ def panel_of(vectors: int, masked: bool = False, paired: bool = False) -> Any:
     middle, few = ROWS // 2, 2
     high, half, low, single = (tile(height, vectors, masked, paired) for height in (ROWS, middle, few, 1))
 
-    @inner
     def panel(
         into: int, into_step: int, left: int, row_step: int, column_step: int, right: int, right_step: int,
         rows: int, depth: int, count: int,
@@ -168,7 +167,8 @@ def panel_of(vectors: int, masked: bool = False, paired: bool = False) -> Any:
                 single(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += 1
 
-    return panel
+    panel.__qualname__ = f"panel_of_{vectors}_{'masked' if masked else 'whole'}_{'pairs' if paired else 'floats'}"
+    return inner(panel)
 
 
 _wide, _edge, _slim = panel_of(2), panel_of(2, masked=True), panel_of(1, masked=True)
