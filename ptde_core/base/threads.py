@@ -61,8 +61,12 @@ def add_gradients(
         loss, log = loss_of(share)
         return torch.autograd.grad(loss, parameters, allow_unused=True), log
 
+    # Torch makes the node where a parameter's gradient ends when a thread first uses the parameter, and holds the
+    # parameter's lock while it waits for the interpreter; another thread may wait for that lock with the interpreter.
+    ends = [torch.autograd.graph.get_gradient_edge(parameter) for parameter in parameters]
     with one_thread():
         found = threads.map(gradients, shares)
+        del ends
         for parameter, *parts in zip(parameters, *(gradient for gradient, _ in found), strict=True):
             parameter.grad = _sum(parts)
         return {key: torch.stack([log[key] for _, log in found]).sum() for key in found[0][1]}

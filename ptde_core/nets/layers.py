@@ -32,7 +32,7 @@ class Prepared:
 
 
 def _turned(weight: Tensor, bias: Tensor | None = None) -> tuple[NDArray[Any], ...]:
-    return kernels.array(weight.t()), kernels.array(weight.new_zeros(len(weight)) if bias is None else bias)
+    return kernels.array(weight.detach().t()), kernels.array(weight.new_zeros(len(weight)) if bias is None else bias)
 
 
 class Linear(nn.Linear):

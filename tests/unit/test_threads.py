@@ -1,0 +1,28 @@
+"""Gradients by several threads: nothing of torch's that a thread makes while another waits for it."""
+
+from threading import Event
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
+
+from ptde_core.base.threads import Threads, add_gradients
+
+
+def test_parameters_keep_the_nodes_where_their_gradients_end() -> None:
+    """Made anew in a thread, such a node can stop two threads for good: each waits for what the other holds."""
+    parameter, first_has_ended, kept = torch.ones(2, requires_grad=True), Event(), []
+
+    def loss_of(share: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if share == 0:
+            get_gradient_edge(parameter).node.metadata["seen"] = True
+            first_has_ended.set()
+        else:
+            assert first_has_ended.wait(timeout=60)
+            kept.append("seen" in get_gradient_edge(parameter).node.metadata)
+        return (parameter * (share + 1)).sum(), {"loss": torch.zeros(())}
+
+    add_gradients([0, 1], loss_of, [parameter], Threads())
+    assert kept == [True]
+    assert parameter.grad is not None
+    assert parameter.grad.tolist() == [3.0, 3.0]
