@@ -45,7 +45,7 @@ def trained(info: str, quick: bool) -> Training:
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        steps = 8_000 if quick else 60_000
+        steps = 12_000 if quick else 60_000
         peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     first, last = next(line for line in lines if line["updates"]), lines[-1]
