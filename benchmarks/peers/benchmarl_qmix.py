@@ -118,11 +118,11 @@ class Task(TaskClass):
         """Yes."""
         return True
 
-    def has_render(self, env: EnvBase) -> bool:  # noqa: ARG002
+    def has_render(self, env: EnvBase) -> bool:  # noqa: ARG002  as `TaskClass`
         """No."""
         return False
 
-    def max_steps(self, env: EnvBase) -> int:  # noqa: ARG002
+    def max_steps(self, env: EnvBase) -> int:  # noqa: ARG002  as `TaskClass`
         """The map's limit of steps: only its evaluation asks, which is off."""
         return Skirmish(self.name, 1).spec.episode_limit
 
@@ -142,7 +142,7 @@ class Task(TaskClass):
         """What the mixer sees."""
         return Composite(state=env.full_observation_spec_unbatched["state"].clone())
 
-    def info_spec(self, env: EnvBase) -> None:  # noqa: ARG002
+    def info_spec(self, env: EnvBase) -> None:  # noqa: ARG002  as `TaskClass`
         """Infos are not used."""
         return
 
