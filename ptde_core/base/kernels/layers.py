@@ -62,9 +62,9 @@ def layers_gradients(
     x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, pairs: Array | None, grad_y: Arrays,
     grad_x: Array, grad_weight: Arrays, grad_bias: Arrays,
 ) -> None:  # fmt: skip
-    """Gradients of `layers`: of x (R, k), or none if `grad_x` has no rows; of each weight (m, k); of each bias, zeros.
+    """Gradients of `layers`: of x (R, k), or none if `grad_x` has no rows; of each weight (m, k) and bias.
 
-    Weights' gradients are written, those of the biases (m,) added to.
+    Those of the weights are written; those of the biases (m,), which hold zeros, are added to.
     """
     inputs, outputs = x.shape[1], 0
     for k in range(len(weight)):
