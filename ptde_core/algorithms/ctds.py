@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
-from ptde_core.base.threads import Threads, add_gradients
+from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.losses import masked_mean
 from ptde_core.policies.acting import Exploration
@@ -73,6 +73,7 @@ class OnlineDistillationLearner:
             log = self.update(batch)
         return log
 
+    @one_thread()  # beside those that share the batch
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """One gradient step of the student towards the teacher as it is, then one of the teacher."""
         return self._distil(batch) | self._teaching.update(batch)

@@ -217,6 +217,7 @@ class MappoLearner:
         batch, self._waiting = EpisodeBatch.of(self._waiting), []
         return self.update(batch)
 
+    @one_thread()  # beside those that share the rollout
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """Some epochs of gradient steps on B episodes, just played; the scalars to log."""
         parameters = [*self._teacher.parameters(), *self.critic.parameters()]
@@ -231,8 +232,7 @@ class MappoLearner:
     def _shares(self, batch: EpisodeBatch) -> tuple[list[_Share], dict[str, Tensor]]:
         """The batch cut by episodes, a share for each thread, normalised together; and what to log of it."""
         count = min(self._threads.count, len(batch.length))
-        with one_thread():
-            looked = self._threads.map(self._look_back, [batch.share(k, count) for k in range(count)])
+        looked = self._threads.map(self._look_back, [batch.share(k, count) for k in range(count)])
         returns, advantage = (torch.cat([getattr(r, name) for r, _ in looked]) for name in ("returns", "advantage"))
         counted = advantage[torch.cat([r.choosing for r, _ in looked])]
         centre, scale = counted.mean(), counted.std(correction=0) + 1e-5

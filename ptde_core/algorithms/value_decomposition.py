@@ -18,7 +18,7 @@ from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
-from ptde_core.base.threads import Threads, add_gradients
+from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
@@ -194,6 +194,7 @@ class ValueDecompositionLearner:
             self.copy_to_target()
             self.counters.last_copy = self.counters.episodes
 
+    @one_thread()  # beside those that share the batch
     def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
         """One gradient step on B episodes (lines 6 to 9); the scalars to log."""
         log = add_gradients(self._shares(batch), self._share_of_loss, list(self.online.parameters()), self._threads)

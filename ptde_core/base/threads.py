@@ -1,7 +1,8 @@
 """Threads for tensor work: each computes alone with one core, on its own part of the work.
 
 Torch's own way, many threads inside every operation, meets at the end of each: a core that something else uses stalls
-all of them, thousands of times per gradient step. Here they meet once.
+all of them, thousands of times per gradient step. Here they meet once. Torch's must have no work meanwhile, between our
+parts neither (`one_thread`): they wait for more by spinning, for milliseconds, on the cores that ours need next.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,8 @@ def add_gradients(
 ) -> dict[str, Tensor]:
     """Put the gradient of the sum of all shares' losses into the parameters' `grad`; the sums of what they log.
 
+    The caller is within `one_thread`, as for `Threads.map`.
+
     Args:
         shares: a part of the batch for each thread.
         loss_of: a share's loss, a scalar, and numbers to log; both are summed over the shares.
@@ -64,12 +67,11 @@ def add_gradients(
     # Torch makes the node where a parameter's gradient ends when a thread first uses the parameter, and holds the
     # parameter's lock while it waits for the interpreter; another thread may wait for that lock with the interpreter.
     ends = [torch.autograd.graph.get_gradient_edge(parameter) for parameter in parameters]
-    with one_thread():
-        found = threads.map(gradients, shares)
-        del ends
-        for parameter, *parts in zip(parameters, *(gradient for gradient, _ in found), strict=True):
-            parameter.grad = _sum(parts)
-        return {key: torch.stack([log[key] for _, log in found]).sum() for key in found[0][1]}
+    found = threads.map(gradients, shares)
+    del ends
+    for parameter, *parts in zip(parameters, *(gradient for gradient, _ in found), strict=True):
+        parameter.grad = _sum(parts)
+    return {key: torch.stack([log[key] for _, log in found]).sum() for key in found[0][1]}
 
 
 def _sum(parts: Sequence[Tensor | None]) -> Tensor | None:
