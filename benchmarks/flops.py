@@ -1,25 +1,27 @@
 """How many floating-point operations a gradient step needs, counted from the weights, the real steps and their data."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
-from ptde_core.base.batch import EpisodeBatch
+from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.kernels import BLOCK
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.layers import Linear
 from ptde_core.policies.views import Views
 
 
-def update_flops(learner: ValueDecompositionLearner, batch: EpisodeBatch) -> float:
+def update_flops(learner: ValueDecompositionLearner, batch: Sequence[Episode]) -> float:
     """Products of one gradient step: online forward, target forward, gradients of weights and of inputs.
 
     A weight is used once per row: per agent and view in the agents' networks, per view in the mixer and in the
     contraction of the state. The first layers need no gradient of their inputs, which are data; where data end in
     one-hots, what is zero is not multiplied, and not counted; nor are padding, activations and the optimiser.
     """
-    views = Views.of(batch)
-    rows, agents = len(views.state), batch.obs.shape[2]
+    views = Views.of(EpisodeBatch.of(batch))
+    rows, agents = views.local.shape[:2]
     total = 0.0
     for name, module in learner.online.named_modules():
         of_agents = not name.startswith("mixer")

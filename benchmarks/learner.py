@@ -14,7 +14,7 @@ from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_o
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import MappoLearner
 from ptde_core.base import kernels
-from ptde_core.base.batch import EpisodeBatch
+from ptde_core.base.batch import Episode
 from ptde_core.base.memory import keep_freed_memory
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.policies.sizes import parameter_counts
@@ -56,28 +56,28 @@ def measure(quick: bool) -> Iterator[Figure]:
         information = parameter_counts({"networks": learner.teacher.state_dict()})["information"]
         note = f"{SIZES}; {information:,} parameters in the information module"
         yield Figure(SECTION, f"qmix agent-specific, rank {rank}, 128 x 70 steps", 1e3 * took, "ms", note)
-    yield _mappo(full.share(0, 2), repeats)
-    yield _generated_against_factored(full.share(0, 8), repeats)
+    yield _mappo(full[: len(full) // 2], repeats)
+    yield _generated_against_factored(full[: len(full) // 8], repeats)
 
 
-def _mappo(rollout: EpisodeBatch, repeats: int) -> Figure:
+def _mappo(rollout: list[Episode], repeats: int) -> Figure:
     """All epochs on one rollout, which is about as many steps as MAPPO learns from by default."""
     settings = train_teacher_settings({"alg": "mappo", "global_info": "none"})
     learner = build_learner("mappo", SPEC, settings, seed=1)
     assert isinstance(learner, MappoLearner)
     took = seconds(partial(learner.update, rollout), repeats)
     note = f"{SIZES}; {learner.settings.epochs} gradient steps"
-    return Figure(SECTION, f"mappo none, a rollout of {len(rollout.length)} x 70 steps", 1e3 * took, "ms", note)
+    return Figure(SECTION, f"mappo none, a rollout of {len(rollout)} x 70 steps", 1e3 * took, "ms", note)
 
 
-def _generated_against_factored(batch: EpisodeBatch, repeats: int) -> Figure:
+def _generated_against_factored(batch: list[Episode], repeats: int) -> Figure:
     """How much slower the agent-hyper network is when its weights are built as matrices."""
     learner = learner_of("qmix", "agent-specific")
     ours = seconds(partial(learner.update, batch), repeats)
     with patch.object(AgentHyper, "forward", generated_weights):
         plain = seconds(partial(learner.update, batch), 1)
     label = "agent-specific information, weights generated / factored"
-    return Figure(SECTION, label, plain / ours, "times", f"{len(batch.length)} x 70")
+    return Figure(SECTION, label, plain / ours, "times", f"{len(batch)} x 70")
 
 
 def generated_weights(hyper: AgentHyper, local: Tensor, state: Tensor, elu: bool = False) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
-from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.stages.settings import train_teacher_settings
 
@@ -45,20 +45,20 @@ def learner_for(spec: EnvSpec, alg: str, global_info: str, **more: object) -> Va
     return learner
 
 
-def full_batch() -> EpisodeBatch:
+def full_batch() -> list[Episode]:
     """128 episodes of 70 steps each."""
     return batch_of(SPEC, np.full(EPISODES, STEPS))
 
 
-def uneven_batch() -> EpisodeBatch:
+def uneven_batch() -> list[Episode]:
     """128 episodes of 26 to 70 steps, 48 on average, as battles that end when they are won or lost."""
     return batch_of(SPEC, np.linspace(26, STEPS, EPISODES).round().astype(np.int64))
 
 
-def batch_of(spec: EnvSpec, lengths: np.ndarray) -> EpisodeBatch:
+def batch_of(spec: EnvSpec, lengths: np.ndarray) -> list[Episode]:
     """Episodes of an environment of these lengths, filled with random numbers."""
     chance = np.random.default_rng(0)
-    return EpisodeBatch.of([_episode(spec, int(length), chance) for length in lengths])
+    return [_episode(spec, int(length), chance) for length in lengths]
 
 
 def _episode(spec: EnvSpec, length: int, chance: np.random.Generator) -> Episode:

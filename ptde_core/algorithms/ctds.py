@@ -74,24 +74,25 @@ class OnlineDistillationLearner:
         return log
 
     @one_thread()  # beside those that share the batch
-    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
+    def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """One gradient step of the student towards the teacher as it is, then one of the teacher."""
-        return self._distil(batch) | self._teaching.update(batch)
+        return self._distil(episodes) | self._teaching.update(episodes)
 
-    def _distil(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        count, settings = min(self._threads.count, len(batch.length)), self._teaching.settings
-        shares = [batch.share(k, count) for k in range(count)]
-        whole = counted(batch).sum()
+    def _distil(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        settings = self._teaching.settings
+        shares = [[episodes[k] for k in own] for own in self._threads.cut([e.length for e in episodes])]
+        whole = sum(int(e.available[:-1].sum()) for e in episodes)
 
-        def share_of_loss(share: EpisodeBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        def share_of_loss(share: Sequence[Episode]) -> tuple[Tensor, dict[str, Tensor]]:
             """A share's part of the mean over all that counts in the batch."""
-            views = Views.of(share)
+            batch = EpisodeBatch.of(share)
+            views = Views.of(batch)
             with kernels.multiplying(settings.precision):
                 with torch.no_grad():
                     goal = self.teacher.unroll(views, None).values  # (R, N, A)
                 values = self.student.unroll(views, None).values  # (R, N, A)
-            loss = value_distillation_loss(views.padded(values), views.padded(goal), share)
-            part = loss * (counted(share).sum() / whole)
+            loss = value_distillation_loss(views.padded(values), views.padded(goal), batch)
+            part = loss * (counted(batch).sum() / whole)
             return part, {"student_value_loss": part.detach()}
 
         log = add_gradients(shares, share_of_loss, list(self.student.parameters()), self._threads)

@@ -214,14 +214,14 @@ class MappoLearner:
         self._waiting += episodes
         if sum(e.length for e in self._waiting) < self.settings.rollout_steps:
             return {}
-        batch, self._waiting = EpisodeBatch.of(self._waiting), []
-        return self.update(batch)
+        rollout, self._waiting = self._waiting, []
+        return self.update(rollout)
 
     @one_thread()  # beside those that share the rollout
-    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        """Some epochs of gradient steps on B episodes, just played; the scalars to log."""
+    def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """Some epochs of gradient steps on episodes just played; the scalars to log."""
         parameters = [*self._teacher.parameters(), *self.critic.parameters()]
-        shares, log = self._shares(batch)
+        shares, log = self._shares(episodes)
         for _ in range(self.settings.epochs):
             log |= add_gradients(shares, self._share_of_losses, parameters, self._threads)
             log["gradient_norm"] = self._step("actor", self._teacher)
@@ -229,10 +229,10 @@ class MappoLearner:
             self.updates += 1
         return log
 
-    def _shares(self, batch: EpisodeBatch) -> tuple[list[_Share], dict[str, Tensor]]:
-        """The batch cut by episodes, a share for each thread, normalised together; and what to log of it."""
-        count = min(self._threads.count, len(batch.length))
-        looked = self._threads.map(self._look_back, [batch.share(k, count) for k in range(count)])
+    def _shares(self, episodes: Sequence[Episode]) -> tuple[list[_Share], dict[str, Tensor]]:
+        """The rollout cut by episodes, a share for each thread, normalised together; and what to log of it."""
+        cut = self._threads.cut([e.length for e in episodes])
+        looked = self._threads.map(self._look_back, [[episodes[k] for k in own] for own in cut])
         returns, advantage = (torch.cat([getattr(r, name) for r, _ in looked]) for name in ("returns", "advantage"))
         counted = advantage[torch.cat([r.choosing for r, _ in looked])]
         centre, scale = counted.mean(), counted.std(correction=0) + 1e-5
@@ -255,8 +255,9 @@ class MappoLearner:
         }
 
     @torch.no_grad()
-    def _look_back(self, batch: EpisodeBatch) -> tuple[Rollout, Tensor]:
+    def _look_back(self, episodes: Sequence[Episode]) -> tuple[Rollout, Tensor]:
         """What the update needs of some episodes, and the log-probabilities (R, N) of their actions before it."""
+        batch = EpisodeBatch.of(episodes)
         with kernels.multiplying(self.settings.precision):
             rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
             return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -180,7 +181,7 @@ class ValueDecompositionLearner:
             log = self.update(batch)
         return log
 
-    def due(self, episodes: Sequence[Episode]) -> Iterator[EpisodeBatch]:
+    def due(self, episodes: Sequence[Episode]) -> Iterator[list[Episode]]:
         """Keep a round and yield each batch to update from, one `update` each; then copy into the target networks."""
         settings = self.settings
         self.replay.add(episodes)
@@ -189,29 +190,32 @@ class ValueDecompositionLearner:
             return
         for _ in range(settings.updates_per_round):
             chance = generator(self.seed, "replay", self.updates)
-            yield EpisodeBatch.of(self.replay.sample(settings.batch_episodes, chance))
+            yield self.replay.sample(settings.batch_episodes, chance)
         if self.counters.episodes - self.counters.last_copy >= settings.target_every_episodes:
             self.copy_to_target()
             self.counters.last_copy = self.counters.episodes
 
     @one_thread()  # beside those that share the batch
-    def update(self, batch: EpisodeBatch) -> dict[str, Tensor]:
-        """One gradient step on B episodes (lines 6 to 9); the scalars to log."""
-        log = add_gradients(self._shares(batch), self._share_of_loss, list(self.online.parameters()), self._threads)
+    def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """One gradient step on a batch of episodes (lines 6 to 9); the scalars to log."""
+        log = add_gradients(self._shares(episodes), self._share_of_loss, list(self.online.parameters()), self._threads)
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
         self.counters.updates += 1
         return log
 
-    def _shares(self, batch: EpisodeBatch) -> list[_Share]:
+    def _shares(self, episodes: Sequence[Episode]) -> list[_Share]:
         """The batch cut by episodes, a share for each thread."""
-        count, steps = min(self._threads.count, len(batch.length)), int(batch.length.sum())
-        of_view = torch.repeat_interleave(torch.arange(len(batch.length)) % count, batch.length + 1)  # (R,)
-        shares = []
-        for k in range(count):
-            own = batch.share(k, count)
-            shares.append(_Share(own, torch.nonzero(of_view == k).squeeze(dim=1), int(own.length.sum()) / steps))
-        return shares
+        steps = np.array([e.length for e in episodes])  # (B,)
+        of_view = np.repeat(np.arange(len(steps)), steps + 1)  # (R,), which episode
+        return [
+            _Share(
+                batch=EpisodeBatch.of([episodes[k] for k in own]),
+                rows=torch.from_numpy(np.flatnonzero(np.isin(of_view, own))),
+                weight=float(steps[own].sum() / steps.sum()),
+            )
+            for own in self._threads.cut(steps)
+        ]
 
     def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of the mean over all real steps, and of what is logged."""

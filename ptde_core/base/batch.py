@@ -108,14 +108,6 @@ class EpisodeBatch:
         none = torch.full_like(self.actions[:, :1], -1)  # (B, 1, N)
         return torch.cat([none, self.actions], dim=1)  # (B, T+1, N)
 
-    def share(self, part: int, parts: int) -> "EpisodeBatch":
-        """Every `parts`-th episode from number `part` on, padded to the longest of these; a view, not a copy."""
-        steps = int(self.length[part::parts].max())
-        cut = {name: getattr(self, name)[part::parts, : steps + 1] for name in ("obs", "state", "available")}
-        cut |= {name: getattr(self, name)[part::parts, :steps] for name in ("actions", "reward", "terminated")}
-        noise = None if self.noise is None else self.noise[part::parts, :steps]
-        return replace(self, **cut, length=self.length[part::parts], noise=noise)
-
     def to(self, device: torch.device | str) -> "EpisodeBatch":
         """The same batch on another device."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Part = TypeVar("Part")
@@ -36,6 +38,18 @@ class Threads:
         self._others = ThreadPoolExecutor(
             max(1, self.count - 1), "ptde", initializer=torch.set_num_threads, initargs=(1,)
         )
+
+    def cut(self, sizes: Sequence[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Which of the parts each thread takes, in their order: the largest part first, each to whoever has least.
+
+        Args:
+            sizes: of the parts. With fewer of them than threads, some threads take none and are left out.
+        """
+        taker, taken = np.empty(len(sizes), np.int64), np.zeros(min(self.count, len(sizes)), np.int64)
+        for part in np.argsort(-np.asarray(sizes), kind="stable"):
+            taker[part] = thread = taken.argmin()
+            taken[thread] += sizes[part]
+        return [np.flatnonzero(taker == thread) for thread in range(len(taken))]
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """The results of `work` on every part, in their order. The caller, within `one_thread`, does the first."""

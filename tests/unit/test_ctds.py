@@ -101,7 +101,7 @@ def test_the_student_changes_nothing_of_its_teacher() -> None:
     """Trained with or without a student, the teacher is the same bit for bit."""
     with_student, alone = learner_of(), learner_of()
     for step in range(3):
-        batch = EpisodeBatch.of(played(4, seed=step))
+        batch = played(4, seed=step)
         before = weights(with_student.student)
         log = with_student.update(batch)
         alone._teaching.update(batch)
@@ -112,10 +112,10 @@ def test_the_student_changes_nothing_of_its_teacher() -> None:
 
 
 def test_threads_share_a_batch_and_the_student_learns_the_same() -> None:
-    """Five episodes of unequal length on three threads: shares of two, two and one."""
-    batch = EpisodeBatch.of([cut_or_lengthened(one, n) for one, n in zip(played(5), (4, 2, 7, 1, 3), strict=True)])
-    chance = torch.Generator().manual_seed(1)
-    batch = replace(batch, available=torch.rand(batch.available.shape, generator=chance) < 0.6)
+    """Five episodes of unequal length on three threads: shares of one, two and two."""
+    chance = np.random.default_rng(1)
+    cut = [cut_or_lengthened(one, n) for one, n in zip(played(5), (4, 2, 7, 1, 3), strict=True)]
+    batch = [replace(one, available=chance.random(one.available.shape) < 0.6) for one in cut]
 
     def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
         before = torch.get_num_threads()
@@ -132,11 +132,12 @@ def test_threads_share_a_batch_and_the_student_learns_the_same() -> None:
 
 
 def test_the_student_regresses_its_teacher_as_it_is_before_its_own_step() -> None:
-    learner, batch = learner_of(), EpisodeBatch.of(played(4))
+    learner, episodes = learner_of(), played(4)
+    batch = EpisodeBatch.of(episodes)
     with torch.no_grad():
         goal, own = (values_of(policy, batch) for policy in (learner.teacher, learner.student))
     expected = value_distillation_loss(own, goal, batch)
-    assert float(learner.update(batch)["student_value_loss"]) == pytest.approx(float(expected))
+    assert float(learner.update(episodes)["student_value_loss"]) == pytest.approx(float(expected))
 
 
 def test_each_reads_its_own_view_and_nothing_of_the_other() -> None:

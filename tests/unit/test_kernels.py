@@ -164,6 +164,6 @@ def test_views_hold_the_local_inputs_of_every_view_that_was_seen() -> None:
         reward=torch.zeros(4, 4),
         terminated=torch.zeros(4, 4, dtype=torch.bool),
         length=torch.tensor([2, 4, 1, 3]),
-    ).share(1, 2)  # its rows lie apart
+    )
     plain = local_input(batch.obs, batch.last_actions, 7)[batch.seen]
     assert torch.equal(Views.of(batch).local, plain)

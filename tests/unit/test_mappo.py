@@ -68,14 +68,18 @@ def episode(length: int, seed: int, *, noise: bool, terminated: bool = True) -> 
     )
 
 
+def episodes_for(learner: MappoLearner) -> list[Episode]:
+    """Episodes of 5, 2 and 3 steps, the last one cut off by time."""
+    shapes, noise = ((5, True), (2, True), (3, False)), learner.teacher.noise_size > 0
+    return [episode(n, seed, noise=noise, terminated=end) for seed, (n, end) in enumerate(shapes)]
+
+
 def batch_for(learner: MappoLearner, longest: int = 5) -> EpisodeBatch:
-    """Episodes of 5, 2 and 3 steps, the last one cut off by time; padded to `longest` steps."""
-    noise = learner.teacher.noise_size > 0
-    shapes = ((5, True), (2, True), (3, False))
-    episodes = [episode(n, seed, noise=noise, terminated=end) for seed, (n, end) in enumerate(shapes)]
+    """The same, padded to `longest` steps."""
+    episodes = episodes_for(learner)
     if longest == 5:
         return EpisodeBatch.of(episodes)
-    padded = EpisodeBatch.of([*episodes, episode(longest, 9, noise=noise)])
+    padded = EpisodeBatch.of([*episodes, episode(longest, 9, noise=learner.teacher.noise_size > 0)])
     return replace(padded, **{key: value[:3] for key, value in vars(padded).items() if value is not None})
 
 
@@ -275,14 +279,14 @@ def test_an_agent_without_a_choice_moves_no_policy() -> None:
 
 @pytest.mark.parametrize("info", ["none", "agent-specific"])
 def test_threads_share_a_rollout_and_learn_the_same(info: str) -> None:
-    """Three episodes, alone and on two threads: shares of two and one, normalised together."""
+    """Three episodes, alone and on two threads: shares of one and two, normalised together."""
 
     def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         learner = learner_of(info, epochs=2)
         torch.set_num_threads(before)
-        log = learner.update(batch_for(learner))
+        log = learner.update(episodes_for(learner))
         networks = (learner.teacher, learner.critic)
         return torch.cat([p.grad.flatten() for net in networks for p in net.parameters() if p.grad is not None]), log
 

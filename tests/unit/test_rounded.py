@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.naming import teacher_marks
 from ptde_core.base import kernels
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.nets.global_information import AgentHyper
@@ -119,7 +118,7 @@ def test_every_algorithm_learns_in_bfloat16_nearly_as_in_float32(alg: str, info:
         env = build_environment_of(chosen.model_dump(), 20)
         learner: Any = build_learner(chosen.alg, env.spec, chosen, seed=1)
         episodes = episodes or list(play(env, learner.teacher, episode_seeds(1, "t", 0, 20), learner.exploration(0)))
-        logs[precision] = learner.update(EpisodeBatch.of(episodes))
+        logs[precision] = learner.update(episodes)
     exact, of_gradients, ours = (float(log[loss]) for log in logs.values())
     assert ours != exact
     assert ours == pytest.approx(exact, rel=0.02)

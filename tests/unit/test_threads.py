@@ -9,6 +9,14 @@ from torch.autograd.graph import get_gradient_edge
 from ptde_core.base.threads import Threads, add_gradients
 
 
+def test_threads_take_about_as_much_each() -> None:
+    """Two of them: 7 goes to the one, 5 and 4 to the other, 3 to the one, 1 to the other; 10 each."""
+    threads = Threads()
+    threads.count = 2
+    assert [own.tolist() for own in threads.cut([4, 5, 1, 7, 3])] == [[3, 4], [0, 1, 2]]
+    assert [own.tolist() for own in threads.cut([3])] == [[0]]
+
+
 def test_parameters_keep_the_nodes_where_their_gradients_end() -> None:
     """Made anew in a thread, such a node can stop two threads for good: each waits for what the other holds."""
     parameter, first_has_ended, kept = torch.ones(2, requires_grad=True), Event(), []

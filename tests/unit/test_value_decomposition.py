@@ -139,7 +139,7 @@ def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None
 def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
     def weights(seed: int) -> Tensor:
         learner = learner_of("qmix", seed)
-        learner.update(EpisodeBatch.of([episode(3, 1)]))
+        learner.update([episode(3, 1)])
         return torch.cat([p.flatten() for p in learner.online.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -148,8 +148,8 @@ def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:
 
 @pytest.mark.parametrize("info", ["none", "agent-specific"])
 def test_threads_share_a_batch_and_learn_the_same(info: str) -> None:
-    """Five episodes on three threads: shares of two, two and one."""
-    batch = EpisodeBatch.of([episode(length, length, terminated=length > 2) for length in (4, 2, 7, 1, 3)])
+    """Five episodes on three threads: shares of one, two and two."""
+    batch = [episode(length, length, terminated=length > 2) for length in (4, 2, 7, 1, 3)]
 
     def learned(threads: int) -> tuple[Tensor, dict[str, Tensor]]:
         before = torch.get_num_threads()
@@ -169,7 +169,7 @@ def test_threads_share_a_batch_and_learn_the_same(info: str) -> None:
 def test_no_gradient_reaches_the_target_networks() -> None:
     learner = learner_of("qmix")
     before = {key: value.clone() for key, value in learner.target.state_dict().items()}
-    learner.update(EpisodeBatch.of([episode(3, 1)]))
+    learner.update([episode(3, 1)])
     assert all(torch.equal(before[key], value) for key, value in learner.target.state_dict().items())
     learner.copy_to_target()
     online = learner.online.state_dict()
