@@ -27,16 +27,16 @@ def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatc
     """Mean squared difference of action values over the available actions of all agents in real steps; a scalar.
 
     Args:
-        student: (B, T+1, N, A) values of what was seen in B episodes.
-        teacher: (B, T+1, N, A), what they should be; no gradient flows into them.
-        batch: B episodes padded to T steps.
+        student: (R, N, A) values of what was seen in the episodes.
+        teacher: (R, N, A), what they should be; no gradient flows into them.
+        batch: the episodes.
     """
-    return masked_mean((student - teacher.detach())[:, :-1].square(), counted(batch))
+    return masked_mean((student - teacher.detach()).index_select(0, batch.played).square(), counted(batch))
 
 
 def counted(batch: EpisodeBatch) -> Tensor:
-    """(B, T, N, A) bool: the values that count in the student's loss, those of available actions in real steps."""
-    return batch.available[:, :-1] & batch.real[..., None, None]
+    """(P, N, A) bool: the values that count in the student's loss, those of available actions in real steps."""
+    return batch.available[batch.played]
 
 
 class OnlineDistillationLearner:
@@ -91,7 +91,7 @@ class OnlineDistillationLearner:
                 with torch.no_grad():
                     goal = self.teacher.unroll(views, None).values  # (R, N, A)
                 values = self.student.unroll(views, None).values  # (R, N, A)
-            loss = value_distillation_loss(views.padded(values), views.padded(goal), batch)
+            loss = value_distillation_loss(values, goal, batch)
             part = loss * (counted(batch).sum() / whole)
             return part, {"student_value_loss": part.detach()}
 

@@ -26,9 +26,9 @@ class InstructionRegulariser(nn.Module):
         """What is added to the loss, and what to log."""
         assert unrolled.z is not None, "only instructions can be recognised"
         assert unrolled.sigma is not None, "only instructions can be recognised"
-        played = views.played
+        played = batch.played
         local = views.local[played]  # (P, N, L)
-        action = F.one_hot(batch.actions[batch.real], self.n_actions).to(local.dtype)  # (P, N, A)
+        action = F.one_hot(batch.actions, self.n_actions).to(local.dtype)  # (P, N, A)
         log_q = gaussian_log_density(unrolled.z[played], *self.recogniser(local, action)).mean()
         entropy = gaussian_entropy(unrolled.sigma[played]).mean()
         log = {"z_log_q": log_q.detach(), "z_entropy": entropy.detach()}

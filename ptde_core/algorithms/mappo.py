@@ -79,37 +79,36 @@ def look_back(
         teacher: the policy that played the episodes, unchanged since.
         critic: values each agent's situation; a time limit is bootstrapped with the value of the final view.
         norm: the units of those values.
-        batch: B episodes padded to T steps; with `noise` if the teacher has a z.
+        batch: episodes; with `noise` if the teacher has a z.
         settings: gamma, lambda, and the length of chunks.
     """
-    seen, real = batch.seen, batch.real
-    local = local_input(batch.obs[seen], batch.last_actions[seen], teacher.n_actions)  # (R+B, N, L)
+    played = batch.played
+    local = local_input(batch.obs, batch.last_actions, teacher.n_actions)  # (R+B, N, L)
     # An agent with a single available action has no choice: the dead of SMAC, whatever the backend calls them.
-    choosing = batch.available.sum(dim=-1) > 1  # (B, T+1, N)
-    seen_by_critic = critic_input(local, batch.state[seen], choosing[seen])  # (R+B, N, S+L)
-    values, critic_hidden = critic.unroll(seen_by_critic, batch.length + 1)  # (R+B, N), (R+B, N, H)
-    padded = values.new_zeros(*seen.shape, values.shape[-1]).masked_scatter(seen[..., None], values)  # (B, T+1, N)
-    worth = norm.restore(padded)
-    returns = td_lambda_targets(
-        *(batch.reward[..., None], batch.terminated[..., None], batch.last[..., None], worth[:, 1:]),
-        *(settings.gamma, settings.gae_lambda),
-    )  # (B, T, N)
-    played = torch.cat([real, torch.zeros_like(real[:, :1])], dim=1)[seen]  # (R+B,) not an episode's final view
+    choosing = batch.available.sum(dim=-1) > 1  # (R+B, N)
+    seen_by_critic = critic_input(local, batch.state, choosing)  # (R+B, N, S+L)
+    values, critic_hidden = critic.unroll(seen_by_critic, batch.views)  # (R+B, N), (R+B, N, H)
+    worth = norm.restore(values)
+    reward, terminated, last = (
+        steps[None, :, None] for steps in (batch.reward, batch.terminated, batch.last)
+    )  # (1, R, 1): no return reaches beyond a last step
+    following = worth[played + 1][None]  # (1, R, N)
+    returns = td_lambda_targets(reward, terminated, last, following, settings.gamma, settings.gae_lambda)[0]  # (R, N)
     chunks = chunk_lengths(batch.length, settings.chunk_steps)
     return Rollout(
         local=local[played],
-        state=batch.state[:, :-1][real],
-        available=batch.available[:, :-1][real],
-        choosing=choosing[:, :-1][real],
-        actions=batch.actions[real],
-        noise=None if batch.noise is None else batch.noise[real],
+        state=batch.state[played],
+        available=batch.available[played],
+        choosing=choosing[played],
+        actions=batch.actions,
+        noise=batch.noise,
         seen_by_critic=seen_by_critic[played],
         chunks=chunks,
         actor_start=starts(teacher.trunk.unroll(local[played], batch.length), batch.length, chunks),
         critic_start=starts(critic_hidden[played], batch.length, chunks),
         value=values[played],
-        returns=returns[real],
-        advantage=(returns - worth[:, :-1])[real],
+        returns=returns,
+        advantage=returns - worth[played],
     )
 
 

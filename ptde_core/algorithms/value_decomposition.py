@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.base import kernels
@@ -74,31 +73,26 @@ def td_loss(
     Args:
         online: what learns.
         target: what the targets come from; no gradient flows into it.
-        batch: B episodes padded to T steps.
+        batch: episodes.
         noise: two tensors (R, N, Z) of standard normals, a row per view seen, for z of the online and of the
             target networks; None where there is no z.
         settings: gamma and lambda.
     """
     own, other = noise if noise is not None else (None, None)
-    views, real = Views.of(batch), batch.real  # R views, P of them with a step after them
+    views, played = Views.of(batch), batch.played  # R views, P of them with a step after them
     unrolled = online.teacher.unroll(views, own)
     values = unrolled.values  # (R, N, A)
     with torch.no_grad():
-        available = batch.available[views.seen]  # (R, N, A)
-        greedy, best = best_available(values, available)  # (R, N)
+        greedy, best = best_available(values, batch.available)  # (R, N)
         future = target.teacher.unroll(views, other).values  # (R, N, A)
-        _, future_best = best_available(future, available)  # (R, N)
+        _, future_best = best_available(future, batch.available)  # (R, N)
         worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
-        goal = td_lambda_targets(
-            batch.reward,
-            batch.terminated,
-            batch.last,
-            views.padded(worth)[:, 1:],
-            settings.gamma,
-            settings.td_lambda,
-        )[real]  # (P,)
-    actions = F.pad(batch.actions, (0, 0, 0, 1))[views.seen]  # (R, N), some or other at the final views
-    taken = online.mixer(pick(values, actions), best, actions, views.state)[views.played]  # (P,)
+        reward, terminated, last, following = (
+            steps[None] for steps in (batch.reward, batch.terminated, batch.last, worth[played + 1])
+        )  # (1, P): no target reaches beyond a last step
+        goal = td_lambda_targets(reward, terminated, last, following, settings.gamma, settings.td_lambda)[0]  # (P,)
+        actions = greedy.index_copy(0, played, batch.actions)  # (R, N), some or other at the final views
+    taken = online.mixer(pick(values, actions), best, actions, views.state).index_select(0, played)  # (P,)
     error = taken - goal
     loss = error.square().mean()
     with torch.no_grad():
@@ -221,7 +215,7 @@ class ValueDecompositionLearner:
         """A share's part of the mean over all real steps, and of what is logged."""
         noise, size = None, self.teacher.noise_size
         if size:
-            noise = noise_of_z(self.seed, self.updates, share.rows, (share.batch.obs.shape[2], size))
+            noise = noise_of_z(self.seed, self.updates, share.rows, (share.batch.obs.shape[1], size))
         with kernels.multiplying(self.settings.precision):
             loss, log = td_loss(self.online, self.target, share.batch, noise, self.settings)
         return share.weight * loss, {key: share.weight * value for key, value in log.items()}

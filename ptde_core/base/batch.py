@@ -1,4 +1,4 @@
-"""The vocabulary of axes, one whole episode, and a padded batch of them.
+"""The vocabulary of axes, one whole episode, and a batch of them.
 
 B episodes, E environments side by side, T steps, N agents, A actions, O observation, S state,
 Z agent-specific information, H hidden. Masks are derived from `length`, never stored.
@@ -46,67 +46,53 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeBatch:
-    """B episodes padded to T steps; t is one transition. T+1 tensors carry one step more, for bootstrapping.
+    """B episodes laid end to end, without padding: R views, of which P = R - B were followed by a step."""
 
-    Padding is zero, except `available`, where it is True, so that a maximum over actions stays finite, and the largest,
-    `obs` and `state`, where it is whatever memory held: nobody reads it.
-    """
-
-    obs: Tensor  # (B, T+1, N, O) float32  one local view per agent
-    state: Tensor  # (B, T+1, S)    float32  global: only the teacher may read it
-    available: Tensor  # (B, T+1, N, A) bool     legal actions
-    actions: Tensor  # (B, T, N)      int64
-    reward: Tensor  # (B, T)         float32  shared by the team, unscaled
-    terminated: Tensor  # (B, T)         bool     the world ended here: do not bootstrap
-    length: Tensor  # (B,)           int64    real steps
-    noise: Tensor | None = None  # (B, T, N, Z)   float32  standard normals of z; None where the episodes keep none
+    obs: Tensor  # (R, N, O) float32  one local view per agent
+    state: Tensor  # (R, S)    float32  global: only the teacher may read it
+    available: Tensor  # (R, N, A) bool     legal actions
+    actions: Tensor  # (P, N)    int64
+    reward: Tensor  # (P,)      float32  shared by the team, unscaled
+    terminated: Tensor  # (P,)      bool     the world ended here: do not bootstrap
+    length: Tensor  # (B,)      int64    real steps; each episode has one view more
+    noise: Tensor | None = None  # (P, N, Z) float32  standard normals of z; None where the episodes keep none
 
     @classmethod
     def of(cls, episodes: Sequence[Episode]) -> "EpisodeBatch":
-        """Pad the episodes to the longest among them."""
-        b, t = len(episodes), max(e.length for e in episodes)
-        first = episodes[0]
-        obs = np.empty((b, t + 1, *first.obs.shape[1:]), np.float32)
-        state = np.empty((b, t + 1, *first.state.shape[1:]), np.float32)
-        available = np.ones((b, t + 1, *first.available.shape[1:]), np.bool_)
-        actions = np.zeros((b, t, *first.actions.shape[1:]), np.int64)
-        reward = np.zeros((b, t), np.float32)
-        terminated = np.zeros((b, t), np.bool_)
-        for row, episode in enumerate(episodes):
-            n = episode.length
-            obs[row, : n + 1] = episode.obs
-            state[row, : n + 1] = episode.state
-            available[row, : n + 1] = episode.available
-            actions[row, :n] = episode.actions
-            reward[row, :n] = episode.reward
-            terminated[row, n - 1] = episode.terminated
+        """Lay the episodes end to end."""
+        joined = (np.concatenate([getattr(e, name) for e in episodes]) for name in ("obs", "state", "available"))
+        actions = np.concatenate([e.actions for e in episodes], dtype=np.int64)
+        reward = np.concatenate([e.reward for e in episodes])
         length = np.array([e.length for e in episodes], np.int64)
-        arrays = (obs, state, available, actions, reward, terminated, length)
-        return replace(cls(*(torch.from_numpy(array) for array in arrays)), noise=_padded_noise(episodes))
+        terminated = np.zeros(len(reward), np.bool_)
+        terminated[np.cumsum(length) - 1] = [e.terminated for e in episodes]
+        arrays = (*joined, actions, reward, terminated, length)
+        return replace(cls(*(torch.from_numpy(array) for array in arrays)), noise=_noise(episodes))
 
     @property
-    def real(self) -> Tensor:
-        """(B, T) bool: steps that were played, not padding."""
-        steps = torch.arange(self.reward.shape[1], device=self.length.device)
-        return steps < self.length[:, None]  # (B, T)
+    def views(self) -> Tensor:
+        """(B,) int64: views of each episode, one for each step and the final one."""
+        return self.length + 1
 
     @property
-    def seen(self) -> Tensor:
-        """(B, T+1) bool: views that were seen: those of real steps, and the final one of each episode."""
-        steps = torch.arange(self.obs.shape[1], device=self.length.device)
-        return steps <= self.length[:, None]  # (B, T+1)
+    def played(self) -> Tensor:
+        """(P,) int64: the view that each step began with. The next view is what the step led to."""
+        episode = torch.arange(len(self.length), device=self.length.device).repeat_interleave(self.length)
+        return torch.arange(len(self.reward), device=self.length.device) + episode
 
     @property
     def last(self) -> Tensor:
-        """(B, T) bool: the last real step of each episode."""
-        steps = torch.arange(self.reward.shape[1], device=self.length.device)
-        return steps == self.length[:, None] - 1  # (B, T)
+        """(P,) bool: the last real step of each episode."""
+        last = torch.zeros_like(self.terminated)
+        last[self.length.cumsum(dim=0) - 1] = True
+        return last
 
     @property
     def last_actions(self) -> Tensor:
-        """(B, T+1, N) int64: the action before each view; -1 where there is none (the first view)."""
-        none = torch.full_like(self.actions[:, :1], -1)  # (B, 1, N)
-        return torch.cat([none, self.actions], dim=1)  # (B, T+1, N)
+        """(R, N) int64: the action before each view; -1 where there is none (the first view)."""
+        before = self.actions.new_full(self.obs.shape[:2], -1)
+        before[self.played + 1] = self.actions
+        return before
 
     def to(self, device: torch.device | str) -> "EpisodeBatch":
         """The same batch on another device."""
@@ -114,8 +100,8 @@ class EpisodeBatch:
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items() if tensor is not None})
 
 
-def _padded_noise(episodes: Sequence[Episode]) -> Tensor | None:
-    """The episodes' noise (B, T, N, Z), zero where padded; None if they keep none."""
-    kept = [torch.from_numpy(e.noise) for e in episodes if e.noise is not None]
+def _noise(episodes: Sequence[Episode]) -> Tensor | None:
+    """The episodes' noise (P, N, Z); None if they keep none."""
+    kept = [e.noise for e in episodes if e.noise is not None]
     assert len(kept) in (0, len(episodes)), "of a batch, all episodes keep their noise or none"
-    return torch.nn.utils.rnn.pad_sequence(kept, batch_first=True) if kept else None
+    return torch.from_numpy(np.concatenate(kept)) if kept else None

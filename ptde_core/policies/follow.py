@@ -27,7 +27,7 @@ class Followed(NamedTuple):
 def local_inputs(episode: Episode) -> Tensor:
     """The agents' local inputs (T, N, L) at the steps of an episode."""
     batch = EpisodeBatch.of([episode])
-    return local_input(batch.obs, batch.last_actions, batch.available.shape[-1])[0, :-1]
+    return local_input(batch.obs, batch.last_actions, batch.available.shape[-1])[:-1]
 
 
 @torch.no_grad()

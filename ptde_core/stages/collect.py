@@ -120,6 +120,6 @@ def origin(trained: Trained) -> dict[str, str | int]:
 def label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1)."""
     batch = EpisodeBatch.of([episode]).to(next(policy.parameters()).device)
-    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (1, T+1, N, L)
-    mean, sigma = policy.inform(local[0, :-1], batch.state[0, :-1])  # (T, N, Z)
+    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (T+1, N, L)
+    mean, sigma = policy.inform(local[:-1], batch.state[:-1])  # (T, N, Z)
     return mean.cpu().numpy(), sigma.cpu().numpy()

@@ -1,4 +1,4 @@
-"""A batch of episodes: padding, masks derived from length, last actions."""
+"""A batch of episodes: where they stand, which steps end one, last actions."""
 
 import numpy as np
 import torch
@@ -20,20 +20,19 @@ def episode(length: int, terminated: bool, noise: float | None = None) -> Episod
     )
 
 
-def test_padding_and_masks() -> None:
+def test_episodes_lie_end_to_end() -> None:
     batch = EpisodeBatch.of([episode(2, True), episode(3, False)])
-    assert batch.real.tolist() == [[True, True, False], [True, True, True]]
-    assert batch.seen.tolist() == [[True, True, True, False], [True, True, True, True]]
-    assert batch.last.tolist() == [[False, True, False], [False, False, True]]
-    assert batch.terminated.tolist() == [[False, True, False], [False, False, False]]
-    assert batch.reward.tolist() == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]
-    assert batch.obs[0, :3, 0, 0].tolist() == [2, 2, 2]
-    assert batch.available[0, :, 0, 0].tolist() == [False, False, False, True]
+    assert batch.views.tolist() == [3, 4]
+    assert batch.obs[:, 0, 0].tolist() == batch.state[:, 0].tolist() == [2, 2, 2, 3, 3, 3, 3]
+    assert batch.played.tolist() == [0, 1, 3, 4, 5]
+    assert batch.last.tolist() == [False, True, False, False, True]
+    assert batch.terminated.tolist() == [False, True, False, False, False]
+    assert batch.reward.tolist() == [0.5] * 5
 
 
 def test_the_last_action_of_the_first_view_is_none() -> None:
-    batch = EpisodeBatch.of([episode(2, True)])
-    assert batch.last_actions[0, :, 0].tolist() == [-1, 2, 2]
+    batch = EpisodeBatch.of([episode(2, True), episode(1, True)])
+    assert batch.last_actions[:, 0].tolist() == [-1, 2, 2, -1, 2]
     assert batch.last_actions.dtype == torch.int64
 
 
@@ -45,4 +44,4 @@ def test_noise_is_kept_where_episodes_have_it() -> None:
     assert EpisodeBatch.of([episode(2, True)]).to("cpu").noise is None
     noise = EpisodeBatch.of([episode(2, True, noise=1.0), episode(3, False, noise=2.0)]).to("cpu").noise
     assert noise is not None
-    assert noise[..., 0, 0].tolist() == [[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]
+    assert noise[:, 0, 0].tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]

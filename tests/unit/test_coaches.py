@@ -77,22 +77,17 @@ def test_acting_step_by_step_gives_the_values_of_the_unrolled_network(alg: str, 
     episodes = list(play(env, policy, episode_seeds(1, "t", 0, 8), Exploration(epsilon=0.9)))
     batch = EpisodeBatch.of(episodes)
     assert len(set(batch.length.tolist())) > 1, "rows are laid end to end only where lengths differ"
-    seen, size = batch.seen, policy.noise_size
-    noise = torch.randn(int(seen.sum()), 3, size) if size else None
-    views = Views.of(batch)
-    unrolled = views.padded(policy.unroll(views, noise).values)
-    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (B, T+1, N, L)
-    padded = torch.zeros(*seen.shape, 3, size)
-    if noise is not None:
-        padded[seen] = noise
-    memory: Any = None
-    state = batch.state[:, 0].clone()
-    with torch.no_grad():
-        for t in range(seen.shape[1]):
-            state.copy_(batch.state[:, t])  # as an environment does: over the last one
-            values, memory = policy.step(local[:, t], memory, state, padded[:, t] if size else None)
-            there = seen[:, t]
-            torch.testing.assert_close(values[there], unrolled[:, t][there].detach(), rtol=0, atol=1e-5)
+    noise = torch.randn(len(batch.obs), 3, policy.noise_size) if policy.noise_size else None
+    unrolled = policy.unroll(Views.of(batch), noise).values.detach()  # (R, N, A)
+    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (R, N, L)
+    for episode in torch.arange(len(batch.obs)).split(batch.views.tolist()):
+        memory: Any = None
+        state = batch.state[episode[:1]].clone()
+        with torch.no_grad():
+            for at in episode.split(1):
+                state.copy_(batch.state[at])  # as an environment does: over the last one
+                values, memory = policy.step(local[at], memory, state, None if noise is None else noise[at])
+                torch.testing.assert_close(values, unrolled[at], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("alg", ["csrl", "copa"])
@@ -185,9 +180,9 @@ def test_the_regulariser_is_the_mean_over_real_steps() -> None:
     for b in range(3):
         for t in range(3):
             for n in range(2):
-                action = torch.eye(policy.n_actions)[batch.actions[b, t, n]]
-                mean, log_variance = recogniser(local[b, t, n], action)
+                action = torch.eye(policy.n_actions)[batch.actions[3 * b + t, n]]
                 held = 4 * b + t
+                mean, log_variance = recogniser(local[held, n], action)
                 density = torch.distributions.Normal(mean, (0.5 * log_variance).exp()).log_prob(unrolled.z[held, n])
                 slow.append(density.clamp_max(0).sum())
                 entropies.append(torch.distributions.Normal(0.0, unrolled.sigma[held, n]).entropy().sum())

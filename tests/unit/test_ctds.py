@@ -47,16 +47,16 @@ def test_the_loss_by_hand() -> None:
     Squared errors: 1, 4, 9 in the first step, 16 and 0 in the second (25 does not count), so the mean is 30 / 5 = 6.
     """
     batch = EpisodeBatch(
-        obs=torch.zeros(1, 3, 1, 1),
-        state=torch.zeros(1, 3, 1),
-        available=torch.tensor([[[[True, True, True]], [[True, False, True]], [[True, True, True]]]]),
-        actions=torch.zeros(1, 2, 1, dtype=torch.int64),
-        reward=torch.zeros(1, 2),
-        terminated=torch.tensor([[False, True]]),
+        obs=torch.zeros(3, 1, 1),
+        state=torch.zeros(3, 1),
+        available=torch.tensor([[[True, True, True]], [[True, False, True]], [[True, True, True]]]),
+        actions=torch.zeros(2, 1, dtype=torch.int64),
+        reward=torch.zeros(2),
+        terminated=torch.tensor([False, True]),
         length=torch.tensor([2]),
     )
-    teacher = torch.tensor([[[[0.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]], [[7.0, 7.0, 7.0]]]], requires_grad=True)
-    student = torch.tensor([[[[1.0, 2.0, 3.0]], [[5.0, 6.0, 1.0]], [[9.0, 9.0, 9.0]]]], requires_grad=True)
+    teacher = torch.tensor([[[0.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]], [[7.0, 7.0, 7.0]]], requires_grad=True)
+    student = torch.tensor([[[1.0, 2.0, 3.0]], [[5.0, 6.0, 1.0]], [[9.0, 9.0, 9.0]]], requires_grad=True)
     loss = value_distillation_loss(student, teacher, batch)
     assert loss.detach() == 6.0
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -65,30 +65,20 @@ def test_the_loss_by_hand() -> None:
     assert student.grad.flatten().tolist() == pytest.approx([0.4, 0.8, 1.2, 1.6, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 
-def test_padding_changes_neither_loss_nor_gradients() -> None:
-    learner, (first, second, third) = learner_of(), played(3)
-    cut = cut_or_lengthened(second, 2)
-    tight = EpisodeBatch.of([first, cut])
-    padded = EpisodeBatch.of([first, cut, cut_or_lengthened(third, 9)])
-    two = {key: value[:2] for key, value in vars(padded).items() if value is not None}  # drop the long one, keep its T
-    padded = replace(padded, **two)
-    for values in (padded.obs, padded.state):
-        values[~padded.seen] = torch.nan
-
-    def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
-        with torch.no_grad():
-            goal = values_of(learner.teacher, batch)
-        loss = value_distillation_loss(values_of(learner.student, batch), goal, batch)
-        return [loss, *torch.autograd.grad(loss, list(learner.student.parameters()))]
-
-    for one, other in zip(loss_and_gradients(tight), loss_and_gradients(padded), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+def test_neighbours_change_no_values() -> None:
+    learner, (first, second) = learner_of(), played(2)
+    episodes = [first, cut_or_lengthened(second, 2)]
+    with torch.no_grad():
+        for policy in (learner.teacher, learner.student):
+            together, *apart = (
+                values_of(policy, EpisodeBatch.of(some)) for some in (episodes, *([e] for e in episodes))
+            )
+            torch.testing.assert_close(together, torch.cat(apart), rtol=1e-4, atol=1e-7)
 
 
 def values_of(policy: Teacher, batch: EpisodeBatch) -> Tensor:
-    """Action values (B, T+1, N, A)."""
-    views = Views.of(batch)
-    return views.padded(policy.unroll(views, None).values)
+    """Action values (R, N, A)."""
+    return policy.unroll(Views.of(batch), None).values
 
 
 def cut_or_lengthened(episode: Episode, steps: int) -> Episode:

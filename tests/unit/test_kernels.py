@@ -157,13 +157,13 @@ def test_the_best_available_action_is_the_first_of_the_largest() -> None:
 def test_views_hold_the_local_inputs_of_every_view_that_was_seen() -> None:
     torch.manual_seed(0)
     batch = EpisodeBatch(
-        obs=torch.randn(4, 5, 3, 6),
-        state=torch.randn(4, 5, 2),
-        available=torch.ones(4, 5, 3, 7, dtype=torch.bool),
-        actions=torch.randint(7, (4, 4, 3)),
-        reward=torch.zeros(4, 4),
-        terminated=torch.zeros(4, 4, dtype=torch.bool),
+        obs=torch.randn(14, 3, 6),
+        state=torch.randn(14, 2),
+        available=torch.ones(14, 3, 7, dtype=torch.bool),
+        actions=torch.randint(7, (10, 3)),
+        reward=torch.zeros(10),
+        terminated=torch.zeros(10, dtype=torch.bool),
         length=torch.tensor([2, 4, 1, 3]),
     )
-    plain = local_input(batch.obs, batch.last_actions, 7)[batch.seen]
+    plain = local_input(batch.obs, batch.last_actions, 7)
     assert torch.equal(Views.of(batch).local, plain)

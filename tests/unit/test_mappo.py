@@ -1,6 +1,6 @@
 """MAPPO: GAE, losses and value normalisation by hand and against slow forms; a ratio of exactly 1; padding; masks."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -74,13 +74,9 @@ def episodes_for(learner: MappoLearner) -> list[Episode]:
     return [episode(n, seed, noise=noise, terminated=end) for seed, (n, end) in enumerate(shapes)]
 
 
-def batch_for(learner: MappoLearner, longest: int = 5) -> EpisodeBatch:
-    """The same, padded to `longest` steps."""
-    episodes = episodes_for(learner)
-    if longest == 5:
-        return EpisodeBatch.of(episodes)
-    padded = EpisodeBatch.of([*episodes, episode(longest, 9, noise=learner.teacher.noise_size > 0)])
-    return replace(padded, **{key: value[:3] for key, value in vars(padded).items() if value is not None})
+def batch_for(learner: MappoLearner) -> EpisodeBatch:
+    """The same as a batch."""
+    return EpisodeBatch.of(episodes_for(learner))
 
 
 def rollout_of(learner: MappoLearner, batch: EpisodeBatch) -> tuple[Rollout, Tensor]:
@@ -184,16 +180,19 @@ def test_the_policy_that_acts_is_the_one_that_learns(info: str) -> None:
     seeds = episode_seeds(1, "t", 0, 6)
     batch = EpisodeBatch.of(list(play(PersonalSignalGame(4), learner.teacher, seeds, learner.exploration(0))))
     _, learned = rollout_of(learner, batch)
+    seen, steps = (6, -1), len(batch.reward) // 6  # all six are equally long
+    local = local_input(batch.obs, batch.last_actions, SPEC.n_actions).unflatten(0, seen)  # (B, T+1, N, L)
+    state, available = batch.state.unflatten(0, seen), batch.available.unflatten(0, seen)
+    actions = batch.actions.unflatten(0, seen)  # (B, T, N)
+    noise = None if batch.noise is None else batch.noise.unflatten(0, seen)
     acted, hidden = [], None
     with torch.no_grad():
-        for t in range(batch.actions.shape[1]):
-            local = local_input(batch.obs[:, t], batch.last_actions[:, t], SPEC.n_actions)
-            noise = None if batch.noise is None else batch.noise[:, t]
-            state = batch.state[:, t] if learner.teacher.reads_state else None
-            logits, hidden = learner.teacher.step(local, hidden, state, noise)
-            log_probs = log_policy(logits, batch.available[:, t])
-            acted.append(log_probs.gather(-1, batch.actions[:, t, :, None])[..., 0])
-    torch.testing.assert_close(torch.stack(acted, dim=1)[batch.real], learned, rtol=0, atol=1e-5)
+        for t in range(steps):
+            told = state[:, t] if learner.teacher.reads_state else None
+            logits, hidden = learner.teacher.step(local[:, t], hidden, told, None if noise is None else noise[:, t])
+            log_probs = log_policy(logits, available[:, t])
+            acted.append(log_probs.gather(-1, actions[:, t, :, None])[..., 0])
+    torch.testing.assert_close(torch.stack(acted, dim=1).flatten(0, 1), learned, rtol=0, atol=1e-5)
 
 
 def test_losses_equal_a_slow_reference() -> None:
@@ -209,13 +208,15 @@ def test_losses_equal_a_slow_reference() -> None:
 
     surrogates, spreads, errors, row = [], [], [], 0
     assert batch.noise is not None
+    local = local_input(batch.obs, batch.last_actions, SPEC.n_actions)  # (R, N, L)
     for b, length in enumerate(batch.length.tolist()):
         hidden = critic_hidden = None
-        for t in range(length):
-            state, local = batch.state[b, t], local_input(batch.obs[b, t], batch.last_actions[b, t], SPEC.n_actions)
-            logits, hidden = teacher.step(local[None], hidden, state[None], batch.noise[b, t][None])
-            there = batch.available[b, t].sum(dim=-1) > 1  # (N,)
-            seen = critic_input(local[None], state[None], there[None])
+        for _ in range(length):
+            view = row + b  # every episode before has one more than steps
+            state, own = batch.state[view], local[view]
+            logits, hidden = teacher.step(own[None], hidden, state[None], batch.noise[row][None])
+            there = batch.available[view].sum(dim=-1) > 1  # (N,)
+            seen = critic_input(own[None], state[None], there[None])
             critic_hidden = critic.trunk(seen, critic_hidden)
             value = critic.value(critic.norm(critic_hidden))[0, :, 0]  # (N,)
             for i in range(SPEC.n_agents):
@@ -224,7 +225,7 @@ def test_losses_equal_a_slow_reference() -> None:
                 errors.append(max((value[i] - goal[row, i]) ** 2, (held - goal[row, i]) ** 2) / 2)
                 if there[i]:
                     policy = torch.distributions.Categorical(logits=logits[0, i])
-                    ratio = (policy.log_prob(batch.actions[b, t, i]) - played[row, i]).exp()
+                    ratio = (policy.log_prob(batch.actions[row, i]) - played[row, i]).exp()
                     clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
                     surrogates.append(-min(ratio * advantage[row, i], clipped * advantage[row, i]))
                     spreads.append(policy.entropy())
@@ -242,25 +243,17 @@ def test_losses_equal_a_slow_reference() -> None:
 
 
 @pytest.mark.parametrize("info", INFOS)
-def test_padding_changes_neither_losses_nor_gradients(info: str) -> None:
+def test_neighbours_change_nothing_that_is_learned_from(info: str) -> None:
     learner = learner_of(info)
-    settings = learner.settings
-
-    def losses_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
-        rollout, played = rollout_of(learner, batch)
-        policy, _ = policy_loss(learner.teacher, rollout, played - 0.1, rollout.advantage, settings)
-        value = value_loss(learner.critic, rollout, rollout.returns, settings)
-        return [
-            *(policy, *torch.autograd.grad(policy, list(learner.teacher.parameters()))),
-            *(value, *torch.autograd.grad(value, list(learner.critic.parameters()))),
-        ]
-
-    short, long = batch_for(learner), batch_for(learner, longest=9)
-    assert long.reward.shape[1] == 9
-    for values in (long.obs, long.state):
-        values[~long.seen] = torch.nan
-    for one, other in zip(losses_and_gradients(short), losses_and_gradients(long), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+    together, *apart = (
+        rollout_of(learner, EpisodeBatch.of(some))
+        for some in (episodes_for(learner), *([one] for one in episodes_for(learner)))
+    )
+    torch.testing.assert_close(together[1], torch.cat([played for _, played in apart]), rtol=1e-5, atol=1e-6)
+    for field in fields(Rollout):
+        whole, *parts = (getattr(rollout, field.name) for rollout, _ in (together, *apart))
+        if whole is not None:
+            torch.testing.assert_close(whole, torch.cat(parts), rtol=1e-5, atol=1e-6)
 
 
 def test_an_agent_without_a_choice_moves_no_policy() -> None:
@@ -301,7 +294,7 @@ def test_time_that_is_up_is_bootstrapped_and_an_end_is_not() -> None:
     learner = learner_of("none")
     batch = batch_for(learner)
     other = batch.obs.clone()
-    other[torch.arange(3), batch.length] += 1.0  # the final views
+    other[batch.views.cumsum(0) - 1] += 1.0  # the final views
     one, changed = (rollout_of(learner, b)[0].returns for b in (batch, replace(batch, obs=other)))
     assert torch.equal(one[:7], changed[:7]), "the episodes of 5 and 2 steps ended"
     assert not torch.allclose(one[7:], changed[7:]), "the one of 3 steps was cut off"

@@ -154,9 +154,8 @@ def test_actions_played_are_those_of_the_unrolled_network() -> None:
     policy = teacher()
     episodes = list(play(PersonalSignalGame(4), policy, episode_seeds(1, "t", 0, 4), Exploration(z="mean")))
     batch = EpisodeBatch.of(episodes)
-    views = Views.of(batch)
-    values = views.padded(policy.unroll(views, None).values).detach().numpy()
-    assert np.array_equal(greedy(values, batch.available.numpy())[:, :-1], batch.actions.numpy())
+    values = policy.unroll(Views.of(batch), None).values.detach().numpy()
+    assert np.array_equal(greedy(values, batch.available.numpy())[batch.played], batch.actions.numpy())
 
 
 def test_sampling_z_changes_play_and_its_mean_does_not_depend_on_chance() -> None:
@@ -188,13 +187,12 @@ def test_the_noise_kept_is_the_noise_that_z_was_sampled_with() -> None:
     how = Exploration(keep_noise=True)
     batch = EpisodeBatch.of(list(play(PersonalSignalGame(4), policy, episode_seeds(1, "t", 0, 8), how)))
     assert batch.noise is not None
-    final = torch.zeros_like(batch.noise[:, :1])  # nothing was drawn for the final view
-    noise = torch.cat([batch.noise, final], dim=1)[batch.seen]  # (R, N, Z)
+    noise = torch.zeros(len(batch.obs), *batch.noise.shape[1:])  # (R, N, Z), nothing was drawn for the final views
+    noise[batch.played] = batch.noise
 
     def actions(noise: torch.Tensor | None) -> np.ndarray:
-        views = Views.of(batch)
-        values = views.padded(policy.unroll(views, noise).values).detach().numpy()
-        return greedy(values, batch.available.numpy())[:, :-1]
+        values = policy.unroll(Views.of(batch), noise).values.detach().numpy()
+        return greedy(values, batch.available.numpy())[batch.played]
 
     assert np.array_equal(actions(noise), batch.actions.numpy())
     assert not np.array_equal(actions(None), batch.actions.numpy())

@@ -1,6 +1,5 @@
-"""The TD loss: a hand-worked number, double Q, masks, and nothing from padding."""
+"""The TD loss: a hand-worked number, double Q, what steps are told of others, and nothing from neighbours."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,12 +63,12 @@ def test_double_q_by_hand() -> None:
     prefers 2 (0.5), which the target net values at 3: goal = 1 + 0.5 * 3 = 2.5; taken = 0.25; loss = 2.25^2 = 5.0625.
     """
     batch = EpisodeBatch(
-        obs=torch.zeros(1, 2, 1, 1),
-        state=torch.zeros(1, 2, 1),
-        available=torch.tensor([[[[True] * 3], [[True, False, True]]]]),
-        actions=torch.tensor([[[1]]]),
-        reward=torch.tensor([[1.0]]),
-        terminated=torch.tensor([[False]]),
+        obs=torch.zeros(2, 1, 1),
+        state=torch.zeros(2, 1),
+        available=torch.tensor([[[True] * 3], [[True, False, True]]]),
+        actions=torch.tensor([[1]]),
+        reward=torch.tensor([1.0]),
+        terminated=torch.tensor([False]),
         length=torch.tensor([1]),
     )
     online = Team(FixedValues([[0.0, 0.25, 0.0], [0.1, 0.9, 0.5]]), SumMixer())  # type: ignore[arg-type]  # a stand-in
@@ -94,12 +93,12 @@ class Seen(nn.Module):
 
 def test_a_mixer_is_told_each_networks_own_best_among_the_available() -> None:
     batch = EpisodeBatch(
-        obs=torch.zeros(1, 2, 1, 1),
-        state=torch.zeros(1, 2, 1),
-        available=torch.tensor([[[[True, True, False]], [[True, False, True]]]]),
-        actions=torch.tensor([[[0]]]),
-        reward=torch.tensor([[1.0]]),
-        terminated=torch.tensor([[False]]),
+        obs=torch.zeros(2, 1, 1),
+        state=torch.zeros(2, 1),
+        available=torch.tensor([[[True, True, False]], [[True, False, True]]]),
+        actions=torch.tensor([[0]]),
+        reward=torch.tensor([1.0]),
+        terminated=torch.tensor([False]),
         length=torch.tensor([1]),
     )
     online = Team(FixedValues([[0.0, 0.25, 7.0], [0.1, 0.9, 0.5]]), Seen())  # type: ignore[arg-type]  # a stand-in
@@ -116,24 +115,23 @@ def test_a_mixer_is_told_each_networks_own_best_among_the_available() -> None:
         *(("csrl", "commander"), ("copa", "coach")),
     ],
 )
-def test_padding_changes_neither_loss_nor_gradients(alg: str, info: str) -> None:
+def test_neighbours_change_neither_loss_nor_gradients(alg: str, info: str) -> None:
+    """Of two episodes together both are the means, by steps, of those of each alone."""
     learner = learner_of(alg, global_info=info)
-    batch = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False)])
-    longer = EpisodeBatch.of([episode(4, 1), episode(2, 2, terminated=False), episode(9, 3)])
-    kept = {key: value[:2] for key, value in vars(longer).items() if value is not None}
-    longer = replace(longer, **kept)  # drop the long one, keep its T
-    for values in (longer.obs, longer.state):
-        values[~longer.seen] = torch.nan
+    first, second = episode(4, 1), episode(2, 2, terminated=False)
     z = learner.teacher.noise_size
     noise = torch.randn(2, 5 + 3, SPEC.n_agents, z)  # 4 + 1 and 2 + 1 views were seen
 
-    def loss_and_gradients(batch: EpisodeBatch) -> list[Tensor]:
-        drawn = (noise[0], noise[1]) if z else None
-        loss, _ = td_loss(learner.online, learner.target, batch, drawn, learner.settings)
-        return [loss, *torch.autograd.grad(loss, list(learner.online.parameters()), allow_unused=True)]
+    def loss_and_gradients(episodes: list[Episode], rows: slice) -> list[Tensor]:
+        drawn = (noise[0, rows], noise[1, rows]) if z else None
+        loss, _ = td_loss(learner.online, learner.target, EpisodeBatch.of(episodes), drawn, learner.settings)
+        found = torch.autograd.grad(loss, list(learner.online.parameters()), allow_unused=True)
+        return [loss, *(gradient for gradient in found if gradient is not None)]
 
-    for short, long in zip(loss_and_gradients(batch), loss_and_gradients(longer), strict=True):
-        torch.testing.assert_close(short, long, rtol=1e-4, atol=1e-6)
+    together = loss_and_gradients([first, second], slice(8))
+    apart = loss_and_gradients([first], slice(5)), loss_and_gradients([second], slice(5, 8))
+    for both, of_first, of_second in zip(together, *apart, strict=True):
+        torch.testing.assert_close(both, (4 * of_first + 2 * of_second) / 6, rtol=1e-4, atol=1e-6)
 
 
 def test_equal_seeds_give_equal_learners_and_others_do_not() -> None:

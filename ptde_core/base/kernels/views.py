@@ -8,24 +8,24 @@ from ptde_core.base.kernels.rows import copy_floats
 
 @entry
 def local_inputs(obs: Array, actions: Array, lengths: Array, local: Array) -> None:
-    """The agents' inputs at all views of a padded batch, end to end: observation, last action, identity.
+    """The agents' inputs at all views of episodes laid end to end: observation, last action, identity.
 
     Args:
-        obs: (B, T+1, N, O).
-        actions: (B, T, N) int64.
+        obs: (R, N, O).
+        actions: (P, N) int64.
         lengths: (B,) int64 real steps of each episode, which has one view more.
         local: (R, N, O+A+N), written.
     """
-    agents, size, width = obs.shape[2], obs.shape[3], local.shape[2]
+    agents, size, width = obs.shape[1], obs.shape[2], local.shape[2]
     row = 0
     for episode in range(len(lengths)):
         for t in range(lengths[episode] + 1):
             for agent in range(agents):
                 own = local[row, agent]
-                copy_floats(own.ctypes.data, obs[episode, t, agent].ctypes.data, size)
+                copy_floats(own.ctypes.data, obs[row, agent].ctypes.data, size)
                 for k in range(size, width):
                     own[k] = np.float32(0.0)
                 if t:
-                    own[size + actions[episode, t - 1, agent]] = np.float32(1.0)
+                    own[size + actions[row - episode - 1, agent]] = np.float32(1.0)
                 own[width - agents + agent] = np.float32(1.0)
             row += 1
