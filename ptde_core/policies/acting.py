@@ -15,7 +15,7 @@ from ptde_core.envs.interface import BatchedEnv
 
 ZChoice = Literal["sampled", "mean"]
 ActionChoice = Literal["greedy", "sampled"]
-Rows = slice | list[int]  # which of the E environments; a slice is not copied
+Rows = slice | list[int] | NDArray[np.intp]  # which of the E environments; a slice is not copied
 
 
 class Policy(Protocol):

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import BatchedEnv, FreeRows
-from ptde_core.policies.acting import Exploration, LocalInputs, Policy, choose
+from ptde_core.policies.acting import Exploration, LocalInputs, Policy, Rows, choose
 from ptde_core.policies.play_freely import play_freely
+from ptde_core.policies.stacked import StackedPolicy
 
 
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
@@ -46,13 +48,13 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
 @torch.inference_mode()
 @one_thread()  # a step's tensors are too small to share
 def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode | None]:
-    """Play up to E episodes side by side until the last has ended; rows without a seed take part as idle copies.
+    """Play up to E episodes side by side until the last has ended; only those that have not are shown to the policy.
 
     Returns:
         One episode per seed; None where its engine broke.
     """
     rows = len(seeds)
-    # A round smaller than E still fills all rows: the surplus repeats the first seed and is thrown away.
+    # A round smaller than E still fills all rows: the surplus repeats what the first does and is thrown away.
     env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
     chance = [generator(int(seed), "play") for seed in seeds]
     local = LocalInputs(env)
@@ -60,23 +62,45 @@ def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Expl
     noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
     sampling = policy.noise_size > 0 and how.z == "sampled"
     recorder = _Recorder(env, rows, noise if sampling and how.keep_noise else None)
-    state = torch.from_numpy(env.state) if policy.reads_state else None
     epsilon = np.full(env.n_envs, how.epsilon, np.float64)  # (E,)
-    running = np.ones(env.n_envs, np.bool_)
-    running[rows:] = False
+    actions = np.zeros((env.n_envs, env.spec.n_agents), np.int64)  # (E, N)
+    running, shown = np.arange(env.n_envs) < rows, np.arange(env.n_envs)  # (E,), (k,)
+    together = isinstance(policy, StackedPolicy)  # which is always asked for all
+    changed = True  # who is running
     while running.any():
-        drawing = {int(row): chance[row] for row in np.flatnonzero(running)}
+        if changed:
+            if not together:
+                memory, shown = _of_rows(memory, running[shown]), shown[running[shown]]
+            at: Rows = shown if len(shown) < env.n_envs else slice(None)
+            drawing = {place: chance[row] for place, row in enumerate(shown) if running[row]}
         if sampling:
-            for row, stream in drawing.items():
-                stream.standard_normal(out=noise[row], dtype=np.float32)
-        values, memory = policy.step(local.view(), memory, state, torch.from_numpy(noise) if sampling else None)
-        actions = choose(values, env.available, how, epsilon, drawing)  # (E, N)
+            for place, stream in drawing.items():
+                stream.standard_normal(out=noise[shown[place]], dtype=np.float32)
+        values, memory = policy.step(
+            local.of(at),
+            memory,
+            torch.from_numpy(env.state[at]) if policy.reads_state else None,
+            torch.from_numpy(noise[at]) if sampling else None,
+        )
+        actions[at] = choose(values, env.available[at], how, epsilon[at], drawing)  # (k, N)
+        actions[rows:] = actions[0]  # of the same seed, so that what is available is the same
         recorder.before(actions)
         env.step(actions)
         local.acted(actions)
         recorder.after(running)
-        running &= ~(env.terminated | env.truncated | env.lost)
+        over = running & (env.terminated | env.truncated | env.lost)  # (E,)
+        changed = bool(over.any())
+        running ^= over
     return recorder.episodes(seeds)
+
+
+def _of_rows(memory: Any, which: NDArray[np.bool_]) -> Any:
+    """What a policy remembers of those of its rows (k,)."""
+    if memory is None:
+        return None
+    if isinstance(memory, Tensor):
+        return memory[torch.from_numpy(which)]
+    return type(memory)(*(_of_rows(part, which) for part in memory))
 
 
 class _Recorder:

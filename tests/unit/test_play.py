@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import build_environment
 from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.interface import FreeRows
 from ptde_core.nets.recurrent_agent import local_input
@@ -147,6 +148,19 @@ def test_an_episode_that_takes_long_does_not_let_the_others_fill_the_memory() ->
     next(playing)
     assert env.begun == AHEAD * 3 + 1
     assert sum(1 for _ in playing) == 98
+
+
+@pytest.mark.parametrize("episodes", [8, 5])
+def test_a_policy_is_shown_those_that_still_play(episodes: int) -> None:
+    """Also in a round that has fewer seeds than environments."""
+    env, shown = build_environment("skirmish", "3m", 8), []
+    torch.manual_seed(0)
+    policy = Teacher(env.spec, NetworkSettings(global_info="agent-specific"))
+    policy.acting.register_forward_pre_hook(lambda _, given: shown.append(len(given[2])))  # (k, N, L)
+    played = list(play(env, policy, episode_seeds(3, "t", 0, episodes), Exploration(epsilon=0.9)))
+    lengths = [e.length for e in played]
+    assert shown == [sum(length > t for length in lengths) for t in range(max(lengths))]
+    assert shown[-1] < episodes
 
 
 def test_actions_played_are_those_of_the_unrolled_network() -> None:
