@@ -45,6 +45,7 @@ CELL_STYLES: Mapping["CellKind", str] = {
     "wall": "bright_black",
     "floor": "dim",
     "cliff": "yellow",
+    "edge": "dim",
     "ally": "bold cyan",
     "enemy": "bold red",
     "mark": "bold magenta",

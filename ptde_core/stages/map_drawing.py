@@ -12,25 +12,26 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, silent
 from ptde_core.envs.skirmish.environment import VERSION
 from ptde_core.envs.skirmish.layout import Roster, build_roster
-from ptde_core.envs.skirmish.maps import CLIFF, FLOOR, WALL, EnemyOrder, MapFacts
+from ptde_core.envs.skirmish.maps import CLIFF, EDGE, FLOOR, WALL, EnemyOrder, MapFacts, Terrain
 from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.stages.replays.battle_drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
 from ptde_core.stages.replays.battle_drawing import WALL as WALL_COLOR
 from ptde_core.stages.tables import Table
 
-CellKind = Literal["wall", "floor", "cliff", "ally", "enemy", "mark"]
+CellKind = Literal["wall", "floor", "cliff", "edge", "ally", "enemy", "mark"]
 
 GOAL, SPAWN = "X", "*"
 MORE = "+"  # after a unit's letter: the cell holds more than two units
-GLYPHS: Mapping[CellKind, str] = {"wall": WALL * 2, "floor": FLOOR + " ", "cliff": CLIFF * 2}
+GLYPHS: Mapping[CellKind, str] = {"wall": WALL * 2, "floor": FLOOR + " ", "cliff": CLIFF * 2, "edge": EDGE + " "}
 SIDES = ("allies", "enemies")
 
 CELL_PIXELS = 24
 EDGE_PIXELS = 26  # around the field, for coordinates
 TITLE_PIXELS = 56  # for two lines of text
 LEGEND_PIXELS = 26
-CLIFF_COLOR, GOAL_COLOR = "#CFC09A", "#6A1B9A"
+GOAL_COLOR = "#6A1B9A"
+GROUND_COLORS: Mapping[CellKind, str] = {"floor": GROUND, "wall": WALL_COLOR, "cliff": "#CFC09A", "edge": "#C9C5BB"}
 AXIS_EVERY = 4  # cells between coordinates
 CROWD = 4.0  # cells around a spawn point in which its units stand
 GOAL_ROOM = 2.2  # cells that an arrow stays away from a goal at which units stand
@@ -68,6 +69,7 @@ class MapSheet:
             f"{GLYPHS['wall']} wall" if "wall" in kinds else "",
             f"{GLYPHS['floor'].strip()} ground",
             f"{GLYPHS['cliff']} cliff (only a colossus crosses)" if "cliff" in kinds else "",
+            f"{GLYPHS['edge'].strip()} the map's edge (nothing that walks gets there)" if "edge" in kinds else "",
             "large letters allies, small letters enemies",
             f"a letter and {MORE} more than two units" if any(text[1:] == MORE for text in texts) else "",
             f"{SPAWN} spawn point" if SPAWN in texts else "",
@@ -98,10 +100,16 @@ def map_sheet(facts: MapFacts) -> MapSheet:
             elif (x, y) in marks:
                 row.append(Cell(marks[x, y] + " ", "mark"))
             else:
-                kind: CellKind = "floor" if ground.floor[x, y] else "cliff" if ground.cliff[x, y] else "wall"
+                kind = _ground_kind(ground, x, y)
                 row.append(Cell(GLYPHS[kind], kind))
         rows.append(tuple(row))
     return MapSheet(f"{facts.name}: {ground.width} x {ground.height} cells, north is up", tuple(rows), _units(facts))
+
+
+def _ground_kind(ground: Terrain, x: int, y: int) -> CellKind:
+    if ground.edge[x, y]:
+        return "edge"
+    return "floor" if ground.floor[x, y] else "cliff" if ground.cliff[x, y] else "wall"
 
 
 def unit_letters(facts: MapFacts) -> dict[tuple[str, int], str]:
@@ -221,6 +229,8 @@ class _Picture:
             signs.append("arrow: where the enemy is sent")
         if facts.terrain.cliff.any():
             signs.append("brown: cliff, which only a colossus crosses")
+        if facts.terrain.edge.any():
+            signs.append("light grey: the map's edge, where nothing that walks gets")
         row = self.bottom + (EDGE_PIXELS + LEGEND_PIXELS / 2) * FINER
         self.draw.text((self.left, row), "; ".join(signs), fill=TEXT, font=self._font(12), anchor="lm")
 
@@ -228,8 +238,9 @@ class _Picture:
         ground = self.facts.terrain
         for x in range(ground.width):
             for y in range(ground.height):
-                color = GROUND if ground.floor[x, y] else CLIFF_COLOR if ground.cliff[x, y] else WALL_COLOR
-                outline = GRID if ground.floor[x, y] else color
+                kind = _ground_kind(ground, x, y)
+                color = GROUND_COLORS[kind]
+                outline = GRID if kind == "floor" else color
                 self.draw.rectangle((*self.at(x, y + 1), *self.at(x + 1, y)), fill=color, outline=outline)
 
     def _axes(self) -> None:

@@ -95,7 +95,7 @@ def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.Monkey
     display.print_map(map_sheet(load_map("3m")))
     lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
     assert lines[1] == " 31 " + "#" * 32
-    assert lines[16].startswith(" 16 .........M")
+    assert lines[16].startswith(" 16 ::.......M")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.Monkey
         (("x = 1.5", "x = 0.5"), ("the allies' point (0.5, 2.5) is not on walkable ground",)),
         (("count = 1, x = 1.5", "count = 30, x = 1.5"), ("no room for 30 marine at (1.5, 2.5)",)),
         (("#.^^.#", "#.^.#"), ("terrain row 2 is '#.^.#'", "equal length")),
-        (("#.^^.#", "#.~~.#"), ("terrain row 2 is '#.~~.#'", "'.', '#' and '^'")),
+        (("#.^^.#", "#.~~.#"), ("terrain row 2 is '#.~~.#'", "'.', ':', '#' and '^'")),
         (("attack_move", "atack"), ("enemy_order", "attack_move_random_on_segment")),
         (("limit = 20", "limit = 20\nally_type_bits = ['marine', 'x']"), ("ally_type_bits", "once")),
         (("limit = 20", "limit = 20\nally_type_bits = 'marine'"), ("ally_type_bits = 'marine'", "a list")),

@@ -15,19 +15,10 @@ def test_random_play_returns_as_in_the_log(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["3m", "8m", "3s5z", "6h_vs_8z", "corridor", "MMM"])
+@pytest.mark.parametrize("name", ["3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "corridor", "MMM"])
 def test_random_play_lasts_as_in_the_log(name: str) -> None:
     played = play_random(load_map(name), episodes=2048)
     assert played.lengths.mean() == pytest.approx(figures()["random"][name]["length"], rel=0.10)
-
-
-@pytest.mark.slow
-def test_random_play_on_3s_vs_5z_lasts_as_the_log_allows() -> None:
-    """Ours lasts longer, for a few stragglers: the log's 96 battles, if they scatter like ours, cannot tell more."""
-    real = figures()["random"]["3s_vs_5z"]
-    played = play_random(load_map("3s_vs_5z"), episodes=2048)
-    standard_error = played.lengths.std() / real["episodes"] ** 0.5
-    assert abs(played.lengths.mean() - real["length"]) < 2.5 * standard_error
 
 
 @pytest.mark.slow

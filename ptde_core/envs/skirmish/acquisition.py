@@ -14,12 +14,10 @@ from ptde_core.envs.skirmish.fields import (
     AWAY,
     BURST_AT,
     CHASE_TO_LEASH,
-    HELD_UP,
     HELP,
     HOME_X,
     HOME_Y,
     IDLE,
-    IDLE_WATCH,
     ORDER,
     RADIUS,
     REACH,
@@ -27,12 +25,10 @@ from ptde_core.envs.skirmish.fields import (
     SCAN,
     SCAN_PERIOD,
     SCAN_PHASE,
-    STALLED,
     STRUCK_BY,
     SWING_AT,
     TARGET,
     THREAT,
-    TOP_SPEED,
     TURN_ON_SHOOTER,
     X,
     Y,
@@ -53,7 +49,7 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) -> None:
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
     pair, radius = m.pair, m.body[RADIUS]
-    period, held_up, watch = int(m.setting[SCAN_PERIOD]), int(m.setting[HELD_UP]), m.setting[IDLE_WATCH]
+    period = int(m.setting[SCAN_PERIOD])
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
@@ -64,19 +60,16 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
             target = -1
         if order == ATTACK_ALL:
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE, 0.0, -1)
+                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE)
                 if target < 0:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
+            looks = (loop + whole[SCAN_PHASE, i]) % period == 0
             if target >= 0:
-                looks = (loop + whole[SCAN_PHASE, i]) % period == 0
-                target = _reconsider(
-                    pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash, held_up
-                )
-            if target < 0:
-                beyond = watch if order == IDLE and m.body[TOP_SPEED, i] > 0.0 else 0.0
-                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, beyond, -1)
+                target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
+            if target < 0 and looks:
+                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
             if target >= 0 and order == IDLE:
                 whole[AWAY, i] = 1
         whole[TARGET, i] = target
@@ -94,16 +87,15 @@ def _reconsider(
     looks: bool,
     retargets: bool,
     to_leash: bool,
-    held_up: int,
 ) -> int:
     """Whether a unit keeps its target, when it `looks` leaves it for another, or gives it up (-1).
 
     A target within reach is kept, unless it cannot hit back and others can. On the way, one that can be hit at once is
-    better, and after `held_up` steps that led nowhere, the nearest other one.
+    better.
     """
     if in_reach(pair, real, i, target):
         if looks and pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
-            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, -1)
+            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
@@ -116,10 +108,7 @@ def _reconsider(
     if gone:
         return -1
     if looks and retargets:
-        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH, 0.0, -1)
-        if better < 0 and whole[STALLED, i] >= held_up:
-            whole[STALLED, i] = 0  # the other one gets as long a try
-            better = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT, 0.0, target)
+        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH)
         return better if better >= 0 else target
     return target
 
@@ -133,20 +122,13 @@ def _nearest(
     whole: Wholes,
     i: int,
     scope: int,
-    beyond: float,
-    but: int,
 ) -> int:
-    """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none.
-
-    Sight reaches `beyond` the scan range. One unit, `but`, may be left out (-1: nobody).
-    """
+    """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none."""
     best, best_edge, best_threat = -1, math.inf, -1.0
     for j in range(n_agents):
-        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0 or j == but:
+        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
             continue
-        limit = (
-            pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] + beyond if scope == IN_SIGHT else math.inf)
-        )
+        limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
         dx, dy = real[X, j] - real[X, i], real[Y, j] - real[Y, i]
         square = dx * dx + dy * dy
         if square > limit * limit:

@@ -18,7 +18,7 @@ from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.units import unit_names
 
-VERSION = "5"
+VERSION = "6"
 """Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
 
 UNIT_TYPES = unit_names()

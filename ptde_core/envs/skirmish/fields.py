@@ -63,7 +63,7 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     AWAY,  # 1 while an idle unit is on a chase or on its way back
     STRUCK_BY,  # who damaged it in this loop; -1: nobody
     WAY_FOR,  # target for which the path around walls was planned
-    STALLED,  # for how many steps on end it has come less than half as far as it wanted
+    STALLED,  # 1 if its last step led less than half as far as it wanted
     TOUCHED,  # bit j: unit j of the other side (a healer's: of its own) that it damaged or healed in this env step
     SCAN_PHASE,  # its loop within the scan period: then it looks for another target
     WHOLES,
@@ -140,7 +140,6 @@ FREE, WALKS, ROCK = range(3)
 (
     LIMIT,
     SCALE,  # what rewards are divided by
-    WALK_COS,
     HOLD_BACKSWING,
     CHASE_TO_LEASH,
     RETARGET_HITTABLE,
@@ -157,11 +156,9 @@ FREE, WALKS, ROCK = range(3)
     ORDER_KIND,
     HEAD_START,
     SCAN_PERIOD,
-    IDLE_WATCH,
     TURN_ON_SHOOTER,
-    HELD_UP,
     SETTINGS,
-) = range(23)
+) = range(20)
 
 # env-step actions (SPEC 1)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)

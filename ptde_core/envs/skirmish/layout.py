@@ -95,7 +95,7 @@ def _stands(terrain: Terrain, unit: UnitFacts, x: float, y: float) -> bool:
     if "air" in unit.plane and "ground" not in unit.plane:
         return 0 <= x <= terrain.width and 0 <= y <= terrain.height
     r = unit.inner
-    ground = terrain.floor | terrain.cliff if unit.cliff_walk else terrain.floor
+    ground = terrain.walkable | terrain.cliff if unit.cliff_walk else terrain.walkable
     for cx in (x - r, x + r):
         for cy in (y - r, y + r):
             if not (0 <= cx < terrain.width and 0 <= cy < terrain.height and ground[int(cx), int(cy)]):

@@ -16,7 +16,7 @@ from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
 _DATA = Path(__file__).parent / "data"
 _MAPS = _DATA / "maps"
-WALL, FLOOR, CLIFF = "#", ".", "^"
+WALL, FLOOR, CLIFF, EDGE = "#", ".", "^", ":"
 
 ORDER_KEYS: Mapping[str, tuple[str, ...]] = {
     "attack_move": ("x", "y"),
@@ -47,10 +47,20 @@ class EnemyOrder:
 
 @dataclass(frozen=True)
 class Terrain:
-    """The ground as cells [x, y]: `floor` where anyone walks, `cliff` where only cliff walkers (colossus) do too."""
+    """The ground as cells [x, y].
+
+    `floor`: pathable for everybody in SMAC's grid, which decides what move actions are offered (SPEC 1.1).
+    `cliff`: for cliff walkers (colossus) only. `edge`: floor along the map's edge that nothing which walks gets to.
+    """
 
     floor: NDArray[np.bool_]  # (width, height)
     cliff: NDArray[np.bool_]  # (width, height)
+    edge: NDArray[np.bool_]  # (width, height)
+
+    @property
+    def walkable(self) -> NDArray[np.bool_]:
+        """Where anyone can walk (width, height)."""
+        return self.floor & ~self.edge
 
     @property
     def width(self) -> int:
@@ -220,12 +230,15 @@ def _terrain(where: str, value: Any) -> Terrain:
     else:
         raise PtdeError(f"{where}: terrain = {value!r}", "give a terrain's name or a list of rows, north first")
     for index, row in enumerate(rows):
-        if len(row) != len(rows[0]) or set(row) - {WALL, FLOOR, CLIFF}:
-            raise PtdeError(f"{where}: terrain row {index} is {row!r}", "use rows of equal length of '.', '#' and '^'")
+        if len(row) != len(rows[0]) or set(row) - {WALL, FLOOR, CLIFF, EDGE}:
+            raise PtdeError(
+                f"{where}: terrain row {index} is {row!r}", "use rows of equal length of '.', ':', '#' and '^'"
+            )
     cells = np.array([list(row) for row in reversed(rows)]).T  # (width, height)
     if not 4 <= min(cells.shape) <= max(cells.shape) <= 64:
         raise PtdeError(f"{where}: the terrain is {cells.shape[0]} x {cells.shape[1]} cells", "use 4 to 64 each way")
-    return Terrain(floor=cells == FLOOR, cliff=cells == CLIFF)
+    edge = cells == EDGE
+    return Terrain(floor=(cells == FLOOR) | edge, cliff=cells == CLIFF, edge=edge)
 
 
 def _number(where: str, key: str, value: Any) -> float:
@@ -257,7 +270,7 @@ def _groups(where: str, side: str, value: Any, terrain: Terrain) -> tuple[Group,
 
 def _on_floor(terrain: Terrain, x: float, y: float) -> bool:
     inside = 0 <= x < terrain.width and 0 <= y < terrain.height
-    return inside and bool(terrain.floor[int(x), int(y)])
+    return inside and bool(terrain.walkable[int(x), int(y)])
 
 
 def _order(where: str, value: Any, terrain: Terrain) -> EnemyOrder:

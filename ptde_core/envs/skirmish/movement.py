@@ -1,10 +1,10 @@
 """How units turn, walk, keep apart, push, and find their way around standing units (SPEC 9.3).
 
-Every loop, each walking unit turns and takes one step the way it faces, so that it walks in curves; if it faces too
-far away from where it wants to go, it only turns. A step never ends in a wall or closer to another unit than
-their separation (unless they were closer before): what is in the way is pushed if it is an idle friend, else the
-step slides along it. Before the step, the direction is bent around standing units on one side, which is kept until
-the straight way is free again, so that late melee units run around a ring of fighters instead of queueing.
+Every loop, each walking unit turns and takes one step the way it faces, so that it walks in curves. A step never ends
+in a wall or closer to another unit than their separation (unless they were closer before): what is in the way is
+pushed if it is an idle friend, else the step slides along it. Before the step, the direction is bent around standing
+units on one side, which is kept until the straight way is free again, so that late melee units run around a ring of
+fighters instead of queueing.
 """
 
 import math
@@ -38,7 +38,6 @@ from ptde_core.envs.skirmish.fields import (
     TURN_SIN,
     TURNED,
     TURRET,
-    WALK_COS,
     WALKS,
     WISH_X,
     WISH_Y,
@@ -113,7 +112,7 @@ def walk_all(
     where there is room for one only.
     """
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
-    pushes, walk_cos, middle = m.setting[PUSH_IDLE] > 0.0, m.setting[WALK_COS], 0.5 * m.floor.shape[1]
+    pushes, middle = m.setting[PUSH_IDLE] > 0.0, 0.5 * m.floor.shape[1]
     units = real.shape[1]
     start = int(units * uniform(chance, battle))
     for k in range(units):
@@ -129,7 +128,7 @@ def walk_all(
         plans = whole[ORDER, i] != MOVE  # a move action aims only 2 ahead: nothing to plan
         count, blocked = _look_around(trait, gaps, m.pair[HEED], plans, pushes, real, whole, near, block, i)
         dx, dy = real[WISH_X, i], real[WISH_Y, i]
-        whole[STALLED, i] += 1
+        whole[STALLED, i] = 1
         if blocked == 0:
             whole[TURNED, i] = 0
         else:
@@ -146,8 +145,6 @@ def walk_all(
         if body[ACCELERATION, i] < INSTANT:
             speed = min(real[SPEED, i] * max(faced, 0.0) + body[ACCELERATION, i], speed)
         real[SPEED, i] = speed
-        if faced < walk_cos:
-            continue
         px, py, stride = real[X, i], real[Y, i], min(speed, real[STRIDE, i])
         _step(
             body,

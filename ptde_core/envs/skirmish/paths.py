@@ -24,7 +24,7 @@ _PACE = 0.25  # distance between tested points of a line
 
 def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Corners (K, 2) of the floor and the way's length (K, width, height) from each to every cell; inf: no way."""
-    floor = terrain.floor
+    floor = terrain.walkable
     corners = _corners(floor)
     cells = np.argwhere(floor).astype(np.float64) + 0.5  # (C, 2)
     detour = np.full((len(corners), *floor.shape), np.inf)

@@ -12,22 +12,18 @@ class Switches:
 
     head_start_loops: int = 2
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
-    walk_within_deg: float = 30.0
-    """A unit walks where it faces once it has turned to within this angle of its way; otherwise it turns in place."""
     backswing_holds: bool = True
     """A unit that goes on with the same order finishes its backswing before it walks after its target."""
     chase_to_leash: bool = True
     """Targets are followed anywhere, by idle units up to 21 from where they stood; false: within the scan range."""
-    scan_period_loops: int = 7
-    """A unit with a target looks for another one every so many loops; in which of them is chance."""
+    scan_period_loops: int = 4
+    """A unit looks for a target, or for a better one, every so many loops; in which of them is chance."""
     retarget_hittable: bool = True
-    """A unit on its way leaves its target for one that it can hit at once, or, held up, for the nearest other one."""
-    held_up_loops: int = 8
-    """A unit is held up once so many steps on end have led it less than half as far as it wanted."""
+    """A unit on its way leaves its target for one that it can hit at once."""
     turn_on_shooter: bool = True
     """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
-    idle_watch: float = 0.75
-    """Idle units that can walk notice foes this far beyond the scan range of their weapon."""
+    melee_by_sight: bool = True
+    """Melee units notice foes as far as they see; false: within the scan range of their weapon, like all others."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
@@ -58,9 +54,6 @@ class Switches:
 
 _BOUNDS: dict[str, tuple[float, float]] = {
     "head_start_loops": (0, 160),
-    "walk_within_deg": (0, 180),
     "scan_period_loops": (1, 160),
-    "held_up_loops": (1, 160),
-    "idle_watch": (0, 32),
     "squeeze": (0, 1),
 }

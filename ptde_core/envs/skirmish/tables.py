@@ -38,6 +38,7 @@ class MapTables(NamedTuple):
     pair: NDArray[np.float64]  # (PAIRS, U, U)
     setting: NDArray[np.float64]  # (SETTINGS,)
     floor: NDArray[np.uint8]  # (width, height) 1: walkable
+    offered: NDArray[np.uint8]  # (width, height) 1: move actions may point there
     ground: NDArray[np.uint8]  # (width, height) 1: walkable for cliff walkers
     corner: NDArray[np.float64]  # (K, 2) turning points of paths around walls
     detour: NDArray[np.float64]  # (K, width, height) path length from a corner to a cell; inf: no way
@@ -58,8 +59,9 @@ def build_tables(
         trait=_traits(facts, roster),
         pair=_pairs(roster, switches),
         setting=_settings(facts, roster, switches, open_ground=len(corner) == 0),
-        floor=facts.terrain.floor.astype(np.uint8),
-        ground=(facts.terrain.floor | facts.terrain.cliff).astype(np.uint8),
+        floor=facts.terrain.walkable.astype(np.uint8),
+        offered=facts.terrain.floor.astype(np.uint8),
+        ground=(facts.terrain.walkable | facts.terrain.cliff).astype(np.uint8),
         corner=corner,
         detour=detour,
         first=np.array([0, n_agents], np.int64),
@@ -139,7 +141,7 @@ def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
                 pair[f.GAP, i, j] = _gap(a, switches) + _gap(b, switches)
                 pair[f.HEED, i, j] = (pair[f.GAP, i, j] + LOOKAHEAD) ** 2
             if foes:
-                _aim(pair, i, j, a, b)
+                _aim(pair, i, j, a, b, switches)
             elif a.heal and "biological" in b.attributes and "structure" not in b.attributes:
                 pair[f.HEAL_REACH, i, j] = a.heal.range + a.radius + b.radius
                 pair[f.CAST_REACH, i, j] = a.heal.autocast_range + a.radius + b.radius
@@ -154,7 +156,7 @@ def _can_hit(a: UnitFacts, b: UnitFacts) -> bool:
     return a.weapon is not None and bool(set(a.weapon.targets) & set(b.plane))
 
 
-def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts) -> None:
+def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts, switches: Switches) -> None:
     """Fill what unit i can do to its foe j."""
     pair[f.THREAT, i, j] = float(_can_hit(b, a) or b.always_threatens)
     if a.weapon is None or not _can_hit(a, b):
@@ -163,6 +165,8 @@ def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts) 
     pair[f.REACH, i, j] = weapon.range + bodies
     pair[f.REACH_SLOP, i, j] = weapon.range + weapon.range_slop + bodies
     pair[f.SCAN, i, j] = max(weapon.range, weapon.scan) + bodies
+    if weapon.melee and switches.melee_by_sight:
+        pair[f.SCAN, i, j] = max(pair[f.SCAN, i, j], a.sight)
     pair[f.HIT, i, j] = weapon.damage + sum(more for kind, more in weapon.bonus.items() if kind in b.attributes)
     if weapon.close and "ground" in b.plane:
         pair[f.CLOSE_REACH, i, j] = weapon.close.range + bodies
@@ -173,7 +177,6 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     allied_healers = any(unit.heal for unit, side in zip(roster.units, roster.sides, strict=True) if side == 0)
     setting[f.LIMIT] = facts.limit
     setting[f.SCALE] = max_reward(facts) / REWARD_SCALE
-    setting[f.WALK_COS] = math.cos(math.radians(switches.walk_within_deg))
     setting[f.HOLD_BACKSWING] = switches.backswing_holds
     setting[f.CHASE_TO_LEASH] = switches.chase_to_leash
     setting[f.RETARGET_HITTABLE] = switches.retarget_hittable
@@ -190,9 +193,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.ORDER_KIND] = {"none": f.IDLE, "attack_units": f.ATTACK_ALL}.get(facts.enemy_order.kind, f.ATTACK_MOVE)
     setting[f.HEAD_START] = switches.head_start_loops
     setting[f.SCAN_PERIOD] = switches.scan_period_loops
-    setting[f.IDLE_WATCH] = switches.idle_watch
     setting[f.TURN_ON_SHOOTER] = switches.turn_on_shooter
-    setting[f.HELD_UP] = switches.held_up_loops
     return setting
 
 
@@ -213,5 +214,5 @@ def _beam(roster: Roster) -> BeamTable:
 
 def floor_is_open(terrain: Terrain) -> bool:
     """Whether the floor is one rectangle, so that straight lines never meet a wall."""
-    xs, ys = np.nonzero(terrain.floor)
+    xs, ys = np.nonzero(terrain.walkable)
     return len(xs) == (np.ptp(xs) + 1) * (np.ptp(ys) + 1)

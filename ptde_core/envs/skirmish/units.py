@@ -54,6 +54,11 @@ class Weapon:
     beam: Beam | None = None
     close: CloseWeapon | None = None
 
+    @property
+    def melee(self) -> bool:
+        """Whether it reaches only what its owner touches, or nearly so."""
+        return self.range < 1.0
+
 
 @dataclass(frozen=True)
 class Heal:
@@ -68,7 +73,7 @@ class Heal:
 
 @dataclass(frozen=True)
 class UnitFacts:
-    """One unit type on one side. Speeds in cells per normal second."""
+    """One unit type on one side. Speeds in cells per normal second; `sight` from its centre, given for melee units."""
 
     name: str
     race: str
@@ -92,6 +97,7 @@ class UnitFacts:
     energy_regen: float = 0.0
     always_threatens: bool = False
     cooldown_norm: float = 1.0
+    sight: float = 0.0
     weapon: Weapon | None = None
     heal: Heal | None = None
 

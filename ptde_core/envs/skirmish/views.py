@@ -65,9 +65,10 @@ def show_available(m: MapTables, n_agents: int, real: Reals, whole: Wholes, avai
 
 @kernel
 def _walkable(m: MapTables, x: float, y: float) -> bool:
-    """Whether the cell of a point, truncated towards zero as SMAC does, is on the map and pathable."""
+    """Whether the cell of a point, truncated towards zero as SMAC does, is on the map and pathable in SMAC's grid."""
     cx, cy = int(x), int(y)
-    return bool(0 <= cx < m.floor.shape[0] and 0 <= cy < m.floor.shape[1] and m.floor[cx, cy] == 1)
+    width, height = m.offered.shape
+    return bool(0 <= cx < width and 0 <= cy < height and m.offered[cx, cy] == 1)
 
 
 @kernel

@@ -246,7 +246,7 @@ def _battles(trained: Trained, episodes: Sequence[Episode]) -> Scene:
         )
         looks.append(look)
     env.close()
-    return tuple(looks), env.facts.terrain.floor, units
+    return tuple(looks), env.facts.terrain.walkable, units
 
 
 def _battle(env: Skirmish, episode: Episode) -> Units:
