@@ -1,9 +1,9 @@
 """`Skirmish`: a batch of battles on one map behind the environment contract (`ptde_core.envs.interface`)."""
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ptde_core.envs.skirmish.paths import plan_detours
 from ptde_core.envs.skirmish.spec import build_spec
 from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.units import unit_names
+from ptde_core.envs.skirmish.worker import Worker
 
 VERSION = "6"
 """Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
@@ -123,7 +124,12 @@ class Skirmish:
         bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
         self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
         self._scratch = [_scratch(units) for _ in self._shares]
-        self._pool = ThreadPoolExecutor(len(self._shares) - 1) if len(self._shares) > 1 else None
+        step = partial(advance, self._tables, self._battles, STEP, self._actions, self._no_seeds)
+        self._workers = [
+            Worker(partial(step, *share, *scratch))
+            for share, scratch in zip(self._shares[1:], self._scratch[1:], strict=True)
+        ]
+        self._stops = [finalize(self, worker.stop) for worker in self._workers]  # also where nobody calls `close`
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
 
     @property
@@ -173,14 +179,14 @@ class Skirmish:
         Action 0 for a living agent sends no order: it goes on with the one it has.
         """
         self._actions[:] = actions
-        others = [self._pool.submit(self._step_share, k) for k in range(1, len(self._shares))] if self._pool else ()
-        self._step_share(0)  # by this thread, which would only wait
-        for other in others:
-            other.result()
+        for worker in self._workers:
+            worker.start()
+        try:
+            self._advance(STEP, self._actions, self._no_seeds, self._shares[0])  # by this thread, which would only wait
+        finally:  # also when somebody interrupts: the next step must not meet a worker of this one
+            for worker in self._workers:
+                worker.wait()
         self._flag()
-
-    def _step_share(self, share: int) -> None:
-        self._advance(STEP, self._actions, self._no_seeds, self._shares[share], share)
 
     def _advance(
         self,
@@ -188,9 +194,8 @@ class Skirmish:
         numbers: NDArray[np.int64],
         seeds: NDArray[np.uint64],
         lines: tuple[int, int],
-        scratch: int = 0,
     ) -> None:
-        advance(self._tables, self._battles, task, numbers, seeds, *lines, *self._scratch[scratch])
+        advance(self._tables, self._battles, task, numbers, seeds, *lines, *self._scratch[0])
 
     def _flag(self) -> None:
         outcome = self._battles.outcome
@@ -233,8 +238,8 @@ class Skirmish:
 
     def close(self) -> None:
         """Stop the worker threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        for stop in self._stops:
+            stop()
 
     def raw_units(self) -> NDArray[np.void]:
         """All units as they are now: a structured array (E, U) of `RAW_UNIT`, allies in agent order, then enemies."""
