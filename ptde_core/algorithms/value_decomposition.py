@@ -132,7 +132,7 @@ def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> 
 class _Share(NamedTuple):
     """What one thread works on."""
 
-    batch: EpisodeBatch
+    episodes: list[Episode]
     rows: Tensor  # (r,) int64, which of the whole batch's views these are
     weight: float  # its real steps / those of the whole batch
 
@@ -204,7 +204,7 @@ class ValueDecompositionLearner:
         of_view = np.repeat(np.arange(len(steps)), steps + 1)  # (R,), which episode
         return [
             _Share(
-                batch=EpisodeBatch.of([episodes[k] for k in own]),
+                episodes=[episodes[k] for k in own],
                 rows=torch.from_numpy(np.flatnonzero(np.isin(of_view, own))),
                 weight=float(steps[own].sum() / steps.sum()),
             )
@@ -213,11 +213,11 @@ class ValueDecompositionLearner:
 
     def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of the mean over all real steps, and of what is logged."""
-        noise, size = None, self.teacher.noise_size
+        batch, noise, size = EpisodeBatch.of(share.episodes), None, self.teacher.noise_size
         if size:
-            noise = noise_of_z(self.seed, self.updates, share.rows, (share.batch.obs.shape[1], size))
+            noise = noise_of_z(self.seed, self.updates, share.rows, (batch.obs.shape[1], size))
         with kernels.multiplying(self.settings.precision):
-            loss, log = td_loss(self.online, self.target, share.batch, noise, self.settings)
+            loss, log = td_loss(self.online, self.target, batch, noise, self.settings)
         return share.weight * loss, {key: share.weight * value for key, value in log.items()}
 
     def copy_to_target(self) -> None:
