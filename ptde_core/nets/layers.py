@@ -16,7 +16,7 @@ IN_TORCH = {"plain": lambda x: x, "relu": F.relu, "leaky relu": F.leaky_relu}
 
 
 class Prepared:
-    """Arrays made from parameters, made anew when one of these was written to: threads and steps of play share them."""
+    """Arrays made from parameters, made anew when one of these was written to: play takes the same many times."""
 
     def __init__(self, make: Callable[..., tuple[NDArray[Any], ...]]) -> None:
         self._make = make
@@ -61,8 +61,9 @@ class Linear(nn.Linear):
         return _in_kernels(x, [self])[0]
 
     def turned(self) -> tuple[NDArray[Any], ...]:
-        """What kernels take: the weight (k, m) and a bias (m,)."""
-        return self._prepared.of(self.weight) if self.bias is None else self._prepared.of(self.weight, self.bias)
+        """What kernels take: the weight (k, m) and a bias (m,). What play is given is kept."""
+        made = _turned if torch.is_grad_enabled() else self._prepared.of
+        return made(self.weight) if self.bias is None else made(self.weight, self.bias)
 
     def of_two(self, x: Tensor, other: Tensor) -> Tensor:
         """Outputs (..., m) of a plain layer from inputs (..., j) and (..., k) as if they stood side by side."""
