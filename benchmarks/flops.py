@@ -18,7 +18,7 @@ def update_flops(learner: ValueDecompositionLearner, batch: Sequence[Episode]) -
 
     A weight is used once per row: per agent and view in the agents' networks, per view in the mixer and in the
     contraction of the state. The first layers need no gradient of their inputs, which are data; where data end in
-    one-hots, what is zero is not multiplied, and not counted; nor are padding, activations and the optimiser.
+    one-hots, what is zero is not multiplied, and not counted; nor are activations and the optimiser.
     """
     views = Views.of(EpisodeBatch.of(batch))
     rows, agents = views.local.shape[:2]

@@ -89,11 +89,8 @@ def look_back(
     seen_by_critic = critic_input(local, batch.state, choosing)  # (R+B, N, S+L)
     values, critic_hidden = critic.unroll(seen_by_critic, batch.views)  # (R+B, N), (R+B, N, H)
     worth = norm.restore(values)
-    reward, terminated, last = (
-        steps[None, :, None] for steps in (batch.reward, batch.terminated, batch.last)
-    )  # (1, R, 1): no return reaches beyond a last step
-    following = worth[played + 1][None]  # (1, R, N)
-    returns = td_lambda_targets(reward, terminated, last, following, settings.gamma, settings.gae_lambda)[0]  # (R, N)
+    facts = batch.reward, batch.terminated, batch.last  # (R,) each
+    returns = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.gae_lambda)  # (R, N)
     chunks = chunk_lengths(batch.length, settings.chunk_steps)
     return Rollout(
         local=local[played],

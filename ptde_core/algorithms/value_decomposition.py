@@ -87,10 +87,8 @@ def td_loss(
         future = target.teacher.unroll(views, other).values  # (R, N, A)
         _, future_best = best_available(future, batch.available)  # (R, N)
         worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
-        reward, terminated, last, following = (
-            steps[None] for steps in (batch.reward, batch.terminated, batch.last, worth[played + 1])
-        )  # (1, P): no target reaches beyond a last step
-        goal = td_lambda_targets(reward, terminated, last, following, settings.gamma, settings.td_lambda)[0]  # (P,)
+        facts = batch.reward, batch.terminated, batch.last  # (P,) each
+        goal = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.td_lambda)  # (P,)
         actions = greedy.index_copy(0, played, batch.actions)  # (R, N), some or other at the final views
     taken = online.mixer(pick(values, actions), best, actions, views.state).index_select(0, played)  # (P,)
     error = taken - goal

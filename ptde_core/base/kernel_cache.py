@@ -29,23 +29,23 @@ class KernelCache(FunctionCache):
     """
 
     def __init__(self, function: Any, digest: str) -> None:
-        super().__init__(function)  # type: ignore[no-untyped-call]
+        super().__init__(function)  # type: ignore[no-untyped-call]  # numba's
         self._digest = digest
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, digest)  # type: ignore[no-untyped-call]
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, digest)  # type: ignore[no-untyped-call]  # numba's
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return *super()._index_key(sig, codegen), numba.__version__, self._digest  # type: ignore[no-untyped-call]
+        return *super()._index_key(sig, codegen), numba.__version__, self._digest  # type: ignore[no-untyped-call]  # numba's
 
 
 class _Files(IndexDataCacheFile):
     """A file for each key; it appears whole or not at all."""
 
     def save(self, key: tuple[Any, ...], data: Any) -> None:
-        self._save_data(self._name(key), data)  # type: ignore[no-untyped-call]
+        self._save_data(self._name(key), data)  # type: ignore[no-untyped-call]  # numba's
 
     def load(self, key: tuple[Any, ...]) -> Any:
         try:
-            return self._load_data(self._name(key))  # type: ignore[no-untyped-call]
+            return self._load_data(self._name(key))  # type: ignore[no-untyped-call]  # numba's
         except FileNotFoundError:
             return None
 

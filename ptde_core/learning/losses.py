@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is True, a scalar; padding may hold anything, infinities included."""
+    """Mean of `values` where `mask` is True, a scalar; elsewhere may stand anything, infinities included."""
     return values.where(mask, 0.0).sum() / mask.sum()
 
 

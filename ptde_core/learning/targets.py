@@ -12,30 +12,31 @@ def td_lambda_targets(
     """TD(lambda) returns; lam = 0 is the paper's equation 5. Minus the value, they are GAE (Schulman et al., 2016).
 
     Args:
-        reward: (B, T).
-        terminated: (B, T) bool, the world ended with this step: nothing follows.
-        last: (B, T) bool, the last real step; a time limit is `last` but not `terminated`, so it bootstraps.
-        next_value: (B, T), the value of what follows step t; or (B, T, N) with (B, T, 1) of all others, for values of N
-            agents that share the reward.
+        reward: (P,) of the steps of episodes laid end to end.
+        terminated: (P,) bool, the world ended with this step: nothing follows.
+        last: (P,) bool, the last step of its episode; a time limit is `last` but not `terminated`, so it bootstraps.
+        next_value: (P,), the value of what follows each step; or (P, N), of N agents that share the reward.
         gamma: discount.
         lam: lambda.
 
     Returns:
-        As `next_value`. Entries after `last` are padding and mean nothing.
+        As `next_value`.
     """
+    shape = (*reward.shape, *(1 for _ in next_value.shape[1:]))
+    reward, terminated, last = (steps.view(shape) for steps in (reward, terminated, last))
     follows = gamma * (~terminated).to(reward)
     keep = lam * (~last).to(reward)
     of_step = reward + follows * (1 - keep) * next_value  # as `next_value`, what does not depend on later targets
-    return _weighted_sums(of_step, follows * keep, next_value[:, -1])
+    return _weighted_sums(of_step, follows * keep)
 
 
-def _weighted_sums(terms: Tensor, weights: Tensor, after: Tensor) -> Tensor:
-    """sums[:, t] = terms[:, t] + weights[:, t] * sums[:, t + 1], as `terms`; `after` follows the last."""
+def _weighted_sums(terms: Tensor, weights: Tensor) -> Tensor:
+    """sums[t] = terms[t] + weights[t] * sums[t + 1], as `terms`; nothing follows the last."""
     if kernels.can_take(terms) and not terms.requires_grad:
-        sums = torch.cat([terms, after[:, None]], dim=1)  # the last is given, those before it are added to
-        kernels.add_weighted(*(kernels.array(t).reshape(*t.shape[:2], -1) for t in (weights.expand_as(terms), sums)))
-        return sums[:, :-1]
-    steps = list(terms.unbind(dim=1))
-    for t in reversed(range(len(steps))):
-        after = steps[t] = torch.addcmul(steps[t], weights[:, t], after)
-    return torch.stack(steps, dim=1)
+        sums = terms.clone()
+        kernels.add_weighted(*(kernels.array(t).reshape(len(t), -1) for t in (weights.expand_as(terms), sums)))
+        return sums
+    steps = list(terms)
+    for t in reversed(range(len(steps) - 1)):
+        steps[t] = torch.addcmul(steps[t], weights[t], steps[t + 1])
+    return torch.stack(steps)

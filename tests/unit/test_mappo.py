@@ -93,15 +93,13 @@ def test_gae_by_hand() -> None:
     Advantages, from the last: 6, 1.5 + 0.25 * 6 = 3, 1 + 0.25 * 3 = 1.75 (1, 1.75, 1.4375). The other agent's values
     are all 0: its errors are the rewards 1, 2, 4, its advantages 1 + 0.25 * 3 = 1.75, 2 + 0.25 * 4 = 3 and 4.
     """
-    value = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]]).expand(2, -1, -1)  # (B, T, N)
-    following = torch.tensor([[[2.0, 0.0], [3.0, 0.0], [10.0, 0.0]]]).expand(2, -1, -1)
-    last = torch.tensor([[False, False, True]] * 2)
-    ended = last & torch.tensor([[False], [True]])
-    reward = torch.tensor([[1.0, 2.0, 4.0]] * 2)
-    facts = (reward[..., None], ended[..., None], last[..., None])
-    advantage = td_lambda_targets(*facts, following, 0.5, 0.5) - value
-    assert advantage[..., 0].tolist() == [[1.75, 3.0, 6.0], [1.4375, 1.75, 1.0]]
-    assert advantage[..., 1].tolist() == [[1.75, 3.0, 4.0]] * 2
+    value = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]] * 2)  # (6, N) of two episodes
+    following = torch.tensor([[2.0, 0.0], [3.0, 0.0], [10.0, 0.0]] * 2)
+    last, reward = torch.tensor([False, False, True] * 2), torch.tensor([1.0, 2.0, 4.0] * 2)
+    ended = last & (torch.arange(6) > 2)  # the second ends, the first runs out of time
+    advantage = td_lambda_targets(reward, ended, last, following, 0.5, 0.5) - value
+    assert advantage[:, 0].tolist() == [1.75, 3.0, 6.0, 1.4375, 1.75, 1.0]
+    assert advantage[:, 1].tolist() == [1.75, 3.0, 4.0] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""TD(lambda) targets: numbers worked by hand, a slow forward version, and what padding and limits may not do."""
+"""TD(lambda) targets: numbers worked by hand, a slow forward version, and what neighbours and limits may not do."""
 
 import pytest
 import torch
@@ -15,24 +15,21 @@ def test_three_steps_by_hand() -> None:
     t=2: 4 (nothing follows). t=1: 2 + 0.5 * (0.5 * 6 + 0.5 * 4) = 4.5. t=0: 1 + 0.5 * (0.5 * 10 + 0.5 * 4.5) = 4.625.
     """
     targets = td_lambda_targets(
-        reward=torch.tensor([[1.0, 2.0, 4.0]]),
-        terminated=torch.tensor([[False, False, True]]),
-        last=torch.tensor([[False, False, True]]),
-        next_value=torch.tensor([[10.0, 6.0, 99.0]]),
+        reward=torch.tensor([1.0, 2.0, 4.0]),
+        terminated=torch.tensor([False, False, True]),
+        last=torch.tensor([False, False, True]),
+        next_value=torch.tensor([10.0, 6.0, 99.0]),
         gamma=0.5,
         lam=0.5,
     )
-    assert targets.tolist() == [[4.625, 4.5, 4.0]]
+    assert targets.tolist() == [4.625, 4.5, 4.0]
 
 
 def test_a_time_limit_bootstraps_and_an_end_does_not() -> None:
-    facts = {
-        "reward": torch.tensor([[1.0], [1.0]]),
-        "last": torch.tensor([[True], [True]]),
-        "next_value": torch.tensor([[10.0], [10.0]]),
-    }
-    targets = td_lambda_targets(terminated=torch.tensor([[True], [False]]), gamma=0.9, lam=0.6, **facts)
-    assert targets.flatten().tolist() == [1.0, 10.0]
+    """Two episodes of one step: the first ends, the second runs out of time."""
+    ended, last = torch.tensor([True, False]), torch.tensor([True, True])
+    targets = td_lambda_targets(torch.ones(2), ended, last, torch.full((2,), 10.0), gamma=0.9, lam=0.6)
+    assert targets.tolist() == [1.0, 10.0]
 
 
 def slow_targets(reward: Tensor, length: int, ended: bool, next_value: Tensor, gamma: float, lam: float) -> list[float]:
@@ -53,16 +50,15 @@ def slow_targets(reward: Tensor, length: int, ended: bool, next_value: Tensor, g
 
 @pytest.mark.parametrize("lam", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("ended", [True, False])
-def test_equal_to_the_slow_forward_view_whatever_stands_in_the_padding(lam: float, ended: bool) -> None:
+def test_equal_to_the_slow_forward_view_whatever_episode_comes_next(lam: float, ended: bool) -> None:
     chance = torch.Generator().manual_seed(1)
-    reward, next_value = torch.randn(4, 9, generator=chance), torch.randn(4, 9, generator=chance)
-    length = torch.tensor([9, 5, 1, 3])
-    steps = torch.arange(9)
-    last = steps == length[:, None] - 1
+    reward, next_value = torch.randn(18, generator=chance), torch.randn(18, generator=chance)
+    lengths = [9, 5, 1, 3]
+    last = torch.cat([torch.arange(n) == n - 1 for n in lengths])
     targets = td_lambda_targets(reward, last & ended, last, next_value, 0.9, lam)
-    for row, n in enumerate(length.tolist()):
-        expected = slow_targets(reward[row], n, ended, next_value[row], 0.9, lam)
-        torch.testing.assert_close(targets[row, :n], torch.tensor(expected))
+    for own, given, values in zip(*(steps.split(lengths) for steps in (targets, reward, next_value)), strict=True):
+        expected = slow_targets(given, len(own), ended, values, 0.9, lam)
+        torch.testing.assert_close(own, torch.tensor(expected))
 
 
 def test_masked_mean_ignores_what_is_masked() -> None:
