@@ -5,7 +5,7 @@ import pytest
 
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import load_map
+from ptde_core.envs.skirmish.maps import build_map, load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
 
 MAPS = ("3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "MMM", "corridor", "bane_vs_bane", "2s_vs_1sc", "so_many_baneling")
@@ -163,6 +163,44 @@ def test_melee_units_surround_their_target() -> None:
         env.step(np.where(env.available.any(axis=-1), 1, 0) * env._battles.whole[:, f.ALIVE, :6])
         hit |= env._battles.real[:, f.DEALT, 6:] > 0
     assert (hit.sum(axis=1) >= 7).all(), hit.sum(axis=1)
+
+
+def test_nothing_walks_into_the_edge_though_moves_there_are_offered() -> None:
+    """Stalkers told to go west for ten steps stop an inner radius before the edge, which is two cells wide."""
+    env = Skirmish("3s_vs_5z", 1)
+    env.reset(np.zeros(1, np.uint64))
+    raw = env.raw_units()
+    raw["x"][0, :3], raw["y"][0, :3] = 5.0, [12.0, 16.0, 20.0]
+    raw["x"][0, 3:], raw["y"][0, 3:] = 29.0, 29.0
+    env.set_units(raw)
+    for _ in range(10):
+        assert env.available[0, :, f.WEST].all()
+        env.step(np.full((1, 3), f.WEST))
+    assert np.allclose(env.raw_units()["x"][0, :3], 2.0 + env._tables.body[f.INNER, :3], atol=0.2)
+    assert (env.raw_units()["x"][0, :3] >= 2.0 + env._tables.body[f.INNER, :3] - 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("enemy", "by_sight", "notices"), [("zealot", True, 9.0), ("zealot", False, 5.875), ("marine", True, 6.25)]
+)
+def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, notices: float) -> None:
+    """Zealots as far as they see, 9, or 5 and both radii; marines 5.5 and both radii, whatever the switch says."""
+    description = {
+        "terrain": "open",
+        "limit": 10,
+        "allies": [{"type": "marine", "count": 1, "x": 10, "y": 16}],
+        "enemies": [{"type": enemy, "count": 1, "x": 25, "y": 16}],
+        "enemy_order": {"kind": "none"},
+        "switches": {"melee_by_sight": by_sight},
+    }
+    for apart, sees in ((notices - 0.05, True), (notices + 0.05, False)):
+        env = Skirmish(build_map("watch", description), 1)
+        env.reset(np.zeros(1, np.uint64))
+        raw = env.raw_units()
+        raw["x"][0, 1] = 10.0 + apart
+        env.set_units(raw)
+        env.step(np.ones((1, 1), np.int64))
+        assert (env.raw_units()["target"][0, 1] == 0) == sees, apart
 
 
 def test_zerglings_find_the_ramps() -> None:
