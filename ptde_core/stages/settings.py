@@ -170,7 +170,7 @@ class InspectSettings(Settings):
 class CalibrateSettings(Settings):
     """Skirmish beside the real game's logged figures."""
 
-    episodes: int = Field(1024, ge=1, description="battles per map and player")
+    episodes: int = Field(4096, ge=1, description="battles per map and player")
     seed: int = Field(0, ge=0, description="decides the battles and the random actions")
 
 

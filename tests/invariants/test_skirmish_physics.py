@@ -1,5 +1,7 @@
 """What must hold in every battle: no overlap, no unit in a wall, no damage lost, mirrored battles, clean seeds."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -181,10 +183,10 @@ def test_nothing_walks_into_the_edge_though_moves_there_are_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("enemy", "by_sight", "notices"), [("zealot", True, 9.0), ("zealot", False, 5.875), ("marine", True, 6.25)]
+    ("enemy", "by_sight", "notices"), [("zealot", True, 9.875), ("zealot", False, 5.875), ("marine", True, 6.25)]
 )
 def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, notices: float) -> None:
-    """Zealots as far as they see, 9, or 5 and both radii; marines 5.5 and both radii, whatever the switch says."""
+    """From edge to edge: zealots as far as they see, 9, or 5; marines 5.5, whatever the switch says."""
     description = {
         "terrain": "open",
         "limit": 10,
@@ -201,6 +203,86 @@ def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, noti
         env.set_units(raw)
         env.step(np.ones((1, 1), np.int64))
         assert (env.raw_units()["target"][0, 1] == 0) == sees, apart
+
+
+def watch(enemy: str, count: int, allies: list[dict[str, Any]], **switches: Any) -> Skirmish:
+    """Idle enemies in the east of open ground, to be placed by `set_units`."""
+    description = {
+        "terrain": "open",
+        "limit": 40,
+        "allies": allies,
+        "enemies": [{"type": enemy, "count": count, "x": 25, "y": 16}],
+        "enemy_order": {"kind": "none"},
+        "switches": switches,
+    }
+    env = Skirmish(build_map("watch", description), 1)
+    env.reset(np.zeros(1, np.uint64))
+    return env
+
+
+@pytest.mark.parametrize("to_leash", [False, True])
+def test_an_idle_enemy_lets_go_of_whom_it_noticed_beyond_its_scan_range(to_leash: bool) -> None:
+    """A stalker that runs is faster than a marine: it leaves 5.5 and both radii, 6.5, after a few steps."""
+    env = watch("marine", 1, [{"type": "stalker", "count": 1, "x": 16, "y": 16}], chase_to_leash=to_leash)
+    raw = env.raw_units()
+    raw["x"][0] = [16.0, 22.0]
+    env.set_units(raw)
+    for _ in range(6):
+        env.step(np.full((1, 1), f.WEST))
+        raw = env.raw_units()[0]
+        if raw["x"][1] - raw["x"][0] < 6.5:
+            assert raw["target"][1] == 0
+    assert raw["x"][1] - raw["x"][0] > 6.5
+    assert (raw["target"][1] == 0) == to_leash
+
+
+def test_an_idle_friend_answers_a_call_for_help_beyond_its_own_scan_range() -> None:
+    """A stalker strikes the first zergling; the second sees no further than 6 and stands 7.5 from the stalker."""
+    env = watch("zergling", 2, [{"type": "stalker", "count": 1, "x": 10, "y": 16}], melee_by_sight=False)
+    raw = env.raw_units()
+    raw["x"][0], raw["y"][0] = [10.0, 16.0, 17.5], 16.0
+    env.set_units(raw)
+    for _ in range(3):
+        env.step(np.full((1, 1), f.FIRST_TARGET))
+    raw = env.raw_units()[0]
+    assert raw["target"][2] == 0
+    assert raw["x"][2] < 16.5
+
+
+def test_units_walk_straight_whichever_way_they_face() -> None:
+    env = watch("marine", 1, [{"type": "marine", "count": 1, "x": 8, "y": 16}])
+    real = env._battles.real
+    real[0, f.FACE_X, 0], real[0, f.FACE_Y, 0] = -1.0, 0.0
+    env.step(np.full((1, 1), f.EAST))
+    raw = env.raw_units()[0]
+    assert (raw["x"][0], raw["y"][0]) == (pytest.approx(8.0 + 8 * 2.25 / 16), 16.0)
+    assert real[0, f.FACE_X, 0] == pytest.approx(1.0)
+
+
+def test_a_backswing_holds_a_marine_that_follows_but_not_one_that_marches() -> None:
+    for away, walks in ((6.1, 0.0), (12.0, 8 * 2.25 / 16)):  # noticed, but out of reach; nobody in sight
+        env = Skirmish("3m", 1)
+        env.reset(np.zeros(1, np.uint64))
+        raw = env.raw_units()
+        raw["alive"][0, [1, 2, 4, 5]] = False
+        raw["x"][0, [0, 3]], raw["y"][0, [0, 3]] = [22.0 - away, 22.0], 16.0
+        env.set_units(raw)
+        env._battles.real[0, f.BACKSWING, 3] = 12.0
+        env._battles.whole[0, f.SCAN_PHASE, 3] = 0  # it looks around in the first loop
+        env.step(np.array([[1, 0, 0]]))
+        assert 22.0 - env.raw_units()["x"][0, 3] == pytest.approx(walks), away
+
+
+@pytest.mark.parametrize("hurt", [False, True])
+def test_a_medivac_drops_an_order_to_heal_who_is_not_hurt(hurt: bool) -> None:
+    env = Skirmish("MMM", 1)
+    env.reset(np.zeros(1, np.uint64))
+    raw = env.raw_units()
+    raw["x"][0, [0, 9]], raw["y"][0, [0, 9]] = [5.0, 10.5], 12.0
+    raw["health"][0, 0] -= 60.0 * hurt
+    env.set_units(raw)
+    env.step(np.array([[1] * 9 + [f.FIRST_TARGET]]))
+    assert (env.raw_units()["x"][0, 9] < 10.5) == hurt
 
 
 def test_zerglings_find_the_ramps() -> None:

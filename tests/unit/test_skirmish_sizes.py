@@ -1,5 +1,7 @@
 """Sizes, rewards and index orders of all maps against SPEC 4.1 and 5.3."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,11 +93,13 @@ def test_first_unit_of_a_group_stands_on_its_point() -> None:
     assert {(9.0, 16.0), (23.0, 16.0)} <= spots
 
 
-def test_head_start() -> None:
-    env = Skirmish("3m", 1)
+@pytest.mark.parametrize("loops", [0, 2])
+def test_head_start(loops: int) -> None:
+    """The enemy has walked straight at the allies' spawn point for so many loops of 2.25 / 16 each."""
+    facts = load_map("3m")
+    env = Skirmish(replace(facts, switches=replace(facts.switches, head_start_loops=loops)), 1)
     env.reset(np.array([5], np.uint64))
     raw = env.raw_units()[0]
     assert np.array_equal(raw["x"][:3], env._roster.x[:3])
-    west, north = env._roster.x[3:] - raw["x"][3:], raw["y"][3:] - env._roster.y[3:]
-    assert west.max() > 2.25 / 16
-    assert np.hypot(west, north).max() <= 2 * 2.25 / 16 + 1e-9
+    walked = np.hypot(raw["x"] - env._roster.x, raw["y"] - env._roster.y)[3:]
+    assert walked.max() == pytest.approx(loops * 2.25 / 16)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
+    ANSWERS,
     ARMED,
     ATTACK_ALL,
     ATTACK_MOVE,
@@ -18,6 +19,7 @@ from ptde_core.envs.skirmish.fields import (
     HOME_X,
     HOME_Y,
     IDLE,
+    NOTICED,
     ORDER,
     RADIUS,
     REACH,
@@ -70,8 +72,8 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
                 target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
             if target < 0 and looks:
                 target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
-            if target >= 0 and order == IDLE:
-                whole[AWAY, i] = 1
+                if target >= 0 and order == IDLE:
+                    whole[AWAY, i] = NOTICED
         whole[TARGET, i] = target
 
 
@@ -99,12 +101,12 @@ def _reconsider(
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
-    if to_leash:
-        chased = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i])
-        gone = whole[ORDER, i] == IDLE and chased > LEASH
+    away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
+    chased = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i])
+    if whole[ORDER, i] == IDLE and (to_leash or whole[AWAY, i] == ANSWERS):
+        gone = chased > LEASH
     else:
-        away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
-        gone = away > pair[SCAN, i, target]
+        gone = away > pair[SCAN, i, target] and not to_leash
     if gone:
         return -1
     if looks and retargets:
@@ -171,5 +173,5 @@ def _turn_on(m: MapTables, real: Reals, whole: Wholes, i: int, foe: int, leaves:
     if target >= 0 and (not leaves or in_reach(m.pair, real, i, target)):
         return
     if whole[ORDER, i] == IDLE:
-        whole[AWAY, i] = 1
+        whole[AWAY, i] = ANSWERS
     whole[TARGET, i] = foe

@@ -60,7 +60,7 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     BEAM_HIT_2,
     POSTURE,  # one of the postures below
     TURNED,  # side on which it walks around obstacles: 1 left, -1 right, 0 none
-    AWAY,  # 1 while an idle unit is on a chase or on its way back
+    AWAY,  # whether an idle unit has left its place, and why, until it is back: HOME, NOTICED, ANSWERS
     STRUCK_BY,  # who damaged it in this loop; -1: nobody
     WAY_FOR,  # target for which the path around walls was planned
     STALLED,  # 1 if its last step led less than half as far as it wanted
@@ -74,6 +74,9 @@ IDLE, MOVE, ATTACK, ATTACK_MOVE, ATTACK_ALL, HEAL = range(6)
 
 # postures in a loop: FREE can be pushed by friends, WALKS moves by itself, ROCK stands fast
 FREE, WALKS, ROCK = range(3)
+
+# an idle unit is at its place, away after a foe that it noticed itself, or after one who struck it or a friend
+HOME, NOTICED, ANSWERS = range(3)
 
 # body: per unit of the map
 (
@@ -152,13 +155,12 @@ FREE, WALKS, ROCK = range(3)
     ALLY_SHIELDS,
     ENEMY_SHIELDS,
     HAS_HEALERS,
-    KEEP_FORMATION,
     ORDER_KIND,
     HEAD_START,
     SCAN_PERIOD,
     TURN_ON_SHOOTER,
     SETTINGS,
-) = range(20)
+) = range(19)
 
 # env-step actions (SPEC 1)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)

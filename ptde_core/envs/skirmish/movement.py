@@ -1,10 +1,10 @@
 """How units turn, walk, keep apart, push, and find their way around standing units (SPEC 9.3).
 
-Every loop, each walking unit turns and takes one step the way it faces, so that it walks in curves. A step never ends
-in a wall or closer to another unit than their separation (unless they were closer before): what is in the way is
-pushed if it is an idle friend, else the step slides along it. Before the step, the direction is bent around standing
-units on one side, which is kept until the straight way is free again, so that late melee units run around a ring of
-fighters instead of queueing.
+Every loop, each walking unit takes one step straight where it wants to go and turns that way meanwhile: turning delays
+its next shot, not its feet. A step never ends in a wall or closer to another unit than their separation (unless they
+were closer before): what is in the way is pushed if it is an idle friend, else the step slides along it. Before the
+step, the direction is bent around standing units on one side, which is kept until the straight way is free again, so
+that late melee units run around a ring of fighters instead of queueing.
 """
 
 import math
@@ -140,7 +140,6 @@ def walk_all(
         faced = 1.0
         if trait[TURRET, i] == 0:
             faced = face(body, middle, real, i, dx, dy)
-            dx, dy = real[FACE_X, i], real[FACE_Y, i]
         speed = body[TOP_SPEED, i]
         if body[ACCELERATION, i] < INSTANT:
             speed = min(real[SPEED, i] * max(faced, 0.0) + body[ACCELERATION, i], speed)

@@ -32,11 +32,11 @@ from ptde_core.envs.skirmish.fields import (
     HEALTH,
     HEALTH_MAX,
     HOLD_BACKSWING,
+    HOME,
     HOME_X,
     HOME_Y,
     IDLE,
     IDLE_RETURNS,
-    KEEP_FORMATION,
     MOVE,
     NORTH,
     OPEN_GROUND,
@@ -45,7 +45,6 @@ from ptde_core.envs.skirmish.fields import (
     POINT_X,
     POINT_Y,
     POSTURE,
-    RADIUS,
     REACH,
     ROCK,
     SIDE,
@@ -73,9 +72,8 @@ from ptde_core.envs.skirmish.weapons import begin_swing, cancel_swing, heal, in_
 MOVE_AMOUNT = 2.0  # how far ahead of the unit a move action points
 ARC_COS = math.cos(math.radians(11.25))  # a unit fires at what it faces within this angle
 ARRIVED = 0.05  # distance at which a point counts as reached
-OVERSTEP = 0.01  # a unit walks this far into its range, so that rounding cannot leave it just outside
+OVERSTEP = 1e-4  # a unit walks this far into its range, so that rounding cannot leave it just outside
 REPLAN = 4  # loops between two looks at the walls by a walking unit
-COMPACT = 6.0  # a group that covers at most this from west to east and from south to north keeps its shape
 CROWD = 2.0  # within this of its point, a unit that bumps into an arrived friend has arrived, too
 
 
@@ -119,24 +117,12 @@ def order_enemies(
     share = uniform(chance, battle)
     x = m.order[0] + share * (m.order[2] - m.order[0])
     y = m.order[1] + share * (m.order[3] - m.order[1])
-    count = units - n_agents
-    mean_x, mean_y = 0.0, 0.0
-    west, east, south, north = math.inf, -math.inf, math.inf, -math.inf  # what the group covers, bodies included
-    for i in range(n_agents, units):
-        mean_x += real[X, i] / count
-        mean_y += real[Y, i] / count
-        r = m.body[RADIUS, i]
-        west, east = min(west, real[X, i] - r), max(east, real[X, i] + r)
-        south, north = min(south, real[Y, i] - r), max(north, real[Y, i] + r)
-    compact = max(east - west, north - south) <= COMPACT
-    keeps = m.setting[KEEP_FORMATION] if compact else 0.0
     for i in range(n_agents, units):
         kind = int(m.setting[ORDER_KIND])
         if m.body[HEAL_RATE, i] > 0.0 and m.setting[HEALER_FOLLOWS] == 0.0:
             kind = IDLE
         whole[ORDER, i] = kind
-        real[POINT_X, i] = x + (real[X, i] - mean_x) * keeps
-        real[POINT_Y, i] = y + (real[Y, i] - mean_y) * keeps
+        real[POINT_X, i], real[POINT_Y, i] = x, y
 
 
 @kernel
@@ -181,19 +167,17 @@ def _go(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
     elif order == MOVE:
         if not _head_for(m.body, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED):
             whole[ORDER, i] = IDLE
-    elif real[BACKSWING, i] > 0.0 and m.setting[HOLD_BACKSWING] > 0.0:
-        whole[POSTURE, i] = ROCK
     elif order == ATTACK_MOVE:
         walking = _head_for(m.body, real, whole, i, real[POINT_X, i], real[POINT_Y, i], ARRIVED)
         if not walking or _joins_crowd(m, real, whole, i):
-            whole[ORDER, i], whole[POSTURE, i], whole[AWAY, i] = IDLE, FREE, 0
+            whole[ORDER, i], whole[POSTURE, i], whole[AWAY, i] = IDLE, FREE, HOME
             real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
-    elif order == IDLE and whole[AWAY, i] == 1:
+    elif order == IDLE and whole[AWAY, i] != HOME:
         back = m.setting[IDLE_RETURNS] > 0.0 and _head_for(
             m.body, real, whole, i, real[HOME_X, i], real[HOME_Y, i], ARRIVED
         )
         if not back or _joins_crowd(m, real, whole, i):
-            whole[POSTURE, i], whole[AWAY, i] = FREE, 0
+            whole[POSTURE, i], whole[AWAY, i] = FREE, HOME
             if m.setting[IDLE_RETURNS] == 0.0:
                 real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
 
@@ -211,7 +195,7 @@ def _joins_crowd(m: MapTables, real: Reals, whole: Wholes, i: int) -> bool:
             continue
         limit = m.pair[GAP, i, j] + 0.05
         touching = (real[X, j] - real[X, i]) ** 2 + (real[Y, j] - real[Y, i]) ** 2 < limit * limit
-        if touching and whole[AWAY, j] == 0 and math.sqrt((x - real[X, j]) ** 2 + (y - real[Y, j]) ** 2) < own:
+        if touching and whole[AWAY, j] == HOME and math.sqrt((x - real[X, j]) ** 2 + (y - real[Y, j]) ** 2) < own:
             return True
     return False
 
@@ -251,6 +235,8 @@ def _decide_healer(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
     if whole[ORDER, i] in (ATTACK_MOVE, IDLE) and m.trait[SIDE, i] == 1:
         whole[TARGET, i] = _patient(m, real, whole, i)
     patient = whole[TARGET, i]
+    if whole[ORDER, i] == HEAL and real[HEALTH, patient] >= m.body[HEALTH_MAX, patient]:
+        whole[ORDER, i], whole[TARGET, i], patient = IDLE, -1, -1  # nothing to heal: the order is dropped (SPEC 9.8)
     if patient < 0 or whole[ALIVE, patient] == 0 or m.pair[HEAL_REACH, i, patient] < 0.0:
         _go(m, real, whole, i)
     else:

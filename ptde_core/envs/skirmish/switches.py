@@ -10,13 +10,13 @@ from ptde_core.base.errors import PtdeError, nearest
 class Switches:
     """Estimates of the engine model (SPEC 9, tags E and EST). A map file may set any of them in `[switches]`."""
 
-    head_start_loops: int = 2
+    head_start_loops: int = 0
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
     backswing_holds: bool = True
-    """A unit that goes on with the same order finishes its backswing before it walks after its target."""
-    chase_to_leash: bool = True
+    """A unit finishes its backswing before it follows a target; on its march, without one, it walks on at once."""
+    chase_to_leash: bool = False
     """Targets are followed anywhere, by idle units up to 21 from where they stood; false: within the scan range."""
-    scan_period_loops: int = 4
+    scan_period_loops: int = 2
     """A unit looks for a target, or for a better one, every so many loops; in which of them is chance."""
     retarget_hittable: bool = True
     """A unit on its way leaves its target for one that it can hit at once."""
@@ -28,12 +28,10 @@ class Switches:
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
-    squeeze: float = 0.35
+    squeeze: float = 0.42
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
-    keep_formation: bool = True
-    """A group that covers at most 6 cells in both directions keeps its shape; false: all go to the same point."""
 
     @classmethod
     def of(cls, table: dict[str, Any], where: str) -> "Switches":

@@ -164,9 +164,8 @@ def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts, 
     weapon, bodies = a.weapon, a.radius + b.radius
     pair[f.REACH, i, j] = weapon.range + bodies
     pair[f.REACH_SLOP, i, j] = weapon.range + weapon.range_slop + bodies
-    pair[f.SCAN, i, j] = max(weapon.range, weapon.scan) + bodies
-    if weapon.melee and switches.melee_by_sight:
-        pair[f.SCAN, i, j] = max(pair[f.SCAN, i, j], a.sight)
+    sees = a.sight if weapon.melee and switches.melee_by_sight else 0.0
+    pair[f.SCAN, i, j] = max(weapon.range, weapon.scan, sees) + bodies
     pair[f.HIT, i, j] = weapon.damage + sum(more for kind, more in weapon.bonus.items() if kind in b.attributes)
     if weapon.close and "ground" in b.plane:
         pair[f.CLOSE_REACH, i, j] = weapon.close.range + bodies
@@ -183,7 +182,6 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.IDLE_RETURNS] = switches.idle_returns
     setting[f.PUSH_IDLE] = switches.push_idle
     setting[f.HEALER_FOLLOWS] = switches.healer_follows
-    setting[f.KEEP_FORMATION] = switches.keep_formation
     setting[f.OPEN_GROUND] = open_ground
     setting[f.HEALER_RULES] = allied_healers
     setting[f.TYPE_BITS] = len(facts.ally_type_bits)
