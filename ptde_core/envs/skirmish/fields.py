@@ -155,12 +155,13 @@ HOME, NOTICED, ANSWERS = range(3)
     ALLY_SHIELDS,
     ENEMY_SHIELDS,
     HAS_HEALERS,
+    KEEP_FORMATION,
     ORDER_KIND,
     HEAD_START,
     SCAN_PERIOD,
     TURN_ON_SHOOTER,
     SETTINGS,
-) = range(19)
+) = range(20)
 
 # env-step actions (SPEC 1)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)

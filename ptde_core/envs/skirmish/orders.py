@@ -37,6 +37,7 @@ from ptde_core.envs.skirmish.fields import (
     HOME_Y,
     IDLE,
     IDLE_RETURNS,
+    KEEP_FORMATION,
     MOVE,
     NORTH,
     OPEN_GROUND,
@@ -45,6 +46,7 @@ from ptde_core.envs.skirmish.fields import (
     POINT_X,
     POINT_Y,
     POSTURE,
+    RADIUS,
     REACH,
     ROCK,
     SIDE,
@@ -74,6 +76,7 @@ ARC_COS = math.cos(math.radians(11.25))  # a unit fires at what it faces within 
 ARRIVED = 0.05  # distance at which a point counts as reached
 OVERSTEP = 1e-4  # a unit walks this far into its range, so that rounding cannot leave it just outside
 REPLAN = 4  # loops between two looks at the walls by a walking unit
+COMPACT = 6.0  # a group that covers at most this from west to east and from south to north may keep its shape
 CROWD = 2.0  # within this of its point, a unit that bumps into an arrived friend has arrived, too
 
 
@@ -117,12 +120,24 @@ def order_enemies(
     share = uniform(chance, battle)
     x = m.order[0] + share * (m.order[2] - m.order[0])
     y = m.order[1] + share * (m.order[3] - m.order[1])
+    count = units - n_agents
+    mean_x, mean_y = 0.0, 0.0
+    west, east, south, north = math.inf, -math.inf, math.inf, -math.inf  # what the group covers, bodies included
+    for i in range(n_agents, units):
+        mean_x += real[X, i] / count
+        mean_y += real[Y, i] / count
+        r = m.body[RADIUS, i]
+        west, east = min(west, real[X, i] - r), max(east, real[X, i] + r)
+        south, north = min(south, real[Y, i] - r), max(north, real[Y, i] + r)
+    compact = max(east - west, north - south) <= COMPACT
+    keeps = m.setting[KEEP_FORMATION] if compact else 0.0
     for i in range(n_agents, units):
         kind = int(m.setting[ORDER_KIND])
         if m.body[HEAL_RATE, i] > 0.0 and m.setting[HEALER_FOLLOWS] == 0.0:
             kind = IDLE
         whole[ORDER, i] = kind
-        real[POINT_X, i], real[POINT_Y, i] = x, y
+        real[POINT_X, i] = x + (real[X, i] - mean_x) * keeps
+        real[POINT_Y, i] = y + (real[Y, i] - mean_y) * keeps
 
 
 @kernel

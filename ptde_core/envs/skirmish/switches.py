@@ -32,6 +32,8 @@ class Switches:
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
+    keep_formation: bool = False
+    """A group that covers at most 6 cells in both directions keeps its shape; false: all go to the same point."""
 
     @classmethod
     def of(cls, table: dict[str, Any], where: str) -> "Switches":

@@ -182,6 +182,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.IDLE_RETURNS] = switches.idle_returns
     setting[f.PUSH_IDLE] = switches.push_idle
     setting[f.HEALER_FOLLOWS] = switches.healer_follows
+    setting[f.KEEP_FORMATION] = switches.keep_formation
     setting[f.OPEN_GROUND] = open_ground
     setting[f.HEALER_RULES] = allied_healers
     setting[f.TYPE_BITS] = len(facts.ally_type_bits)
