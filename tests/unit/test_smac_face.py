@@ -93,19 +93,18 @@ def test_views_are_the_callers_own() -> None:
 
 
 def test_a_seed_decides_the_list_of_battles() -> None:
-    def returns(seed: int | None) -> list[float]:
+    def battles(seed: int) -> list[tuple[float, bytes]]:
         env, chance = StarCraft2Env("3m", seed=seed), np.random.default_rng(0)
-        totals = []
+        course = []
         for _ in range(2):
             env.reset()
-            total, over = 0.0, False
+            over = False
             while not over:
                 reward, over, _ = random_step(env, chance)
-                total += reward
-            totals.append(total)
-        return totals
+                course.append((reward, env.get_state().tobytes()))
+        return course
 
-    assert returns(5) == returns(5) != returns(6)
+    assert battles(5) == battles(5) != battles(6)
     assert StarCraft2Env("3m", seed=5).seed() == 5
     assert StarCraft2Env("3m").seed() != StarCraft2Env("3m").seed()
 
