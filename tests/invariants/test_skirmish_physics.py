@@ -182,29 +182,6 @@ def test_nothing_walks_into_the_edge_though_moves_there_are_offered() -> None:
     assert (env.raw_units()["x"][0, :3] >= 2.0 + env._tables.body[f.INNER, :3] - 1e-6).all()
 
 
-@pytest.mark.parametrize(
-    ("enemy", "by_sight", "notices"), [("zealot", True, 9.875), ("zealot", False, 5.875), ("marine", True, 6.25)]
-)
-def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, notices: float) -> None:
-    """From edge to edge: zealots as far as they see, 9, or 5; marines 5.5, whatever the switch says."""
-    description = {
-        "terrain": "open",
-        "limit": 10,
-        "allies": [{"type": "marine", "count": 1, "x": 10, "y": 16}],
-        "enemies": [{"type": enemy, "count": 1, "x": 25, "y": 16}],
-        "enemy_order": {"kind": "none"},
-        "switches": {"melee_by_sight": by_sight},
-    }
-    for apart, sees in ((notices - 0.05, True), (notices + 0.05, False)):
-        env = Skirmish(build_map("watch", description), 1)
-        env.reset(np.zeros(1, np.uint64))
-        raw = env.raw_units()
-        raw["x"][0, 1] = 10.0 + apart
-        env.set_units(raw)
-        env.step(np.ones((1, 1), np.int64))
-        assert (env.raw_units()["target"][0, 1] == 0) == sees, apart
-
-
 def watch(enemy: str, count: int, allies: list[dict[str, Any]], **switches: Any) -> Skirmish:
     """Idle enemies in the east of open ground, to be placed by `set_units`."""
     description = {
@@ -218,6 +195,21 @@ def watch(enemy: str, count: int, allies: list[dict[str, Any]], **switches: Any)
     env = Skirmish(build_map("watch", description), 1)
     env.reset(np.zeros(1, np.uint64))
     return env
+
+
+@pytest.mark.parametrize(
+    ("enemy", "by_sight", "notices"), [("zealot", True, 9.875), ("zealot", False, 5.875), ("marine", True, 6.25)]
+)
+def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, notices: float) -> None:
+    """From edge to edge: zealots as far as they see, 9, or 5; marines 5.5, whatever the switch says."""
+    marine = {"type": "marine", "count": 1, "x": 10, "y": 16}
+    for apart, sees in ((notices - 0.05, True), (notices + 0.05, False)):
+        env = watch(enemy, 1, [marine], melee_by_sight=by_sight)
+        raw = env.raw_units()
+        raw["x"][0, 1] = 10.0 + apart
+        env.set_units(raw)
+        env.step(np.ones((1, 1), np.int64))
+        assert (env.raw_units()["target"][0, 1] == 0) == sees, apart
 
 
 @pytest.mark.parametrize("to_leash", [False, True])

@@ -101,12 +101,11 @@ def _reconsider(
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
-    away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
-    chased = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i])
     if whole[ORDER, i] == IDLE and (to_leash or whole[AWAY, i] == ANSWERS):
-        gone = chased > LEASH
+        gone = math.hypot(real[X, i] - real[HOME_X, i], real[Y, i] - real[HOME_Y, i]) > LEASH
     else:
-        gone = away > pair[SCAN, i, target] and not to_leash
+        away = math.hypot(real[X, i] - real[X, target], real[Y, i] - real[Y, target])
+        gone = not to_leash and away > pair[SCAN, i, target]
     if gone:
         return -1
     if looks and retargets:

@@ -209,7 +209,7 @@ def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:
     return tuple(ladder)
 
 
-def calibrate(maps: tuple[str, ...] = (), episodes: int = 1024, seed: int = 0) -> Iterator[Comparison]:
+def calibrate(maps: tuple[str, ...], episodes: int, seed: int = 0) -> Iterator[Comparison]:
     """Compare skirmish with the real game, figure by figure, as they are measured.
 
     Args:
