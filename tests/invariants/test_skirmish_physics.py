@@ -35,8 +35,8 @@ def test_no_unit_overlaps_another_or_a_wall(name: str) -> None:
         assert slack[both & (tables.pair[f.GAP] > 0)].min(initial=0.0) > -1e-6
         for sx in (-1, 1):
             for sy in (-1, 1):
-                x = raw["x"] + sx * (tables.body[f.INNER] - 1e-6)
-                y = raw["y"] + sy * (tables.body[f.INNER] - 1e-6)
+                x = raw["x"] + sx * (tables.body[f.CLEARANCE] - 1e-6)
+                y = raw["y"] + sy * (tables.body[f.CLEARANCE] - 1e-6)
                 on_ground = raw["alive"] & (tables.trait[f.GROUND] == 1)
                 cells = tables.floor[np.clip(x.astype(int), 0, 31), np.clip(y.astype(int), 0, 31)]
                 assert (cells[on_ground] == 1).all()
@@ -178,8 +178,8 @@ def test_nothing_walks_into_the_edge_though_moves_there_are_offered() -> None:
     for _ in range(10):
         assert env.available[0, :, f.WEST].all()
         env.step(np.full((1, 3), f.WEST))
-    assert np.allclose(env.raw_units()["x"][0, :3], 2.0 + env._tables.body[f.INNER, :3], atol=0.2)
-    assert (env.raw_units()["x"][0, :3] >= 2.0 + env._tables.body[f.INNER, :3] - 1e-6).all()
+    assert np.allclose(env.raw_units()["x"][0, :3], 2.0 + env._tables.body[f.CLEARANCE, :3], atol=0.2)
+    assert (env.raw_units()["x"][0, :3] >= 2.0 + env._tables.body[f.CLEARANCE, :3] - 1e-6).all()
 
 
 def watch(enemy: str, count: int, allies: list[dict[str, Any]], **switches: Any) -> Skirmish:

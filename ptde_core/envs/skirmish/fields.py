@@ -81,7 +81,7 @@ HOME, NOTICED, ANSWERS = range(3)
 # body: per unit of the map
 (
     RADIUS,
-    INNER,
+    CLEARANCE,  # how far its centre stays off walls
     TOP_SPEED,  # per loop
     ACCELERATION,  # per loop squared
     TURN_COS,  # of the largest turn in one loop

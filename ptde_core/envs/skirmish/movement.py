@@ -17,13 +17,13 @@ from ptde_core.envs.skirmish.compile import kernel
 from ptde_core.envs.skirmish.fields import (
     ACCELERATION,
     ALIVE,
+    CLEARANCE,
     FACE_X,
     FACE_Y,
     FREE,
     GAP,
     GROUND,
     HEED,
-    INNER,
     MOVE,
     ORDER,
     POSTURE,
@@ -82,7 +82,7 @@ def face(body: NDArray[np.float64], middle: float, real: Reals, i: int, dx: floa
 
 @kernel
 def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
-    """Whether a body of inner radius r is clear of walls at (x, y); r < 0: a flyer, which only minds the map's edge."""
+    """Whether a centre at (x, y) stays r off walls; r < 0: a flyer, which only minds the map's edge."""
     width, height = cells.shape
     if r < 0.0:
         return bool(0.0 <= x <= width and 0.0 <= y <= height)
@@ -124,7 +124,7 @@ def walk_all(
             continue
         kind = trait[GROUND, i]
         cells = m.ground if kind == 2 else m.floor
-        r = -1.0 if kind == 0 else body[INNER, i]
+        r = -1.0 if kind == 0 else body[CLEARANCE, i]
         plans = whole[ORDER, i] != MOVE  # a move action aims only 2 ahead: nothing to plan
         count, blocked = _look_around(trait, gaps, m.pair[HEED], plans, pushes, real, whole, near, block, i)
         dx, dy = real[WISH_X, i], real[WISH_Y, i]
@@ -275,7 +275,7 @@ def _step(  # noqa: PLR0912  (one step, told in one place: the numba call would 
     """Move unit i to (x, y), or as far along walls and units as it can."""
     px, py = real[X, i], real[Y, i]
     cells = ground if trait[GROUND, i] == 2 else floor
-    r = -1.0 if trait[GROUND, i] == 0 else body[INNER, i]
+    r = -1.0 if trait[GROUND, i] == 0 else body[CLEARANCE, i]
     if not fits(cells, r, x, y):
         if fits(cells, r, x, py):
             y = py
@@ -293,7 +293,7 @@ def _step(  # noqa: PLR0912  (one step, told in one place: the numba call would 
             continue  # apart, or parting
         if pushes and whole[POSTURE, j] == FREE and trait[SIDE, i] == trait[SIDE, j] and body[TOP_SPEED, j] > 0.0:
             pushed_cells = ground if trait[GROUND, j] == 2 else floor
-            pushed_r = -1.0 if trait[GROUND, j] == 0 else body[INNER, j]
+            pushed_r = -1.0 if trait[GROUND, j] == 0 else body[CLEARANCE, j]
             if _push(gaps, pushed_cells, pushed_r, real, whole, i, j, x, y):
                 continue
         d = math.sqrt(square)

@@ -28,6 +28,8 @@ class Switches:
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
+    wall_clearance: float = 1.0
+    """How far a unit's centre stays off walls, as a share of its inner radius."""
     squeeze: float = 0.42
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     healer_follows: bool = True

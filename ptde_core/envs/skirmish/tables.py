@@ -55,7 +55,7 @@ def build_tables(
     points = [value for point in facts.enemy_order.points for value in point]
     order = np.array((points * 2)[:4] if points else [0.0] * 4)  # a point is a segment of length 0
     return MapTables(
-        body=_bodies(roster),
+        body=_bodies(roster, switches),
         trait=_traits(facts, roster),
         pair=_pairs(roster, switches),
         setting=_settings(facts, roster, switches, open_ground=len(corner) == 0),
@@ -76,13 +76,13 @@ def max_reward(facts: MapFacts) -> float:
     return REWARD_WIN + sum(unit.health + unit.shield + REWARD_DEATH for unit in enemies)
 
 
-def _bodies(roster: Roster) -> NDArray[np.float64]:
+def _bodies(roster: Roster, switches: Switches) -> NDArray[np.float64]:
     body = np.zeros((f.BODIES, len(roster.units)))
     second = LOOPS_PER_SECOND
     for i, unit in enumerate(roster.units):
         turn = math.radians(min(unit.turn_deg_per_s / second, 180.0))
         body[f.RADIUS, i] = unit.radius
-        body[f.INNER, i] = unit.inner
+        body[f.CLEARANCE, i] = switches.wall_clearance * unit.inner
         body[f.TOP_SPEED, i] = unit.speed / second
         body[f.ACCELERATION, i] = unit.acceleration / second**2
         body[f.TURN_COS, i], body[f.TURN_SIN, i] = math.cos(turn), math.sin(turn)
