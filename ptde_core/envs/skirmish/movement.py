@@ -52,9 +52,10 @@ Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
 INSTANT = 1.0  # accelerations per loop squared above this are immediate
-_BENDS = 7  # bends tried on each side, 15 degrees apart: a unit goes sideways around others, never back
-_BEND_COS = np.cos(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
-_BEND_SIN = np.sin(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
+_BENDS = 8  # bends tried on each side
+_WIDEST_BEND = 112.0  # degrees, fitted (docs/skirmish.md): around others a unit goes sideways and a little back
+_BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
+_BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
 
 
 @kernel
