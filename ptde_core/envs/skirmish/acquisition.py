@@ -13,6 +13,7 @@ from ptde_core.envs.skirmish.fields import (
     ATTACK_ALL,
     ATTACK_MOVE,
     AWAY,
+    BACKSWING,
     BURST_AT,
     CHASE_TO_LEASH,
     HELP,
@@ -64,7 +65,7 @@ def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
-            if target >= 0:
+            if target >= 0 and real[BACKSWING, i] <= 0.0:  # until then it stands, and thinks of nobody else
                 target = _reconsider(pair, radius, n_agents, real, whole, i, target, retargets, to_leash)
             if target < 0:
                 target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
