@@ -95,7 +95,7 @@ def _loop(
     pass_time(m, real, whole)
     acquire(m, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, loop, chance, battle, real, whole, near, block)
+    walk_all(m, chance, battle, real, whole, near, block)
     strike(m, real, whole)
     bury(m, real, whole)
 

@@ -99,7 +99,6 @@ def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
 @kernel
 def walk_all(
     m: MapTables,
-    loop: int,
     chance: NDArray[np.uint64],
     battle: int,
     real: Reals,
@@ -109,16 +108,17 @@ def walk_all(
 ) -> None:
     """One loop of movement: every unit whose posture is WALKS takes its step.
 
-    Chance names the first, the others follow by number, upwards or, every other loop, downwards: nobody is always first
-    where there is room for one only.
+    Chance names the first, and whether the others follow by number upwards or downwards: nobody is always first where
+    there is room for one only.
     """
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
     pushes, middle = m.setting[PUSH_IDLE] > 0.0, 0.5 * m.floor.shape[1]
     units = real.shape[1]
-    start = int(units * uniform(chance, battle))
+    draw = int(2 * units * uniform(chance, battle))
+    start, upwards = draw // 2, draw % 2 == 0
     for k in range(units):
         turn = start + k if start + k < units else start + k - units
-        i = turn if loop % 2 == 0 else units - 1 - turn
+        i = turn if upwards else units - 1 - turn
         if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS:
             if body[ACCELERATION, i] < INSTANT:
                 real[SPEED, i] = max(real[SPEED, i] - body[ACCELERATION, i], 0.0)

@@ -269,8 +269,9 @@ def _decide_healer(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) 
 
 @kernel
 def _patient(m: MapTables, real: Reals, whole: Wholes, i: int, looks: bool) -> int:
-    """Autocast: the patient until it is whole, then, when the healer `looks`, the damaged friend in range with the least
-    share of its life, one healer each; -1: none.
+    """Autocast: its patient until that is whole, then, if the healer `looks`, another one in range; -1: none.
+
+    The damaged friend with the least share of its life, one healer each.
     """
     current = whole[TARGET, i]
     going = current >= 0 and whole[ALIVE, current] == 1 and real[HEALTH, current] < m.body[HEALTH_MAX, current]

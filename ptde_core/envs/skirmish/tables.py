@@ -141,7 +141,7 @@ def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
                 pair[f.GAP, i, j] = _gap(a, switches) + _gap(b, switches)
                 pair[f.HEED, i, j] = (pair[f.GAP, i, j] + LOOKAHEAD) ** 2
             if foes:
-                _aim(pair, i, j, a, b, switches)
+                _aim(pair, i, j, a, b)
             elif a.heal and "biological" in b.attributes and "structure" not in b.attributes:
                 pair[f.HEAL_REACH, i, j] = a.heal.range + a.radius + b.radius
                 pair[f.CAST_REACH, i, j] = a.heal.autocast_range + a.radius + b.radius
@@ -156,7 +156,7 @@ def _can_hit(a: UnitFacts, b: UnitFacts) -> bool:
     return a.weapon is not None and bool(set(a.weapon.targets) & set(b.plane))
 
 
-def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts, switches: Switches) -> None:
+def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts) -> None:
     """Fill what unit i can do to its foe j."""
     pair[f.THREAT, i, j] = float(_can_hit(b, a) or b.always_threatens)
     if a.weapon is None or not _can_hit(a, b):
