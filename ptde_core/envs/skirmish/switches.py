@@ -26,7 +26,7 @@ class Switches:
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
     wall_clearance: float = 1.0
     """How far a unit's centre stays off walls, as a share of its inner radius."""
-    squeeze: float = 0.46
+    squeeze: float = 0.48
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
     heal_scan_loops: int = 16
     """An enemy medivac looks for its next patient every so many loops; in which of them is chance."""
