@@ -24,6 +24,7 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.targets import world_ends
 from ptde_core.nets.stacked import stacked, stacked_tensors
 from ptde_core.policies.stacked import StackedPolicy, StackedViews
 from ptde_core.policies.teacher import Teacher
@@ -37,14 +38,14 @@ def stacked_td_loss(
     noise: tuple[Tensor, Tensor] | None,
     settings: ValueDecompositionSettings,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Each seed's mean squared TD(lambda) error (K,) over its real steps, and what to log, each (K,).
+    """Each seed's loss (K,), as `value_decomposition.td_loss`, and what to log, each (K,).
 
     Args:
         online: stacked; what learns.
         target: stacked; what the targets come from.
         views: of K batches.
         noise: two tensors (K, R, N, Z) of standard normals, for z of the online and of the target networks, or None.
-        settings: gamma and lambda.
+        settings: gamma, lambda, the loss's factor, and whether a time limit bootstraps.
     """
     own, other = noise if noise is not None else (None, None)
     counts, stepped, real = torch.from_numpy(views.layout.counts), views.stepped, views.real
@@ -61,10 +62,11 @@ def stacked_td_loss(
     team = online.mixer(taken, best[:, stepped], views.actions, views.state[:, stepped])  # (K, P)
     steps = real.sum(dim=1)  # (K,)
     error = (team - goal) * real
-    loss = error.square().sum(dim=1) / steps
+    squared = error.square().sum(dim=1) / steps
+    loss = settings.td_loss_factor * squared
     with torch.no_grad():
         log = {
-            "td_loss": loss.detach(),
+            "td_loss": squared.detach(),
             "td_error_abs": error.abs().sum(dim=1) / steps,
             "q_taken_mean": (team * real).sum(dim=1) / steps,
             "target_mean": (goal * real).sum(dim=1) / steps,
@@ -77,7 +79,7 @@ def stacked_td_loss(
 
 def time_major_targets(views: StackedViews, following: Tensor, settings: ValueDecompositionSettings) -> Tensor:
     """`learning.targets.td_lambda_targets` over time-major steps: (K, P) from the worth (K, P) of what follows them."""
-    follows = settings.gamma * (~views.terminated).float()
+    follows = settings.gamma * (~world_ends(views.terminated, views.last, settings.bootstrap_at_limit)).float()
     keep = settings.td_lambda * (~views.last).float()
     targets = views.reward + follows * (1 - keep) * following  # (K, P), what does not depend on later targets
     weights = follows * keep

@@ -14,6 +14,7 @@ from ptde_core.algorithms.settings import (
     CopaSettings,
     LearningSettings,
     MappoSettings,
+    QplexSettings,
     ValueDecompositionSettings,
 )
 from ptde_core.base.device import DeviceSettings
@@ -57,7 +58,11 @@ class TrainTeacherSettings(NetworkSettings, TrainingSettings):
 
 
 class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
-    """VDN, QMIX, QPLEX."""
+    """VDN, QMIX."""
+
+
+class TrainQplexSettings(TrainTeacherSettings, QplexSettings):
+    """QPLEX."""
 
 
 class TrainCsrlSettings(CommanderSettings, TrainingSettings, ValueDecompositionSettings):
@@ -81,7 +86,7 @@ TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
     "copa": (TrainCopaSettings, "value_decomposition"),
     "csrl": (TrainCsrlSettings, "value_decomposition"),
     "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
-    "qplex": (TrainValueDecompositionSettings, "value_decomposition"),
+    "qplex": (TrainQplexSettings, "value_decomposition"),
     "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
     "mappo": (TrainMappoSettings, "mappo"),
     "ctds": (TrainCTDSSettings, "value_decomposition"),

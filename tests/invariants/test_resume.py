@@ -22,7 +22,7 @@ from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state
 from tests.conftest import NEEDS_BFLOAT16, game_settings, mappo_game_settings
 
@@ -134,10 +134,12 @@ def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: R
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize("every", [170, 430])
-def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("every", "minibatches"), [(170, 1), (430, 1), (430, 3)])
+def test_mappo_interrupted_between_updates_is_undisturbed(every: int, minibatches: int, tmp_path: Path) -> None:
     """Stopped again and again, each time with some episodes waiting, their noise of z with them."""
-    settings = mappo_game_settings(steps=1500, rollout_steps=300, test_every=100, test_episodes=4)
+    settings = mappo_game_settings(
+        steps=1500, rollout_steps=300, test_every=100, test_episodes=4, minibatches=minibatches
+    )
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "run")
     train_teacher(settings, whole)
     stops = 0
@@ -153,6 +155,29 @@ def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: 
             stops += 1
     assert stops >= 3
     assert_equal_runs(whole, run)
+
+
+def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: Path) -> None:
+    """Its config.json lacks the younger settings, and has some of QPLEX, which QMIX had then too."""
+    settings = game_settings(**SETTINGS | {"steps": 600})
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    train_teacher(settings, whole)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_teacher(settings, cut, listen=interrupt)
+    held = read_json(cut.config, "settings of a run")
+    for younger in ("bootstrap_at_limit", "td_loss_factor"):
+        del held[younger]
+    write_json(cut.config, held | {"mixer_heads": 4, "mixer_layers": 1})
+    changed = settings.model_copy(update={"bootstrap_at_limit": False})
+    with pytest.raises(PtdeError, match="was trained with bootstrap_at_limit = True, not False"):
+        train_teacher(changed, cut, resume=True)
+    train_teacher(settings, cut, resume=True)
+    assert_equal_runs(whole, cut)
 
 
 def test_ctds_resumed_is_undisturbed_teacher_and_student(tmp_path: Path) -> None:

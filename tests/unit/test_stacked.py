@@ -77,7 +77,10 @@ def test_a_layout_worked_by_hand() -> None:
 CASES = [{"alg": "vdn", "global_info": "none"}, {"alg": "qplex", "global_info": "none"}, {}, {"global_info": "unified"}]
 
 
-@pytest.mark.parametrize("changes", [*CASES, {"info_rank": 2}], ids=str)
+OF_REFERENCES = {"alg": "vdn", "global_info": "none", "bootstrap_at_limit": False, "td_loss_factor": 0.5}
+
+
+@pytest.mark.parametrize("changes", [*CASES, {"info_rank": 2}, OF_REFERENCES], ids=str)
 def test_each_seed_learns_as_by_itself(changes: dict[str, object]) -> None:
     settings = game_settings(**{"batch_episodes": 8, "target_every_episodes": 10, "replay_episodes": 20} | changes)
 
