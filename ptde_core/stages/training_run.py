@@ -63,9 +63,9 @@ class TrainingRun:
         self.at = _Counters()
         self.shown: dict[str, float] = {}  # newest metrics
         self._ahead = ahead
-        self._tested = {"": learner.teacher}  # what stands before the names of a policy's metrics -> the policy
+        self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
-            self._tested["student_"] = learner.student
+            self._tested["student_"] = learner.student_result
         self._journal = ReplayJournal(folder.resume)
         self._unsaved: list[Episode] = []
         self._log: Mapping[str, Tensor | float] = {}
@@ -187,14 +187,16 @@ class TrainingRun:
         about = {
             "settings": self.settings.model_dump(),
             "env": spec_to_plain(spec),
-            "teacher_id": identity(learner.teacher.state_dict()),
+            "teacher_id": identity(learner.result.state_dict()),
             "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
         }
-        teacher = {**about, "networks": _copied(learner.teacher), "training_networks": learner.networks()}
+        teacher = {**about, "networks": _copied(learner.result), "training_networks": learner.networks()}
+        if learner.result is not learner.teacher:
+            teacher["last_networks"] = _copied(learner.teacher)
         save_checkpoint(folder.teacher, "teacher", teacher)
         listen(FileSaved(folder.teacher, "the trained teacher"))
         if isinstance(learner, TeachesOnline):
-            student = {**about, "networks": _copied(learner.student), "teacher_file": folder.teacher.name}
+            student = {**about, "networks": _copied(learner.student_result), "teacher_file": folder.teacher.name}
             save_checkpoint(folder.student, "student", student)
             listen(FileSaved(folder.student, "the student trained with it"))
         facts = {
