@@ -111,9 +111,7 @@ class StackedLearner:
     ) -> None:
         self._learners, self._device = learners, device
         self.settings, self.counters = learners[0].settings, copy.copy(learners[0].counters)
-        if any(learner.counters != self.counters for learner in learners):
-            updates = ", ".join(str(learner.counters.updates) for learner in learners)
-            raise PtdeError(f"the seeds stand at different updates ({updates})", "go on with one at a time: --seed")
+        check_same_updates([learner.counters.updates for learner in learners])
         self.online, self.target = (
             _team(stacked([getattr(learner, name) for learner in learners]), device) for name in ("online", "target")
         )
@@ -202,6 +200,17 @@ class StackedLearner:
             learner.optimiser.load_state_dict({**optimiser, "state": state})
             learner.average.load({name: tensor[k] for name, tensor in self.average.state().items()})
             learner.counters = copy.copy(self.counters)
+
+
+def check_same_updates(updates: Sequence[int]) -> None:
+    """Refuse learners that cannot be stacked, for they have taken different numbers of gradient steps.
+
+    Raises:
+        PtdeError: with those numbers.
+    """
+    if len(set(updates)) > 1:
+        told = ", ".join(map(str, updates))
+        raise PtdeError(f"the seeds stand at different updates ({told})", "go on with one at a time: --seed")
 
 
 def _team(network: nn.Module, device: torch.device) -> Team:

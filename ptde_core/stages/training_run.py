@@ -3,10 +3,8 @@
 Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
 from ptde_core.base.batch import Episode
-from ptde_core.base.events import FileSaved, Listener, Logged
+from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
@@ -69,15 +67,11 @@ class TrainingRun:
         self._journal = ReplayJournal(folder.resume)
         self._unsaved: list[Episode] = []
         self._log: Mapping[str, Tensor | float] = {}
-        if self._state_file.exists():
+        if folder.state.exists():
             self._load()
         self._training_log = TrainingLog(folder, self.at.logged)
         self._begun_steps, self._begun_seconds = self.at.env_steps, self.at.seconds
         self._play_seconds = 0.0
-
-    @property
-    def _state_file(self) -> Path:
-        return self.folder.resume / "state.pt"
 
     @property
     def is_over(self) -> bool:
@@ -86,8 +80,13 @@ class TrainingRun:
 
     @property
     def test_is_due(self) -> bool:
-        """Whether greedy episodes and a line of metrics are due: at intervals, and at the end."""
-        return self.at.env_steps >= self.at.next_test or self.is_over
+        """Whether greedy episodes and a line of metrics are due, as they are at intervals."""
+        return self.at.env_steps >= self.at.next_test
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there was a test since the last episode, as there is at the end."""
+        return self.at.recent["episodes"] == 0
 
     def next_round(self) -> tuple[NDArray[np.uint64], Exploration]:
         """Seeds of the round after those that were taken in, and how it is played."""
@@ -166,14 +165,14 @@ class TrainingRun:
         }
         if self._ahead:
             content["ahead"] = self._ahead.state()
-        save_checkpoint(self._state_file, "training", content)
+        save_checkpoint(self.folder.state, "training", content)
         self._journal.drop_old()
         facts = {"env_steps": self.at.env_steps, "seconds": self.at.seconds, **self._mishaps()}
         write_status(self.folder, "running", **facts)
 
     def _load(self) -> None:
         """Go back to the saved state."""
-        content = load_checkpoint(self._state_file, "training")
+        content = load_checkpoint(self.folder.state, "training")
         self.at = _Counters(**content["counters"])
         self._log = content["log"]
         episodes = self._journal.load(content["segments"])
@@ -181,8 +180,8 @@ class TrainingRun:
         if self._ahead:
             self._ahead.load(content["ahead"])
 
-    def finish(self, spec: EnvSpec, listen: Listener) -> None:
-        """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""
+    def finish(self, spec: EnvSpec, keep_state: bool, listen: Listener) -> None:
+        """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""
         at, folder, learner = self.at, self.folder, self.learner
         about = {
             "settings": self.settings.model_dump(),
@@ -206,7 +205,12 @@ class TrainingRun:
             "threads": torch.get_num_threads(),
         }
         write_status(folder, "finished", **facts)
-        shutil.rmtree(folder.resume, ignore_errors=True)
+        if not keep_state:
+            folder.forget_state()
+            return
+        megabytes = sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6
+        told = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
+        listen(Note(f"{told}; --resume --no-keep-state deletes it"))
 
 
 def _copied(policy: nn.Module) -> dict[str, Tensor]:

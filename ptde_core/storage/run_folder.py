@@ -1,6 +1,7 @@
 """Every file name of a run, once. The stages meet only here, through files a person can open."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,26 @@ class RunFolder:
 
     @property
     def resume(self) -> Path:
-        """What an interrupted training needs to go on exactly; gone once it has finished."""
+        """What a training needs to go on exactly, interrupted or finished: its state and the episodes it holds."""
         return self.path / "resume"
+
+    @property
+    def state(self) -> Path:
+        """Networks, optimiser and counters of that."""
+        return self.resume / "state.pt"
+
+    def forget_state(self) -> None:
+        """Delete what it takes to go on; the training cannot have more steps then."""
+        shutil.rmtree(self.resume, ignore_errors=True)
+
+    def shorter(self, steps: int) -> Path:
+        """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
+        return self.path / f"until-{steps:07d}"
+
+    def made_from_teacher(self) -> list[Path]:
+        """What lies here that was made from the teacher."""
+        patterns = (self.episodes.name, "student*.pt*", STUDENTS, self.evaluation.name, REPLAYS, self.figures.name)
+        return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:

@@ -27,18 +27,29 @@ class Trained:
         self.folder = RunFolder(Path())
         self.trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]] = []
         self.later: dict[str, Settings] = {}
-        self.resume = False
+        self.resume, self.keep_state = False, False
 
     def train(
-        self, trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]], *, resume: bool, listen: Listener
+        self,
+        trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]],
+        *,
+        resume: bool,
+        keep_state: bool,
+        listen: Listener,
     ) -> None:
-        self.trainings, self.resume = trainings, resume
+        self.trainings, self.resume, self.keep_state = trainings, resume, keep_state
         self.settings, self.folder = trainings[0]
 
     def run(
-        self, settings: TrainValueDecompositionSettings, folder: RunFolder, *, listen: Listener, **later: Settings
+        self,
+        settings: TrainValueDecompositionSettings,
+        folder: RunFolder,
+        *,
+        keep_state: bool,
+        listen: Listener,
+        **later: Settings,
     ) -> list[object]:
-        self.settings, self.folder, self.later = settings, folder, later
+        self.settings, self.folder, self.later, self.keep_state = settings, folder, later, keep_state
         return []
 
 
