@@ -9,6 +9,7 @@ from ptde_cli.commands.train_teacher import (
     Device,
     Env,
     GlobalInfo,
+    Keep,
     Map,
     NoKeepState,
     Out,
@@ -45,6 +46,7 @@ def run(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    keep: Keep = None,
     no_keep_state: NoKeepState = False,
     wandb: Wandb = False,
     quiet: Quiet = False,
@@ -61,6 +63,7 @@ def run(
         steps=steps,
         seed=seed,
         device=device,
+        keep=",".join(keep) if keep else None,
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)

@@ -49,6 +49,14 @@ Seeds = Annotated[
         help="several seeds at once, each into its own run folder; 3 means 1,2,3. Made for a GPU: slower on a CPU",
     ),
 ]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="last|best|every=N",
+        help="checkpoints beside the last: that of the best test, one every N env steps; repeatable",
+    ),
+]
 NoKeepState = Annotated[
     bool,
     typer.Option("--no-keep-state", help="keep no state to go on from once it has finished; of a finished one: delete"),
@@ -67,6 +75,7 @@ def train_teacher(
     device: Device = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
+    keep: Keep = None,
     no_keep_state: NoKeepState = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -86,6 +95,7 @@ def train_teacher(
         steps=steps,
         seed=seed,
         device=device,
+        keep=",".join(keep) if keep else None,
     )
     trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
     if resume:  # what was decided then need not be typed again

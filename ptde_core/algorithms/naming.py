@@ -37,6 +37,17 @@ def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
     ]
 
 
+def checkpoint_marks(kept: str) -> list[str]:
+    """Which checkpoint of a training it is, in the words of tables; nothing for the last.
+
+    Args:
+        kept: "last", "best", or the env steps at which it was due.
+    """
+    if kept == "last":
+        return []
+    return ["best in tests"] if kept == "best" else [f"at {int(kept):,} steps"]
+
+
 def _marked(name: str, marks: Iterable[str]) -> str:
     words = ", ".join(marks)
     return f"{name} ({words})" if words else name

@@ -9,7 +9,7 @@ from ptde_core.base import kernels
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.stages.settings import TrainingSettings
+from ptde_core.stages.settings import TrainingSettings, kept
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
@@ -74,11 +74,13 @@ def check_together(settings: TrainingSettings, runs: Sequence[RunFolder]) -> Non
 
 
 def check_alone(settings: TrainingSettings) -> None:
-    """Refuse what this machine cannot do.
+    """Refuse what this machine cannot do, and a best checkpoint without tests.
 
     Raises:
         PtdeError: with the way around.
     """
+    if kept(settings.keep)[0] and not settings.test_episodes:
+        raise PtdeError("the best checkpoint is chosen by tests, and test_episodes = 0 leaves them out", "keep tests")
     if settings.precision != "float32" and not kernels.CAN_ROUND:
         raise PtdeError(f"precision = {settings.precision!r}, and this CPU has no AVX512-BF16", "leave it out")
 

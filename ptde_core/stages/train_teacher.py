@@ -157,7 +157,7 @@ class _Sitting:
         overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
         self._ahead = closing.enter_context(PlayedAhead(env, learners[0].teacher)) if overlap else None
         self._runs = [
-            TrainingRun(own, folder, learner, self._ahead)
+            TrainingRun(own, folder, learner, env.spec, self._ahead)
             for (own, folder), learner in zip(trainings, learners, strict=True)
         ]
         self._unfinished = list(self._runs)
@@ -236,10 +236,13 @@ class _Sitting:
         self._share_time(playing)
 
     def _test(self) -> None:
-        """Tests and metrics of those runs for which they are due."""
+        """Checkpoints, tests and metrics of those runs for which they are due."""
         due = [run for run in self._unfinished if run.test_is_due]
-        if due and self._stack:
+        keeping = [run for run in self._unfinished if run.checkpoint_is_due]
+        if (due or keeping) and self._stack:
             self._stack.write_back()
+        for run in keeping:
+            run.keep_checkpoint()
         if due and self._ahead and self._test_env is self._env:
             self._ahead.wait()
         for run in due:
@@ -269,7 +272,7 @@ class _Sitting:
                     run.save()
                 if not run.is_tested:
                     run.test(self._test_env, self._listen)
-                run.finish(self._env.spec, self._keep_state, self._listen)
+                run.finish(self._keep_state, self._listen)
         self._listen(Progress(STAGE, self._done(), self._shown()))
         self._unfinished = [self._unfinished[k] for k in left]
         if self._stack and left:
