@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -44,6 +45,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     Raises:
         PtdeError: not a teacher, a teacher that is not distilled, or `out` exists.
     """
+    listen = telling_of_compiling(listen)
     out = out or episodes_of(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")

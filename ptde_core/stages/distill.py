@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ptde_core.algorithms.naming import checkpoint_marks, student_name, teacher_marks
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, silent
@@ -51,6 +52,7 @@ def distill(
             exists; a device that is not there.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
+    listen = telling_of_compiling(listen)
     out = out or student_of(teacher)
     device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)

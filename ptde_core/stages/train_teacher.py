@@ -22,6 +22,7 @@ from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.algorithms.stacked import StackedLearner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -86,6 +87,7 @@ def train_teachers(
             machine cannot do.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
+    listen = telling_of_compiling(listen)
     due = [(settings, run) for settings, run in trainings if is_due(settings, run, resume)]
     for run in [run for settings, run in trainings if (settings, run) not in due]:
         listen(Note(f"the teacher is there: {run.teacher}"))
