@@ -18,6 +18,7 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
 from ptde_core.nets.actor_critic import Critic
 from ptde_core.nets.value_norm import ValueNorm
@@ -104,6 +105,7 @@ class MappoLearner:
             name: Adam(network.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon)
             for name, network in (("actor", teacher), ("critic", critic))
         }
+        self.average = AveragedWeights(teacher, settings.average_weights)
         self.updates = 0
         self._threads = Threads()
         self._waiting: list[Episode] = []
@@ -112,6 +114,11 @@ class MappoLearner:
     def teacher(self) -> Teacher:
         """The policy being trained."""
         return self._teacher
+
+    @property
+    def result(self) -> Teacher:
+        """What is tested and saved."""
+        return self.average.network
 
     @property
     def held(self) -> int:
@@ -141,6 +148,7 @@ class MappoLearner:
                 log["gradient_norm"] = self._step("actor", self._teacher)
                 log["critic_gradient_norm"] = self._step("critic", self.critic)
                 self.updates += 1
+                self.average.take_in(self.updates)
         return log
 
     def _minibatches(self, shares: list[Share]) -> list[list[Share]]:
@@ -206,9 +214,10 @@ class MappoLearner:
         return {f"{part}.{key}": value for part, net in parts.items() for key, value in net.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Networks, optimisers and the counter."""
+        """Networks, the actor's average, optimisers and the counter."""
         return {
             "actor": self._teacher.state_dict(),
+            "average": self.average.state(),
             "critic": self.critic.state_dict(),
             "norm": self.norm.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
@@ -218,6 +227,7 @@ class MappoLearner:
     def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """Go back to a saved `state`, with the episodes that were waiting."""
         self._teacher.load_state_dict(state["actor"])
+        self.average.load(state.get("average", {}))  # older states have none
         self.critic.load_state_dict(state["critic"])
         self.norm.load_state_dict(state["norm"])
         for name, optimiser in self._optimisers.items():

@@ -18,6 +18,12 @@ class LearningSettings(Settings):
     precision: Literal["float32", "bfloat16-gradients", "bfloat16"] = Field(
         "float32", description="what is rounded to before multiplying, in gradients only or in all of learning"
     )
+    average_weights: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per gradient step of the average of a teacher's weights that is tested and saved; 0: none",
+    )
 
 
 class ValueDecompositionSettings(LearningSettings):

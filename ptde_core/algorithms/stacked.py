@@ -24,6 +24,7 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.targets import world_ends
 from ptde_core.nets.stacked import stacked, stacked_tensors
 from ptde_core.policies.stacked import StackedPolicy, StackedViews
@@ -112,9 +113,7 @@ class StackedLearner:
     ) -> None:
         self._learners, self._device = learners, device
         self.settings, self.counters = learners[0].settings, copy.copy(learners[0].counters)
-        if any(learner.counters != self.counters for learner in learners):
-            updates = ", ".join(str(learner.counters.updates) for learner in learners)
-            raise PtdeError(f"the seeds stand at different updates ({updates})", "go on with one at a time: --seed")
+        check_same_updates([learner.counters.updates for learner in learners])
         self.online, self.target = (
             _team(stacked([getattr(learner, name) for learner in learners]), device) for name in ("online", "target")
         )
@@ -128,6 +127,8 @@ class StackedLearner:
             for of_parameter in together.values():
                 of_parameter["step"] = of_parameter["step"][0]  # all stand at the same one
             self.optimiser.load_state_dict({**states[0], "state": together})
+        self.average = AveragedWeights(self.online.teacher, self.settings.average_weights)
+        self.average.load(stacked_tensors([learner.average.state() for learner in learners]))
         self._replays = replays or [DeviceReplay(self.settings.replay_episodes, device) for _ in learners]
         for replay, learner in zip(self._replays, learners, strict=True):
             replay.add(learner.replay.drain())
@@ -167,6 +168,7 @@ class StackedLearner:
         log["gradient_norm"] = clip_each(list(self.online.parameters()), self.settings.gradient_clip)
         self.optimiser.step()
         self.counters.updates += 1
+        self.average.take_in(self.counters.updates)
         return log
 
     def _noise(self, views: StackedViews) -> tuple[Tensor, Tensor] | None:
@@ -188,7 +190,7 @@ class StackedLearner:
         return StackedLearner(learners, self._device, replays)
 
     def write_back(self) -> None:
-        """Bring each learner's networks, optimiser and counters, but not its replay, to where it stands now."""
+        """Bring each learner's networks, average, optimiser and counters to where it stands now, but not its replay."""
         optimiser = self.optimiser.state_dict()
         for k, learner in enumerate(self._learners):
             learner.online.load_state_dict({name: tensor[k] for name, tensor in self.online.state_dict().items()})
@@ -198,7 +200,19 @@ class StackedLearner:
                 for index, of_parameter in optimiser["state"].items()
             }
             learner.optimiser.load_state_dict({**optimiser, "state": state})
+            learner.average.load({name: tensor[k] for name, tensor in self.average.state().items()})
             learner.counters = copy.copy(self.counters)
+
+
+def check_same_updates(updates: Sequence[int]) -> None:
+    """Refuse learners that cannot be stacked, for they have taken different numbers of gradient steps.
+
+    Raises:
+        PtdeError: with those numbers.
+    """
+    if len(set(updates)) > 1:
+        told = ", ".join(map(str, updates))
+        raise PtdeError(f"the seeds stand at different updates ({told})", "go on with one at a time: --seed")
 
 
 def _team(network: nn.Module, device: torch.device) -> Team:

@@ -20,6 +20,7 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.targets import td_lambda_targets, world_ends
@@ -146,6 +147,7 @@ class ValueDecompositionLearner:
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
         self.settings, self.seed = settings, seed
         self.optimiser = Adam(team.parameters(), lr=settings.learning_rate)
+        self.average = AveragedWeights(team.teacher, settings.average_weights)
         self.replay = Replay(settings.replay_episodes)
         self.counters = Counters()
         self._threads = Threads()
@@ -154,6 +156,11 @@ class ValueDecompositionLearner:
     def teacher(self) -> AnyTeacher:
         """The policy being trained."""
         return self.online.teacher
+
+    @property
+    def result(self) -> AnyTeacher:
+        """What is tested and saved."""
+        return self.average.network
 
     @property
     def updates(self) -> int:
@@ -198,6 +205,7 @@ class ValueDecompositionLearner:
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
         self.counters.updates += 1
+        self.average.take_in(self.updates)
         return log
 
     def _shares(self, episodes: Sequence[Episode]) -> list[_Share]:
@@ -232,10 +240,11 @@ class ValueDecompositionLearner:
         return {name: parameter.detach() for name, parameter in named if not name.startswith("teacher.")}
 
     def state(self) -> dict[str, Any]:
-        """Networks, optimiser and counters."""
+        """Networks, their average, optimiser and counters."""
         return {
             "online": self.online.state_dict(),
             "target": self.target.state_dict(),
+            "average": self.average.state(),
             "optimiser": self.optimiser.state_dict(),
             **asdict(self.counters),
         }
@@ -244,6 +253,7 @@ class ValueDecompositionLearner:
         """Go back to a saved `state`, with the episodes that were in the replay memory."""
         self.online.load_state_dict(state["online"])
         self.target.load_state_dict(state["target"])
+        self.average.load(state.get("average", {}))  # older states have none
         self.optimiser.load_state_dict(state["optimiser"])
         self.counters = Counters(*(int(state[field.name]) for field in fields(Counters)))
         self.replay.add(episodes)

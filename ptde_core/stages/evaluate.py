@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ptde_core.base.batch import Episode
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -54,6 +55,7 @@ def evaluate(
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages; a device that is not there.
     """
+    listen = telling_of_compiling(listen)
     device = device_of(settings)
     candidates = [c for path in _with_teachers(checkpoints) for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]

@@ -22,7 +22,7 @@ from ptde_core.stages.settings import VARIANTS, DistillSettings, EvaluateSetting
 from ptde_core.stages.tables import NOTHING, Row, Table
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import student_of, students_of
 
 
 def compare(
@@ -58,7 +58,7 @@ def compare(
     students = []
     for variant, changes in VARIANTS.items():
         own = settings.model_copy(update=dict(changes))
-        path = _file(RunFolder(teacher.parent), variant, own, digest)
+        path = _file(teacher, variant, own, digest)
         if path.exists():
             listen(Note(f"the student is there: {path}"))
         else:
@@ -70,14 +70,14 @@ def compare(
     return evaluated([teacher, *students], evaluating)
 
 
-def _file(run: RunFolder, variant: str, settings: DistillSettings, digest: str) -> Path:
-    """Where a variant's student is, or is to be; the run's own student serves if it is just that one.
+def _file(teacher: Path, variant: str, settings: DistillSettings, digest: str) -> Path:
+    """Where a variant's student is, or is to be; the teacher's own student serves if it is just that one.
 
     Raises:
         PtdeError: there is another student.
     """
-    path = run.students / f"{variant}.pt"
-    for held in (path, run.student):
+    path = students_of(teacher) / f"{variant}.pt"
+    for held in (path, student_of(teacher)):
         if held.exists():
             content = load_checkpoint(held, "student")
             same = (content["distill"], content.get("episodes_digest")) == (settings.model_dump(), digest)
@@ -86,7 +86,7 @@ def _file(run: RunFolder, variant: str, settings: DistillSettings, digest: str) 
             if held == path:
                 raise PtdeError(
                     f"{path} was distilled with other settings, or from other episodes",
-                    f"move {run.students} away to compare anew",
+                    f"move {path.parent} away to compare anew",
                 )
     return path
 

@@ -1,13 +1,16 @@
 """Every file name of a run, once. The stages meet only here, through files a person can open."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError
 
 STUDENTS = "students"
+CHECKPOINTS = "checkpoints"
+LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env steps at which they were due
 REPLAYS = "replays"
 
 
@@ -19,9 +22,10 @@ class RunFolder:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":
-        """The run that a checkpoint lies in: its folder, or the one above the folder of compared students."""
+        """The run that a checkpoint lies in: its folder, or the one above a folder of students or of checkpoints."""
         folder = checkpoint.parent
-        return cls(folder.parent if folder.name == STUDENTS else folder)
+        inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
+        return cls(folder.parent if inner else folder)
 
     @property
     def config(self) -> Path:
@@ -53,6 +57,12 @@ class RunFolder:
         """The trained teacher."""
         return self.path / "teacher.pt"
 
+    def checkpoint(self, kind: Literal["teacher", "student"], which: str) -> Path:
+        """A checkpoint of the training: LAST, BEST, or that at so many env steps, of a student if it trains one."""
+        if which in (LAST, BEST):
+            return self.path / f"{kind}{'' if which == LAST else f'-{which}'}.pt"
+        return self.path / CHECKPOINTS / f"{kind}-{int(which):07d}.pt"
+
     @property
     def episodes(self) -> Path:
         """The teacher's episodes for distillation, HDF5."""
@@ -65,7 +75,7 @@ class RunFolder:
 
     @property
     def students(self) -> Path:
-        """The students of `ptde distill --compare`, one file per variant."""
+        """The students of `ptde distill --compare`, one file per variant; those of teacher.pt (`students_of`)."""
         return self.path / STUDENTS
 
     @property
@@ -90,8 +100,51 @@ class RunFolder:
 
     @property
     def resume(self) -> Path:
-        """What an interrupted training needs to go on exactly; gone once it has finished."""
+        """What a training needs to go on exactly, interrupted or finished: its state and the episodes it holds."""
         return self.path / "resume"
+
+    @property
+    def state(self) -> Path:
+        """Networks, optimiser and counters of that."""
+        return self.resume / "state.pt"
+
+    def forget_state(self) -> None:
+        """Delete what it takes to go on; the training cannot have more steps then."""
+        shutil.rmtree(self.resume, ignore_errors=True)
+
+    def shorter(self, steps: int) -> Path:
+        """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
+        return self.path / f"until-{steps:07d}"
+
+    def made_from_teacher(self) -> list[Path]:
+        """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
+        patterns = (
+            *("episodes*.h5", "student*.pt*", f"{STUDENTS}*", "teacher-*.pt"),
+            *(self.evaluation.name, REPLAYS, self.figures.name),
+        )
+        return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
+
+
+def student_of(teacher: Path) -> Path:
+    """Where the student of a teacher goes: beside it, student.pt; of teacher-best.pt student-best.pt."""
+    return teacher.with_name(f"student{_ending(teacher)}.pt")
+
+
+def episodes_of(teacher: Path) -> Path:
+    """Where the episodes of a teacher go: beside it, episodes.h5; of teacher-best.pt episodes-best.h5."""
+    return teacher.with_name(f"episodes{_ending(teacher)}.h5")
+
+
+def students_of(teacher: Path) -> Path:
+    """The folder of a teacher's compared students in its run: students; of teacher-best.pt students-best."""
+    folder = RunFolder.of(teacher).students
+    return folder.with_name(folder.name + _ending(teacher))
+
+
+def _ending(teacher: Path) -> str:
+    """What stands in a teacher's name behind that word, such as "-best"; nothing in a name of another kind."""
+    word, dash, rest = teacher.stem.partition("-")
+    return dash + rest if word == "teacher" else ""
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:

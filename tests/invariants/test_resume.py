@@ -59,6 +59,8 @@ def steps_in_tensorboard(run: RunFolder) -> list[int]:
 def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
     first, second = networks(one), networks(other)
     assert all(torch.equal(first[key], second[key]) for key in first)
+    last = [load_checkpoint(run.teacher, "teacher").get("last_networks", {}) for run in (one, other)]
+    assert all(torch.equal(last[0][key], last[1][key]) for key in last[0] | last[1])
     assert metrics_without_clocks(one) == metrics_without_clocks(other)
     assert (
         steps_in_tensorboard(one)
@@ -107,13 +109,18 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
         assert read_state(run) == "interrupted"
     train_teacher(game_settings(**SETTINGS), run, resume=True)
     assert read_state(run) == "finished"
-    assert not run.resume.exists()
     assert_equal_runs(undisturbed, run)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"alg": "copa"}, {"overlap": True}, pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16)],
+    [
+        {},
+        {"alg": "copa"},
+        {"overlap": True},
+        {"average_weights": 0.9},
+        pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16),
+    ],
     ids=str,
 )
 def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: RunFolder, tmp_path: Path) -> None:
@@ -134,12 +141,15 @@ def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: R
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize(("every", "minibatches"), [(170, 1), (430, 1), (430, 3)])
-def test_mappo_interrupted_between_updates_is_undisturbed(every: int, minibatches: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("every", "minibatches", "decay"), [(170, 1, 0.0), (430, 1, 0.9), (430, 3, 0.0), (430, 3, 0.9)]
+)
+def test_mappo_interrupted_between_updates_is_undisturbed(
+    every: int, minibatches: int, decay: float, tmp_path: Path
+) -> None:
     """Stopped again and again, each time with some episodes waiting, their noise of z with them."""
-    settings = mappo_game_settings(
-        steps=1500, rollout_steps=300, test_every=100, test_episodes=4, minibatches=minibatches
-    )
+    changes = {"minibatches": minibatches, "average_weights": decay}
+    settings = mappo_game_settings(steps=1500, rollout_steps=300, test_every=100, test_episodes=4, **changes)
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "run")
     train_teacher(settings, whole)
     stops = 0
@@ -180,8 +190,9 @@ def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: P
     assert_equal_runs(whole, cut)
 
 
-def test_ctds_resumed_is_undisturbed_teacher_and_student(tmp_path: Path) -> None:
-    settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0})
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_ctds_resumed_is_undisturbed_teacher_and_student(decay: float, tmp_path: Path) -> None:
+    settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0, "average_weights": decay})
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
     train_teacher(settings, whole)
 

@@ -31,7 +31,7 @@ from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHeader, Role, UnitLook, Units
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, student_of
 
 PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # of football, larger than life, or nobody would see them
 
@@ -182,7 +182,7 @@ def partner_of(candidate: Candidate) -> dict[str, Any] | None:
     if candidate.role == "student":
         path = run.path / str(candidate.content.get("teacher_file", candidate.path.name))
     else:
-        path = run.student
+        path = student_of(candidate.path)
     if path == candidate.path or not path.is_file():
         return None
     other = load_checkpoint(path, "teacher", "student")

@@ -40,8 +40,8 @@ Execution = Literal["centralized", "decentralized"]
 # The PRR's denominator: a teacher with a z samples it, the paper's way; one without has only one way to play.
 PRR_TEACHER_Z: frozenset[ZSource] = frozenset({"sampled", "none"})
 # Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
-# wherever its file lies), and how often the state to resume from is saved.
-MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "distill.seed"})
+# wherever its file lies), how often the state to resume from is saved, and which checkpoints are kept.
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "keep", "distill.seed"})
 
 
 @dataclass(frozen=True)
