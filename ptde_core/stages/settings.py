@@ -31,6 +31,7 @@ from ptde_core.nets.settings import (
 from ptde_core.storage.run_folder import RunFolder
 
 RUNS = Path("runs")
+CALIBRATION_RUNS = Path("calibration-runs")  # not in RUNS: reports and curves would mix them with the user's own
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
@@ -201,8 +202,15 @@ class InspectSettings(Settings):
 class CalibrateSettings(Settings):
     """Skirmish beside the real game's logged figures."""
 
-    episodes: int = Field(4096, ge=1, description="battles per map and player")
-    seed: int = Field(0, ge=0, description="decides the battles and the random actions")
+    episodes: int = Field(4096, ge=1, description="battles per map of random play and of the heuristic")
+    seed: int = Field(0, ge=0, description="decides those battles and the random actions, and a policy's episodes")
+    policy_episodes: int = Field(320, ge=1, description="greedy episodes of a policy, of which the won ones count")
+    seeds: int = Field(3, ge=1, description="trainings per map for learning and nearly random play: seeds 1, 2, ...")
+    steps: int = Field(2_000_000, ge=1, description="env steps of a training for learning")
+
+
+Play = Literal["random", "heuristic", "near-random", "duels"]
+PLAYED_UNASKED: tuple[Play, ...] = ("random", "heuristic", "duels")  # by `ptde calibrate` alone
 
 
 @cache

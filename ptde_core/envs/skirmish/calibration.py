@@ -1,10 +1,12 @@
-"""Measuring skirmish against the real game: random play, SMAC's heuristic and duels, beside logged figures.
+"""Measuring skirmish against the real game: play without learning and duels, beside logged figures.
 
-`calibrate` yields one `Comparison` per figure; `data/calibration.toml` holds the real ones. Nothing here prints.
+`data/calibration.toml` holds the real figures. Each becomes a `Comparison` with the rule that it is judged by. Nothing
+here prints. What needs a training is compared in `stages/calibration/`.
 """
 
+import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,24 +16,128 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.seeding import episode_seeds, generator
-from ptde_core.envs.skirmish import fields as f
-from ptde_core.envs.skirmish.battle import LOOPS_PER_STEP
-from ptde_core.envs.skirmish.compile import entry
+from ptde_core.envs.skirmish.duels import damage_ladder, fight_duel, unit_has_close_weapon
 from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import MapFacts, build_map, load_map
+from ptde_core.envs.skirmish.maps import MapFacts
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
-from ptde_core.envs.skirmish.units import unit_facts
-from ptde_core.envs.skirmish.weapons import hurt
 
 _FILE = Path(__file__).parent / "data" / "calibration.toml"
 
-RETURN_TOLERANCE = 0.08  # of random play, relative
-LENGTH_TOLERANCE = 0.05
-WIN_TOLERANCE = 0.12  # of the heuristic, in points of the win rate
+LARGEST_Z = 3.0  # standard errors that a mean may be off
+MEAN_SQUARE_AIM = 1.5  # of z over all lines of random play; 1 is what chance alone gives
 TIME_TOLERANCE = 0.02  # of duels, relative
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the logged lengths, in the order of the file
 LOGS_DRAWN = 2000  # logs as long as the real one, drawn from our episodes to see how far quantiles scatter by chance
+
+
+@dataclass(frozen=True)
+class ByError:
+    """Two means: at most `LARGEST_Z` times `error` apart, the standard error of their difference."""
+
+    error: float
+
+    def holds(self, real: float, ours: float) -> bool:
+        """Whether they are close enough."""
+        return abs(self.z(real, ours)) <= LARGEST_Z
+
+    def z(self, real: float, ours: float) -> float:
+        """(ours - real) / error."""
+        if self.error == 0.0:
+            return 0.0 if ours == real else math.copysign(math.inf, ours - real)
+        return (ours - real) / self.error
+
+
+@dataclass(frozen=True)
+class RealWithin:
+    """The real figure lies where ours does by chance: from `low` to `high`."""
+
+    low: float
+    high: float
+
+    def holds(self, real: float, ours: float) -> bool:  # noqa: ARG002  every rule is asked alike
+        """Whether it does."""
+        return self.low <= real <= self.high
+
+
+@dataclass(frozen=True)
+class OursWithin:
+    """Our figure lies where the real game's does: from `low` to `high`, which were rounded by up to `rounded`."""
+
+    low: float
+    high: float
+    rounded: float = 0.0
+
+    def holds(self, real: float, ours: float) -> bool:  # noqa: ARG002  every rule is asked alike
+        """Whether it does."""
+        return self.low - self.rounded - 1e-9 <= ours <= self.high + self.rounded + 1e-9
+
+
+@dataclass(frozen=True)
+class Nearly:
+    """At most this share of the real figure apart; 0: equal."""
+
+    share: float
+
+    def holds(self, real: float, ours: float) -> bool:
+        """Whether they are."""
+        return abs(ours - real) <= self.share * abs(real)
+
+
+Rule = ByError | RealWithin | OursWithin | Nearly
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of ours beside the real game's.
+
+    Args:
+        play: what was played ("random", "heuristic", "near-random", "winning", "duel").
+        subject: the map, or "stalker on zealot".
+        figure: what is compared ("mean return", "win rate", ...).
+        real, ours: the two values.
+        rule: what is asked of them.
+        logged: episodes behind the real figure (0: exact or unknown).
+    """
+
+    play: str
+    subject: str
+    figure: str
+    real: float
+    ours: float
+    rule: Rule
+    logged: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rule holds."""
+        return self.rule.holds(self.real, self.ours)
+
+    @property
+    def z(self) -> float | None:
+        """The deviation in standard errors; None where the figure is not a mean of logged episodes."""
+        return self.rule.z(self.real, self.ours) if isinstance(self.rule, ByError) else None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well means agree: the mean of z squared over `lines` lines, and the largest |z|."""
+
+    lines: int
+    mean_square: float
+    largest: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether both are as small as is aimed at."""
+        return self.mean_square <= MEAN_SQUARE_AIM and self.largest <= LARGEST_Z
+
+
+def agreement(comparisons: Iterable[Comparison], play: str) -> Agreement | None:
+    """Over the lines of one kind of play that have a z; None where there are none."""
+    found = [one.z for one in comparisons if one.play == play and one.z is not None]
+    if not found:
+        return None
+    return Agreement(len(found), sum(z * z for z in found) / len(found), max(map(abs, found)))
 
 
 @dataclass(frozen=True)
@@ -43,55 +149,15 @@ class Played:
     won: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One figure of ours beside the real game's.
-
-    Args:
-        play: "random", "heuristic" or "duel".
-        subject: the map, or "stalker on zealot".
-        figure: what is compared ("mean return", "win rate", ...).
-        real, ours: the two values.
-        tolerance: largest deviation for the verdict; relative if `relative`, else absolute.
-        episodes: how many the real value is a mean over (0: exact or unknown).
-        span: where the real value has to lie instead, for figures that scatter unevenly; None: the tolerance counts.
-        error: standard error of the real mean, if its episodes scatter like ours; 0: not a mean over logged episodes.
-    """
-
-    play: str
-    subject: str
-    figure: str
-    real: float
-    ours: float
-    tolerance: float
-    relative: bool
-    episodes: int = 0
-    span: tuple[float, float] | None = None
-    error: float = 0.0
-
-    @property
-    def deviation(self) -> float:
-        """Ours minus real, divided by real where the figure is compared relatively."""
-        return (self.ours - self.real) / self.real if self.relative else self.ours - self.real
-
-    @property
-    def holds(self) -> bool:
-        """Whether the deviation is within the tolerance, or the real value within its span."""
-        if self.span is not None:
-            return self.span[0] <= self.real <= self.span[1]
-        return abs(self.deviation) <= self.tolerance + 1e-12
-
-
 @cache
 def figures() -> dict[str, Any]:
     """The real game's figures, as `data/calibration.toml` has them."""
     return tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 
-def calibrated_maps() -> tuple[str, ...]:
-    """Maps with at least one figure of the real game."""
-    known = figures()
-    return tuple(dict.fromkeys([*known["random"], *known["heuristic"]]))
+def maps_with_figures(kind: str) -> tuple[str, ...]:
+    """Maps with figures of the real game of that kind: a table of the file that has a line per map."""
+    return tuple(figures()[kind])
 
 
 def play_random(facts: MapFacts, episodes: int, seed: int = 0) -> Played:
@@ -119,132 +185,32 @@ def _play(env: Skirmish, step: Callable[[], None]) -> Played:
     return Played(returns, lengths, env.won.copy())
 
 
-@dataclass(frozen=True)
-class Duel:
-    """An attacker kills a target that neither moves nor fights back nor regenerates.
+def compare_random(facts: MapFacts, episodes: int, seed: int = 0) -> Iterator[Comparison]:
+    """Random play's mean return and length by z, and the quantiles of its lengths where they are known."""
+    name, real = facts.name, figures()["random"][facts.name]
+    played = play_random(facts, episodes, seed)
+    yield from compare_means(name, played)
+    if quantiles := real.get("length_quantiles"):
+        yield from compare_quantiles(name, quantiles["values"], played.lengths, quantiles["episodes"], seed)
 
-    Args:
-        hits, swings: damage instances and attacks until death.
-        steps: mean env steps between the first and the last swing.
-        ladder: damage dealt in total after each hit, overkill left out.
+
+def compare_means(name: str, played: Played) -> tuple[Comparison, Comparison]:
+    """Mean return and length of random play on a map, each by the standard error of the difference.
+
+    z = (ours - real) / sqrt(real spread^2 / logged episodes + our spread^2 / our episodes). The spread is the standard
+    deviation of single episodes; where it was not logged, ours stands for it.
     """
+    real = figures()["random"][name]
+    logged = int(real["episodes"])
 
-    hits: int
-    swings: int
-    steps: float
-    ladder: tuple[float, ...]
+    def compared(figure: str, ours: NDArray[np.number[Any]]) -> Comparison:
+        spread = float(ours.std())
+        error = math.sqrt(real.get(f"{figure}_spread", spread) ** 2 / logged + spread**2 / len(ours))
+        return Comparison(
+            "random", name, f"mean {figure}", real[figure], float(ours.mean()), ByError(error), logged=logged
+        )
 
-
-def duel_map(attacker: str, target: str) -> MapFacts:
-    """One unit on each side, in reach of each other, the enemy without order."""
-    reach = unit_facts(attacker, 0).radius + unit_facts(target, 1).radius + 0.05
-    apart = max(reach, unit_facts(attacker, 0).separation + unit_facts(target, 1).separation + 1e-3)
-    return build_map(
-        f"{attacker}_on_{target}",
-        {
-            "terrain": "open",
-            "limit": 400,
-            "allies": [{"type": attacker, "count": 1, "x": 16, "y": 16}],
-            "enemies": [{"type": target, "count": 1, "x": 16 + apart, "y": 16}],
-            "enemy_order": {"kind": "none"},
-            "switches": {"head_start_loops": 0},  # or a baneling would be gone before the first look
-        },
-    )
-
-
-def fight_duel(attacker: str, target: str, repeats: int = 256, seed: int = 0, far: bool = False) -> Duel:
-    """Let the attacker kill the target many times with the engine itself.
-
-    Args:
-        attacker: type of the ally.
-        target: type of the enemy.
-        repeats: battles.
-        seed: decides them.
-        far: stand at the edge of the attacker's reach instead of next to the target (weapons with a close variant).
-    """
-    env = Skirmish(duel_map(attacker, target), repeats)
-    tables = env._tables
-    tables.pair[f.REACH, 1] = -1.0  # the target does not fight back,
-    tables.body[f.TOP_SPEED, 1] = 0.0  # stays,
-    tables.body[f.LIFE_REGEN, 1] = 0.0  # does not regenerate
-    tables.body[f.BLAST, 1] = 0.0  # and does not explode
-    env.reset(episode_seeds(seed, "duel", 0, repeats))
-    raw = env.raw_units()
-    if far:
-        raw["x"][:, 1] = raw["x"][:, 0] + tables.pair[f.REACH, 0, 1] - 0.01
-    raw["cooldown"][:, 0] = 8.0 * (np.arange(repeats) + 0.5) / repeats  # spread the first swing over a step
-    env.set_units(raw)
-    real = env._battles.real
-    swings = np.zeros(repeats, np.int64)
-    first, last, step = np.zeros(repeats), np.zeros(repeats), 0
-    while not (env.terminated | env.truncated).all():
-        running = ~(env.terminated | env.truncated)
-        before = real[:, f.COOLDOWN, 0].copy()
-        env.step_freely(np.full((repeats, 1), f.FIRST_TARGET))
-        swung = running & (real[:, f.COOLDOWN, 0] > np.maximum(before - LOOPS_PER_STEP, 0.0))
-        first[swung & (swings == 0)] = step
-        last[swung] = step
-        swings += swung
-        step += 1
-    ladder = damage_ladder(attacker, target)
-    return Duel(len(ladder), int(np.median(swings)), float((last - first).mean()), ladder)
-
-
-@entry
-def _hit(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, damage: float) -> None:
-    """One hit by the engine's own rule."""
-    hurt(m, real, whole, shooter, target, damage)
-
-
-def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:
-    """Damage taken in total after each hit until the target is dead, from the engine's own `hurt`."""
-    env = Skirmish(duel_map(attacker, target), 1)
-    env.reset(np.zeros(1, np.uint64))
-    tables, real, whole = env._tables, env._battles.real[0], env._battles.whole[0]
-    whole_life = real[f.HEALTH, 1] + real[f.SHIELD, 1]
-    ladder: list[float] = []
-    while real[f.HEALTH, 1] > 0.0:
-        _hit(tables, real, whole, 0, 1, float(tables.pair[f.HIT, 0, 1]))
-        ladder.append(float(whole_life - real[f.HEALTH, 1] - real[f.SHIELD, 1]))
-    return tuple(ladder)
-
-
-def calibrate(maps: tuple[str, ...], episodes: int, seed: int = 0) -> Iterator[Comparison]:
-    """Compare skirmish with the real game, figure by figure, as they are measured.
-
-    Args:
-        maps: restrict to these; empty: all maps with figures, and the duels.
-        episodes: battles per map and policy.
-        seed: decides battles and random actions.
-
-    Raises:
-        PtdeError: no such map.
-    """
-    known = figures()
-    for name in maps or calibrated_maps():
-        facts = load_map(name)
-        if name in known["random"]:
-            real = known["random"][name]
-            played = play_random(facts, episodes, seed)
-            logged = int(real["episodes"])
-            yield _compare_means(name, "mean return", real["return"], played.returns, RETURN_TOLERANCE, logged)
-            yield _compare_means(name, "mean length", real["length"], played.lengths, LENGTH_TOLERANCE, logged)
-            if "length_quantiles" in real:
-                yield from compare_quantiles(name, real["length_quantiles"], played.lengths, logged, seed)
-        if name in known["heuristic"]:
-            played = play_heuristic(facts, episodes, seed)
-            yield Comparison(
-                "heuristic", name, "win rate", known["heuristic"][name], float(played.won.mean()), WIN_TOLERANCE, False
-            )
-    if not maps:
-        yield from compare_duels(seed)
-
-
-def _compare_means(
-    name: str, figure: str, real: float, ours: NDArray[np.number[Any]], tolerance: float, logged: int
-) -> Comparison:
-    error = float(ours.std()) / logged**0.5
-    return Comparison("random", name, figure, real, float(ours.mean()), tolerance, True, logged, error=error)
+    return compared("return", played.returns), compared("length", played.lengths)
 
 
 def compare_quantiles(
@@ -266,8 +232,15 @@ def compare_quantiles(
     low, middle, high = np.quantile(ours, (0.025, 0.5, 0.975), axis=1)  # (quantiles,) each
     for k, share in enumerate(QUANTILES):
         figure = {0.0: "shortest", 1.0: "longest"}.get(share, f"length, {share:.0%}")
-        span = float(low[k]), float(high[k])
-        yield Comparison("random", name, figure, real[k], float(middle[k]), 0.0, False, logged, span)
+        rule = RealWithin(float(low[k]), float(high[k]))
+        yield Comparison("random", name, figure, real[k], float(middle[k]), rule, logged)
+
+
+def compare_heuristic(facts: MapFacts, episodes: int, seed: int = 0) -> Iterator[Comparison]:
+    """The heuristic's win rate: within the span that the file allows, for nobody logged how many battles it played."""
+    real = figures()["heuristic"][facts.name]
+    won = float(play_heuristic(facts, episodes, seed).won.mean())
+    yield Comparison("heuristic", facts.name, "win rate", real["won"], won, OursWithin(*real["allowed"]))
 
 
 def compare_duels(seed: int = 0) -> Iterator[Comparison]:
@@ -275,15 +248,9 @@ def compare_duels(seed: int = 0) -> Iterator[Comparison]:
     for attacker, target, hits, swings, steps in figures()["duels"]["rows"]:
         subject = f"{attacker} on {target}"
         duel = fight_duel(attacker, target, seed=seed, far=unit_has_close_weapon(attacker))
-        yield Comparison("duel", subject, "hits", hits, duel.hits, 0.0, False)
-        yield Comparison("duel", subject, "swings", swings, duel.swings, 0.0, False)
-        yield Comparison("duel", subject, "env steps", steps, duel.steps, TIME_TOLERANCE, True)
+        yield Comparison("duel", subject, "hits", hits, duel.hits, Nearly(0.0))
+        yield Comparison("duel", subject, "swings", swings, duel.swings, Nearly(0.0))
+        yield Comparison("duel", subject, "env steps", steps, duel.steps, Nearly(TIME_TOLERANCE))
     for attacker, target, hits in figures()["duels"]["suicides"]:
         taken = len(damage_ladder(attacker, target))
-        yield Comparison("duel", f"{attacker} on {target}", "hits", hits, taken, 0.0, False)
-
-
-def unit_has_close_weapon(name: str) -> bool:
-    """Whether the unit fights adjacent targets with another weapon than the one SPEC 9.10 lists."""
-    weapon = unit_facts(name, 0).weapon
-    return weapon is not None and weapon.close is not None
+        yield Comparison("duel", f"{attacker} on {target}", "hits", hits, taken, Nearly(0.0))

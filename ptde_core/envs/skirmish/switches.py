@@ -8,7 +8,7 @@ from ptde_core.base.errors import PtdeError, nearest
 
 @dataclass(frozen=True)
 class Switches:
-    """What of the engine is known from its client, fitted, or an estimate. A map file may set any of it in `[switches]`."""
+    """Rules known from the client, fitted, or estimated. A map file may set any of them in `[switches]`."""
 
     head_start_loops: int = 0
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""

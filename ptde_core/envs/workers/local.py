@@ -79,7 +79,7 @@ class LocalWorker:
             stdout=self._output,
             stderr=self._output,
             pass_fds=handed,
-            env=_environment(),
+            env=one_thread_each(),
             start_new_session=True,
         )
         # Also when the pool is forgotten instead of closed.
@@ -143,7 +143,7 @@ class LocalWorker:
         self._output.close()
 
 
-def _environment() -> Mapping[str, str]:
-    """The parent's, with what it can import; one thread, for each engine has a core at best."""
+def one_thread_each() -> Mapping[str, str]:
+    """A child's environment: the parent's, with what it can import; one thread, for each child has a core at best."""
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109  a text is wanted
     return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
