@@ -5,11 +5,16 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Note, Progress, StageStarted
 from ptde_core.envs.skirmish.calibration import ByError, figures
+from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.scripted import random_actions
+from ptde_core.stages.calibration import winning
 from ptde_core.stages.calibration.processes import train_side_by_side
 from ptde_core.stages.calibration.tables import learning_table
 from ptde_core.stages.calibration.trainings import (
@@ -23,8 +28,10 @@ from ptde_core.stages.calibration.trainings import (
 )
 from ptde_core.stages.calibration.winning import compare_won
 from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings
-from ptde_core.storage.run_folder import RunFolder
-from ptde_core.storage.status import read_state
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
+from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.status import read_state, write_status
 
 TINY = {"env": "game", "map": "two-step", "batch_episodes": 8, "test_episodes": 4, "test_every": 100}
 DEADLINE = 60.0
@@ -115,23 +122,23 @@ def test_other_rules_have_another_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_trainings_side_by_side_end_and_are_kept(tmp_path: Path) -> None:
-    trainings = [(tiny(400, seed), RunFolder(tmp_path / f"seed{seed}")) for seed in (1, 2, 3)]
+    trainings = [(tiny(400, seed), RunFolder(tmp_path / f"seed{seed}")) for seed in (1, 2)]
     heard: list[Event] = []
-    train_side_by_side(trainings, "calibrate", "three", listen=heard.append)
+    train_side_by_side(trainings, "calibrate", "two", listen=heard.append)
     assert all(read_state(run) == "finished" for _, run in trainings)
     assert json.loads(trainings[1][1].status.read_text())["threads"] == 1
     started = heard[0]
     assert isinstance(started, StageStarted)
-    assert (started.total, started.done) == (1200, 0)
-    assert [event.done for event in heard if isinstance(event, Progress)][-1] == 1200
+    assert (started.total, started.done) == (800, 0)
+    assert [event.done for event in heard if isinstance(event, Progress)][-1] == 800
     told = [event.text for event in heard if isinstance(event, Note)]
-    assert sorted(text.partition(":")[0] for text in told) == [f"two-step, seed {seed}" for seed in (1, 2, 3)]
+    assert sorted(text.partition(":")[0] for text in told) == [f"two-step, seed {seed}" for seed in (1, 2)]
     before = [run.teacher.stat().st_mtime_ns for _, run in trainings]
     again: list[Event] = []
-    train_side_by_side(trainings, "calibrate", "three", listen=again.append)
+    train_side_by_side(trainings, "calibrate", "two", listen=again.append)
     assert [run.teacher.stat().st_mtime_ns for _, run in trainings] == before
     assert isinstance(again[0], StageStarted)
-    assert again[0].done == 1200
+    assert again[0].done == 800
 
 
 def test_one_ctrl_c_stops_all_at_a_safe_point_and_the_same_call_goes_on(tmp_path: Path) -> None:
@@ -158,11 +165,10 @@ def test_one_ctrl_c_stops_all_at_a_safe_point_and_the_same_call_goes_on(tmp_path
 
 def test_what_would_spoil_a_training_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "seed1")
-    train_side_by_side([(tiny(100), run)], "calibrate", "one")
+    write_json(run.config, tiny(100).model_dump())
     with pytest.raises(PtdeError, match="holds a training of 100 env steps, not 200; type --steps 100, or --runs"):
         train_side_by_side([(tiny(200), run)], "calibrate", "one")
-    status = json.loads(run.status.read_text())
-    run.status.write_text(json.dumps(status | {"state": "running", "pid": os.getpid()}))
+    write_status(run, "running")
     with pytest.raises(PtdeError, match="another process is training in"):
         train_side_by_side([(tiny(100), run)], "calibrate", "one")
 
@@ -173,3 +179,49 @@ def test_a_failed_training_is_told_and_stops_the_others(tmp_path: Path) -> None:
         train_side_by_side(
             [(broken, RunFolder(tmp_path / "a")), (tiny(10**7), RunFolder(tmp_path / "b"))], "calibrate", "two"
         )
+
+
+def test_only_won_episodes_count_and_the_dead_are_those_that_can_do_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a policy that was never trained, and episodes in the place of those that it plays."""
+    settings = pymarl2_settings("3m", 1, 8).model_copy(update={"test_episodes": 0})
+    teacher = train_teacher(settings, RunFolder(tmp_path))
+    won, lost = ended(20, won=True, dead=1), ended(40, won=False, dead=3)
+    monkeypatch.setattr(winning, "play", lambda *_: iter([won, lost, ended(30, won=True, dead=0)]))
+    found = winning.compare_winning([teacher], CalibrateSettings(policy_episodes=3))
+    assert [(one.subject, one.figure, one.ours) for one in found] == [
+        ("3m", "length, 2 won", 25.0),
+        ("3m", "return, 2 won", 20.0),
+        ("3m", "dead allies, 2 won", 0.5),
+    ]
+    content = load_checkpoint(teacher, "teacher")
+    for key, value, sentence in (
+        ("map", "3s_vs_8z", "plays 3s_vs_8z, and how the real game's policies win there is not known"),
+        ("backend", "smac", "was trained on smac, not on skirmish"),
+    ):
+        other = tmp_path / f"{value}.pt"
+        save_checkpoint(other, "teacher", content | {"env": content["env"] | {key: value}})
+        with pytest.raises(PtdeError, match=sentence):
+            winning.compare_winning([teacher, other], CalibrateSettings(policy_episodes=3))
+
+
+def ended(steps: int, *, won: bool, dead: int) -> Episode:
+    """An episode of 3m, by its end alone."""
+    available = np.ones((steps + 1, 3, 9), np.bool_)
+    available[:, :, 0] = False
+    available[-1, :dead] = np.eye(9, dtype=np.bool_)[0]
+    reward = np.full(steps, 20.0 / steps, np.float32)
+    nothing = np.zeros(0, np.float32)
+    return Episode(1, nothing, nothing, available, np.zeros(0, np.int16), reward, terminated=True, won=won)
+
+
+def test_at_the_end_of_a_battle_exactly_the_dead_can_do_nothing() -> None:
+    env = Skirmish("3m", 16)
+    env.reset(np.arange(16, dtype=np.uint64))
+    chance = np.random.default_rng(0)
+    while not (env.terminated | env.truncated).all():
+        env.step(random_actions(env.available, chance))
+    dead = ~env.raw_units()["alive"][:, :3]
+    assert dead.sum() > 0
+    assert (env.available[:, :, 0] == dead).all()

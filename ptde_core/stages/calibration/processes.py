@@ -27,7 +27,7 @@ from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 USER_ERROR, INTERRUPTED = 2, 130  # exit codes of a process
 
 Training = tuple[TrainingSettings, RunFolder]
@@ -49,7 +49,8 @@ def train_side_by_side(trainings: Sequence[Training], stage: str, title: str, *,
     """
     waiting = deque(one for one in trainings if not _has_finished(*one))
     began, total = time.monotonic(), sum(settings.steps for settings, _ in trainings)
-    listen(StageStarted(stage, title, total, "env steps", _done(trainings)))
+    done = {run.path: _steps_done(settings, run) for settings, run in trainings}
+    listen(StageStarted(stage, title, total, "env steps", sum(done.values())))
     running: list[_Process] = []
     failure: Exception | None = None
     with Interruption() as interruption:
@@ -64,13 +65,15 @@ def train_side_by_side(trainings: Sequence[Training], stage: str, title: str, *,
                     while waiting and len(running) < cores():
                         running.append(_Process(*waiting.popleft()))
                 time.sleep(POLL_SECONDS)
-                for one in [one for one in running if one.has_ended]:
+                ended = [one for one in running if one.has_ended]
+                done |= {one.run.path: _steps_done(one.settings, one.run) for one in running}
+                for one in ended:
                     running.remove(one)
                     reason = one.failure()
                     failure = failure or reason
                     if not (failure or interruption.requested):
                         listen(Note(_told(one.settings, one.run)))
-                listen(Progress(stage, _done(trainings)))
+                listen(Progress(stage, sum(done.values())))
         finally:
             for one in running:  # a second Ctrl-C, or a mistake of ours
                 one.kill()
@@ -100,9 +103,9 @@ def _has_finished(settings: TrainingSettings, run: RunFolder) -> bool:
     return state == "finished"
 
 
-def _done(trainings: Sequence[Training]) -> int:
-    """Env steps of all, as far as they are logged."""
-    return sum(min(int(row["env_steps"]), settings.steps) for settings, run in trainings if (row := _newest(run)))
+def _steps_done(settings: TrainingSettings, run: RunFolder) -> int:
+    """Env steps that a training has logged, of those that it is to do."""
+    return min(int(_newest(run).get("env_steps", 0)), settings.steps)
 
 
 def _newest(run: RunFolder) -> dict[str, float]:
