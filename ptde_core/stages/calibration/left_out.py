@@ -17,7 +17,7 @@ from ptde_core.stages.settings import CalibrateSettings
 STAGE = "leave one out"
 
 GRID: Mapping[str, tuple[float, ...]] = {
-    "squeeze": (0.25, 0.35, 0.4, 0.45, 0.5, 0.6),
+    "squeeze": (0.3, 0.4, 0.44, 0.48, 0.52, 0.6),
     "heal_scan_loops": (4, 8, 16, 32),
 }
 """The fitted switches, and the values among which is chosen."""
