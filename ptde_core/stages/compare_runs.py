@@ -1,6 +1,6 @@
 """Two runs side by side (`ptde compare`): what differs in how they were made, and in what came of it.
 
-Ways to distill one teacher are compared elsewhere (`ways_to_distill.py`), averages over seeds in a report.
+Recipes for one teacher's students are compared elsewhere (`distill_recipes.py`), averages over seeds in a report.
 """
 
 import json
@@ -29,6 +29,7 @@ from ptde_core.storage.status import read_state
 SCHEMA = 1
 LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
 NOT_SET = "not set"
+STUDENT = "student"  # the kind of student.pt
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class _Run:
     state: str
     status: Mapping[str, Any]
     settings: Mapping[str, Any]
-    distilled: Mapping[str, Any]  # settings; empty where there is no evaluated student
+    distilled: Mapping[str, Mapping[str, Any]]  # by kind: settings of each evaluated student that was distilled
     made: Provenance | None
     entries: Mapping[str, EvaluationEntry]  # by kind
     last: Mapping[str, float]  # line of metrics
@@ -170,7 +171,7 @@ def _read(run: RunFolder) -> _Run:
         )
     entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
     by_kind = {_kind(entry): entry for entry in entries if entry.episodes.seed}
-    distilled = next((entry.distilled.settings for entry in by_kind.values() if entry.distilled), {})
+    distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     return _Run(
         path=str(run.path),
@@ -187,17 +188,23 @@ def _read(run: RunFolder) -> _Run:
 def _kind(entry: EvaluationEntry) -> str:
     if entry.policy == "teacher":
         return "teacher, z mean" if entry.z == "mean" else "teacher"
-    return "student" if entry.checkpoint == "student.pt" else entry.checkpoint
+    return STUDENT if entry.checkpoint == "student.pt" else entry.checkpoint
 
 
 def _settings(one: _Run, other: _Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training's and the distillation's; where only one run has a student, that alone is said of it."""
-    if one.distilled and other.distilled:
-        found = ({f"distill.{key}": value for key, value in run.distilled.items()} for run in (one, other))
-    else:
-        found = ({"student": "distilled" if run.distilled else "none distilled"} for run in (one, other))
-    first, second = found
-    return {**one.settings, **first}, {**other.settings, **second}
+    """The training's and the distillations'; where only one run has a student, that alone is said of it."""
+    first, second = dict(one.settings), dict(other.settings)
+    for kind in dict.fromkeys([*one.distilled, *other.distilled]):
+        if kind in one.distilled and kind in other.distilled:
+            # The settings of the paper's student are named as they are set, the others' with its file before that.
+            of = "distill" if kind == STUDENT else f"{kind}: distill"
+            first |= {f"{of}.{key}": value for key, value in one.distilled[kind].items()}
+            second |= {f"{of}.{key}": value for key, value in other.distilled[kind].items()}
+        else:
+            first[kind], second[kind] = (
+                "distilled" if kind in run.distilled else "none distilled" for run in (one, other)
+            )
+    return first, second
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:

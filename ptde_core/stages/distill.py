@@ -21,6 +21,7 @@ from ptde_core.policies.restore import restore
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect, informed_teacher
+from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.student_data import Examples, Objective, split_by_episode
 from ptde_core.stages.student_fit import STAGE, Fit, Job, quality_of
@@ -43,7 +44,7 @@ def distill(
         teacher: a teacher's checkpoint.
         settings: how to fit.
         data: HDF5 file of that teacher's episodes; by default `episodes.h5` beside it, collected if missing.
-        out: checkpoint to write; by default `student.pt` beside the teacher.
+        out: checkpoint to write; by default that of the settings' recipe in the teacher's run (`student.pt`).
         listen: is told of progress and of files.
 
     Raises:
@@ -52,7 +53,7 @@ def distill(
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     run = RunFolder(teacher.parent)
-    out = out or run.student
+    out = out or run.student_of(settings.recipe)
     device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)
     if out.exists():
@@ -68,7 +69,7 @@ def distill(
     examples = own.to(device), held_out.to(device)
     student = _fresh_student(content, settings).to(device)
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
-    marks = [*teacher_marks(content["settings"], policy.trunk.hidden_size), *settings.departures]
+    marks = [*teacher_marks(content["settings"], policy.trunk.hidden_size), *departures(settings)]
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"
     began = time.monotonic()
     objective = Objective(student, settings.loss, TEACHERS[alg].head)

@@ -54,8 +54,27 @@ def evaluate(
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages; a device that is not there.
     """
+    return _play(_with_teachers(checkpoints), settings, listen)
+
+
+def evaluate_what_is_due(
+    checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """The entries of just these checkpoints, in their order; those that are not there yet are played now.
+
+    Raises:
+        PtdeError: as `evaluate`.
+    """
+    due = [path for path in checkpoints if not evaluated([path], settings)]
+    if due:
+        _play(due, settings, listen)
+    return evaluated(checkpoints, settings)
+
+
+def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
+    """Evaluate these checkpoints, no others."""
     device = device_of(settings)
-    candidates = [c for path in _with_teachers(checkpoints) for c in candidates_of(path)]
+    candidates = [c for path in checkpoints for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
     if settings.message_threshold > 0 and without_coach:
         threshold = f"message_threshold = {settings.message_threshold:g}"
@@ -114,11 +133,11 @@ def evaluate(
 
 
 def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
-    """The entries of those checkpoints of one run, in their order, that have been evaluated just so already."""
-    run = RunFolder.of(checkpoints[0])
-    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    """The entries of those checkpoints, in their order, that have been evaluated just so already."""
     found = []
     for path in checkpoints:
+        run = RunFolder.of(path)
+        held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
         name = path.relative_to(run.path).as_posix()
         policy_id = identity(load_checkpoint(path, "teacher", "student")["networks"])
         found += [

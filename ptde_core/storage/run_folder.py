@@ -8,6 +8,7 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 
 STUDENTS = "students"
+PAPER = "paper"  # the way to distill whose student lies beside its teacher
 REPLAYS = "replays"
 
 
@@ -19,7 +20,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":
-        """The run that a checkpoint lies in: its folder, or the one above the folder of compared students."""
+        """The run that a checkpoint lies in: its folder, or the one above its folder of students."""
         folder = checkpoint.parent
         return cls(folder.parent if folder.name == STUDENTS else folder)
 
@@ -60,13 +61,22 @@ class RunFolder:
 
     @property
     def student(self) -> Path:
-        """The distilled student."""
+        """The paper's student, or the one that was trained with its teacher (CTDS)."""
         return self.path / "student.pt"
 
     @property
     def students(self) -> Path:
-        """The students of `ptde distill --compare`, one file per variant."""
+        """Students by other recipes than the paper's, one file each, named after the recipe."""
         return self.path / STUDENTS
+
+    def student_of(self, recipe: str) -> Path:
+        """The student by a recipe."""
+        return self.student if recipe == PAPER else self.students / f"{recipe}.pt"
+
+    @property
+    def all_students(self) -> list[Path]:
+        """The students that are there: `student.pt` first, then the others by name."""
+        return [*([self.student] if self.student.is_file() else []), *sorted(self.students.glob("*.pt"))]
 
     @property
     def evaluation(self) -> Path:

@@ -45,7 +45,8 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
         ("distill nowhere.pt --set stesp=5", ("no setting named 'stesp'",)),
         ("distill nowhere.pt --compare", ("no teacher at nowhere.pt",)),
         ("distill nowhere.pt --compare --out s.pt", ("--out names one student", "leave out --out")),
-        ("distill nowhere.pt --episodes 5", ("--episodes are those that --compare plays", "add --compare")),
+        ("distill nowhere.pt --episodes 5 --no-evaluate", ("--episodes 5 is about the evaluation", "leave out one")),
+        ("distill nowhere.pt --recipe papers", ("no recipe named 'papers'; did you mean 'paper'",)),
         (
             "train-teacher --global-info none --set info_rank=4",
             ("info_rank = 4", "not 'none'"),

@@ -17,6 +17,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
+from ptde_core.stages.recipes import departures
 from ptde_core.stages.reports.collect import Report, Score, report
 from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
 from ptde_core.stages.reports.formats import FORMATS, JSON_SCHEMA, render
@@ -263,7 +264,7 @@ def test_students_that_were_distilled_differently_are_never_pooled() -> None:
 
 
 def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers() -> None:
-    name = student_name("qmix", "agent-specific", DistillSettings(student="recurrent", loss="values").departures)
+    name = student_name("qmix", "agent-specific", departures(DistillSettings(student="recurrent", loss="values")))
     assert name == "QMIX_ASGKD (recurrent, values loss)"
     facts: dict[str, Any] = {"map": "3s_vs_5z", "teacher_id": "3s_vs_5z 1"}
     made = distilled(student="recurrent", loss="values")
@@ -278,6 +279,35 @@ def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers
         "QMIX_ASGKD / QMIX_SGI",
         "QMIX_ASGKD (recurrent, values loss) / QMIX_SGI",
     ]
+
+
+def test_a_student_that_was_made_before_there_were_recipes_shares_a_row_with_the_papers() -> None:
+    for seed in (1, 2):
+        made = distilled()
+        if seed == 1:
+            made = made.model_copy(update={"settings": {k: v for k, v in made.settings.items() if k != "recipe"}})
+        add_run(f"{seed}", [entry("student", 300, train_seed=seed, teacher_id=f"{seed}", distilled=made)])
+    (score,) = report([RUNS]).sections[0].scores
+    assert (score.variant, [one.train_seed for one in score.seeds]) == ("", [1, 2])
+
+
+def test_a_student_that_recovers_nothing_of_z_is_told_and_one_that_was_fitted_to_values_is_not() -> None:
+    def nothing(explained: float, **changes: Any) -> Distilled:
+        made = distilled(**changes)
+        return made.model_copy(update={"quality": made.quality | {"student_explained": explained}})
+
+    entries = [
+        entry("sampled", 300),
+        entry("student", 20, distilled=nothing(0.012)),
+        entry("student", 280, distilled=nothing(0.06), name="Z", checkpoint="z.pt"),
+        entry("student", 280, distilled=nothing(-0.7, loss="values"), name="V", checkpoint="v.pt"),
+    ]
+    says = "QMIX_ASGKD{} recovers next to nothing of z (explained: 1.2 % of its variance on held-out episodes)"
+    (table,) = evaluation_tables(entries)
+    assert [note.startswith(says.format("")) for note in table.notes if "next to nothing" in note] == [True]
+    add_run("a", entries)
+    notes = report_tables(report([RUNS]))[0].notes
+    assert [note.startswith(says.format(" on 3m")) for note in notes if "next to nothing" in note] == [True]
 
 
 def test_the_parameters_of_every_network_are_shown() -> None:

@@ -29,6 +29,7 @@ from ptde_core.scores.intervals import (
 )
 from ptde_core.scores.published import published_retention, published_win_rate
 from ptde_core.scores.tally import Tally, retention
+from ptde_core.stages.settings import DistillSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry, ZSource, read_evaluation
 from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
 from ptde_core.storage.status import read_state
@@ -212,7 +213,8 @@ class _Found:
     @property
     def made(self) -> Mapping[str, Any]:
         """Settings of the training and, of a student, of its distillation ("distill.steps")."""
-        own = self.entry.distilled.settings if self.entry.distilled else {}
+        # A setting that a student does not have is younger than it: it was made with what is the default.
+        own = {**DistillSettings().model_dump(), **self.entry.distilled.settings} if self.entry.distilled else {}
         return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
 
 

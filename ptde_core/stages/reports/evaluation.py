@@ -14,6 +14,7 @@ from ptde_core.stages.reports.wording import (
     interval_text,
     listed,
     named,
+    recovery_notes,
     retention_notes,
     retention_text,
     sight_notes,
@@ -53,6 +54,8 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         if kept:
             notes.extend(retention_notes(kept, ""))
             prr = retention_text(kept)
+        if entry.distilled is not None:
+            notes.extend(recovery_notes(name, [entry.distilled.model_dump()], ""))
         rows.append(
             (
                 f"{name}, seed {entry.train_seed}" if several_seeds else name,

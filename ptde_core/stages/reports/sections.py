@@ -19,6 +19,7 @@ from ptde_core.stages.reports.wording import (
     mean_std_text,
     named,
     percent,
+    recovery_notes,
     retention_notes,
     retention_text,
     row_label,
@@ -430,6 +431,7 @@ def win_rate_notes(section: Section) -> list[str]:
     for score in scores:
         if score.retention:
             notes.extend(retention_notes(score.retention, f" on {score.map}"))
+            notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), f" on {score.map}"))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):
         notes.append(f"{benchmark.label}: {benchmark.source}. Ours is inside where our mean lies in its mean ± std.")

@@ -1,6 +1,7 @@
 """How a report says things: names of backends and rows, numbers with their intervals, the notes below a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.stages.reports.collect import Retention
@@ -16,6 +17,9 @@ Z_TEXT: Mapping[ZSource, str] = {
     "exact": "exact",
     "student": "student",
 }
+
+
+NEXT_TO_NOTHING = 0.05  # explained share of z's variance below which a student has recovered next to nothing
 
 
 def backend_title(backend: str, version: str) -> str:
@@ -113,6 +117,25 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
             f"No PRR for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
         )
     return notes
+
+
+def recovery_notes(name: str, made: Iterable[Mapping[str, Any] | None], where: str) -> list[str]:
+    """Where a student that was fitted to z recovers next to nothing of it, which its PRR does not tell.
+
+    Args:
+        name: of the student.
+        made: `evaluation_file.Distilled` as mappings, one per training seed; None for what was not distilled.
+        where: " on 3m", or "".
+    """
+    # Of one that was fitted to values, the error of z' says nothing about play.
+    fitted = [one["quality"] for one in made if one and one["settings"].get("loss", "z") == "z"]
+    explained = [quality["student_explained"] for quality in fitted if "student_explained" in quality]
+    if not explained or (share := sum(explained) / len(explained)) >= NEXT_TO_NOTHING:
+        return []
+    return [
+        f"{name}{where} recovers next to nothing of z (explained: {percent(share)} of its variance on held-out "
+        "episodes): its agents' own views do not tell them what its teacher was told, so it keeps what needs no z."
+    ]
 
 
 def duration(seconds: float) -> str:
