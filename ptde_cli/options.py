@@ -143,7 +143,10 @@ RecipeNames = Annotated[
 ]
 Runs = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
+    typer.Argument(
+        metavar="RUNS",
+        help=f"folders that hold runs, at any depth  [default: this folder, those in it, all below {RUNS}/]",
+    ),
 ]
 BootstrapSeed = Annotated[
     int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")

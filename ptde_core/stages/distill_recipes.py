@@ -13,17 +13,18 @@ import numpy as np
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.scores.intervals import win_rate_interval
-from ptde_core.scores.tally import Tally
 from ptde_core.stages.collect import informed_teacher
 from ptde_core.stages.distill import distill, episodes_digest, own_episodes
 from ptde_core.stages.reports.collect import retention_of
+from ptde_core.stages.reports.performance import measure_of, performance_of
 from ptde_core.stages.reports.wording import (
     backend_title,
-    interval_text,
+    play_notes,
+    play_text,
     recovery_notes,
     retention_notes,
     retention_text,
+    retention_title,
 )
 from ptde_core.stages.settings import DistillSettings, EvaluateSettings
 from ptde_core.stages.tables import NOTHING, Row, Table
@@ -120,10 +121,11 @@ def comparison_table(entries: Sequence[EvaluationEntry], seed: int = 0) -> Table
     """
     teachers: list[Row] = []
     students: list[Row] = []
-    notes = [NOTES_PLAY]
+    measure = measure_of(entries)
+    notes = [play_notes(measure)]
     for entry in entries:
-        tally = Tally.of(entry.episodes.won)
-        played = (str(tally), f"{tally.rate:.3f} {interval_text(win_rate_interval(tally))}")
+        found = performance_of([entry], measure)
+        played = (str(found.tally or NOTHING), play_text(found.value, found.interval, measure))
         if entry.distilled is None:
             teachers.append((entry.name, f"z {entry.z}", *played, *[NOTHING] * 6))
             continue
@@ -149,16 +151,14 @@ def comparison_table(entries: Sequence[EvaluationEntry], seed: int = 0) -> Table
     return Table(
         title=f"Ways to distill: {where}, {', '.join(map(str, counts))} greedy episodes each, training seed "
         f"{first.train_seed}, evaluation seed {first.evaluation_seed}",
-        columns=("Policy", "File", "Won", "Win rate", "PRR", "Error", "Explained", "Same action", "Steps", "Seconds"),
+        columns=("Policy", "File", "Won", measure.capitalize(), retention_title(measure), *COLUMNS_FIT),
         groups=(tuple(teachers), tuple(students)),
         text_columns=2,
         notes=(*notes, NOTES_FIT, f"Machine: {first.machine}."),
-    )
+    ).without_empty_columns()
 
 
-NOTES_PLAY = (
-    "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap over paired episodes for the PRR."
-)
+COLUMNS_FIT = ("Error", "Explained", "Same action", "Steps", "Seconds")
 NOTES_FIT = (
     "Error: mean squared error of z' to the mean of z on the teacher's episodes that no student learned from. "
     "Explained: 1 - error / variance of z. Same action: agent-steps there where z' and z lead to the same best action. "

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ptde_core.base.batch import Episode
@@ -21,6 +20,7 @@ from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
+from ptde_core.stages.collect import how_it_goes
 from ptde_core.stages.policy_names import distilled_with, name_of
 from ptde_core.stages.replays.record import Candidate, candidates_of, record
 from ptde_core.stages.settings import EvaluateSettings
@@ -105,7 +105,7 @@ def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener)
                     total + more for total, more in zip((sent, offered), coached.messages(episode), strict=True)
                 )
             done += 1
-            listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
+            listen(Progress(STAGE, done, how_it_goes("test", played, env.spec)))
         env.close()
         inference = Inference(
             seconds=timed.seconds,
@@ -114,7 +114,8 @@ def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener)
             threads=torch.get_num_threads(),
             device=settings.device,
         )
-        entry = _entry(candidate, trained, played, settings).model_copy(update={"inference": inference})
+        measured = {"inference": inference, "can_be_won": env.spec.can_be_won}
+        entry = _entry(candidate, trained, played, settings).model_copy(update=measured)
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})

@@ -174,7 +174,7 @@ class _Sitting:
         overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
         self._ahead = closing.enter_context(PlayedAhead(env, learners[0].teacher)) if overlap else None
         self._runs = [
-            TrainingRun(own, folder, learner, self._ahead)
+            TrainingRun(own, folder, learner, self._ahead, wins=env.spec.can_be_won)
             for (own, folder), learner in zip(trainings, learners, strict=True)
         ]
         self._unfinished = list(self._runs)

@@ -1,6 +1,7 @@
 """Every file name of a run, once. The stages meet only here, through files a person can open."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,11 @@ class RunFolder:
         return self.path / "resume"
 
 
+# What tells a run folder. A training that was killed as it began has the second alone; checkpoints that were copied, or
+# a student that was written elsewhere, come with none of the first two.
+MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt"})
+
+
 def find_runs(roots: list[Path]) -> list[RunFolder]:
     """All run folders at or below the given folders, sorted by path.
 
@@ -114,9 +120,16 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
     for root in roots:
         if not root.is_dir():
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
-        # A training that was killed as it began has the second alone.
-        found.update(path.parent for name in ("status.json", "provenance.json") for path in root.rglob(name))
+        found.update(Path(folder) for folder, _, files in os.walk(root) if not MARKS.isdisjoint(files))
     return [RunFolder(path) for path in sorted(found)]
+
+
+def find_runs_here(runs: Path) -> list[RunFolder]:
+    """What one means who names no folder: the current folder, the folders in it, and all at or below `runs`."""
+    here = Path()
+    near = [here, *(path for path in here.iterdir() if path.is_dir() and path != runs)]
+    found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
+    return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)
 
 
 def write_json(path: Path, value: Any) -> None:

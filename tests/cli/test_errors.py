@@ -52,7 +52,7 @@ def assert_one_sentence(ended: Ended, *parts: str) -> None:
             ("info_rank = 4", "not 'none'"),
         ),
         ("evaluate nowhere.pt", ("no teacher or student at nowhere.pt",)),
-        ("report", ("no folder at runs",)),
+        ("report", ("no runs in ", "or below runs/", "give their folder")),
         ("report nowhere", ("no folder at nowhere",)),
         ("report --format markdwon", ("no report format named 'markdwon'", "did you mean 'markdown'?")),
         ("visualize nowhere", ("nowhere",)),

@@ -63,4 +63,4 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     wrong = ptde("curves", "nowhere", "--out", "a.jpg")
     assert wrong.code == 2
     assert "a.jpg names no kind of picture; let it end in .png, .svg, .pdf" in wrong.err
-    assert "no folder at runs" in ptde("curves").err
+    assert "no run here or below runs/ has a curve to draw" in ptde("curves").err

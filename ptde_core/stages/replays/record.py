@@ -162,6 +162,7 @@ def record(
         action_names=trained.spec.action_names,
         state_names=trained.spec.state_names,
         looks=looks,
+        can_be_won=trained.spec.can_be_won,
         sight=sight_of(trained, candidate.role),
     )
     kept = []

@@ -38,6 +38,8 @@ class Shown:
         """How it ended, in words."""
         if self.episode.won:
             return "won"
+        if not self.replay.header.can_be_won and self.episode.terminated:
+            return "over"
         return LOST.get(self.replay.header.backend, "not won") if self.episode.terminated else "time is up"
 
 
