@@ -13,6 +13,7 @@ from ptde_core.stages.distill import distill
 from ptde_core.stages.distill_recipes import comparison_table, distill_recipes
 from ptde_core.stages.evaluate import evaluate_what_is_due
 from ptde_core.stages.recipes import departures, distill_settings, recipes, recipes_meant, recipes_of_run
+from ptde_core.stages.reports.evaluation import evaluation_tables
 from ptde_core.stages.settings import DistillSettings, EvaluateSettings, preset, presets
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
@@ -77,6 +78,14 @@ def test_the_table_shows_what_the_evaluation_holds(run: RunFolder) -> None:
         assert row[2] == f"{sum(entry.episodes.won)}/8"
         assert row[5] == f"{entry.distilled.quality['student_validation_loss']:.4f}"
         assert row[8] == str(entry.distilled.steps)
+
+
+def test_no_recipe_recovers_what_the_views_do_not_tell_and_the_table_says_so(run: RunFolder) -> None:
+    slow = QUICK | {"steps": 400, "learning_rate": 1e-3}
+    entries, _ = started(run, [distill_settings(name, "personal-signal", slow) for name in ("paper", "recurrent")])
+    for table in (comparison_table(entries), *evaluation_tables(entries)):
+        for entry in entries[2:]:
+            assert any(note.startswith(f"{entry.name} recovers next to nothing of z") for note in table.notes)
 
 
 def test_one_recipe_more_plays_only_what_has_not_been_played(run: RunFolder) -> None:
