@@ -57,6 +57,8 @@ CELL_STYLES: Mapping["CellKind", str] = {
 class Pace:
     """How far a stage is, how fast it goes, what is left, and how well it does: the words beside a bar.
 
+    Speed is measured between reports, so it takes two: what comes before the first is loading and compiling.
+
     Args:
         started: the stage's beginning.
         clock: seconds that never go back.
@@ -66,7 +68,7 @@ class Pace:
         self.started = started
         self.done = started.done
         self.clock = clock
-        self.seen = deque([(clock(), started.done)])
+        self.seen: deque[tuple[float, int]] = deque()
         self.metrics: dict[str, float] = {}
 
     def advance(self, progress: events.Progress) -> None:
@@ -78,9 +80,16 @@ class Pace:
         while len(self.seen) > 2 and now - self.seen[1][0] > PACE_SECONDS:
             self.seen.popleft()
 
+    def pause(self, seconds: float) -> None:
+        """Take in that so much of the time since the last report was spent on something else."""
+        now = self.clock()
+        self.seen = deque((min(now, at + seconds), done) for at, done in self.seen)
+
     @property
     def per_second(self) -> float | None:
-        """Speed over the last half minute; None before anything was done."""
+        """Speed over the last half minute; None before anything was done between two reports."""
+        if not self.seen:
+            return None
         (first, start), (last, end) = self.seen[0], self.seen[-1]
         return (end - start) / (last - first) if last > first and end > start else None
 
@@ -128,27 +137,32 @@ class Lines:
         self.clock = clock
         self.pace: Pace | None = None
         self.last_line = clock()
+        self.reports = 0  # lines on how far the stage is
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
             case events.StageStarted():
                 self.pace = Pace(event, self.clock)
-                self.last_line = self.clock()
+                self.last_line, self.reports = self.clock(), 0
                 self._write(_opening(event))
             case events.Progress() if self.pace:
                 self.pace.advance(event)
                 if self.clock() - self.last_line >= LINE_SECONDS:
                     self.last_line = self.clock()
+                    self.reports += 1
                     self._write(self._progress(self.pace))
+            case events.Compiled() if self.pace:
+                self.pace.pause(event.seconds)
+                self._write(_sentence(event))
             case _:
                 self._write(_sentence(event))
 
-    @staticmethod
-    def _progress(pace: Pace) -> str:
+    def _progress(self, pace: Pace) -> str:
         started = pace.started
         share = f"{pace.done:,}/{started.total:,} {started.unit} ({pace.done / max(1, started.total):.0%})"
-        return f"{started.stage}: " + ", ".join(filter(None, (share, pace.speed, pace.headline, pace.left)))
+        speed, left = (pace.speed, pace.left) if self.reports > 1 else ("", "")  # the first says how it begins
+        return f"{started.stage}: " + ", ".join(filter(None, (share, speed, pace.headline, left)))
 
     def _write(self, line: str) -> None:
         if line:
@@ -192,6 +206,9 @@ class Bars:
                 self.pace.advance(event)
                 facts = "  ".join(filter(None, (self.pace.speed, self.pace.headline, self.pace.left)))
                 self.bars.update(self.task, completed=event.done, facts=facts)
+            case events.Compiled() if self.pace:
+                self.pace.pause(event.seconds)
+                self._say(_sentence(event))
             case events.StageFinished() if self.pace and self.task is not None:
                 facts = "  ".join(filter(None, (self.pace.headline, f"took {duration(event.seconds)}")))
                 self.bars.update(self.task, completed=self.pace.started.total, facts=facts)
@@ -273,6 +290,8 @@ def _sentence(event: Event) -> str:
             return f"saved {shown(event.path)} ({event.meaning})"
         case events.Note():
             return event.text
+        case events.Compiled():
+            return f"compiled kernels for {duration(event.seconds)}; this is done once"
         case events.StageFinished():
             return f"{event.stage}: done in {duration(event.seconds)}"
     return ""

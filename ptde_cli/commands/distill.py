@@ -61,7 +61,7 @@ def distill(
         distill_settings(name, "", *given)  # a mistake is told before torch loads
     if out is not None and len(names) > 1:
         raise PtdeError(
-            f"--out names one student, and there are {len(names)} recipes", "leave out --out: they go to students/"
+            f"--out names one student, and there are {len(names)} recipes", "leave out --out: each has its own file"
         )
     if no_evaluate and (compare or episodes is not None):
         asked = "--compare" if compare else f"--episodes {episodes}"

@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from ptde_cli.commands.train_teacher import Alg, Device, Env, GlobalInfo, Map, Out, Seed, Seeds, Steps, each_seed
+from ptde_cli.commands.train_teacher import (
+    Alg,
+    Device,
+    Env,
+    GlobalInfo,
+    Keep,
+    Map,
+    NoKeepState,
+    Out,
+    Seed,
+    Seeds,
+    Steps,
+    each_seed,
+)
 from ptde_cli.exits import resumable
 from ptde_cli.options import Assignments, ConfigFile, Quiet, RecipeNames, Wandb, Workers, layers, run_engines_at
 from ptde_core.base.errors import PtdeError
@@ -29,6 +42,8 @@ def run(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    keep: Keep = None,
+    no_keep_state: NoKeepState = False,
     wandb: Wandb = False,
     quiet: Quiet = False,
 ) -> None:
@@ -44,6 +59,7 @@ def run(
         steps=steps,
         seed=seed,
         device=device,
+        keep=",".join(keep) if keep else None,
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
@@ -72,10 +88,16 @@ def run(
             weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
         ):
             if len(trainings) > 1:
-                train_teachers(trainings, resume=True, listen=listen)
+                train_teachers(trainings, resume=True, keep_state=not no_keep_state, listen=listen)
             for own, folder, collecting, distilling in stages:
                 entries += stage(
-                    own, folder, collecting=collecting, distilling=distilling, evaluating=evaluating, listen=listen
+                    own,
+                    folder,
+                    collecting=collecting,
+                    distilling=distilling,
+                    evaluating=evaluating,
+                    keep_state=not no_keep_state,
+                    listen=listen,
                 )
         print_tables(evaluation_tables(entries))
 

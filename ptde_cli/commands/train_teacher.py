@@ -40,6 +40,7 @@ Out = Annotated[
         help="run folder, or with --seeds the folder of theirs  [default: runs/<env>/<map>/<algorithm>/seed<seed>]",
     ),
 ]
+RESUME = "go on with an interrupted training, or a finished one: --steps MORE"
 Seeds = Annotated[
     str | None,
     typer.Option(
@@ -47,6 +48,18 @@ Seeds = Annotated[
         metavar="N|A,B,...",
         help="several seeds at once, each into its own run folder; 3 means 1,2,3. Made for a GPU: slower on a CPU",
     ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="last|best|every=N",
+        help="checkpoints beside the last: that of the best test, one every N env steps; repeatable",
+    ),
+]
+NoKeepState = Annotated[
+    bool,
+    typer.Option("--no-keep-state", help="keep no state to go on from once it has finished; of a finished one: delete"),
 ]
 Device = Annotated[str | None, option(TrainTeacherSettings, "device")]
 
@@ -61,7 +74,9 @@ def train_teacher(
     seeds: Seeds = None,
     device: Device = None,
     out: Out = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted training")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
+    keep: Keep = None,
+    no_keep_state: NoKeepState = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
@@ -80,6 +95,7 @@ def train_teacher(
         steps=steps,
         seed=seed,
         device=device,
+        keep=",".join(keep) if keep else None,
     )
     trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
     if resume:  # what was decided then need not be typed again
@@ -93,7 +109,7 @@ def train_teacher(
             watching(quiet=quiet) as watcher,
             weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
         ):
-            train_teachers(trainings, resume=resume, listen=listen)
+            train_teachers(trainings, resume=resume, keep_state=not no_keep_state, listen=listen)
         for settings, run in trainings:
             if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
                 following = f"evaluate both with: ptde evaluate {shown(run.student)}"

@@ -10,18 +10,18 @@ from ptde_core.algorithms.ctds import OnlineDistillationLearner
 from ptde_core.algorithms.instructions import InstructionRegulariser
 from ptde_core.algorithms.learner import Learner
 from ptde_core.algorithms.mappo import MappoLearner
-from ptde_core.algorithms.settings import AlgorithmName, ValueDecompositionSettings
+from ptde_core.algorithms.settings import AlgorithmName
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
 from ptde_core.base.seeding import seed_for
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.actor_critic import Critic
+from ptde_core.nets.actor_critic import Critic, NormedHead
 from ptde_core.nets.coach import CoachedMixer, Recogniser
 from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
 from ptde_core.policies.catalogue import build_online_student, build_teacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.teacher import Teacher
 
-MIXERS: Mapping[str, Callable[[EnvSpec, ValueDecompositionSettings], nn.Module]] = {
+MIXERS: Mapping[str, Callable[[EnvSpec, Any], nn.Module]] = {
     "vdn": lambda spec, sizes: SumMixer(),  # noqa: ARG005  every mixer is built from the same facts
     "qmix": lambda spec, sizes: MonotonicMixer(
         spec.n_agents, spec.state_size, sizes.mixer_embed, sizes.mixer_hyper, spec.state_one_hot
@@ -38,10 +38,12 @@ def _value_decomposition(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed:
     )
 
 
-def _mappo(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> MappoLearner:  # noqa: ARG001  no chance
+def _mappo(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> MappoLearner:
     teacher = build_teacher(alg, spec, settings.model_dump())
     assert isinstance(teacher, Teacher)
-    return MappoLearner(teacher, Critic(spec.state_size, teacher.local_size, settings.hidden_size), settings)
+    assert isinstance(teacher.head, NormedHead)
+    teacher.head.scale(settings.policy_gain)
+    return MappoLearner(teacher, Critic(spec.state_size, teacher.local_size, settings.hidden_size), settings, seed)
 
 
 def _csrl(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
@@ -56,9 +58,8 @@ def _copa(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueD
     assert isinstance(teacher, CoachedTeacher)
     mixer = CoachedMixer(teacher.coach, settings.mixer_embed, settings.mixer_hyper)
     recogniser = Recogniser(teacher.local_size, spec.n_actions, settings.coach_size, settings.info_size)
-    regulariser = InstructionRegulariser(
-        recogniser, spec.n_actions, settings.recognition_weight, settings.entropy_weight
-    )
+    weights = settings.recognition_weight, settings.entropy_weight
+    regulariser = InstructionRegulariser(recogniser, spec.n_actions, settings.info_every, *weights)
     return ValueDecompositionLearner(Team(teacher, mixer, regulariser), settings, seed)
 
 

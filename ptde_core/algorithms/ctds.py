@@ -16,6 +16,7 @@ from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import masked_mean
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
@@ -45,12 +46,23 @@ class OnlineDistillationLearner:
     def __init__(self, teaching: ValueDecompositionLearner, student: Teacher) -> None:
         self._teaching, self.student = teaching, student
         self.optimiser = Adam(student.parameters(), lr=teaching.settings.learning_rate)
+        self._average = AveragedWeights(student, teaching.settings.average_weights)
         self._threads = Threads()
 
     @property
     def teacher(self) -> AnyTeacher:
         """The policy on full sight, which also plays for training."""
         return self._teaching.teacher
+
+    @property
+    def result(self) -> AnyTeacher:
+        """What is tested and saved of the teacher."""
+        return self._teaching.result
+
+    @property
+    def student_result(self) -> Teacher:
+        """What is tested and saved of the student."""
+        return self._average.network
 
     @property
     def updates(self) -> int:
@@ -76,7 +88,9 @@ class OnlineDistillationLearner:
     @one_thread()  # beside those that share the batch
     def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """One gradient step of the student towards the teacher as it is, then one of the teacher."""
-        return self._distil(episodes) | self._teaching.update(episodes)
+        log = self._distil(episodes) | self._teaching.update(episodes)
+        self._average.take_in(self.updates)
+        return log
 
     def _distil(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         settings = self._teaching.settings
@@ -105,10 +119,11 @@ class OnlineDistillationLearner:
         return self._teaching.networks()
 
     def state(self) -> dict[str, Any]:
-        """The teacher's learner, the student and its optimiser."""
+        """The teacher's learner, the student, its average and its optimiser."""
         return {
             "teaching": self._teaching.state(),
             "student": self.student.state_dict(),
+            "average": self._average.state(),
             "optimiser": self.optimiser.state_dict(),
         }
 
@@ -116,4 +131,5 @@ class OnlineDistillationLearner:
         """Go back to a saved `state`, with the episodes that were in the replay memory."""
         self._teaching.load(state["teaching"], episodes)
         self.student.load_state_dict(state["student"])
+        self._average.load(state.get("average", {}))  # older states have none
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,11 +1,13 @@
 """COPA's regulariser (Liu et al., ICML 2021): what a player is told should show in what it then does."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
 from ptde_core.nets.coach import Recogniser
+from ptde_core.nets.intervals import last_sent
 from ptde_core.policies.teacher import Unrolled
 from ptde_core.policies.views import Views
 
@@ -13,13 +15,22 @@ from ptde_core.policies.views import Views
 class InstructionRegulariser(nn.Module):
     """-weight log q(z | segment) - entropy_weight H(z), a lower bound on what the agents' steps tell of their z.
 
-    log q is a sum over the segment's steps, each seen through the agent's local input and action. Like the TD loss both
-    are averaged over real steps (and agents), H as that of the instruction held.
+    log q(z | segment) = sum over the segment's real steps of log q(z | local input, action). Like the TD loss both are
+    averaged over real steps (and agents): log q as that of the segment a step is in, H as that of the instruction held.
+    Where all segments are of T steps that is the mean over segments, as in the published code.
+
+    Args:
+        recogniser: q of one step.
+        n_actions: A.
+        every: T, env steps from one look of the coach to the next.
+        weight, entropy_weight: of log q and of H.
     """
 
-    def __init__(self, recogniser: Recogniser, n_actions: int, weight: float, entropy_weight: float) -> None:
+    def __init__(
+        self, recogniser: Recogniser, n_actions: int, every: int, weight: float, entropy_weight: float
+    ) -> None:
         super().__init__()
-        self.recogniser, self.n_actions = recogniser, n_actions
+        self.recogniser, self.n_actions, self.every = recogniser, n_actions, every
         self.weight, self.entropy_weight = weight, entropy_weight
 
     def forward(self, batch: EpisodeBatch, views: Views, unrolled: Unrolled) -> tuple[Tensor, dict[str, Tensor]]:
@@ -29,7 +40,18 @@ class InstructionRegulariser(nn.Module):
         played = batch.played
         local = views.local[played]  # (P, N, L)
         action = F.one_hot(batch.actions, self.n_actions).to(local.dtype)  # (P, N, A)
-        log_q = gaussian_log_density(unrolled.z[played], *self.recogniser(local, action)).mean()
+        of_steps = gaussian_log_density(unrolled.z[played], *self.recogniser(local, action))  # (P, N)
+        log_q = of_segments(of_steps, last_sent(batch.length, self.every)).mean()
         entropy = gaussian_entropy(unrolled.sigma[played]).mean()
         log = {"z_log_q": log_q.detach(), "z_entropy": entropy.detach()}
         return -self.weight * log_q - self.entropy_weight * entropy, log
+
+
+def of_segments(of_steps: Tensor, first: Tensor) -> Tensor:
+    """For each step the sum over all steps of its segment: (P, N), as `of_steps`.
+
+    Args:
+        of_steps: (P, N).
+        first: (P,) int64, the first step of each one's segment.
+    """
+    return torch.zeros_like(of_steps).index_add(0, first, of_steps)[first]

@@ -16,7 +16,11 @@ class Learner(Protocol):
 
     @property
     def teacher(self) -> AnyTeacher:
-        """The policy being trained."""
+        """The policy being trained, which plays for training."""
+
+    @property
+    def result(self) -> AnyTeacher:
+        """What is tested and saved: the average of the policy's weights where one is kept, else `teacher` itself."""
 
     @property
     def updates(self) -> int:
@@ -49,3 +53,7 @@ class TeachesOnline(Protocol):
     @property
     def student(self) -> Teacher:
         """The student, which plays without what only the teacher sees."""
+
+    @property
+    def student_result(self) -> Teacher:
+        """What is tested and saved of it, as `result` is of the teacher."""

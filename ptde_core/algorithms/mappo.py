@@ -5,44 +5,25 @@ used again in the update, so that the probability ratio compares two policies at
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ptde_core.algorithms.rollout import Rollout, Share, look_back, weighed
 from ptde_core.algorithms.settings import MappoSettings
 from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
-from ptde_core.learning.targets import td_lambda_targets
-from ptde_core.nets.actor_critic import Critic, critic_input
-from ptde_core.nets.recurrence import chunk_lengths
-from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.nets.actor_critic import Critic
 from ptde_core.nets.value_norm import ValueNorm
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.teacher import Teacher
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """The R real steps of whole episodes, one after the other, cut into C chunks; nothing here has a gradient."""
-
-    local: Tensor  # (R, N, L)
-    state: Tensor  # (R, S)
-    available: Tensor  # (R, N, A)
-    choosing: Tensor  # (R, N) bool: agents with more than one available action
-    actions: Tensor  # (R, N)
-    noise: Tensor | None  # (R, N, Z), None where there is no z
-    seen_by_critic: Tensor  # (R, N, S+L)
-    chunks: Tensor  # (C,) steps of each chunk
-    actor_start: Tensor  # (C, N, H) the memories that the chunks begin with
-    critic_start: Tensor  # (C, N, H)
-    value: Tensor  # (R, N) normalised, as the critic saw it then
-    returns: Tensor  # (R, N) lambda-returns, as rewards
-    advantage: Tensor  # (R, N) returns minus value, as rewards
 
 
 def log_policy(logits: Tensor, available: Tensor) -> Tensor:
@@ -54,59 +35,6 @@ def entropy(log_probs: Tensor) -> Tensor:
     """Entropy (...) in nat of log-probabilities (..., A); actions of probability 0 add nothing."""
     possible = log_probs > -torch.inf
     return -(log_probs.exp() * log_probs.where(possible, 0.0)).sum(dim=-1)
-
-
-def starts(hidden: Tensor, lengths: Tensor, chunks: Tensor) -> Tensor:
-    """The hiddens (C, N, H) that chunks begin with: that of the row before, zeros where an episode begins.
-
-    Args:
-        hidden: (R, N, H) of episodes, one after the other.
-        lengths: (B,) of the episodes.
-        chunks: (C,) of their chunks.
-    """
-    first = torch.cumsum(chunks, 0) - chunks  # (C,) rows
-    begun = torch.isin(first, torch.cumsum(lengths, 0) - lengths)  # (C,)
-    return hidden[first - 1].masked_fill(begun[:, None, None], 0.0)
-
-
-@torch.no_grad()
-def look_back(
-    teacher: Teacher, critic: Critic, norm: ValueNorm, batch: EpisodeBatch, settings: MappoSettings
-) -> Rollout:
-    """What the update needs to know of the episodes, by the networks that are about to learn from them.
-
-    Args:
-        teacher: the policy that played the episodes, unchanged since.
-        critic: values each agent's situation; a time limit is bootstrapped with the value of the final view.
-        norm: the units of those values.
-        batch: episodes; with `noise` if the teacher has a z.
-        settings: gamma, lambda, and the length of chunks.
-    """
-    played = batch.played
-    local = local_input(batch.obs, batch.last_actions, teacher.n_actions)  # (R+B, N, L)
-    # An agent with a single available action has no choice: the dead of SMAC, whatever the backend calls them.
-    choosing = batch.available.sum(dim=-1) > 1  # (R+B, N)
-    seen_by_critic = critic_input(local, batch.state, choosing)  # (R+B, N, S+L)
-    values, critic_hidden = critic.unroll(seen_by_critic, batch.views)  # (R+B, N), (R+B, N, H)
-    worth = norm.restore(values)
-    facts = batch.reward, batch.terminated, batch.last  # (R,) each
-    returns = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.gae_lambda)  # (R, N)
-    chunks = chunk_lengths(batch.length, settings.chunk_steps)
-    return Rollout(
-        local=local[played],
-        state=batch.state[played],
-        available=batch.available[played],
-        choosing=choosing[played],
-        actions=batch.actions,
-        noise=batch.noise,
-        seen_by_critic=seen_by_critic[played],
-        chunks=chunks,
-        actor_start=starts(teacher.trunk.unroll(local[played], batch.length), batch.length, chunks),
-        critic_start=starts(critic_hidden[played], batch.length, chunks),
-        value=values[played],
-        returns=returns,
-        advantage=returns - worth[played],
-    )
 
 
 def policy_of(teacher: Teacher, rollout: Rollout) -> tuple[Tensor, Tensor | None]:
@@ -167,26 +95,17 @@ def value_loss(critic: Critic, rollout: Rollout, goal: Tensor, settings: MappoSe
     return clipped_value_error(value, rollout.value, goal, settings.clip, settings.huber_delta).mean()
 
 
-class _Share(NamedTuple):
-    """What one thread works on: some of the episodes, and what they are to be compared with in every epoch."""
-
-    rollout: Rollout
-    played: Tensor  # (R, N) log-probabilities of the actions by the policy that played them
-    advantage: Tensor  # (R, N) normalised over the whole rollout
-    goal: Tensor  # (R, N) normalised returns
-    of_choices: float  # its part of all that agents could choose
-    of_steps: float  # its part of all steps
-
-
 class MappoLearner:
     """Actor, critic and their optimisers, and the episodes that are still too few to learn from."""
 
-    def __init__(self, teacher: Teacher, critic: Critic, settings: MappoSettings) -> None:
+    def __init__(self, teacher: Teacher, critic: Critic, settings: MappoSettings, seed: int) -> None:
         self._teacher, self.critic, self.norm, self.settings = teacher, critic, ValueNorm(), settings
+        self.seed = seed
         self._optimisers = {
             name: Adam(network.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon)
             for name, network in (("actor", teacher), ("critic", critic))
         }
+        self.average = AveragedWeights(teacher, settings.average_weights)
         self.updates = 0
         self._threads = Threads()
         self._waiting: list[Episode] = []
@@ -195,6 +114,11 @@ class MappoLearner:
     def teacher(self) -> Teacher:
         """The policy being trained."""
         return self._teacher
+
+    @property
+    def result(self) -> Teacher:
+        """What is tested and saved."""
+        return self.average.network
 
     @property
     def held(self) -> int:
@@ -219,32 +143,44 @@ class MappoLearner:
         parameters = [*self._teacher.parameters(), *self.critic.parameters()]
         shares, log = self._shares(episodes)
         for _ in range(self.settings.epochs):
-            log |= add_gradients(shares, self._share_of_losses, parameters, self._threads)
-            log["gradient_norm"] = self._step("actor", self._teacher)
-            log["critic_gradient_norm"] = self._step("critic", self.critic)
-            self.updates += 1
+            for part in self._minibatches(shares):
+                log |= add_gradients(part, self._share_of_losses, parameters, self._threads)
+                log["gradient_norm"] = self._step("actor", self._teacher)
+                log["critic_gradient_norm"] = self._step("critic", self.critic)
+                self.updates += 1
+                self.average.take_in(self.updates)
         return log
 
-    def _shares(self, episodes: Sequence[Episode]) -> tuple[list[_Share], dict[str, Tensor]]:
+    def _minibatches(self, shares: list[Share]) -> list[list[Share]]:
+        """The shares cut into random parts of about as many chunks, whatever the number of threads."""
+        if self.settings.minibatches == 1:
+            return [shares]
+        count = sum(len(share.numbers) for share in shares)
+        order = generator(self.seed, "minibatches", self.updates).permutation(count)
+        parts = np.array_split(order, min(self.settings.minibatches, count))
+        return [weighed([share.part(own) for share in shares]) for own in parts]
+
+    def _shares(self, episodes: Sequence[Episode]) -> tuple[list[Share], dict[str, Tensor]]:
         """The rollout cut by episodes, a share for each thread, normalised together; and what to log of it."""
         cut = self._threads.cut([e.length for e in episodes])
+        ends = np.cumsum([-(-e.length // self.settings.chunk_steps) for e in episodes])  # chunks up to each one's end
+        numbers = np.split(np.arange(ends[-1]), ends[:-1])
         looked = self._threads.map(self._look_back, [[episodes[k] for k in own] for own in cut])
         returns, advantage = (torch.cat([getattr(r, name) for r, _ in looked]) for name in ("returns", "advantage"))
         counted = advantage[torch.cat([r.choosing for r, _ in looked])]
         centre, scale = counted.mean(), counted.std(correction=0) + 1e-5
         self.norm.update(returns)
         shares = [
-            _Share(
+            Share(
+                numbers=np.concatenate([numbers[k] for k in own]),
                 rollout=rollout,
                 played=played,
                 advantage=(rollout.advantage - centre) / scale,
                 goal=self.norm.normalise(rollout.returns),
-                of_choices=int(rollout.choosing.sum()) / len(counted),
-                of_steps=len(rollout.returns) / len(returns),
             )
-            for rollout, played in looked
+            for own, (rollout, played) in zip(cut, looked, strict=True)
         ]
-        return shares, {
+        return weighed(shares), {
             "value_explained": 1 - advantage.var() / returns.var(),
             "return_mean": returns.mean(),
             "return_std": self.norm.moments()[1],
@@ -258,7 +194,7 @@ class MappoLearner:
             rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
             return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)
 
-    def _share_of_losses(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
+    def _share_of_losses(self, share: Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of both losses, which have no weight in common, and of what is logged."""
         with kernels.multiplying(self.settings.precision):
             policy, log = policy_loss(self._teacher, share.rollout, share.played, share.advantage, self.settings)
@@ -278,9 +214,10 @@ class MappoLearner:
         return {f"{part}.{key}": value for part, net in parts.items() for key, value in net.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Networks, optimisers and the counter."""
+        """Networks, the actor's average, optimisers and the counter."""
         return {
             "actor": self._teacher.state_dict(),
+            "average": self.average.state(),
             "critic": self.critic.state_dict(),
             "norm": self.norm.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
@@ -290,6 +227,7 @@ class MappoLearner:
     def load(self, state: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """Go back to a saved `state`, with the episodes that were waiting."""
         self._teacher.load_state_dict(state["actor"])
+        self.average.load(state.get("average", {}))  # older states have none
         self.critic.load_state_dict(state["critic"])
         self.norm.load_state_dict(state["norm"])
         for name, optimiser in self._optimisers.items():

@@ -33,7 +33,19 @@ def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
         *([f"rank {settings['info_rank']}"] if settings.get("info_rank") else []),
         *([f"trunk {trunk_width}"] if settings.get("match_parameters") else []),
         *([settings["precision"]] if settings.get("precision", "float32") != "float32" else []),
+        *(["averaged"] if settings.get("average_weights") else []),
     ]
+
+
+def checkpoint_marks(kept: str) -> list[str]:
+    """Which checkpoint of a training it is, in the words of tables; nothing for the last.
+
+    Args:
+        kept: "last", "best", or the env steps at which it was due.
+    """
+    if kept == "last":
+        return []
+    return ["best in tests"] if kept == "best" else [f"at {int(kept):,} steps"]
 
 
 def _marked(name: str, marks: Iterable[str]) -> str:

@@ -12,8 +12,17 @@ AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
 class LearningSettings(Settings):
     """What all learners can be told."""
 
+    bootstrap_at_limit: bool = Field(
+        True, description="value what would follow a time limit; false: the world ends there, as in PyMARL on SMAC"
+    )
     precision: Literal["float32", "bfloat16-gradients", "bfloat16"] = Field(
         "float32", description="what is rounded to before multiplying, in gradients only or in all of learning"
+    )
+    average_weights: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per gradient step of the average of a teacher's weights that is tested and saved; 0: none",
     )
 
 
@@ -23,11 +32,12 @@ class ValueDecompositionSettings(LearningSettings):
     learning_rate: float = Field(1e-3, gt=0, description="Adam step size")
     gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
     td_lambda: float = Field(0.6, ge=0, le=1, description="TD(lambda) mixing; 0 is the paper's equation 5")
+    td_loss_factor: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="what the mean squared TD error is multiplied by; PyMARL2: 0.5"
+    )
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of all gradients together")
     mixer_embed: int = Field(32, ge=1, description="QMIX: width of the mixing network")
     mixer_hyper: int = Field(64, ge=1, description="QMIX, QPLEX: width of the hypernetworks that make mixers' weights")
-    mixer_heads: int = Field(4, ge=1, description="QPLEX: attention heads that weigh the agents' advantages")
-    mixer_layers: int = Field(1, ge=1, description="QPLEX: layers of those heads: 1 for SMAC, 3 for matrix games")
     batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
     replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
     updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")
@@ -40,6 +50,13 @@ class ValueDecompositionSettings(LearningSettings):
     epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")
 
 
+class QplexSettings(ValueDecompositionSettings):
+    """QPLEX: value decomposition, and the heads of its mixer."""
+
+    mixer_heads: int = Field(4, ge=1, description="attention heads that weigh the agents' advantages")
+    mixer_layers: int = Field(2, ge=1, description="layers of each head's networks; PyMARL2: 2, QPLEX's code: 1 (SMAC)")
+
+
 class MappoSettings(LearningSettings):
     """MAPPO: a recurrent policy and a centralised critic, learning from the episodes just played."""
 
@@ -50,7 +67,11 @@ class MappoSettings(LearningSettings):
     entropy_weight: float = Field(0.01, ge=0, description="weight of the entropy bonus in the policy's loss")
     clip: float = Field(0.2, gt=0, lt=1, description="clipping range of probability ratios and of normalised values")
     huber_delta: float = Field(10.0, gt=0, description="error of a normalised value from which its loss is linear")
-    epochs: int = Field(5, ge=1, description="gradient steps on each rollout, all of it in every step")
+    epochs: int = Field(5, ge=1, description="times that each rollout is learned from")
+    minibatches: int = Field(1, ge=1, description="random parts of a rollout in each epoch, a gradient step on each")
+    policy_gain: float = Field(
+        0.01, gt=0, allow_inf_nan=False, description="gain of the policy's last layer: how large its first weights are"
+    )
     gradient_clip: float = Field(10.0, gt=0, description="largest gradient norm, of the actor and of the critic")
     chunk_steps: int = Field(10, ge=1, description="env steps over which gradients flow back through the memory")
     rollout_steps: int = Field(3200, ge=1, description="real env steps after which whole episodes are learned from")

@@ -24,6 +24,8 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
+from ptde_core.learning.targets import world_ends
 from ptde_core.nets.stacked import stacked, stacked_tensors
 from ptde_core.policies.stacked import StackedPolicy, StackedViews
 from ptde_core.policies.teacher import Teacher
@@ -37,14 +39,14 @@ def stacked_td_loss(
     noise: tuple[Tensor, Tensor] | None,
     settings: ValueDecompositionSettings,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Each seed's mean squared TD(lambda) error (K,) over its real steps, and what to log, each (K,).
+    """Each seed's loss (K,), as `value_decomposition.td_loss`, and what to log, each (K,).
 
     Args:
         online: stacked; what learns.
         target: stacked; what the targets come from.
         views: of K batches.
         noise: two tensors (K, R, N, Z) of standard normals, for z of the online and of the target networks, or None.
-        settings: gamma and lambda.
+        settings: gamma, lambda, the loss's factor, and whether a time limit bootstraps.
     """
     own, other = noise if noise is not None else (None, None)
     counts, stepped, real = torch.from_numpy(views.layout.counts), views.stepped, views.real
@@ -61,10 +63,11 @@ def stacked_td_loss(
     team = online.mixer(taken, best[:, stepped], views.actions, views.state[:, stepped])  # (K, P)
     steps = real.sum(dim=1)  # (K,)
     error = (team - goal) * real
-    loss = error.square().sum(dim=1) / steps
+    squared = error.square().sum(dim=1) / steps
+    loss = settings.td_loss_factor * squared
     with torch.no_grad():
         log = {
-            "td_loss": loss.detach(),
+            "td_loss": squared.detach(),
             "td_error_abs": error.abs().sum(dim=1) / steps,
             "q_taken_mean": (team * real).sum(dim=1) / steps,
             "target_mean": (goal * real).sum(dim=1) / steps,
@@ -77,7 +80,7 @@ def stacked_td_loss(
 
 def time_major_targets(views: StackedViews, following: Tensor, settings: ValueDecompositionSettings) -> Tensor:
     """`learning.targets.td_lambda_targets` over time-major steps: (K, P) from the worth (K, P) of what follows them."""
-    follows = settings.gamma * (~views.terminated).float()
+    follows = settings.gamma * (~world_ends(views.terminated, views.last, settings.bootstrap_at_limit)).float()
     keep = settings.td_lambda * (~views.last).float()
     targets = views.reward + follows * (1 - keep) * following  # (K, P), what does not depend on later targets
     weights = follows * keep
@@ -110,9 +113,7 @@ class StackedLearner:
     ) -> None:
         self._learners, self._device = learners, device
         self.settings, self.counters = learners[0].settings, copy.copy(learners[0].counters)
-        if any(learner.counters != self.counters for learner in learners):
-            updates = ", ".join(str(learner.counters.updates) for learner in learners)
-            raise PtdeError(f"the seeds stand at different updates ({updates})", "go on with one at a time: --seed")
+        check_same_updates([learner.counters.updates for learner in learners])
         self.online, self.target = (
             _team(stacked([getattr(learner, name) for learner in learners]), device) for name in ("online", "target")
         )
@@ -126,6 +127,8 @@ class StackedLearner:
             for of_parameter in together.values():
                 of_parameter["step"] = of_parameter["step"][0]  # all stand at the same one
             self.optimiser.load_state_dict({**states[0], "state": together})
+        self.average = AveragedWeights(self.online.teacher, self.settings.average_weights)
+        self.average.load(stacked_tensors([learner.average.state() for learner in learners]))
         self._replays = replays or [DeviceReplay(self.settings.replay_episodes, device) for _ in learners]
         for replay, learner in zip(self._replays, learners, strict=True):
             replay.add(learner.replay.drain())
@@ -165,6 +168,7 @@ class StackedLearner:
         log["gradient_norm"] = clip_each(list(self.online.parameters()), self.settings.gradient_clip)
         self.optimiser.step()
         self.counters.updates += 1
+        self.average.take_in(self.counters.updates)
         return log
 
     def _noise(self, views: StackedViews) -> tuple[Tensor, Tensor] | None:
@@ -186,7 +190,7 @@ class StackedLearner:
         return StackedLearner(learners, self._device, replays)
 
     def write_back(self) -> None:
-        """Bring each learner's networks, optimiser and counters, but not its replay, to where it stands now."""
+        """Bring each learner's networks, average, optimiser and counters to where it stands now, but not its replay."""
         optimiser = self.optimiser.state_dict()
         for k, learner in enumerate(self._learners):
             learner.online.load_state_dict({name: tensor[k] for name, tensor in self.online.state_dict().items()})
@@ -196,7 +200,19 @@ class StackedLearner:
                 for index, of_parameter in optimiser["state"].items()
             }
             learner.optimiser.load_state_dict({**optimiser, "state": state})
+            learner.average.load({name: tensor[k] for name, tensor in self.average.state().items()})
             learner.counters = copy.copy(self.counters)
+
+
+def check_same_updates(updates: Sequence[int]) -> None:
+    """Refuse learners that cannot be stacked, for they have taken different numbers of gradient steps.
+
+    Raises:
+        PtdeError: with those numbers.
+    """
+    if len(set(updates)) > 1:
+        told = ", ".join(map(str, updates))
+        raise PtdeError(f"the seeds stand at different updates ({told})", "go on with one at a time: --seed")
 
 
 def _team(network: nn.Module, device: torch.device) -> Team:

@@ -20,9 +20,10 @@ from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
+from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
-from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.learning.targets import td_lambda_targets, world_ends
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.views import Views
@@ -68,7 +69,9 @@ def td_loss(
     noise: tuple[Tensor, Tensor] | None,
     settings: ValueDecompositionSettings,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean squared TD(lambda) error over real steps (equations 4, 5), what a regulariser adds, and what to log.
+    """Mean squared TD(lambda) error over real steps (equations 4, 5) and what a regulariser adds, and what to log.
+
+    Loss: td_loss_factor * mean (Q_tot - goal)^2 + regulariser; the `td_loss` of the log is without the factor.
 
     Args:
         online: what learns.
@@ -76,7 +79,7 @@ def td_loss(
         batch: episodes.
         noise: two tensors (R, N, Z) of standard normals, a row per view seen, for z of the online and of the
             target networks; None where there is no z.
-        settings: gamma and lambda.
+        settings: gamma, lambda, the loss's factor, and whether a time limit bootstraps.
     """
     own, other = noise if noise is not None else (None, None)
     views, played = Views.of(batch), batch.played  # R views, P of them with a step after them
@@ -87,15 +90,17 @@ def td_loss(
         future = target.teacher.unroll(views, other).values  # (R, N, A)
         _, future_best = best_available(future, batch.available)  # (R, N)
         worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
-        facts = batch.reward, batch.terminated, batch.last  # (P,) each
+        ended = world_ends(batch.terminated, batch.last, settings.bootstrap_at_limit)  # (P,)
+        facts = batch.reward, ended, batch.last  # (P,) each
         goal = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.td_lambda)  # (P,)
         actions = greedy.index_copy(0, played, batch.actions)  # (R, N), some or other at the final views
     taken = online.mixer(pick(values, actions), best, actions, views.state).index_select(0, played)  # (P,)
     error = taken - goal
-    loss = error.square().mean()
+    squared = error.square().mean()
+    loss = settings.td_loss_factor * squared
     with torch.no_grad():
         log = {
-            "td_loss": loss.detach(),
+            "td_loss": squared.detach(),
             "td_error_abs": error.abs().mean(),
             "q_taken_mean": taken.mean(),
             "target_mean": goal.mean(),
@@ -142,6 +147,7 @@ class ValueDecompositionLearner:
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
         self.settings, self.seed = settings, seed
         self.optimiser = Adam(team.parameters(), lr=settings.learning_rate)
+        self.average = AveragedWeights(team.teacher, settings.average_weights)
         self.replay = Replay(settings.replay_episodes)
         self.counters = Counters()
         self._threads = Threads()
@@ -150,6 +156,11 @@ class ValueDecompositionLearner:
     def teacher(self) -> AnyTeacher:
         """The policy being trained."""
         return self.online.teacher
+
+    @property
+    def result(self) -> AnyTeacher:
+        """What is tested and saved."""
+        return self.average.network
 
     @property
     def updates(self) -> int:
@@ -194,6 +205,7 @@ class ValueDecompositionLearner:
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
         self.counters.updates += 1
+        self.average.take_in(self.updates)
         return log
 
     def _shares(self, episodes: Sequence[Episode]) -> list[_Share]:
@@ -228,10 +240,11 @@ class ValueDecompositionLearner:
         return {name: parameter.detach() for name, parameter in named if not name.startswith("teacher.")}
 
     def state(self) -> dict[str, Any]:
-        """Networks, optimiser and counters."""
+        """Networks, their average, optimiser and counters."""
         return {
             "online": self.online.state_dict(),
             "target": self.target.state_dict(),
+            "average": self.average.state(),
             "optimiser": self.optimiser.state_dict(),
             **asdict(self.counters),
         }
@@ -240,6 +253,7 @@ class ValueDecompositionLearner:
         """Go back to a saved `state`, with the episodes that were in the replay memory."""
         self.online.load_state_dict(state["online"])
         self.target.load_state_dict(state["target"])
+        self.average.load(state.get("average", {}))  # older states have none
         self.optimiser.load_state_dict(state["optimiser"])
         self.counters = Counters(*(int(state[field.name]) for field in fields(Counters)))
         self.replay.add(episodes)

@@ -34,6 +34,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """Kernels were compiled for so many `seconds` of the time since the last progress: no part of the stage's pace."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Logged:
     """A training has logged these metrics (by catalogue name) at `env_steps`: the newest line of metrics.jsonl."""
 
@@ -64,7 +71,7 @@ class Note:
     text: str
 
 
-Event = StageStarted | Progress | Logged | StageFinished | FileSaved | Note
+Event = StageStarted | Progress | Compiled | Logged | StageFinished | FileSaved | Note
 Listener = Callable[[Event], None]
 
 

@@ -8,8 +8,11 @@ from torch.nn import functional as F
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is True, a scalar; elsewhere may stand anything, infinities included."""
-    return values.where(mask, 0.0).sum() / mask.sum()
+    """Mean of `values` where `mask` is True, a scalar; elsewhere may stand anything, infinities included.
+
+    Where it is True nowhere, 0: a part of a batch may hold nothing that counts.
+    """
+    return values.where(mask, 0.0).sum() / mask.sum().clamp_min(1)
 
 
 def clipped_surrogate(log_ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:

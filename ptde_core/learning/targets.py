@@ -6,6 +6,17 @@ from torch import Tensor
 from ptde_core.base import kernels
 
 
+def world_ends(terminated: Tensor, last: Tensor, bootstrap_at_limit: bool) -> Tensor:
+    """After which steps nothing is thought to follow: bool, as both.
+
+    Args:
+        terminated: the world ended with this step.
+        last: the last step of its episode, whether the world ended or time was up.
+        bootstrap_at_limit: value what would have followed if time had not been up.
+    """
+    return terminated if bootstrap_at_limit else last
+
+
 def td_lambda_targets(
     reward: Tensor, terminated: Tensor, last: Tensor, next_value: Tensor, gamma: float, lam: float
 ) -> Tensor:
@@ -13,8 +24,8 @@ def td_lambda_targets(
 
     Args:
         reward: (P,) of the steps of episodes laid end to end.
-        terminated: (P,) bool, the world ended with this step: nothing follows.
-        last: (P,) bool, the last step of its episode; a time limit is `last` but not `terminated`, so it bootstraps.
+        terminated: (P,) bool, nothing follows this step; see `world_ends`.
+        last: (P,) bool, the last step of its episode; one that is not `terminated` too bootstraps.
         next_value: (P,), the value of what follows each step; or (P, N), of N agents that share the reward.
         gamma: discount.
         lam: lambda.

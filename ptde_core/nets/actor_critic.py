@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
-RELU_GAIN, POLICY_GAIN = 2**0.5, 0.01  # of orthogonal weights: before a ReLU, and in the layer that makes the policy
+RELU_GAIN = 2**0.5  # of orthogonal weights before a ReLU
 
 
 class NormedTrunk(Trunk):
@@ -42,7 +42,12 @@ class NormedHead(ActionHead):
         self.norm = nn.LayerNorm(hidden_size)
         if self.features is not None:
             orthogonal(self.features, RELU_GAIN)
-        orthogonal(self.values, POLICY_GAIN)
+        orthogonal(self.values, 1.0)
+
+    @torch.no_grad()
+    def scale(self, gain: float) -> None:
+        """Multiply the weights of the last layer: the less, the nearer to uniform is a fresh policy."""
+        self.values.weight.mul_(gain)
 
     def forward(self, history: Tensor, z: Tensor | None) -> Tensor:
         """Logits (..., N, A) from histories (..., N, H) and information (..., N, Z), or None."""

@@ -4,6 +4,7 @@ They share one signature, mixer(taken, best, actions, state): the values (..., N
 best value (..., N) over the actions it could have taken, the actions (..., N) themselves and the state (..., S).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptde_core.base import kernels
+from ptde_core.base.errors import PtdeError
 from ptde_core.nets.layers import Linear, TwoLayers, side_by_side
 
 POSITIVE = 1e-10  # what keeps QPLEX's weights above zero, as published
@@ -97,16 +99,22 @@ class DuplexMixer(nn.Module):
     w_i > 0 and V_i come from the state, lambda_i > 0 from state and joint action. Where all agents are greedy the
     advantages vanish, everywhere else they only subtract: IGM holds, and any team value that has IGM can be written so.
     No gradient passes through A_i, as in the published code: agents learn from the sum, lambda from the rest.
+
+    Args:
+        n_agents, n_actions, state_size: N, A, S.
+        hyper: width of the hidden layers.
+        heads: how many make lambda; each has three networks of its own.
+        layers: of each of those networks; w and V have two.
     """
 
     def __init__(self, n_agents: int, n_actions: int, state_size: int, hyper: int, heads: int, layers: int) -> None:
         super().__init__()
         self.n_agents, self.n_actions, self.heads = n_agents, n_actions, heads
         self.weights, self.offsets = (TwoLayers(state_size, hyper, n_agents) for _ in range(2))
-        # For all heads at once: how much a head counts, whom it attends to, and which actions it answers to.
-        self.keys = _layers(state_size, hyper, heads, layers)
-        self.attended = _layers(state_size, hyper, heads * n_agents, layers)
-        self.answered = _layers(state_size + n_agents * n_actions, hyper, heads * n_agents, layers)
+        # Of each head: how much it counts, whom it attends to, and which actions it answers to.
+        self.keys = Heads(state_size, hyper, 1, heads, layers)
+        self.attended = Heads(state_size, hyper, n_agents, heads, layers)
+        self.answered = Heads(state_size + n_agents * n_actions, hyper, n_agents, heads, layers)
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:
         """Team value (...,) from values and best values (..., N), joint actions (..., N) int64 and states (..., S)."""
@@ -119,18 +127,53 @@ class DuplexMixer(nn.Module):
     def importance(self, actions: Tensor, state: Tensor) -> Tensor:
         """Lambda (..., N) > 0: over heads, |key(s)| * sigmoid(agent(s)) * sigmoid(action(s, u))."""
         joint = F.one_hot(actions, self.n_actions).flatten(-2).to(state.dtype)  # (..., N*A)
-        per_head = (self.heads, self.n_agents)
-        attended = self.attended(state).unflatten(-1, per_head).sigmoid()  # (..., heads, N)
-        answered = self.answered(torch.cat([state, joint], dim=-1)).unflatten(-1, per_head).sigmoid()  # (..., heads, N)
-        keys = self.keys(state).abs() + POSITIVE  # (..., heads)
-        importance: Tensor = (keys[..., None] * attended * answered).sum(dim=-2)  # (..., N)
+        attended = self.attended(state).sigmoid()  # (..., heads, N)
+        answered = self.answered(torch.cat([state, joint], dim=-1)).sigmoid()  # (..., heads, N)
+        keys = self.keys(state).abs() + POSITIVE  # (..., heads, 1)
+        importance: Tensor = (keys * attended * answered).sum(dim=-2)  # (..., N)
         return importance
 
 
-def _layers(inputs: int, hidden: int, outputs: int, count: int) -> nn.Sequential:
-    """`count` linear layers with ReLU between them."""
-    sizes = [inputs, *[hidden] * (count - 1), outputs]
-    parts: list[nn.Module] = []
-    for size, following in pairwise(sizes):
-        parts += [nn.Linear(size, following), nn.ReLU()]
-    return nn.Sequential(*parts[:-1])
+class Heads(nn.Sequential):
+    """A network for each head, of linear layers with ReLU between them; the heads have no weight in common.
+
+    The first part is the first layer of all heads at once, since they read the same; then come, in the heads' order,
+    the other layers of each, if there are any.
+
+    Args:
+        inputs, hidden, outputs: sizes of a head's layers.
+        heads: how many there are.
+        layers: of each head's network.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, heads: int, layers: int) -> None:
+        self.heads = heads
+        first, *others = pairwise([inputs, *[hidden] * (layers - 1), outputs])
+        parts = [_after_relu(others) for _ in range(heads)] if others else []
+        super().__init__(nn.Linear(first[0], heads * first[1]), *parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (..., heads, m) of inputs (..., k)."""
+        first, *others = self
+        y: Tensor = first(x).unflatten(-1, (self.heads, -1))  # (..., heads, hidden or m)
+        if not others:
+            return y
+        return torch.stack([head(own) for head, own in zip(others, y.unbind(dim=-2), strict=True)], dim=-2)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Refuse weights of an earlier form, which differs from this one where there is more than one layer.
+
+        Raises:
+            PtdeError: the weights are of heads that share their hidden layers.
+        """
+        if state_dict[f"{prefix}0.weight"].shape != self[0].weight.shape:
+            raise PtdeError(
+                "these are weights of QPLEX heads that share their hidden layers; each has layers of its own now",
+                "train anew: leave out --resume and choose another folder with --out",
+            )
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _after_relu(sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
+    """Linear layers of these sizes, a ReLU before each."""
+    return nn.Sequential(*(part for size in sizes for part in (nn.ReLU(), nn.Linear(*size))))

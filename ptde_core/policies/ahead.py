@@ -45,8 +45,12 @@ class PlayedAhead:
 
     def begin(self, seeds: NDArray[np.uint64], how: Exploration) -> None:
         """Begin a round with the weights of now; see `play`."""
-        self._player.load_state_dict(self._policy.state_dict())
+        self.copy_weights()
         self._round = self._submit(seeds, how)
+
+    def copy_weights(self) -> None:
+        """Take the weights of now for the next round; no round may be in the making."""
+        self._player.load_state_dict(self._policy.state_dict())
 
     def take(self, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode]:
         """The round that was begun with these arguments. The first one, begun by nobody, is played now."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.errors import unknown
 from ptde_core.base.events import Listener, Progress, StageFinished, StageStarted, silent
 from ptde_core.envs.skirmish.calibration import Comparison, calibrated_maps, compare_duels
@@ -39,6 +40,7 @@ def calibrate(
         raise unknown("map with figures of the real game", map_name, calibrated_maps())
     maps = calibrated_maps() if map_name is None else (map_name,)
     with_duels = map_name is None
+    listen = telling_of_compiling(listen)
     began, found = time.monotonic(), list[Comparison]()
     title = f"skirmish {VERSION} on {', '.join(maps)}{' and in duels' if with_duels else ''}"
     listen(StageStarted("calibrate", title, len(maps) + with_duels, "comparisons"))

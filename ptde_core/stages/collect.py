@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -28,7 +29,7 @@ from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import write_episodes
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import episodes_of, student_of
 
 STAGE = "collect"
 SIDE_BY_SIDE = 16
@@ -40,13 +41,14 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     Args:
         teacher: a teacher's checkpoint.
         settings: how many episodes, and how.
-        out: HDF5 file to write; by default `episodes.h5` beside the teacher.
+        out: HDF5 file to write; by default `episodes.h5` beside the teacher (`run_folder.episodes_of`).
         listen: is told of progress and of files.
 
     Raises:
         PtdeError: not a teacher, a teacher that is not distilled, or `out` exists.
     """
-    out = out or RunFolder(teacher.parent).episodes
+    listen = telling_of_compiling(listen)
+    out = out or episodes_of(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
     device = device_of(settings)
@@ -98,7 +100,7 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
     if TEACHERS[alg].online_student is not None:
         raise PtdeError(
             f"{path} has no z to distill: {alg.upper()} trains its student together with the teacher",
-            f"evaluate both: `ptde evaluate {RunFolder(path.parent).student}`",
+            f"evaluate both: `ptde evaluate {student_of(path)}`",
         )
     if info == "none":
         raise PtdeError(

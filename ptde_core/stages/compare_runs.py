@@ -212,7 +212,8 @@ def _read(run: RunFolder) -> _Run:
 
 def _kind(entry: EvaluationEntry) -> str:
     if entry.policy == "teacher":
-        return "teacher, z mean" if entry.z == "mean" else "teacher"
+        who = "teacher" if entry.checkpoint == "teacher.pt" else entry.checkpoint
+        return f"{who}, z mean" if entry.z == "mean" else who
     return STUDENT if entry.checkpoint == "student.pt" else entry.checkpoint
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ptde_core.algorithms.naming import student_name, teacher_marks
+from ptde_core.algorithms.naming import checkpoint_marks, student_name, teacher_marks
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, silent
@@ -27,7 +28,7 @@ from ptde_core.stages.student_data import Examples, Objective, split_by_episode
 from ptde_core.stages.student_fit import STAGE, Fit, Job, quality_of
 from ptde_core.storage.checkpoint import save_checkpoint
 from ptde_core.storage.episode_file import read_about, read_local_rows
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import LAST, RunFolder, episodes_of, student_of
 
 
 def distill(
@@ -44,7 +45,7 @@ def distill(
         teacher: a teacher's checkpoint.
         settings: how to fit.
         data: HDF5 file of that teacher's episodes; by default `episodes.h5` beside it, collected if missing.
-        out: checkpoint to write; by default that of the settings' recipe in the teacher's run (`student.pt`).
+        out: checkpoint to write; by default that of the teacher and the recipe (`run_folder.student_of`).
         listen: is told of progress and of files.
 
     Raises:
@@ -52,8 +53,8 @@ def distill(
             exists; a device that is not there.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
-    run = RunFolder(teacher.parent)
-    out = out or run.student_of(settings.recipe)
+    listen = telling_of_compiling(listen)
+    out = out or student_of(teacher, settings.recipe)
     device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)
     if out.exists():
@@ -69,7 +70,11 @@ def distill(
     examples = own.to(device), held_out.to(device)
     student = _fresh_student(content, settings).to(device)
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
-    marks = [*teacher_marks(content["settings"], policy.trunk.hidden_size), *departures(settings)]
+    marks = [
+        *teacher_marks(content["settings"], policy.trunk.hidden_size),
+        *checkpoint_marks(content.get("kept", LAST)),
+        *departures(settings),
+    ]
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"
     began = time.monotonic()
     objective = Objective(student, settings.loss, TEACHERS[alg].head)
@@ -85,7 +90,8 @@ def distill(
             "env": content["env"],
             "networks": student.state_dict(),
             "teacher_id": content["teacher_id"],
-            "teacher_file": teacher.name,
+            "teacher_file": teacher.relative_to(RunFolder.of(teacher).path).as_posix(),
+            "kept": content.get("kept", LAST),
             "episodes_digest": episodes_digest(data),
             "counters": content["counters"],
             "quality": quality_of(student, examples),
@@ -100,10 +106,10 @@ def distill(
 
 def own_episodes(teacher: Path, listen: Listener) -> Path:
     """The episodes beside a teacher; collected if there are none."""
-    run = RunFolder(teacher.parent)
-    if run.episodes.exists():
-        listen(Note(f"using the episodes in {run.episodes}"))
-        return run.episodes
+    episodes = episodes_of(teacher)
+    if episodes.exists():
+        listen(Note(f"using the episodes in {episodes}"))
+        return episodes
     return collect(teacher, CollectSettings(), listen=listen)
 
 

@@ -30,7 +30,7 @@ from ptde_core.stages.settings import DistillSettings, EvaluateSettings
 from ptde_core.stages.tables import NOTHING, Row, Table
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import student_of
 
 
 def distill_recipes(
@@ -46,8 +46,8 @@ def distill_recipes(
     Args:
         teacher: a teacher's checkpoint.
         recipes: the settings of each.
-        data: HDF5 file of that teacher's episodes; by default `episodes.h5` beside it, collected if missing.
-        out: checkpoint of the only student; by default each recipe has its own (`RunFolder.student_of`).
+        data: HDF5 file of that teacher's episodes; by default those beside it (`episodes_of`), collected if missing.
+        out: checkpoint of the only student; by default each recipe has its own (`run_folder.student_of`).
         listen: is told of progress and of files.
 
     Raises:
@@ -56,7 +56,7 @@ def distill_recipes(
     """
     assert out is None or len(recipes) == 1, "one file for several students"
     teacher_id = str(informed_teacher(teacher)[0]["teacher_id"])
-    places = [out or RunFolder(teacher.parent).student_of(one.recipe) for one in recipes]
+    places = [out or student_of(teacher, one.recipe) for one in recipes]
     for path, settings in zip(places, recipes, strict=True):
         if path.exists():
             _check_same(path, settings, teacher_id)

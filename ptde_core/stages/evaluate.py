@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ptde_core.base.batch import Episode
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -73,6 +74,7 @@ def evaluate_what_is_due(
 
 def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
     """Evaluate these checkpoints, no others."""
+    listen = telling_of_compiling(listen)
     device = device_of(settings)
     candidates = [c for path in checkpoints for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ptde_core.algorithms.naming import student_name, teacher_marks, teacher_name
+from ptde_core.algorithms.naming import checkpoint_marks, student_name, teacher_marks, teacher_name
 from ptde_core.policies.restore import Trained
 from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import DistillSettings
@@ -12,7 +12,10 @@ from ptde_core.stages.settings import DistillSettings
 def name_of(content: Mapping[str, Any], trained: Trained) -> str:
     """Table name of the policy in a checkpoint, with marks where it is not the paper's."""
     alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
-    marks = teacher_marks(trained.settings, trained.policy.trunk.hidden_size)
+    marks = [
+        *teacher_marks(trained.settings, trained.policy.trunk.hidden_size),
+        *checkpoint_marks(content.get("kept", "last")),  # a checkpoint that does not say is older than the choice
+    ]
     if content["kind"] == "teacher":
         return teacher_name(alg, info, marks)
     distilled = distilled_with(content)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ptde_core.base.events import Listener, Note, silent
+from ptde_core.base.events import Listener, silent
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.stages.collect import collect
@@ -21,6 +21,7 @@ def run(
     collecting: CollectSettings,
     distilling: Sequence[DistillSettings],
     evaluating: EvaluateSettings,
+    keep_state: bool = True,
     listen: Listener = silent,
 ) -> list[EvaluationEntry]:
     """Train, collect, distill a student by each recipe (where one can learn z), evaluate; the evaluation's entries.
@@ -31,9 +32,7 @@ def run(
         PtdeError: the folder holds a run with other settings, or a file in it is broken.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
-    if folder.teacher.exists():
-        listen(Note(f"the teacher is there: {folder.teacher}"))
-    teacher = train_teacher(settings, folder, resume=True, listen=listen)
+    teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
     if TEACHERS[settings.alg].online_student is not None:
         measured.append(folder.student)

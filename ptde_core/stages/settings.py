@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import (
@@ -14,6 +14,7 @@ from ptde_core.algorithms.settings import (
     CopaSettings,
     LearningSettings,
     MappoSettings,
+    QplexSettings,
     ValueDecompositionSettings,
 )
 from ptde_core.base.device import DeviceSettings
@@ -50,6 +51,32 @@ class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
     test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
     test_episodes: int = Field(32, ge=0, description="greedy episodes per test; 0 turns tests off")
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
+    keep: str = Field(
+        "last", description="checkpoints kept beside the last: best (in tests), every=N (env steps); joined by commas"
+    )
+
+    @field_validator("keep")
+    @classmethod
+    def _in_order(cls, text: str) -> str:
+        best, every = kept(text)
+        return ",".join(["last", *(["best"] if best else []), *([f"every={every}"] if every else [])])
+
+
+def kept(text: str) -> tuple[bool, int]:
+    """Whether the best checkpoint is kept beside the last, and after every how many env steps one is; 0: none.
+
+    Args:
+        text: words `last`, `best`, `every=N`, joined by commas.
+
+    Raises:
+        ValueError: another word, or two different N.
+    """
+    words = [word.strip() for word in text.split(",")]
+    numbers = {word.removeprefix("every=") for word in words if word.startswith("every=")}
+    others = sorted({word for word in words if not word.startswith("every=")} - {"last", "best"})
+    if others or len(numbers) > 1 or not all(number.isdecimal() and int(number) for number in numbers):
+        raise ValueError("write last, best, or every=N with one N of 1 or more")
+    return "best" in words, int(next(iter(numbers), 0))
 
 
 class TrainTeacherSettings(NetworkSettings, TrainingSettings):
@@ -57,7 +84,11 @@ class TrainTeacherSettings(NetworkSettings, TrainingSettings):
 
 
 class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
-    """VDN, QMIX, QPLEX."""
+    """VDN, QMIX."""
+
+
+class TrainQplexSettings(TrainTeacherSettings, QplexSettings):
+    """QPLEX."""
 
 
 class TrainCsrlSettings(CommanderSettings, TrainingSettings, ValueDecompositionSettings):
@@ -81,7 +112,7 @@ TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
     "copa": (TrainCopaSettings, "value_decomposition"),
     "csrl": (TrainCsrlSettings, "value_decomposition"),
     "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
-    "qplex": (TrainValueDecompositionSettings, "value_decomposition"),
+    "qplex": (TrainQplexSettings, "value_decomposition"),
     "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
     "mappo": (TrainMappoSettings, "mappo"),
     "ctds": (TrainCTDSSettings, "value_decomposition"),

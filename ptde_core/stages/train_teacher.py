@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ptde_core.algorithms.catalogue import STACKABLE, build_learner
+from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.naming import teacher_marks, teacher_name
 from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.algorithms.stacked import StackedLearner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
-from ptde_core.base import kernels
 from ptde_core.base.batch import Episode
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -32,57 +32,75 @@ from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import play
+from ptde_core.stages.beginning import check_alone, check_together, is_due, put_aside
 from ptde_core.stages.compiling import compiling_aside
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.stages.training_run import TrainingRun
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.replay import largest_replay
-from ptde_core.storage.run_folder import RunFolder, read_json, write_json
+from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import read_state, write_status
 
 STAGE = "train-teacher"
 
 
 def train_teacher(
-    settings: TrainingSettings, run: RunFolder, *, resume: bool = False, listen: Listener = silent
+    settings: TrainingSettings,
+    run: RunFolder,
+    *,
+    resume: bool = False,
+    keep_state: bool = True,
+    listen: Listener = silent,
 ) -> Path:
     """Train a teacher; returns the path of its checkpoint, `run.teacher`. As `train_teachers` with one training.
 
     Args:
         settings: everything that decides the result.
         run: an unused folder; or, with `resume`, one that holds this training, finished or not.
-        resume: go on where an interrupted training stopped; a finished one is left as it is.
+        resume: go on where an interrupted training stopped, or where a finished one with fewer steps ended; one that
+            has finished with these is left as it is.
+        keep_state: keep what it takes to go on with more steps, once it has finished.
         listen: is told of progress and of files.
     """
-    return train_teachers([(settings, run)], resume=resume, listen=listen)[0]
+    return train_teachers([(settings, run)], resume=resume, keep_state=keep_state, listen=listen)[0]
 
 
 def train_teachers(
-    trainings: Sequence[tuple[TrainingSettings, RunFolder]], *, resume: bool = False, listen: Listener = silent
+    trainings: Sequence[tuple[TrainingSettings, RunFolder]],
+    *,
+    resume: bool = False,
+    keep_state: bool = True,
+    listen: Listener = silent,
 ) -> list[Path]:
     """Train teachers at once whose settings differ by the seed alone; returns the paths of their checkpoints.
 
     Args:
         trainings: settings and folder of each.
-        resume: go on with those that were interrupted; finished ones are left as they are.
+        resume: go on with those that were interrupted, or finished with fewer steps; others are left as they are.
+        keep_state: keep what it takes to go on with more steps, once they have finished.
         listen: is told of progress and of files.
 
     Raises:
-        PtdeError: a folder holds a run and `resume` is not given, or it holds one with other settings or rules; or
-            settings that need one training at a time, or that this machine cannot do.
+        PtdeError: a folder holds a run and `resume` is not given, or it holds one with other settings or rules, with
+            more steps, or without what it takes to go on; or settings that need one training at a time, or that this
+            machine cannot do.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
-    due = [(settings, run) for settings, run in trainings if _may_begin(settings, run, resume)]
+    listen = telling_of_compiling(listen)
+    due = [(settings, run) for settings, run in trainings if is_due(settings, run, resume)]
+    for run in [run for settings, run in trainings if (settings, run) not in due]:
+        listen(Note(f"the teacher is there: {run.teacher}"))
+        if not keep_state:
+            run.forget_state()
     if not due:
         return [run.teacher for _, run in trainings]
     settings = due[0][0]
     device = device_of(settings)
     together = len(trainings) > 1 or device.type != "cpu"  # also the last one left: it goes on as it was trained
     if together:
-        _check_together(settings)
-    if settings.precision != "float32" and not kernels.CAN_ROUND:
-        raise PtdeError(f"precision = {settings.precision!r}, and this CPU has no AVX512-BF16", "leave it out")
+        check_together(settings, [run for _, run in due])
+    check_alone(settings)
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
     try:
         for _, run in due:  # now that the map is known to exist: a wrong one leaves no folder
@@ -91,12 +109,13 @@ def train_teachers(
         env.close()
         raise
     for own, run in due:
+        put_aside(own, run, listen)
         write_json(run.config, own.model_dump())
         write_status(run, "running")
     keep_freed_memory()
     try:
         with ExitStack() as closing:
-            _Sitting(due, env, device if together else None, listen, closing).run()
+            _Sitting(due, env, device if together else None, keep_state, listen, closing).run()
     except BaseException as error:
         for _, run in due:
             if read_state(run) == "finished":
@@ -109,42 +128,6 @@ def train_teachers(
     return [run.teacher for _, run in trainings]
 
 
-def _may_begin(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
-    """Check that the folder can take this training; False if it has already finished there."""
-    if not run.config.exists():
-        return True
-    held = read_json(run.config, "settings of a run")
-    if not resume:
-        raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
-    for key, value in settings.model_dump().items():
-        was = held.get(key, type(settings).model_fields[key].default)  # a setting that is younger than the run
-        if was != value:
-            raise PtdeError(
-                f"{run.path} was trained with {key} = {was!r}, not {value!r}",
-                "resume it with its own settings, or choose another folder with --out",
-            )
-    return not (run.status.exists() and read_state(run) == "finished")
-
-
-def _check_together(settings: TrainingSettings) -> None:
-    """Refuse what cannot be trained stacked: several seeds at once, or on a GPU.
-
-    Raises:
-        PtdeError: with the way around.
-    """
-    several = "is trained neither several seeds at once nor on a GPU"
-    if settings.alg not in STACKABLE:
-        raise PtdeError(
-            f"{settings.alg} {several}", f"that is for {', '.join(STACKABLE)}; give one --seed and no --device"
-        )
-    if ENVIRONMENTS[settings.env].engines:
-        raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
-    if isinstance(settings, ValueDecompositionSettings) and settings.overlap:
-        raise PtdeError(f"overlap = True {several}", "leave it out")
-    if settings.precision != "float32":
-        raise PtdeError(f"precision = {settings.precision!r} {several}", "leave it out")
-
-
 class _Sitting:
     """One sitting of trainings that are done at once, until all have finished or it is interrupted.
 
@@ -152,6 +135,7 @@ class _Sitting:
         trainings: settings and folder of each.
         env: environments for a round of all.
         device: where they are stacked; None: the only one is trained by itself.
+        keep_state: whether they keep what it takes to go on, once they have finished.
         listen: is told of progress and of files.
         closing: closes what this sitting opens, `env` too.
     """
@@ -161,11 +145,12 @@ class _Sitting:
         trainings: Sequence[tuple[TrainingSettings, RunFolder]],
         env: BatchedEnv,
         device: torch.device | None,
+        keep_state: bool,
         listen: Listener,
         closing: ExitStack,
     ) -> None:
         self._settings = settings = trainings[0][0]
-        self._env, self._listen = env, listen
+        self._env, self._keep_state, self._listen = env, keep_state, listen
         closing.callback(self.close)
         if device is None and ENVIRONMENTS[settings.env].preparation():
             closing.enter_context(compiling_aside(settings))
@@ -174,7 +159,7 @@ class _Sitting:
         overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
         self._ahead = closing.enter_context(PlayedAhead(env, learners[0].teacher)) if overlap else None
         self._runs = [
-            TrainingRun(own, folder, learner, self._ahead, wins=env.spec.can_be_won)
+            TrainingRun(own, folder, learner, env.spec, self._ahead)
             for (own, folder), learner in zip(trainings, learners, strict=True)
         ]
         self._unfinished = list(self._runs)
@@ -243,7 +228,9 @@ class _Sitting:
     def _learn(self, played: tuple[list[list[Episode]], float]) -> None:
         """Update from the rounds just played (lines 5 to 10)."""
         (rounds, playing), runs = played, self._unfinished
-        if self._ahead and not runs[0].is_over:
+        if self._ahead and runs[0].is_over:
+            self._ahead.copy_weights()  # with which the next round is played, should the training go on
+        elif self._ahead:
             self._ahead.begin(*runs[0].next_round())
         logs = self._stack.learn(rounds) if self._stack else [runs[0].learner.learn(rounds[0])]
         for run, log in zip(runs, logs, strict=True):
@@ -251,10 +238,13 @@ class _Sitting:
         self._share_time(playing)
 
     def _test(self) -> None:
-        """Tests and metrics of those runs for which they are due."""
+        """Checkpoints, tests and metrics of those runs for which they are due."""
         due = [run for run in self._unfinished if run.test_is_due]
-        if due and self._stack:
+        keeping = [run for run in self._unfinished if run.checkpoint_is_due]
+        if (due or keeping) and self._stack:
             self._stack.write_back()
+        for run in keeping:
+            run.keep_checkpoint()
         if due and self._ahead and self._test_env is self._env:
             self._ahead.wait()
         for run in due:
@@ -269,14 +259,23 @@ class _Sitting:
             run.save()
 
     def _finish_those_that_are_over(self) -> None:
-        """Leave their files; the others go on without them."""
+        """Leave their files; the others go on without them.
+
+        What a longer training goes on from is saved before a test that only the end has brought about: the longer one
+        makes none here.
+        """
         self._share_time()
         left = [k for k, run in enumerate(self._unfinished) if not run.is_over]
         if self._stack:
             self._stack.write_back()
         for run in self._unfinished:
             if run.is_over:
-                run.finish(self._env.spec, self._listen)
+                if self._keep_state:
+                    run.save()
+                if not run.is_tested:
+                    run.test(self._test_env, self._listen)
+                run.finish(self._keep_state, self._listen)
+        self._listen(Progress(STAGE, self._done(), self._shown()))
         self._unfinished = [self._unfinished[k] for k in left]
         if self._stack and left:
             self._stack = self._stack.only(left)

@@ -3,31 +3,29 @@
 Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
 from ptde_core.base.batch import Episode
-from ptde_core.base.events import FileSaved, Listener, Logged
+from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import play
-from ptde_core.policies.restore import spec_to_plain
+from ptde_core.stages.kept_checkpoints import KeptCheckpoints, Reached
 from ptde_core.stages.settings import TrainingSettings
-from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
+from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.replay import ReplayJournal
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import LAST, RunFolder
 from ptde_core.storage.status import write_status
 from ptde_core.storage.training_log import TrainingLog
 
@@ -53,8 +51,8 @@ class TrainingRun:
         settings: of the training.
         folder: its run folder; goes on from the state that is saved there.
         learner: of this seed; its networks are what is tested and saved.
+        spec: of the environment.
         ahead: who plays the training's rounds, if that is done while learning.
-        wins: whether an episode can be won; where not, no win rate is logged.
     """
 
     def __init__(
@@ -62,30 +60,27 @@ class TrainingRun:
         settings: TrainingSettings,
         folder: RunFolder,
         learner: Learner,
+        spec: EnvSpec,
         ahead: PlayedAhead | None = None,
-        *,
-        wins: bool = True,
     ) -> None:
-        self._wins = wins
+        self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
         self.shown: dict[str, float] = {}  # newest metrics
         self._ahead = ahead
-        self._tested = {"": learner.teacher}  # what stands before the names of a policy's metrics -> the policy
+        self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
-            self._tested["student_"] = learner.student
+            self._tested["student_"] = learner.student_result
+        self._checkpoints = KeptCheckpoints(settings, folder, learner, spec)
+        self._checkpoint_due = 0  # by the newest round, in env steps
         self._journal = ReplayJournal(folder.resume)
         self._unsaved: list[Episode] = []
         self._log: Mapping[str, Tensor | float] = {}
-        if self._state_file.exists():
+        if folder.state.exists():
             self._load()
         self._training_log = TrainingLog(folder, self.at.logged)
         self._begun_steps, self._begun_seconds = self.at.env_steps, self.at.seconds
         self._play_seconds = 0.0
-
-    @property
-    def _state_file(self) -> Path:
-        return self.folder.resume / "state.pt"
 
     @property
     def is_over(self) -> bool:
@@ -94,8 +89,18 @@ class TrainingRun:
 
     @property
     def test_is_due(self) -> bool:
-        """Whether greedy episodes and a line of metrics are due: at intervals, and at the end."""
-        return self.at.env_steps >= self.at.next_test or self.is_over
+        """Whether greedy episodes and a line of metrics are due, as they are at intervals."""
+        return self.at.env_steps >= self.at.next_test
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """Whether the networks as they are after this round are to be kept."""
+        return self._checkpoint_due > 0
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there was a test since the last episode, as there is at the end."""
+        return self.at.recent["episodes"] == 0
 
     def next_round(self) -> tuple[NDArray[np.uint64], Exploration]:
         """Seeds of the round after those that were taken in, and how it is played."""
@@ -107,7 +112,9 @@ class TrainingRun:
         at = self.at
         self._unsaved += episodes
         at.episodes += len(episodes)
+        before = at.env_steps
         at.env_steps += sum(e.length for e in episodes)
+        self._checkpoint_due = self._checkpoints.due_at(before, at.env_steps)
         recent = at.recent
         recent["episodes"] += len(episodes)
         recent["won"] += sum(e.won for e in episodes)
@@ -154,8 +161,16 @@ class TrainingRun:
         metrics["env_steps_per_s"] = (at.env_steps - self._begun_steps) / sitting
         metrics["play_share"] = self._play_seconds / sitting
         self._training_log.add(at.env_steps, metrics)
+        self._checkpoints.tested(self._reached(), metrics)
         self.shown |= metrics
         listen(Logged(at.env_steps, metrics))
+
+    def keep_checkpoint(self) -> None:
+        """Write the one that is due."""
+        self._checkpoints.write(str(self._checkpoint_due), self._reached())
+
+    def _reached(self) -> Reached:
+        return Reached(self.at.env_steps, self.at.episodes)
 
     def _mishaps(self) -> dict[str, Any]:
         """What status.json says of engines that broke; nothing where none can."""
@@ -173,40 +188,34 @@ class TrainingRun:
             "learner": self.learner.state(),
             "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
             "segments": self._journal.segments,
+            "best": self._checkpoints.state(),
         }
         if self._ahead:
             content["ahead"] = self._ahead.state()
-        save_checkpoint(self._state_file, "training", content)
+        save_checkpoint(self.folder.state, "training", content)
         self._journal.drop_old()
         facts = {"env_steps": self.at.env_steps, "seconds": self.at.seconds, **self._mishaps()}
         write_status(self.folder, "running", **facts)
 
     def _load(self) -> None:
         """Go back to the saved state."""
-        content = load_checkpoint(self._state_file, "training")
+        content = load_checkpoint(self.folder.state, "training")
         self.at = _Counters(**content["counters"])
         self._log = content["log"]
+        self._checkpoints.load(content.get("best", {}))  # older states have none
         episodes = self._journal.load(content["segments"])
         self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
         if self._ahead:
             self._ahead.load(content["ahead"])
 
-    def finish(self, spec: EnvSpec, listen: Listener) -> None:
-        """Write the teacher, the student if there is one, and clear what only an interrupted training needs."""
-        at, folder, learner = self.at, self.folder, self.learner
-        about = {
-            "settings": self.settings.model_dump(),
-            "env": spec_to_plain(spec),
-            "teacher_id": identity(learner.teacher.state_dict()),
-            "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
-        }
-        teacher = {**about, "networks": _copied(learner.teacher), "training_networks": learner.networks()}
-        save_checkpoint(folder.teacher, "teacher", teacher)
-        listen(FileSaved(folder.teacher, "the trained teacher"))
-        if isinstance(learner, TeachesOnline):
-            student = {**about, "networks": _copied(learner.student), "teacher_file": folder.teacher.name}
-            save_checkpoint(folder.student, "student", student)
-            listen(FileSaved(folder.student, "the student trained with it"))
+    def finish(self, keep_state: bool, listen: Listener) -> None:
+        """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""
+        at, folder = self.at, self.folder
+        for path in self._checkpoints.write(LAST, self._reached()):
+            listen(FileSaved(path, "the student trained with it" if path == folder.student else "the trained teacher"))
+        best, told = self._checkpoints.best()
+        for path in best:
+            listen(FileSaved(path, told))
         facts = {
             **self._mishaps(),
             "env_steps": at.env_steps,
@@ -214,8 +223,9 @@ class TrainingRun:
             "threads": torch.get_num_threads(),
         }
         write_status(folder, "finished", **facts)
-        shutil.rmtree(folder.resume, ignore_errors=True)
-
-
-def _copied(policy: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in policy.state_dict().items()}
+        if not keep_state:
+            folder.forget_state()
+            return
+        megabytes = sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6
+        told = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
+        listen(Note(f"{told}; --resume --no-keep-state deletes it"))

@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError
 
 STUDENTS = "students"
-PAPER = "paper"  # the way to distill whose student lies beside its teacher
+PAPER = "paper"  # the recipe whose student lies beside its teacher
+CHECKPOINTS = "checkpoints"
+LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env steps at which they were due
 REPLAYS = "replays"
+SHORTER = "until-"  # begins the names of folders with what came of a training before it went on
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,10 @@ class RunFolder:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":
-        """The run that a checkpoint lies in: its folder, or the one above its folder of students."""
+        """The run that a checkpoint lies in: its folder, or the one above a folder of students or of checkpoints."""
         folder = checkpoint.parent
-        return cls(folder.parent if folder.name == STUDENTS else folder)
+        inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
+        return cls(folder.parent if inner else folder)
 
     @property
     def config(self) -> Path:
@@ -55,6 +60,12 @@ class RunFolder:
         """The trained teacher."""
         return self.path / "teacher.pt"
 
+    def checkpoint(self, kind: Literal["teacher", "student"], which: str) -> Path:
+        """A checkpoint of the training: LAST, BEST, or that at so many env steps, of a student if it trains one."""
+        if which in (LAST, BEST):
+            return self.path / f"{kind}{'' if which == LAST else f'-{which}'}.pt"
+        return self.path / CHECKPOINTS / f"{kind}-{int(which):07d}.pt"
+
     @property
     def episodes(self) -> Path:
         """The teacher's episodes for distillation, HDF5."""
@@ -67,17 +78,13 @@ class RunFolder:
 
     @property
     def students(self) -> Path:
-        """Students by other recipes than the paper's, one file each, named after the recipe."""
+        """Students of teacher.pt by other recipes than the paper's, one file each, named after the recipe."""
         return self.path / STUDENTS
-
-    def student_of(self, recipe: str) -> Path:
-        """The student by a recipe."""
-        return self.student if recipe == PAPER else self.students / f"{recipe}.pt"
 
     @property
     def all_students(self) -> list[Path]:
-        """The students that are there: `student.pt` first, then the others by name."""
-        return [*([self.student] if self.student.is_file() else []), *sorted(self.students.glob("*.pt"))]
+        """The students of teacher.pt that are there (`all_students_of`)."""
+        return all_students_of(self.teacher)
 
     @property
     def evaluation(self) -> Path:
@@ -101,8 +108,63 @@ class RunFolder:
 
     @property
     def resume(self) -> Path:
-        """What an interrupted training needs to go on exactly; gone once it has finished."""
+        """What a training needs to go on exactly, interrupted or finished: its state and the episodes it holds."""
         return self.path / "resume"
+
+    @property
+    def state(self) -> Path:
+        """Networks, optimiser and counters of that."""
+        return self.resume / "state.pt"
+
+    def forget_state(self) -> None:
+        """Delete what it takes to go on; the training cannot have more steps then."""
+        shutil.rmtree(self.resume, ignore_errors=True)
+
+    def shorter(self, steps: int) -> Path:
+        """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
+        return self.path / f"{SHORTER}{steps:07d}"
+
+    def made_from_teacher(self) -> list[Path]:
+        """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
+        patterns = (
+            *("episodes*.h5", "student*.pt*", "student*.dagger-*.h5", STUDENTS, f"{STUDENTS}-{BEST}", "teacher-*.pt"),
+            *(self.evaluation.name, REPLAYS, self.figures.name),
+        )
+        return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
+
+
+def student_of(teacher: Path, recipe: str = PAPER) -> Path:
+    """Where the student of a teacher by a recipe goes.
+
+    The paper's lies beside its teacher: student.pt of teacher.pt, student-best.pt of teacher-best.pt. Another recipe's
+    lies in a folder of the run: students/<recipe>.pt, students-best/<recipe>.pt.
+    """
+    return (
+        teacher.with_name(f"student{_ending(teacher)}.pt") if recipe == PAPER else students_of(teacher) / f"{recipe}.pt"
+    )
+
+
+def all_students_of(teacher: Path) -> list[Path]:
+    """The students of a teacher that are there: the one beside it first, then those of other recipes by name."""
+    beside = student_of(teacher)
+    return [*([beside] if beside.is_file() else []), *sorted(students_of(teacher).glob("*.pt"))]
+
+
+def episodes_of(teacher: Path) -> Path:
+    """Where the episodes of a teacher go: beside it, episodes.h5; of teacher-best.pt episodes-best.h5."""
+    return teacher.with_name(f"episodes{_ending(teacher)}.h5")
+
+
+def students_of(teacher: Path) -> Path:
+    """The folder of a teacher's students by other recipes in its run: students; of teacher-best.pt students-best."""
+    folder = RunFolder.of(teacher).students
+    return folder.with_name(folder.name + _ending(teacher))
+
+
+def _ending(teacher: Path) -> str:
+    """What stands in a teacher's name behind that word, such as "-best"; nothing in a name of another kind."""
+    word, dash, rest = teacher.stem.partition("-")
+    return dash + rest if word == "teacher" else ""
 
 
 # What tells a run folder. A training that was killed as it began has the second alone; checkpoints that were copied, or
@@ -111,7 +173,7 @@ MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:
-    """All run folders at or below the given folders, sorted by path.
+    """All run folders at or below the given folders, sorted by path; what a longer training put aside is none.
 
     Raises:
         PtdeError: one of the folders does not exist.
@@ -120,14 +182,18 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
     for root in roots:
         if not root.is_dir():
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
-        found.update(Path(folder) for folder, _, files in os.walk(root) if not MARKS.isdisjoint(files))
+        for folder, inner, files in os.walk(root):
+            inner[:] = [name for name in inner if not name.startswith(SHORTER)]
+            if not MARKS.isdisjoint(files):
+                found.add(Path(folder))
     return [RunFolder(path) for path in sorted(found)]
 
 
 def find_runs_here(runs: Path) -> list[RunFolder]:
     """What one means who names no folder: the current folder, the folders in it, and all at or below `runs`."""
     here = Path()
-    near = [here, *(path for path in here.iterdir() if path.is_dir() and path != runs)]
+    inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(SHORTER)]
+    near = [here, *inner]
     found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
     return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)
 

@@ -1,10 +1,14 @@
 import io
 import re
+import time
 
+import numba
 import pytest
 
 from ptde_cli.display import Lines, Pace, duration, print_tables
-from ptde_core.base.events import FileSaved, Note, Progress, StageFinished, StageStarted
+from ptde_core.base import compile_time
+from ptde_core.base.compile_time import telling_of_compiling
+from ptde_core.base.events import Compiled, Event, FileSaved, Note, Progress, StageFinished, StageStarted
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.stages.tables import Table
 
@@ -26,10 +30,10 @@ def test_pace_says_speed_time_left_and_how_well_it_goes() -> None:
     clock = Clock()
     pace = Pace(StageStarted("train-teacher", "", 150_000, "env steps"), clock)
     assert (pace.speed, pace.left, pace.headline) == ("", "", "")
-    advance(pace, clock, 10, 30_000, train_win_rate=0.25)
-    assert (pace.speed, pace.left, pace.headline) == ("3,000 env steps/s", "40 s left", "won 25%")
+    advance(pace, clock, 25, 30_000, train_win_rate=0.25)
+    assert (pace.speed, pace.left, pace.headline) == ("", "", "won 25%")
     advance(pace, clock, 10, 60_000, test_win_rate=0.5)
-    assert pace.headline == "won 50% in tests"
+    assert (pace.speed, pace.left, pace.headline) == ("3,000 env steps/s", "30 s left", "won 50% in tests")
     advance(pace, clock, 10, 90_000)
     assert (pace.left, pace.headline) == ("20 s left", "won 50% in tests")
 
@@ -48,7 +52,52 @@ def test_what_an_earlier_sitting_has_done_is_no_speed() -> None:
     clock = Clock()
     pace = Pace(StageStarted("train-teacher", "", 1000, "env steps", done=900), clock)
     advance(pace, clock, 10, 910)
-    assert (pace.speed, pace.left) == ("1 env steps/s", "1 min 30 s left")
+    advance(pace, clock, 10, 920)
+    assert (pace.speed, pace.left) == ("1 env steps/s", "1 min 20 s left")
+
+
+def test_compiling_is_no_speed_and_a_line_of_its_own() -> None:
+    """70 s of training after a minute of compiling, as lines and as a bar's words."""
+    clock, stream = Clock(), io.StringIO()
+    lines = Lines(stream, clock)
+    lines(StageStarted("train-teacher", "teacher", 70_000, "env steps"))
+    for k in range(1, 25):
+        clock.now += 40 if k == 1 else 21 if k == 11 else 1  # the simulator, later the learner
+        if k in (1, 11):
+            lines(Compiled(40 if k == 1 else 20))
+        lines(Progress("train-teacher", 1000 * k, {}))
+    assert stream.getvalue().splitlines() == [
+        "train-teacher: teacher (70,000 env steps)",
+        "compiled kernels for 40 s; this is done once",
+        "train-teacher: 1,000/70,000 env steps (1%)",
+        "compiled kernels for 20 s; this is done once",
+        "train-teacher: 11,000/70,000 env steps (16%), 1,000 env steps/s, 59 s left",
+        "train-teacher: 21,000/70,000 env steps (30%), 1,000 env steps/s, 49 s left",
+    ]
+
+
+def test_what_is_compiled_is_told_once_before_the_next_progress() -> None:
+    told: list[Event] = []
+    listen = telling_of_compiling(telling_of_compiling(told.append))
+    listen(Progress("collect", 0))
+    told.clear()
+
+    @numba.njit  # type: ignore[untyped-decorator]  # numba's
+    def kernel(x: float) -> float:
+        return x + 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compile_time, "WORTH_TELLING", 1e-9)
+        before = time.monotonic()
+        kernel(1.0)
+        took = time.monotonic() - before
+        kernel(2.0)  # is compiled already
+        listen(Note("something else"))
+        listen(Progress("collect", 1))
+        listen(Progress("collect", 2))
+    assert [type(event) for event in told] == [Note, Compiled, Progress, Progress]
+    assert isinstance(told[1], Compiled)
+    assert took / 2 < told[1].seconds <= took
 
 
 @pytest.mark.parametrize(
@@ -70,7 +119,7 @@ def test_lines_are_occasional_and_plain() -> None:
     assert stream.getvalue().splitlines() == [
         "the kernels are compiled once",
         "train-teacher: teacher QMIX_SGI on skirmish 3m, seed 1 (1,000 env steps)",
-        "train-teacher: 400/1,000 env steps (40%), 40 env steps/s, won 10%, 15 s left",
+        "train-teacher: 400/1,000 env steps (40%), won 10%",
         "train-teacher: 800/1,000 env steps (80%), 40 env steps/s, won 10%, 5 s left",
         "train-teacher: done in 25 s",
     ]

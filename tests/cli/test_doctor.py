@@ -81,7 +81,9 @@ def test_the_game_its_maps_and_its_trial(tmp_path: Path, monkeypatch: pytest.Mon
     assert "no StarCraft II in" in finding("smac", "StarCraft II", tmp_path, **place).found
     (tmp_path / "Versions" / "Base75689").mkdir(parents=True)
     (tmp_path / "Maps" / "SMAC_Maps").mkdir(parents=True)
-    for name in ("3m", "8m", "2s3z", "3s5z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "6h_vs_8z"):
+    small = ("3m", "8m", "2s3z", "3s5z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "6h_vs_8z")
+    others = ("1c3s5z", "2m_vs_1z", "2s_vs_1sc", "8m_vs_9m", "10m_vs_11m", "25m", "MMM", "MMM2", "bane_vs_bane")
+    for name in (*small, *others, "so_many_baneling"):
         (tmp_path / "Maps" / "SMAC_Maps" / f"{name}.SC2Map").touch()
     assert finding("smac", "StarCraft II", tmp_path, **place).found == f"Base75689 in {tmp_path}"
     assert finding("smac", "its maps", tmp_path, **place).found == "missing: 3s5z_vs_3s6z, 3s5z_vs_3s7z"

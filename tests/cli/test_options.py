@@ -28,18 +28,29 @@ class Trained:
         self.folder = RunFolder(Path())
         self.trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]] = []
         self.later: dict[str, Settings] = {}
-        self.resume = False
+        self.resume, self.keep_state = False, False
 
     def train(
-        self, trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]], *, resume: bool, listen: Listener
+        self,
+        trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]],
+        *,
+        resume: bool,
+        keep_state: bool,
+        listen: Listener,
     ) -> None:
-        self.trainings, self.resume = trainings, resume
+        self.trainings, self.resume, self.keep_state = trainings, resume, keep_state
         self.settings, self.folder = trainings[0]
 
     def run(
-        self, settings: TrainValueDecompositionSettings, folder: RunFolder, *, listen: Listener, **later: Settings
+        self,
+        settings: TrainValueDecompositionSettings,
+        folder: RunFolder,
+        *,
+        keep_state: bool,
+        listen: Listener,
+        **later: Settings,
     ) -> list[object]:
-        self.settings, self.folder, self.later = settings, folder, later
+        self.settings, self.folder, self.later, self.keep_state = settings, folder, later, keep_state
         return []
 
 
@@ -191,3 +202,14 @@ def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:
     saved = json.loads((pipeline.run / "config.json").read_text())
     assert set(saved) == set(TrainValueDecompositionSettings.model_fields)
     assert (saved["steps"], saved["batch_episodes"], saved["map"]) == (600, 8, "3m")
+
+
+@pytest.mark.parametrize("command", ["train-teacher", "run"])
+def test_checkpoints_to_keep_are_given_one_by_one(command: str, ptde: Type, trained: Trained) -> None:
+    assert ptde(command, "--keep", "best", "--keep", "every=50000", "--no-keep-state").code == 0
+    assert (trained.settings.keep, trained.keep_state) == ("last,best,every=50000", False)
+    assert ptde(command).code == 0
+    assert (trained.settings.keep, trained.keep_state) == ("last", True)
+    wrong = ptde(command, "--keep", "worst")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "write last, best, or every=N with one N of 1 or more" in wrong.err

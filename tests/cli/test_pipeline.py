@@ -30,7 +30,7 @@ def test_run_leaves_every_file_and_ends_with_the_table(pipeline: Pipeline) -> No
     assert pipeline.ended.code == 0, pipeline.ended.err
     names = {path.name for path in pipeline.run.iterdir()}
     assert names == {
-        *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard"),
+        *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard", "resume"),
         *("teacher.pt", "episodes.h5", "student.pt", "students", "evaluation.json"),
     }
     assert {path.name for path in (pipeline.run / "students").glob("*.pt")} == {"recurrent.pt"}
@@ -55,6 +55,24 @@ def test_run_again_skips_what_is_finished(ptde: Type, copied: Path, pipeline: Pi
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == pipeline.ended.out
     assert (copied / "student.pt").read_bytes() == before
+
+
+def test_run_with_more_steps_goes_on_and_makes_a_student_of_the_longer_teacher(ptde: Type, copied: Path) -> None:
+    before = (copied / "student.pt").read_bytes()
+    longer = ptde(*TINY_RUN, "--steps", "900", "--no-keep-state")
+    assert longer.code == 0, longer.err
+    assert re.search(r"train-teacher: .* \(900 env steps, \d{3} done before\)", longer.err)
+    assert re.search(r"QMIX_ASGKD +student +\d/8", longer.out)
+    assert (copied / "until-0000600" / "student.pt").read_bytes() == before
+    assert (copied / "student.pt").exists()
+    assert not (copied / "resume").exists()
+    fewer = ptde(*TINY_RUN)
+    assert (fewer.code, fewer.out) == (2, "")
+    assert fewer.err.endswith("is a training of 900 env steps, and 600 are fewer; give as many or more, or choose "
+                              "another folder with --out\n")  # fmt: skip
+    more = ptde("train-teacher", "--map", "3m", "--resume", "--steps", "1200")
+    assert (more.code, more.out) == (2, "")
+    assert "has finished its 900 env steps, and what it needs to go on was not kept" in more.err
 
 
 def test_the_stages_one_by_one_as_each_tells_the_next(ptde: Type, copied: Path, pipeline: Pipeline) -> None:

@@ -14,7 +14,19 @@ WINS = re.compile(r"(?<!cannot be )\bwon\b|[Ww]in rate|PRR|win_rate")
 
 def test_a_game_without_wins_is_told_by_its_returns(ptde: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
-    words = ("run", "--env", "pettingzoo", "--map", "tests.gathering_game", "--steps", "120", "--recipe", "paper")
+    words = (
+        "run",
+        "--env",
+        "pettingzoo",
+        "--map",
+        "tests.gathering_game",
+        "--steps",
+        "120",
+        "--recipe",
+        "paper",
+        "--keep",
+        "best",
+    )
     words = (*words, "--set", "batch_episodes=4", "--set", "n_envs=2", "--set", "test_episodes=4")
     words = (*words, "--set", "test_every=40", "--set", "collect.episodes=4", "--set", "distill.steps=20")
     for seed in ("1", "2"):
@@ -22,6 +34,7 @@ def test_a_game_without_wins_is_told_by_its_returns(ptde: Type, monkeypatch: pyt
         assert ended.code == 0, ended.err
         assert re.search(r"QMIX_ASGKD +student +-?\d\.\d\d \[", ended.out)
         assert "This game cannot be won" in ended.out
+        assert re.search(r"teacher-best\.pt \(of the training's best test, at \d+ env steps: return -?\d", ended.err)
         assert not WINS.search(ended.out + ended.err)
     runs = sorted(path.parent for path in Path("runs").rglob("status.json"))
     assert len(runs) == 2

@@ -22,7 +22,7 @@ from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state
 from tests.conftest import NEEDS_BFLOAT16, game_settings, mappo_game_settings
 
@@ -59,6 +59,8 @@ def steps_in_tensorboard(run: RunFolder) -> list[int]:
 def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
     first, second = networks(one), networks(other)
     assert all(torch.equal(first[key], second[key]) for key in first)
+    last = [load_checkpoint(run.teacher, "teacher").get("last_networks", {}) for run in (one, other)]
+    assert all(torch.equal(last[0][key], last[1][key]) for key in last[0] | last[1])
     assert metrics_without_clocks(one) == metrics_without_clocks(other)
     assert (
         steps_in_tensorboard(one)
@@ -107,13 +109,18 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
         assert read_state(run) == "interrupted"
     train_teacher(game_settings(**SETTINGS), run, resume=True)
     assert read_state(run) == "finished"
-    assert not run.resume.exists()
     assert_equal_runs(undisturbed, run)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"alg": "copa"}, {"overlap": True}, pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16)],
+    [
+        {},
+        {"alg": "copa"},
+        {"overlap": True},
+        {"average_weights": 0.9},
+        pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16),
+    ],
     ids=str,
 )
 def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: RunFolder, tmp_path: Path) -> None:
@@ -134,10 +141,15 @@ def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: R
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize("every", [170, 430])
-def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("every", "minibatches", "decay"), [(170, 1, 0.0), (430, 1, 0.9), (430, 3, 0.0), (430, 3, 0.9)]
+)
+def test_mappo_interrupted_between_updates_is_undisturbed(
+    every: int, minibatches: int, decay: float, tmp_path: Path
+) -> None:
     """Stopped again and again, each time with some episodes waiting, their noise of z with them."""
-    settings = mappo_game_settings(steps=1500, rollout_steps=300, test_every=100, test_episodes=4)
+    changes = {"minibatches": minibatches, "average_weights": decay}
+    settings = mappo_game_settings(steps=1500, rollout_steps=300, test_every=100, test_episodes=4, **changes)
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "run")
     train_teacher(settings, whole)
     stops = 0
@@ -155,8 +167,32 @@ def test_mappo_interrupted_between_updates_is_undisturbed(every: int, tmp_path: 
     assert_equal_runs(whole, run)
 
 
-def test_ctds_resumed_is_undisturbed_teacher_and_student(tmp_path: Path) -> None:
-    settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0})
+def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: Path) -> None:
+    """Its config.json lacks the younger settings, and has some of QPLEX, which QMIX had then too."""
+    settings = game_settings(**SETTINGS | {"steps": 600})
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    train_teacher(settings, whole)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_teacher(settings, cut, listen=interrupt)
+    held = read_json(cut.config, "settings of a run")
+    for younger in ("bootstrap_at_limit", "td_loss_factor"):
+        del held[younger]
+    write_json(cut.config, held | {"mixer_heads": 4, "mixer_layers": 1})
+    changed = settings.model_copy(update={"bootstrap_at_limit": False})
+    with pytest.raises(PtdeError, match="was trained with bootstrap_at_limit = True, not False"):
+        train_teacher(changed, cut, resume=True)
+    train_teacher(settings, cut, resume=True)
+    assert_equal_runs(whole, cut)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_ctds_resumed_is_undisturbed_teacher_and_student(decay: float, tmp_path: Path) -> None:
+    settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0, "average_weights": decay})
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
     train_teacher(settings, whole)
 

@@ -41,15 +41,16 @@ def interrupt_at(steps: int) -> Any:
     return listen
 
 
-def test_each_of_two_is_its_own_training_and_an_interruption_changes_nothing(tmp_path: Path) -> None:
-    train_teachers(trainings(tmp_path / "together", (1, 2)))
-    for settings, run in trainings(tmp_path / "alone", (2,)):
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_each_of_two_is_its_own_training_and_an_interruption_changes_nothing(decay: float, tmp_path: Path) -> None:
+    train_teachers(trainings(tmp_path / "together", (1, 2), average_weights=decay))
+    for settings, run in trainings(tmp_path / "alone", (2,), average_weights=decay):
         train_teacher(settings, run)
         other = RunFolder(tmp_path / "together" / run.path.name)
         assert read_state(other) == "finished"
-        assert not other.resume.exists()
         one, two = (load_checkpoint(folder.teacher, "teacher") for folder in (run, other))
         assert one["counters"] == two["counters"]
+        assert ("last_networks" in one) == ("last_networks" in two) == (decay > 0)
         for name, tensor in one["networks"].items():
             # Adam makes full steps of gradients that are nothing but rounding, so some weights drift.
             drift = (tensor - two["networks"][name]).abs()
@@ -61,7 +62,7 @@ def test_each_of_two_is_its_own_training_and_an_interruption_changes_nothing(tmp
             assert first.keys() == second.keys()
             assert first["epsilon"] == second["epsilon"]
             assert first.get("td_loss", 0.0) == pytest.approx(second.get("td_loss", 0.0), rel=1e-2)
-    cut = trainings(tmp_path / "cut", (1, 2))
+    cut = trainings(tmp_path / "cut", (1, 2), average_weights=decay)
     with pytest.raises(KeyboardInterrupt):
         train_teachers(cut, listen=interrupt_at(350))
     assert [read_state(run) for _, run in cut] == ["interrupted", "interrupted"]

@@ -197,14 +197,12 @@ def watch(enemy: str, count: int, allies: list[dict[str, Any]], **switches: Any)
     return env
 
 
-@pytest.mark.parametrize(
-    ("enemy", "by_sight", "notices"), [("zealot", True, 9.875), ("zealot", False, 5.875), ("marine", True, 6.25)]
-)
-def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, notices: float) -> None:
-    """From edge to edge: zealots as far as they see, 9, or 5; marines 5.5, whatever the switch says."""
+@pytest.mark.parametrize(("enemy", "notices"), [("zealot", 5.875), ("marine", 6.25)])
+def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, notices: float) -> None:
+    """From edge to edge: zealots 5, marines 5.5."""
     marine = {"type": "marine", "count": 1, "x": 10, "y": 16}
     for apart, sees in ((notices - 0.05, True), (notices + 0.05, False)):
-        env = watch(enemy, 1, [marine], melee_by_sight=by_sight)
+        env = watch(enemy, 1, [marine])
         raw = env.raw_units()
         raw["x"][0, 1] = 10.0 + apart
         env.set_units(raw)
@@ -213,7 +211,7 @@ def test_how_far_an_idle_enemy_notices_a_marine(enemy: str, by_sight: bool, noti
 
 
 @pytest.mark.parametrize("to_leash", [False, True])
-def test_an_idle_enemy_lets_go_of_whom_it_noticed_beyond_its_scan_range(to_leash: bool) -> None:
+def test_an_idle_enemy_follows_beyond_its_scan_range(to_leash: bool) -> None:
     """A stalker that runs is faster than a marine: it leaves 5.5 and both radii, 6.5, after a few steps."""
     env = watch("marine", 1, [{"type": "stalker", "count": 1, "x": 16, "y": 16}], chase_to_leash=to_leash)
     raw = env.raw_units()
@@ -230,7 +228,7 @@ def test_an_idle_enemy_lets_go_of_whom_it_noticed_beyond_its_scan_range(to_leash
 
 def test_an_idle_friend_answers_a_call_for_help_beyond_its_own_scan_range() -> None:
     """A stalker strikes the first zergling; the second sees no further than 6 and stands 7.5 from the stalker."""
-    env = watch("zergling", 2, [{"type": "stalker", "count": 1, "x": 10, "y": 16}], melee_by_sight=False)
+    env = watch("zergling", 2, [{"type": "stalker", "count": 1, "x": 10, "y": 16}])
     raw = env.raw_units()
     raw["x"][0], raw["y"][0] = [10.0, 16.0, 17.5], 16.0
     env.set_units(raw)
@@ -260,9 +258,66 @@ def test_a_backswing_holds_a_marine_that_follows_but_not_one_that_marches() -> N
         raw["x"][0, [0, 3]], raw["y"][0, [0, 3]] = [22.0 - away, 22.0], 16.0
         env.set_units(raw)
         env._battles.real[0, f.BACKSWING, 3] = 12.0
-        env._battles.whole[0, f.SCAN_PHASE, 3] = 0  # it looks around in the first loop
         env.step(np.array([[1, 0, 0]]))
-        assert 22.0 - env.raw_units()["x"][0, 3] == pytest.approx(walks), away
+        assert 22.0 - env.raw_units()["x"][0, 3] == pytest.approx(walks, rel=1e-3), away
+
+
+@pytest.mark.parametrize("swings_back", [True, False])
+def test_a_marine_thinks_of_nobody_else_until_its_backswing_is_over(swings_back: bool) -> None:
+    """Its target stands out of reach, another marine within it."""
+    env = Skirmish("3m", 1)
+    env.reset(np.zeros(1, np.uint64))
+    raw = env.raw_units()
+    raw["alive"][0, [2, 4, 5]] = False
+    raw["x"][0, [0, 1, 3]], raw["y"][0, [0, 1, 3]] = [16.1, 17.0, 22.0], [16.0, 18.0, 16.0]
+    env.set_units(raw)
+    env._battles.whole[0, f.TARGET, 3] = 0
+    env._battles.real[0, f.BACKSWING, 3] = 12.0 * swings_back
+    env.step(np.array([[1, 1, 0]]))
+    assert env.raw_units()["target"][0, 3] == (0 if swings_back else 1)
+
+
+def test_a_small_group_keeps_its_shape_on_the_march() -> None:
+    """The goals of 5m_vs_6m's enemies lie around the point that they were sent to as they stood around their middle."""
+    env = Skirmish("5m_vs_6m", 1)
+    env.reset(np.zeros(1, np.uint64))
+    stand = env._battles.real[0, [f.X, f.Y]][:, 5:]  # (2, 6)
+    goals = env._battles.real[0, [f.POINT_X, f.POINT_Y]][:, 5:]
+    assert np.ptp(stand, axis=1).max() < 6.0
+    assert np.allclose(goals - [[9.0], [16.0]], stand - stand.mean(axis=1, keepdims=True))
+
+
+def test_an_enemy_medivac_looks_for_a_patient_once_a_second() -> None:
+    """A friend is hurt in every battle: after half a second half of the medivacs have begun to heal, after one all."""
+    env = Skirmish(load_map("MMM"), 256)
+    env.reset(np.arange(256, dtype=np.uint64))
+    raw = env.raw_units()
+    n = env.spec.n_agents
+    raw["health"][:, n] = 5.0
+    medivac = int(np.flatnonzero(env._tables.body[f.HEAL_RATE, n:])[0]) + n
+    env.set_units(raw)
+    shares = []
+    for _ in range(2):
+        env.step(np.ones((256, n), np.int64) * env.available[:, :, 1])
+        shares.append((env.raw_units()["target"][:, medivac] == n).mean())
+    assert 0.35 < shares[0] < 0.65
+    assert shares[1] == 1.0
+
+
+@pytest.mark.parametrize(("x", "y", "offered"), [(27.5, 16.0, "NSEW"), (29.5, 16.0, "NSW"), (16.0, 7.5, "NEW")])
+def test_move_actions_follow_the_grid_that_the_client_sent(x: float, y: float, offered: str) -> None:
+    """On the band that is columns 2 to 29 and rows 7 to 24."""
+    env = Skirmish("3m", 1)
+    env.reset(np.zeros(1, np.uint64))
+    raw = env.raw_units()
+    raw["x"][0, 0], raw["y"][0, 0] = x, y
+    env.set_units(raw)
+    can = {
+        name
+        for name, action in zip("NSEW", (f.NORTH, f.SOUTH, f.EAST, f.WEST), strict=True)
+        if env.available[0, 0, action]
+    }
+    assert can == set(offered)
 
 
 @pytest.mark.parametrize("hurt", [False, True])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ptde_core.algorithms.instructions import InstructionRegulariser
+from ptde_core.algorithms.instructions import InstructionRegulariser, of_segments
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
@@ -163,7 +163,23 @@ def test_density_and_entropy_by_hand() -> None:
     assert gaussian_entropy(torch.tensor([1.0, 2.0])).item() == pytest.approx(2 * 1.4189385 + math.log(2), abs=1e-6)
 
 
-def test_the_regulariser_is_the_mean_over_real_steps() -> None:
+def test_the_log_density_of_a_segment_is_the_sum_over_its_steps() -> None:
+    """T = 4; an episode of 6 steps: segments 1 + 2 + 3 + 4 = 10 and 5 + 6 = 11; one of 4 steps: 4 * 7 = 28.
+
+    The mean over the 10 steps is (4 * 10 + 2 * 11 + 4 * 28) / 10 = 17.4, where the mean of single steps is 4.9. Where
+    all segments are full, it is their mean: (10 + 28) / 2.
+    """
+    of_steps = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 7.0, 7.0, 7.0])[:, None]  # (P, N), one agent
+    found = of_segments(of_steps, last_sent(torch.tensor([6, 4]), 4))
+    assert found.flatten().tolist() == [10.0] * 4 + [11.0] * 2 + [28.0] * 4
+    assert float(found.mean()) == pytest.approx(17.4)
+    full = of_segments(torch.cat([of_steps[:4], of_steps[6:]]), last_sent(torch.tensor([4, 4]), 4))
+    assert float(full.mean()) == (10 + 28) / 2
+    assert of_segments(of_steps, last_sent(torch.tensor([6, 4]), 1)).equal(of_steps), "T = 1: every step is a segment"
+
+
+def test_the_regulariser_is_the_mean_over_real_steps_of_their_segments() -> None:
+    """Episodes of three steps, T = 2: segments of two steps and of one."""
     policy = teacher_of("copa", "personal-signal", "game", info_every=2)
     assert isinstance(policy, CoachedTeacher)
     episodes = list(play(PersonalSignalGame(3), policy, episode_seeds(1, "t", 0, 3), Exploration()))
@@ -172,11 +188,12 @@ def test_the_regulariser_is_the_mean_over_real_steps() -> None:
     views = Views.of(batch)
     unrolled = policy.unroll(views, noise)
     recogniser = Recogniser(policy.local_size, policy.n_actions, 8, policy.noise_size)
-    loss, log = InstructionRegulariser(recogniser, policy.n_actions, 0.5, 0.25)(batch, views, unrolled)
+    loss, log = InstructionRegulariser(recogniser, policy.n_actions, 2, 0.5, 0.25)(batch, views, unrolled)
     assert unrolled.z is not None
     assert unrolled.sigma is not None
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)
     slow, entropies = [], []
+    densities: dict[tuple[int, int, int], Any] = {}
     for b in range(3):
         for t in range(3):
             for n in range(2):
@@ -184,8 +201,11 @@ def test_the_regulariser_is_the_mean_over_real_steps() -> None:
                 held = 4 * b + t
                 mean, log_variance = recogniser(local[held, n], action)
                 density = torch.distributions.Normal(mean, (0.5 * log_variance).exp()).log_prob(unrolled.z[held, n])
-                slow.append(density.clamp_max(0).sum())
+                densities[b, t, n] = density.clamp_max(0).sum()
                 entropies.append(torch.distributions.Normal(0.0, unrolled.sigma[held, n]).entropy().sum())
+    for b, t, n in densities:
+        segment = (0, 1) if t < 2 else (2,)
+        slow.append(sum(densities[b, other, n] for other in segment))
     entropy = torch.stack(entropies).mean()
     torch.testing.assert_close(log["z_log_q"], torch.stack(slow).mean().detach())
     torch.testing.assert_close(loss, -0.5 * torch.stack(slow).mean() - 0.25 * entropy)

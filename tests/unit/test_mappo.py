@@ -11,17 +11,15 @@ from torch import Tensor
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import (
     MappoLearner,
-    Rollout,
     entropy,
     log_policy,
-    look_back,
     of_actions,
     policy_loss,
     policy_of,
-    starts,
     value_loss,
 )
 from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.algorithms.rollout import Rollout, look_back, part_of, starts
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame
@@ -296,6 +294,96 @@ def test_time_that_is_up_is_bootstrapped_and_an_end_is_not() -> None:
     one, changed = (rollout_of(learner, b)[0].returns for b in (batch, replace(batch, obs=other)))
     assert torch.equal(one[:7], changed[:7]), "the episodes of 5 and 2 steps ended"
     assert not torch.allclose(one[7:], changed[7:]), "the one of 3 steps was cut off"
+
+
+def test_without_bootstrapping_at_the_limit_no_return_depends_on_the_final_view() -> None:
+    """And the advantage of the last step is its reward minus the value of its view, ended or cut off."""
+    learner = learner_of("none", bootstrap_at_limit=False)
+    batch = batch_for(learner)
+    other = batch.obs.clone()
+    other[batch.views.cumsum(0) - 1] += 1.0
+    one, changed = (rollout_of(learner, b)[0] for b in (batch, replace(batch, obs=other)))
+    assert torch.equal(one.returns, changed.returns)
+    worth = learner.norm.restore(one.value)
+    torch.testing.assert_close(one.advantage[-1], batch.reward[-1] - worth[-1])
+
+
+def test_minibatches_are_random_parts_of_all_chunks() -> None:
+    """Episodes of 5, 2 and 3 steps in chunks of 2: 3 + 1 + 2 chunks; in parts of two, whatever the threads."""
+
+    def parts(threads: int) -> list[list[list[int]]]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        learner = learner_of("none", minibatches=3)
+        torch.set_num_threads(before)
+        shares, _ = learner._shares(episodes_for(learner))
+        assert sorted(int(k) for share in shares for k in share.numbers) == list(range(6))
+        found = learner._minibatches(shares)
+        for part in found:
+            assert sum(share.of_steps for share in part) == pytest.approx(1.0)
+            assert sum(share.of_choices for share in part) == pytest.approx(1.0)
+            for share in part:
+                assert len(share.goal) == len(share.rollout.local) == int(share.rollout.chunks.sum())
+                assert len(share.rollout.actor_start) == len(share.numbers)
+        return [sorted(int(k) for share in part for k in share.numbers) for part in found]
+
+    alone = parts(1)
+    assert [len(part) for part in alone] == [2, 2, 2]
+    assert sorted(k for part in alone for k in part) == list(range(6))
+    assert parts(2) == alone
+
+
+def test_of_some_chunks_the_losses_are_those_of_their_rows() -> None:
+    """The loss of all chunks is the mean, by steps, of those of two parts; each part begins with its own memories."""
+    learner = learner_of("agent-specific")
+    rollout, _ = rollout_of(learner, batch_for(learner))
+    goal = torch.randn(rollout.value.shape, generator=torch.Generator().manual_seed(0))
+    chosen = torch.tensor([True, False, True, False, False, True])  # chunks of 2, 2, 1 | 2 | 2, 1 steps
+    whole = value_loss(learner.critic, rollout, goal, learner.settings)
+    losses = []
+    for part in (chosen, ~chosen):
+        rows = part.repeat_interleave(rollout.chunks)
+        losses.append(value_loss(learner.critic, part_of(rollout, part), goal[rows], learner.settings))
+    torch.testing.assert_close((4 * losses[0] + 6 * losses[1]) / 10, whole)
+    assert not torch.allclose(losses[0], losses[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_each_minibatch_is_a_gradient_step(threads: int) -> None:
+    """Two epochs of three parts; on two threads the same steps as on one."""
+
+    def learned(count: int) -> tuple[MappoLearner, Tensor]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        learner = learner_of("none", epochs=2, minibatches=3)
+        torch.set_num_threads(before)
+        learner.update(episodes_for(learner))
+        return learner, torch.cat([p.detach().flatten() for p in learner.teacher.parameters()])
+
+    learner, weights = learned(threads)
+    assert learner.updates == 6
+    torch.testing.assert_close(weights, learned(1)[1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("info", INFOS)
+def test_the_gain_is_that_of_the_policys_last_layer(info: str) -> None:
+    """A row of orthogonal weights has length 1; the rest is drawn as with another gain."""
+
+    def fresh(gain: float) -> MappoLearner:
+        settings = train_teacher_settings(
+            {"alg": "mappo", "map": "personal-signal", "global_info": info, "policy_gain": gain}
+        )
+        learner = build_learner(settings.alg, SPEC, settings, seed=1)
+        assert isinstance(learner, MappoLearner)
+        return learner
+
+    small, large = fresh(0.01), fresh(1.0)
+    lengths = small.teacher.head.values.weight.norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full_like(lengths, 0.01))
+    for one, other in ((small.teacher, large.teacher), (small.critic, large.critic)):
+        for name, tensor in one.state_dict().items():
+            scale = 100.0 if name == "head.values.weight" else 1.0
+            torch.testing.assert_close(scale * tensor, other.state_dict()[name])
 
 
 def test_rounds_are_collected_until_there_are_enough_steps_and_learned_from_once() -> None:

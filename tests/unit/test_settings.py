@@ -176,3 +176,33 @@ def test_an_unknown_algorithm_is_refused_and_the_nearest_offered() -> None:
 def test_the_folder_of_a_run_names_backend_map_algorithm_and_seed() -> None:
     settings = train_teacher_settings({"map": "./maps/mine.toml", "alg": "vdn", "global_info": "unified", "seed": 9})
     assert default_folder(settings).path == Path("runs/skirmish/mine/VDN_UGI/seed9")
+
+
+# What Yu et al.'s scripts (2021) train SMAC's maps with, where not with 5 epochs, clip 0.2, 1 minibatch, gain 0.01.
+YU_ET_AL: dict[str, tuple[int, float, int, float]] = {
+    **dict.fromkeys(("3m", "8m", "3s_vs_3z", "3s_vs_4z", "1c3s5z", "2m_vs_1z", "2s_vs_1sc"), (15, 0.2, 1, 0.01)),
+    **dict.fromkeys(("MMM", "bane_vs_bane", "so_many_baneling"), (15, 0.2, 1, 0.01)),
+    **dict.fromkeys(("3s_vs_5z", "8m_vs_9m"), (15, 0.05, 1, 0.01)),
+    **dict.fromkeys(("10m_vs_11m", "25m"), (10, 0.2, 1, 0.01)),
+    "5m_vs_6m": (10, 0.05, 1, 0.01),
+    "MMM2": (5, 0.2, 2, 1.0),
+}
+
+
+@pytest.mark.parametrize("map_name", map_names())
+def test_mappo_is_trained_on_a_map_as_by_yu_et_al(map_name: str) -> None:
+    values = train_teacher_settings({"alg": "mappo", "map": map_name}).model_dump()
+    expected = YU_ET_AL.get(map_name, (5, 0.2, 1, 0.01))
+    assert tuple(values[key] for key in ("epochs", "clip", "minibatches", "policy_gain")) == expected
+
+
+@pytest.mark.parametrize("alg", sorted(TRAINING))
+def test_every_algorithm_can_be_told_what_a_time_limit_means(alg: str) -> None:
+    assert train_teacher_settings({"alg": alg}).model_dump()["bootstrap_at_limit"] is True
+    assert train_teacher_settings({"alg": alg, "bootstrap_at_limit": False}).model_dump()["bootstrap_at_limit"] is False
+
+
+def test_the_heads_of_qplex_are_settings_of_qplex_alone() -> None:
+    assert train_teacher_settings({"alg": "qplex"}).model_dump()["mixer_layers"] == 2
+    with pytest.raises(PtdeError, match="no setting named 'mixer_layers'"):
+        train_teacher_settings({"alg": "qmix", "mixer_layers": 2})

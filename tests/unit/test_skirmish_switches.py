@@ -17,7 +17,7 @@ from ptde_core.envs.skirmish.switches import Switches
         ({"squeeze": -5}, "squeeze = -5; give a value from 0 to 1"),
         ({"head_start_loops": -3}, "head_start_loops = -3"),
         ({"head_start_loops": 1.5}, "head_start_loops = 1.5"),
-        ({"scan_period_loops": 0}, "scan_period_loops = 0"),
+        ({"heal_scan_loops": 0}, "heal_scan_loops = 0"),
     ],
 )
 def test_bad_switches_are_refused(table: dict[str, Any], says: str) -> None:

@@ -77,7 +77,10 @@ def test_a_layout_worked_by_hand() -> None:
 CASES = [{"alg": "vdn", "global_info": "none"}, {"alg": "qplex", "global_info": "none"}, {}, {"global_info": "unified"}]
 
 
-@pytest.mark.parametrize("changes", [*CASES, {"info_rank": 2}], ids=str)
+OF_REFERENCES = {"alg": "vdn", "global_info": "none", "bootstrap_at_limit": False, "td_loss_factor": 0.5}
+
+
+@pytest.mark.parametrize("changes", [*CASES, {"info_rank": 2}, OF_REFERENCES, {"average_weights": 0.9}], ids=str)
 def test_each_seed_learns_as_by_itself(changes: dict[str, object]) -> None:
     settings = game_settings(**{"batch_episodes": 8, "target_every_episodes": 10, "replay_episodes": 20} | changes)
 
@@ -107,6 +110,9 @@ def test_each_seed_learns_as_by_itself(changes: dict[str, object]) -> None:
             assert torch.allclose(tensor, other.online.state_dict()[name], atol=2e-4), name
         for name, tensor in one.target.state_dict().items():
             assert torch.allclose(tensor, other.target.state_dict()[name], atol=2e-4), name
+        assert one.average.state().keys() == other.average.state().keys()
+        for name, tensor in one.average.state().items():
+            assert torch.allclose(tensor, other.average.state()[name], atol=2e-4), name
 
 
 def test_each_seed_is_clipped_by_itself() -> None:

@@ -51,14 +51,14 @@ def test_teachers_play_step_by_step() -> None:
             assert torch.allclose(own, values[k], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["qmix", "qplex"])
-def test_mixers_of_two_seeds(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "layers"), [("qmix", 0), ("qplex", 1), ("qplex", 2)])
+def test_mixers_of_two_seeds(kind: str, layers: int) -> None:
     torch.manual_seed(0)
 
     def mixer() -> torch.nn.Module:
         if kind == "qmix":
             return MonotonicMixer(N, SPEC.state_size, 8, 16)
-        return DuplexMixer(N, SPEC.n_actions, SPEC.state_size, 16, 4, 2)
+        return DuplexMixer(N, SPEC.n_actions, SPEC.state_size, 16, 4, layers)
 
     mixers = [mixer(), mixer()]
     taken, best, state = torch.randn(2, R, N), torch.randn(2, R, N), torch.randn(2, R, SPEC.state_size)

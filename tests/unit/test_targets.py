@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ptde_core.learning.losses import masked_mean
 from ptde_core.learning.schedules import linear
-from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.learning.targets import td_lambda_targets, world_ends
 
 
 def test_three_steps_by_hand() -> None:
@@ -30,6 +30,23 @@ def test_a_time_limit_bootstraps_and_an_end_does_not() -> None:
     ended, last = torch.tensor([True, False]), torch.tensor([True, True])
     targets = td_lambda_targets(torch.ones(2), ended, last, torch.full((2,), 10.0), gamma=0.9, lam=0.6)
     assert targets.tolist() == [1.0, 10.0]
+
+
+def test_without_bootstrapping_at_the_limit_the_world_ends_there_too() -> None:
+    """Three steps of reward 1 whose following views are worth 10, gamma 0.5, lambda 0.5, time up after the third.
+
+    On: 1 + 0.5 * 10 = 6; 1 + 0.5 * (0.5 * 10 + 0.5 * 6) = 5; 1 + 0.5 * (0.5 * 10 + 0.5 * 5) = 4.75.
+    Off: 1; 1 + 0.5 * (0.5 * 10 + 0.5 * 1) = 3.75; 1 + 0.5 * (0.5 * 10 + 0.5 * 3.75) = 4.4375.
+    """
+    terminated, last = torch.tensor([False] * 3), torch.tensor([False, False, True])
+
+    def targets(bootstrap: bool) -> list[float]:
+        ended = world_ends(terminated, last, bootstrap)
+        found: list[float] = td_lambda_targets(torch.ones(3), ended, last, torch.full((3,), 10.0), 0.5, 0.5).tolist()
+        return found
+
+    assert targets(True) == [4.75, 5.0, 6.0]
+    assert targets(False) == [4.4375, 3.75, 1.0]
 
 
 def slow_targets(reward: Tensor, length: int, ended: bool, next_value: Tensor, gamma: float, lam: float) -> list[float]:
@@ -64,6 +81,7 @@ def test_equal_to_the_slow_forward_view_whatever_episode_comes_next(lam: float, 
 def test_masked_mean_ignores_what_is_masked() -> None:
     values = torch.tensor([1.0, 3.0, float("inf"), float("nan")])
     assert float(masked_mean(values, torch.tensor([True, True, False, False]))) == 2.0
+    assert float(masked_mean(values, torch.zeros(4, dtype=torch.bool))) == 0.0
 
 
 def test_linear_schedule_ends_where_it_says() -> None:

@@ -83,6 +83,49 @@ def test_double_q_by_hand() -> None:
     }
 
 
+@pytest.mark.parametrize(("bootstrap", "loss"), [(True, 5.0625), (False, 0.5625)])
+def test_what_follows_a_time_limit_is_valued_or_not(bootstrap: bool, loss: float) -> None:
+    """One step of reward 1, then time is up at a view worth 3; gamma 0.5; taken = 0.25.
+
+    On: goal = 1 + 0.5 * 3 = 2.5, loss 2.25^2 = 5.0625. Off: goal = 1, loss 0.75^2 = 0.5625. Where the world ended both
+    are the latter.
+    """
+    online, target = one_step([[0.25], [0.0]]), one_step([[9.0], [3.0]])
+    settings = ValueDecompositionSettings(gamma=0.5, bootstrap_at_limit=bootstrap)
+    assert float(td_loss(online, target, one_step_batch(ended=False), None, settings)[0]) == loss
+    assert float(td_loss(online, target, one_step_batch(ended=True), None, settings)[0]) == 0.5625
+
+
+def test_the_losss_factor_scales_gradients_and_not_what_is_logged() -> None:
+    """As above, 2.25^2 = 5.0625: with 0.5 the loss is 2.53125, its slope in Q_tot 0.25 - 2.5 and not twice that."""
+    online, target = one_step([[0.25], [0.0]]), one_step([[9.0], [3.0]])
+    values = online.teacher.values.requires_grad_()
+    for factor, expected, slope in ((1.0, 5.0625, -4.5), (0.5, 2.53125, -2.25)):
+        settings = ValueDecompositionSettings(gamma=0.5, td_loss_factor=factor)
+        loss, log = td_loss(online, target, one_step_batch(ended=False), None, settings)
+        assert float(loss.detach()) == expected
+        assert float(log["td_loss"]) == 5.0625
+        assert torch.autograd.grad(loss, values)[0].flatten().tolist() == [slope, 0.0]
+
+
+def one_step(values: list[list[float]]) -> Team:
+    """One agent with one action and these values in its two views."""
+    return Team(FixedValues(values), SumMixer())  # type: ignore[arg-type]  # a stand-in
+
+
+def one_step_batch(*, ended: bool) -> EpisodeBatch:
+    """One step of reward 1, after which the world ended or time was up."""
+    return EpisodeBatch(
+        obs=torch.zeros(2, 1, 1),
+        state=torch.zeros(2, 1),
+        available=torch.ones(2, 1, 1, dtype=torch.bool),
+        actions=torch.tensor([[0]]),
+        reward=torch.tensor([1.0]),
+        terminated=torch.tensor([ended]),
+        length=torch.tensor([1]),
+    )
+
+
 class Seen(nn.Module):
     """Stands in for a mixer: the sum of the values taken; remembers what it was told."""
 

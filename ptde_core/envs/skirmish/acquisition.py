@@ -13,6 +13,7 @@ from ptde_core.envs.skirmish.fields import (
     ATTACK_ALL,
     ATTACK_MOVE,
     AWAY,
+    BACKSWING,
     BURST_AT,
     CHASE_TO_LEASH,
     HELP,
@@ -25,8 +26,6 @@ from ptde_core.envs.skirmish.fields import (
     REACH,
     RETARGET_HITTABLE,
     SCAN,
-    SCAN_PERIOD,
-    SCAN_PHASE,
     STRUCK_BY,
     SWING_AT,
     TARGET,
@@ -48,10 +47,9 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 
 
 @kernel
-def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) -> None:
+def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
     """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
     pair, radius = m.pair, m.body[RADIUS]
-    period = int(m.setting[SCAN_PERIOD])
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
@@ -67,10 +65,9 @@ def acquire(m: MapTables, loop: int, n_agents: int, real: Reals, whole: Wholes) 
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
-            looks = (loop + whole[SCAN_PHASE, i]) % period == 0
-            if target >= 0:
-                target = _reconsider(pair, radius, n_agents, real, whole, i, target, looks, retargets, to_leash)
-            if target < 0 and looks:
+            if target >= 0 and real[BACKSWING, i] <= 0.0:  # until then it stands, and thinks of nobody else
+                target = _reconsider(pair, radius, n_agents, real, whole, i, target, retargets, to_leash)
+            if target < 0:
                 target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
                 if target >= 0 and order == IDLE:
                     whole[AWAY, i] = NOTICED
@@ -86,17 +83,16 @@ def _reconsider(
     whole: Wholes,
     i: int,
     target: int,
-    looks: bool,
     retargets: bool,
     to_leash: bool,
 ) -> int:
-    """Whether a unit keeps its target, when it `looks` leaves it for another, or gives it up (-1).
+    """Whether a unit keeps its target, leaves it for another, or gives it up (-1).
 
     A target within reach is kept, unless it cannot hit back and others can. On the way, one that can be hit at once is
     better.
     """
     if in_reach(pair, real, i, target):
-        if looks and pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
+        if pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
             threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
@@ -108,7 +104,7 @@ def _reconsider(
         gone = not to_leash and away > pair[SCAN, i, target]
     if gone:
         return -1
-    if looks and retargets:
+    if retargets:
         better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH)
         return better if better >= 0 else target
     return target

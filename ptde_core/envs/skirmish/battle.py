@@ -25,6 +25,7 @@ from ptde_core.envs.skirmish.fields import (
     FACE_Y,
     HEAD_START,
     HEAL_RATE,
+    HEAL_SCAN,
     HEALER_RULES,
     HEALTH,
     HEALTH_MAX,
@@ -35,7 +36,6 @@ from ptde_core.envs.skirmish.fields import (
     QUIET,
     RUNNING,
     SCALE,
-    SCAN_PERIOD,
     SCAN_PHASE,
     SHIELD,
     SHIELD_MAX,
@@ -93,9 +93,9 @@ def _loop(
     """One game loop of one battle."""
     answer_fire(m, n_agents, real, whole)
     pass_time(m, real, whole)
-    acquire(m, loop, n_agents, real, whole)
+    acquire(m, n_agents, real, whole)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, loop, chance, battle, real, whole, near, block)
+    walk_all(m, chance, battle, real, whole, near, block)
     strike(m, real, whole)
     bury(m, real, whole)
 
@@ -118,7 +118,7 @@ def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int,
         for row in (TARGET, SWING_AT, BURST_AT, SHOT_AT, BEAM_AT, STRUCK_BY):
             whole[row, i] = -1
         whole[WAY_FOR, i] = -2
-        whole[SCAN_PHASE, i] = int(m.setting[SCAN_PERIOD] * uniform(chance, battle))
+        whole[SCAN_PHASE, i] = int(m.setting[HEAL_SCAN] * uniform(chance, battle))
     order_enemies(m, n_agents, chance, battle, real, whole)
 
 

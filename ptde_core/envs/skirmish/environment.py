@@ -19,7 +19,7 @@ from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_ope
 from ptde_core.envs.skirmish.units import unit_names
 from ptde_core.envs.skirmish.worker import Worker
 
-VERSION = "7"
+VERSION = "8"
 """Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
 
 UNIT_TYPES = unit_names()

@@ -65,7 +65,7 @@ other unit j. Constants are plain integers so that numba compiles them into the 
     WAY_FOR,  # target for which the path around walls was planned
     STALLED,  # 1 if its last step led less than half as far as it wanted
     TOUCHED,  # bit j: unit j of the other side (a healer's: of its own) that it damaged or healed in this env step
-    SCAN_PHASE,  # its loop within the scan period: then it looks for another target
+    SCAN_PHASE,  # a healer's loop within its scan period: then it looks for a patient
     WHOLES,
 ) = range(19)
 
@@ -158,7 +158,7 @@ HOME, NOTICED, ANSWERS = range(3)
     KEEP_FORMATION,
     ORDER_KIND,
     HEAD_START,
-    SCAN_PERIOD,
+    HEAL_SCAN,
     TURN_ON_SHOOTER,
     SETTINGS,
 ) = range(20)

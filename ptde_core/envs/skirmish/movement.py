@@ -52,9 +52,10 @@ Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
 INSTANT = 1.0  # accelerations per loop squared above this are immediate
-_BENDS = 7  # bends tried on each side, 15 degrees apart: a unit goes sideways around others, never back
-_BEND_COS = np.cos(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
-_BEND_SIN = np.sin(np.deg2rad(15.0 * np.arange(_BENDS + 1)))
+_BENDS = 8  # bends tried on each side
+_WIDEST_BEND = 108.0  # degrees, fitted (docs/skirmish.md): around others a unit goes sideways and a little back
+_BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
+_BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
 
 
 @kernel
@@ -98,7 +99,6 @@ def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
 @kernel
 def walk_all(
     m: MapTables,
-    loop: int,
     chance: NDArray[np.uint64],
     battle: int,
     real: Reals,
@@ -108,16 +108,17 @@ def walk_all(
 ) -> None:
     """One loop of movement: every unit whose posture is WALKS takes its step.
 
-    Chance names the first, the others follow by number, upwards or, every other loop, downwards: nobody is always first
-    where there is room for one only.
+    Chance names the first, and whether the others follow by number upwards or downwards: nobody is always first where
+    there is room for one only.
     """
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
     pushes, middle = m.setting[PUSH_IDLE] > 0.0, 0.5 * m.floor.shape[1]
     units = real.shape[1]
-    start = int(units * uniform(chance, battle))
+    draw = int(2 * units * uniform(chance, battle))
+    start, upwards = draw // 2, draw % 2 == 0
     for k in range(units):
         turn = start + k if start + k < units else start + k - units
-        i = turn if loop % 2 == 0 else units - 1 - turn
+        i = turn if upwards else units - 1 - turn
         if whole[ALIVE, i] == 0 or whole[POSTURE, i] != WALKS:
             if body[ACCELERATION, i] < INSTANT:
                 real[SPEED, i] = max(real[SPEED, i] - body[ACCELERATION, i], 0.0)

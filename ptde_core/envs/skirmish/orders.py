@@ -27,6 +27,7 @@ from ptde_core.envs.skirmish.fields import (
     HEAL,
     HEAL_RATE,
     HEAL_REACH,
+    HEAL_SCAN,
     HEAL_START,
     HEALER_FOLLOWS,
     HEALTH,
@@ -49,6 +50,7 @@ from ptde_core.envs.skirmish.fields import (
     RADIUS,
     REACH,
     ROCK,
+    SCAN_PHASE,
     SIDE,
     SOUTH,
     STOP,
@@ -150,7 +152,7 @@ def decide(m: MapTables, loop: int, chance: NDArray[np.uint64], battle: int, rea
             continue
         whole[POSTURE, i] = FREE if body[TOP_SPEED, i] > 0.0 else ROCK
         if body[HEAL_RATE, i] > 0.0:
-            _decide_healer(m, real, whole, i)
+            _decide_healer(m, loop, real, whole, i)
             continue
         if whole[SWING_AT, i] >= 0 or whole[BURST_AT, i] >= 0:
             whole[POSTURE, i] = ROCK
@@ -245,10 +247,11 @@ def find_ways(m: MapTables, loop: int, real: Reals, whole: Wholes) -> None:
 
 
 @kernel
-def _decide_healer(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
+def _decide_healer(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) -> None:
     """A medivac: agents' heal only on order; the enemy's follows its order and heals by autocast (SPEC 9.7, 9.8)."""
     if whole[ORDER, i] in (ATTACK_MOVE, IDLE) and m.trait[SIDE, i] == 1:
-        whole[TARGET, i] = _patient(m, real, whole, i)
+        looks = (loop + whole[SCAN_PHASE, i]) % int(m.setting[HEAL_SCAN]) == 0
+        whole[TARGET, i] = _patient(m, real, whole, i, looks)
     patient = whole[TARGET, i]
     if whole[ORDER, i] == HEAL and real[HEALTH, patient] >= m.body[HEALTH_MAX, patient]:
         whole[ORDER, i], whole[TARGET, i], patient = IDLE, -1, -1  # nothing to heal: the order is dropped (SPEC 9.8)
@@ -265,13 +268,16 @@ def _decide_healer(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 
 @kernel
-def _patient(m: MapTables, real: Reals, whole: Wholes, i: int) -> int:
-    """Autocast: the damaged friend in range with the least share of its life, one healer each; -1: none."""
+def _patient(m: MapTables, real: Reals, whole: Wholes, i: int, looks: bool) -> int:
+    """Autocast: its patient until that is whole, then, if the healer `looks`, another one in range; -1: none.
+
+    The damaged friend with the least share of its life, one healer each.
+    """
     current = whole[TARGET, i]
     going = current >= 0 and whole[ALIVE, current] == 1 and real[HEALTH, current] < m.body[HEALTH_MAX, current]
     if going and real[ENERGY, i] > 0.0 and _cast_distance(m, real, i, current) <= 0.0:
         return int(current)
-    if real[ENERGY, i] < m.body[HEAL_START, i]:
+    if not looks or real[ENERGY, i] < m.body[HEAL_START, i]:
         return -1
     best, least = -1, 1.0
     for j in range(real.shape[1]):

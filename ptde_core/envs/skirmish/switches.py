@@ -8,33 +8,31 @@ from ptde_core.base.errors import PtdeError, nearest
 
 @dataclass(frozen=True)
 class Switches:
-    """Estimates of the engine model (SPEC 9, tags E and EST). A map file may set any of them in `[switches]`."""
+    """What of the engine is known from its client, fitted, or an estimate; a map file may set it in `[switches]`."""
 
     head_start_loops: int = 0
     """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
     backswing_holds: bool = True
     """A unit finishes its backswing before it follows a target; on its march, without one, it walks on at once."""
-    chase_to_leash: bool = False
+    chase_to_leash: bool = True
     """Targets are followed anywhere, by idle units up to 21 from where they stood; false: within the scan range."""
-    scan_period_loops: int = 2
-    """A unit looks for a target, or for a better one, every so many loops; in which of them is chance."""
     retarget_hittable: bool = True
     """A unit on its way leaves its target for one that it can hit at once."""
     turn_on_shooter: bool = True
     """A unit on its way to a target that it cannot hit yet turns on whoever damages it."""
-    melee_by_sight: bool = True
-    """Melee units notice foes as far as they see; false: within the scan range of their weapon, like all others."""
     idle_returns: bool = True
     """An idle unit that was drawn away walks back to where it stood once it has no target."""
     push_idle: bool = True
     """A walking unit pushes idle units of its own side out of its way; false: walks around them."""
     wall_clearance: float = 1.0
     """How far a unit's centre stays off walls, as a share of its inner radius."""
-    squeeze: float = 0.42
+    squeeze: float = 0.48
     """How far crowds press units from their separation radii (0) towards their inner radii (1)."""
+    heal_scan_loops: int = 16
+    """An enemy medivac looks for its next patient every so many loops; in which of them is chance."""
     healer_follows: bool = True
     """An enemy medivac follows the attack order as a scan-move; false: it stays at its spawn point."""
-    keep_formation: bool = False
+    keep_formation: bool = True
     """A group that covers at most 6 cells in both directions keeps its shape; false: all go to the same point."""
 
     @classmethod
@@ -56,6 +54,6 @@ class Switches:
 
 _BOUNDS: dict[str, tuple[float, float]] = {
     "head_start_loops": (0, 160),
-    "scan_period_loops": (1, 160),
+    "heal_scan_loops": (1, 160),
     "squeeze": (0, 1),
 }

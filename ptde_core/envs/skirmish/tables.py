@@ -141,7 +141,7 @@ def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
                 pair[f.GAP, i, j] = _gap(a, switches) + _gap(b, switches)
                 pair[f.HEED, i, j] = (pair[f.GAP, i, j] + LOOKAHEAD) ** 2
             if foes:
-                _aim(pair, i, j, a, b, switches)
+                _aim(pair, i, j, a, b)
             elif a.heal and "biological" in b.attributes and "structure" not in b.attributes:
                 pair[f.HEAL_REACH, i, j] = a.heal.range + a.radius + b.radius
                 pair[f.CAST_REACH, i, j] = a.heal.autocast_range + a.radius + b.radius
@@ -156,7 +156,7 @@ def _can_hit(a: UnitFacts, b: UnitFacts) -> bool:
     return a.weapon is not None and bool(set(a.weapon.targets) & set(b.plane))
 
 
-def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts, switches: Switches) -> None:
+def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts) -> None:
     """Fill what unit i can do to its foe j."""
     pair[f.THREAT, i, j] = float(_can_hit(b, a) or b.always_threatens)
     if a.weapon is None or not _can_hit(a, b):
@@ -164,8 +164,7 @@ def _aim(pair: NDArray[np.float64], i: int, j: int, a: UnitFacts, b: UnitFacts, 
     weapon, bodies = a.weapon, a.radius + b.radius
     pair[f.REACH, i, j] = weapon.range + bodies
     pair[f.REACH_SLOP, i, j] = weapon.range + weapon.range_slop + bodies
-    sees = a.sight if weapon.melee and switches.melee_by_sight else 0.0
-    pair[f.SCAN, i, j] = max(weapon.range, weapon.scan, sees) + bodies
+    pair[f.SCAN, i, j] = max(weapon.range, weapon.scan) + bodies
     pair[f.HIT, i, j] = weapon.damage + sum(more for kind, more in weapon.bonus.items() if kind in b.attributes)
     if weapon.close and "ground" in b.plane:
         pair[f.CLOSE_REACH, i, j] = weapon.close.range + bodies
@@ -191,7 +190,7 @@ def _settings(facts: MapFacts, roster: Roster, switches: Switches, open_ground: 
     setting[f.HAS_HEALERS] = any(unit.heal for unit in roster.units)
     setting[f.ORDER_KIND] = {"none": f.IDLE, "attack_units": f.ATTACK_ALL}.get(facts.enemy_order.kind, f.ATTACK_MOVE)
     setting[f.HEAD_START] = switches.head_start_loops
-    setting[f.SCAN_PERIOD] = switches.scan_period_loops
+    setting[f.HEAL_SCAN] = switches.heal_scan_loops
     setting[f.TURN_ON_SHOOTER] = switches.turn_on_shooter
     return setting
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptde_core.base.batch import Episode
+from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import episode_seeds
@@ -92,6 +93,7 @@ def _teacher(target: Path) -> Candidate:
 
 
 def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) -> Inspected:
+    listen = telling_of_compiling(listen)
     teacher = restore(candidate.content)
     students: list[tuple[str, Trained, Student]] = []
     for content in partners_of(candidate):

@@ -31,7 +31,7 @@ from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHeader, Role, UnitLook, Units
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, all_students_of
 
 PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # of football, larger than life, or nobody would see them
 
@@ -193,7 +193,7 @@ def partners_of(candidate: Candidate) -> list[dict[str, Any]]:
     if candidate.role == "student":
         paths = [run.path / str(candidate.content.get("teacher_file", candidate.path.name))]
     else:
-        paths = run.all_students
+        paths = all_students_of(candidate.path)
     found = [load_checkpoint(path, "teacher", "student") for path in paths if path != candidate.path and path.is_file()]
     teacher_id = candidate.content["teacher_id"]
     return [one for one in found if one["teacher_id"] == teacher_id and one["kind"] != candidate.role]

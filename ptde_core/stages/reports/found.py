@@ -16,8 +16,8 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 # Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
-# wherever its file lies), and how often the state to resume from is saved.
-MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "distill.seed"})
+# wherever its file lies), how often the state to resume from is saved, and which checkpoints are kept.
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "keep", "distill.seed"})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,14 @@
+"""Skirmish under SMAC's own names: code written for the `smac` package runs after changing its import line.
+
+    from smac.env import StarCraft2Env                      # before
+    from ptde_core.envs.smac_face import StarCraft2Env      # after
+
+What it returns has SMAC's types (lists, numpy vectors, plain floats) and SMAC's rules (SPEC 1 to 8). The battles are
+skirmish's, not StarCraft II's: a number that comes from here is a skirmish number.
+"""
+
+from ptde_core.envs.smac_face.environment import StarCraft2Env
+from ptde_core.envs.smac_face.interface import MultiAgentEnv
+from ptde_core.envs.smac_face.units import Direction
+
+__all__ = ["Direction", "MultiAgentEnv", "StarCraft2Env"]
