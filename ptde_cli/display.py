@@ -35,6 +35,8 @@ PIPED_WIDTH = 400  # wide enough for every table of ours: a piped table is never
 HEADLINES = (
     ("test_win_rate", "won {:.0%} in tests"),
     ("train_win_rate", "won {:.0%}"),
+    ("test_return", "return {:.3g} in tests"),  # of games that cannot be won; the others have reported one above
+    ("train_return", "return {:.3g}"),
     ("student_explained", "explains {:.0%}"),
     ("student_loss", "loss {:.3g}"),
 )

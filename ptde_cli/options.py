@@ -10,6 +10,7 @@ import typer
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
+from ptde_core.stages.recipes import recipes
 from ptde_core.stages.settings import RUNS
 
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
@@ -130,9 +131,22 @@ Workers = Annotated[
 Wandb = Annotated[
     bool, typer.Option("--wandb", help="log to Weights & Biases too (extra wandb; WANDB_MODE=offline: no network)")
 ]
+RecipeNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="named way to distill; repeatable, a student each; all of them: `ptde settings distill`",
+        show_default=False,
+        autocompletion=lambda incomplete: [name for name in recipes() if name.startswith(incomplete)],
+    ),
+]
 Runs = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="RUNS", help=f"folders that hold runs, at any depth  [default: {RUNS}/]"),
+    typer.Argument(
+        metavar="RUNS",
+        help=f"folders that hold runs, at any depth  [default: this folder, those in it, all below {RUNS}/]",
+    ),
 ]
 BootstrapSeed = Annotated[
     int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")

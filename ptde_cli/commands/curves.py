@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from ptde_cli.options import Quiet, Runs
-from ptde_core.stages.settings import RUNS
 
 OUT = Path("win_rates.png")
 
@@ -32,11 +31,11 @@ def curves(
     pictures = out or [OUT]
     for path in pictures:
         check_picture(path)
-    found = win_rates(runs or [RUNS], unfinished=unfinished)
+    found = win_rates(runs, unfinished=unfinished)
     figure = draw_win_rates(found)
     with watching(quiet=quiet) as listen:
         for path in pictures:
-            listen(FileSaved(save_figure(figure, path), "win rates over training"))
+            listen(FileSaved(save_figure(figure, path), f"{found.measure}s over training"))
     if quiet:
         print(*pictures, sep="\n")
     elif found.left_out:

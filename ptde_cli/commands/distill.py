@@ -6,27 +6,46 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
+from ptde_cli.options import (
+    Assignments,
+    ConfigFile,
+    Quiet,
+    RecipeNames,
+    Workers,
+    layers,
+    option,
+    run_engines_at,
+)
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import build_settings
-from ptde_core.stages.settings import DistillSettings, EvaluateSettings, preset
+from ptde_core.stages.recipes import distill_settings, recipes, recipes_meant
+from ptde_core.stages.settings import DistillSettings, EvaluateSettings
 
 
 def distill(
     teacher: Annotated[Path, typer.Argument(metavar="TEACHER", help="teacher.pt of a run")],
+    recipe: RecipeNames = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="FILE.h5", help="from `ptde collect`  [default: collected first]"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.pt", help="where to  [default: beside the teacher]")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE.pt",
+            help="where to  [default: student.pt or students/RECIPE.pt beside TEACHER]",
+        ),
     ] = None,
     compare: Annotated[
         bool,
-        typer.Option("--compare", help="all ways to distill on the same episodes, in one table; see students/"),
+        typer.Option("--compare", help="all recipes (or those named) in one table: play, error, steps, time"),
+    ] = False,
+    no_evaluate: Annotated[
+        bool, typer.Option("--no-evaluate", help="do not play and compare teacher and student afterwards")
     ] = False,
     episodes: Annotated[int | None, option(EvaluateSettings, "episodes")] = None,
-    steps: Annotated[int | None, option(DistillSettings, "steps", default="the map's preset")] = None,
+    steps: Annotated[int | None, option(DistillSettings, "steps", default="the recipe's, or the map's preset")] = None,
     seed: Annotated[int | None, option(DistillSettings, "seed")] = None,
     device: Annotated[str | None, option(DistillSettings, "device")] = None,
     config: ConfigFile = None,
@@ -34,29 +53,37 @@ def distill(
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
-    """Distill a student from a teacher's episodes."""
+    """Distill students from a teacher's episodes, and evaluate them beside it."""
     run_engines_at(workers)
     given = layers(config, assignments, steps=steps, seed=seed, device=device)
-    build_settings(DistillSettings, *given)  # a mistake is told before torch loads
-    evaluating = build_settings(EvaluateSettings, {} if episodes is None else {"episodes": episodes})
-    if compare and out is not None:
-        raise PtdeError("--out names one student, --compare makes several", "leave out --out: they go to students/")
-    if episodes is not None and not compare:
-        raise PtdeError("--episodes are those that --compare plays", "add --compare, or give it to `ptde evaluate`")
+    names = recipes_meant(recipe or [], given, list(recipes()) if compare else [DistillSettings().recipe])
+    for name in names:
+        distill_settings(name, "", *given)  # a mistake is told before torch loads
+    if out is not None and len(names) > 1:
+        raise PtdeError(
+            f"--out names one student, and there are {len(names)} recipes", "leave out --out: each has its own file"
+        )
+    if no_evaluate and (compare or episodes is not None):
+        asked = "--compare" if compare else f"--episodes {episodes}"
+        raise PtdeError(f"{asked} is about the evaluation that --no-evaluate leaves out", "leave out one of them")
     with resumable():
         from ptde_cli.display import print_tables, shown, watching
-        from ptde_core.stages.distill import distill as stage
-        from ptde_core.stages.ways_to_distill import compare as compare_stage
-        from ptde_core.stages.ways_to_distill import comparison_table
+        from ptde_core.stages.distill_recipes import comparison_table, distill_recipes, tell_of_evaluation
+        from ptde_core.stages.evaluate import evaluate_what_is_due
+        from ptde_core.stages.reports.evaluation import evaluation_tables
         from ptde_core.storage.checkpoint import load_checkpoint
 
         map_name = load_checkpoint(teacher, "teacher")["settings"]["map"]
-        settings = build_settings(DistillSettings, preset(map_name, "distill"), *given)
-        if compare:
-            with watching(quiet=quiet) as listen:
-                entries = compare_stage(teacher, settings, evaluating, data, listen=listen)
-            print_tables([comparison_table(entries)])
-            return
+        settings = [distill_settings(name, map_name, *given) for name in names]
+        on_device = {"device": settings[0].device}
+        evaluating = build_settings(EvaluateSettings, on_device, {} if episodes is None else {"episodes": episodes})
         with watching(quiet=quiet) as listen:
-            student = stage(teacher, settings, data, out, listen=listen)
-        print(student if quiet else f"evaluate it with: ptde evaluate {shown(student)}")
+            if not no_evaluate:
+                tell_of_evaluation(teacher, evaluating, listen)
+            students = distill_recipes(teacher, settings, data, out, listen=listen)
+            entries = [] if no_evaluate else evaluate_what_is_due([teacher, *students], evaluating, listen=listen)
+        if no_evaluate:
+            following = f"evaluate with: ptde evaluate {' '.join(map(shown, students))}"
+            print("\n".join(map(str, students)) if quiet else following)
+        else:
+            print_tables([comparison_table(entries)] if compare else evaluation_tables(entries))

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
-from ptde_core.stages.settings import RUNS
 
 TABLE = "table"  # the one format that is drawn here; the others are texts of the core
 
@@ -67,7 +66,7 @@ def report(
 
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")
-    found = stage(runs or [RUNS], seed)
+    found = stage(runs, seed)
     # All that can go wrong goes wrong before the file is opened.
     tables = report_tables(found, layout) if report_format == TABLE else []
     text = "" if report_format == TABLE else render(found, report_format, layout)

@@ -19,16 +19,11 @@ from ptde_cli.commands.train_teacher import (
     each_seed,
 )
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Wandb, Workers, layers, run_engines_at
+from ptde_cli.options import Assignments, ConfigFile, Quiet, RecipeNames, Wandb, Workers, layers, run_engines_at
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values, build_settings
-from ptde_core.stages.settings import (
-    CollectSettings,
-    DistillSettings,
-    EvaluateSettings,
-    preset,
-    train_teacher_settings,
-)
+from ptde_core.stages.recipes import distill_settings, recipes_meant, recipes_of_run
+from ptde_core.stages.settings import CollectSettings, EvaluateSettings, train_teacher_settings
 
 LATER_STAGES = ("collect", "distill", "evaluate")
 
@@ -41,6 +36,7 @@ def run(
     steps: Steps = None,
     seed: Seed = None,
     seeds: Seeds = None,
+    recipe: RecipeNames = None,
     device: Device = None,
     out: Out = None,
     config: ConfigFile = None,
@@ -71,12 +67,13 @@ def run(
     on_device = {"device": settings.device}
     trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
     evaluating = build_settings(EvaluateSettings, on_device, later["evaluate"], later_assigned["evaluate"])
-    of_map = preset(settings.map, "distill")
+    of_students = (later["distill"], later_assigned["distill"])
+    recipes = recipes_meant(recipe or [], of_students, recipes_of_run())
     stages = []
     for own, folder in trainings:
         first = on_device | {"seed": own.seed}  # runs of different seeds share no chance in any stage of training
         collecting = build_settings(CollectSettings, first, later["collect"], later_assigned["collect"])
-        distilling = build_settings(DistillSettings, of_map, first, later["distill"], later_assigned["distill"])
+        distilling = [distill_settings(name, settings.map, first, *of_students) for name in recipes]
         stages.append((own, folder, collecting, distilling))
     with resumable():
         from ptde_cli.display import print_tables, watching

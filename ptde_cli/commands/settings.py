@@ -1,13 +1,14 @@
 """`ptde settings`: every key that `--set` and `--config` take, read from the settings' fields."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ptde_cli.commands.run import LATER_STAGES
 from ptde_cli.options import bounds, complete_map, one_of, option
 from ptde_core.base.settings import Settings, build_settings
+from ptde_core.stages.recipes import recipes
 from ptde_core.stages.settings import (
     CollectSettings,
     DistillSettings,
@@ -18,6 +19,9 @@ from ptde_core.stages.settings import (
     train_teacher_preset,
     training_of,
 )
+
+if TYPE_CHECKING:
+    from ptde_core.stages.tables import Table
 
 STAGES: Mapping[str, type[Settings]] = {
     "train-teacher": TrainTeacherSettings,
@@ -66,7 +70,9 @@ def settings(
         model = training_of(alg)[0] if training else STAGES[name]
         of_map = {}
         if map_name:
-            of_map = train_teacher_preset(alg, map_name) if training else preset(map_name, name.replace("-", "_"))
+            of_map = train_teacher_preset(alg, map_name) if training else preset(map_name, name)
+        if name == "distill":
+            of_map = of_map.get(DistillSettings().recipe, {})  # the values shown are those of the default recipe
         typed = {"alg": alg, **({"map": map_name} if map_name else {})} if training else {}
         values = build_settings(model, of_map, typed).model_dump()
         rows = tuple(
@@ -75,4 +81,22 @@ def settings(
         )
         notes = [f"* from the preset of {map_name} ({presets()['maps'][map_name]['source']})"] if of_map else []
         tables.append(Table(name, ("key", "default", "bounds", "meaning"), (rows,), 4, (*notes, HOW[name])))
+        if name == "distill":
+            tables.append(_recipes(map_name))
     print_tables(tables)
+
+
+def _recipes(map_name: str | None) -> "Table":
+    """The recipes of `ptde distill`: what each changes, and what the map's preset changes of it."""
+    from ptde_core.stages.tables import NOTHING, Table
+
+    of_map = preset(map_name, "distill") if map_name else {}
+    rows = []
+    for name, recipe in recipes().items():
+        own = of_map.get(name, {})
+        changed = {**recipe.values, **own}
+        texts = [f"{key}={value}{' *' if key in own else ''}" for key, value in changed.items()]
+        rows.append((name, ", ".join(texts) or NOTHING, recipe.meaning))
+    notes = [f"* from the preset of {map_name}"] if of_map else []
+    how = "Give one as --recipe NAME, repeatable; to `ptde run` too. --set, --config and options beat what it changes."
+    return Table("distill: recipes", ("recipe", "changes", "meaning"), (tuple(rows),), 3, (*notes, how))

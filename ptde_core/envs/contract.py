@@ -123,6 +123,7 @@ def _check_running(make: Make, seed: int, steps: int) -> None:
             assert np.isfinite(getattr(env, name)).all(), f"{name} is not finite after step {played}"
         assert not (env.terminated & env.truncated).any(), "terminated and truncated are both set"
         assert not (env.won & ~env.terminated).any(), "won without terminated"
+        assert env.spec.can_be_won or not env.won.any(), "won where the spec says that nothing can be won"
         assert not env.lost.any(), f"an engine broke in step {played}"
         after = _frame(env)
         for name in _ARRAYS:

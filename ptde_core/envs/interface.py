@@ -26,6 +26,7 @@ class EnvSpec:
         map: the map or scenario.
         episode_limit: env steps after which an episode is truncated.
         obs_names, state_names, action_names: one name per feature and action, in order.
+        can_be_won: whether there are won episodes at all; where not, returns tell how well one plays.
     """
 
     backend: str
@@ -39,6 +40,7 @@ class EnvSpec:
     obs_names: tuple[str, ...]
     state_names: tuple[str, ...]
     action_names: tuple[str, ...]
+    can_be_won: bool = True
 
     @property
     def state_one_hot(self) -> int:
@@ -46,8 +48,10 @@ class EnvSpec:
         return len(list(takewhile(lambda name: ".last_action " in name, reversed(self.state_names))))
 
     def fingerprint(self) -> str:
-        """Short hash of all facts: a policy only plays an environment with the fingerprint it was trained on."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Short hash of all facts but `can_be_won`: a policy only plays an environment with that of its training."""
+        facts = asdict(self)
+        del facts["can_be_won"]  # says how play is measured, not how it goes; older checkpoints do not have it
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class BatchedEnv(Protocol):
@@ -59,7 +63,8 @@ class BatchedEnv(Protocol):
     live in this process are never lost.
 
     An agent always has at least one available action. An unavailable action in `step` is an error (ValueError, naming
-    environment, agent and action), checked before anything moves. `won` is only true where `terminated` is.
+    environment, agent and action), checked before anything moves. `won` is only true where `terminated` is,
+    and nowhere if the spec says that nothing can be won.
     """
 
     spec: EnvSpec

@@ -19,6 +19,7 @@ from ptde_core.envs.workers.pool import EnginePool
 
 LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
 MASK = "action_mask"
+WON = "won"
 EXAMPLE = "type for example: --map my_module:parallel_env"
 
 
@@ -39,8 +40,9 @@ class PettingZooEngine:
         self._sizes = [_view_size(self._env.observation_space(agent), agent) for agent in self._agents]
         self._choices = [_choices(self._env.action_space(agent), agent) for agent in self._agents]
         self._limit = int(getattr(self._env.unwrapped, "max_cycles", LONGEST))
-        self._env.reset(seed=0)
+        seen, infos = self._env.reset(seed=0)
         self._own_state = _state(self._env)
+        self._can_be_won = self._says_that_it_can_be_won(seen, infos)
         self.spec = self._build_spec(place)
         self._steps = 0
 
@@ -63,7 +65,19 @@ class PettingZooEngine:
             obs_names=obs,
             state_names=state,
             action_names=actions,
+            can_be_won=self._can_be_won,
         )
+
+    def _says_that_it_can_be_won(self, seen: dict[str, Any], infos: dict[str, Any]) -> bool:
+        """As the metadata says ("can_be_won"), else whether the infos of a first step, taken for that, have "won"."""
+        if "can_be_won" in self._env.metadata:
+            return bool(self._env.metadata["can_be_won"])
+        actions = {}
+        for agent in self._env.agents:
+            mask = _mask(seen[agent], infos.get(agent, {}))
+            actions[agent] = 0 if mask is None else int(np.argmax(mask))
+        *_, infos = self._env.step(actions)
+        return any(WON in info for info in infos.values())
 
     def reset(self, seed: int, view: View) -> None:
         """Start the episode of that seed; PettingZoo's environments take 31 bits of it."""
@@ -80,7 +94,12 @@ class PettingZooEngine:
         self._show(seen, infos, view)
         reward = sum(float(one) for one in rewards.values()) / len(self._agents)
         over, out_of_time = not self._env.agents, any(truncations.values())
-        won = any(bool(info.get("won", False)) for info in infos.values())
+        won = any(bool(info.get(WON, False)) for info in infos.values())
+        if won and not self._can_be_won:
+            raise PtdeError(
+                "the environment reports a win, but neither its metadata nor the infos of a first step say that it can",
+                'add "can_be_won": True to its metadata',
+            )
         terminated = over and not out_of_time
         return Outcome(reward, terminated, not terminated and (over or self._steps >= self._limit), won and terminated)
 

@@ -60,7 +60,12 @@ class ParallelSkirmish(ParallelEnv[str, Seen, int]):  # type: ignore[misc]  # Pe
             raise PtdeError(f"render_mode = {render_mode!r} is not offered", "`ptde visualize` draws battles as GIF")
         self._env = Skirmish(map, 1)
         spec = self._env.spec
-        self.metadata = {"name": f"skirmish_v{spec.version}", "render_modes": [], "is_parallelizable": True}
+        self.metadata = {
+            "name": f"skirmish_v{spec.version}",
+            "render_modes": [],
+            "is_parallelizable": True,
+            "can_be_won": spec.can_be_won,  # read by `--env pettingzoo`
+        }
         self.render_mode = render_mode
         self.strict = strict
         self.possible_agents = [f"agent_{k}" for k in range(spec.n_agents)]

@@ -55,8 +55,9 @@ def spec_to_plain(spec: EnvSpec) -> dict[str, Any]:
 
 
 def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
-    """The inverse of `spec_to_plain`."""
-    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec)}
+    """The inverse of `spec_to_plain`. An older checkpoint does not say whether episodes can be won: they can."""
+    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec) if f.name != "can_be_won"}
+    values["can_be_won"] = plain.get("can_be_won", True)
     return EnvSpec(**values | {key: tuple(value) for key, value in values.items() if isinstance(value, list)})
 
 

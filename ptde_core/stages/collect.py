@@ -1,6 +1,7 @@
 """Between the stages (paper, Algorithm 2, lines 2 and 3): the teacher plays, what it saw and its z go to HDF5."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFini
 from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.acting import DevicePolicy, Exploration
@@ -63,7 +65,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     for episode in play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon)):
         episodes.append(episode)
         labels.append(label(policy, episode))
-        listen(Progress(STAGE, len(episodes), {"train_win_rate": float(np.mean([e.won for e in episodes]))}))
+        listen(Progress(STAGE, len(episodes), how_it_goes("train", episodes, env.spec)))
     env.close()
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
@@ -71,6 +73,19 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out
+
+
+def how_it_goes(kind: str, episodes: Sequence[Episode], spec: EnvSpec) -> dict[str, float]:
+    """The metric beside a bar: episodes won so far, or where nothing can be won the mean return.
+
+    Args:
+        kind: of play: "test" (greedy) or "train".
+        episodes: so far.
+        spec: of the environment.
+    """
+    if spec.can_be_won:
+        return {f"{kind}_win_rate": float(np.mean([e.won for e in episodes]))}
+    return {f"{kind}_return": float(np.mean([e.total_reward for e in episodes]))}
 
 
 def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[dict[str, Any], Trained, Teacher]:

@@ -1,6 +1,6 @@
 """Two runs side by side (`ptde compare`): what differs in how they were made, and in what came of it.
 
-Ways to distill one teacher are compared elsewhere (`ways_to_distill.py`), averages over seeds in a report.
+Recipes for one teacher's students are compared elsewhere (`distill_recipes.py`), averages over seeds in a report.
 """
 
 import json
@@ -14,11 +14,23 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import METRICS
 from ptde_core.base.seeding import generator
 from ptde_core.scores.comparisons import difference_interval
-from ptde_core.scores.intervals import Interval, win_rate_interval
+from ptde_core.scores.intervals import Interval
+from ptde_core.scores.returns import mean_difference_interval
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.reports.collect import Retention, retention_of
+from ptde_core.stages.reports.collect import retention_of
 from ptde_core.stages.reports.formats import plain
-from ptde_core.stages.reports.wording import backend_title, duration, interval_text, named, retention_text
+from ptde_core.stages.reports.performance import Measure, measure_of, performance_of, returns_of
+from ptde_core.stages.reports.score import Retention
+from ptde_core.stages.reports.wording import (
+    RETURN_RETENTION,
+    backend_title,
+    duration,
+    named,
+    play_text,
+    retention_notes,
+    retention_text,
+    retention_title,
+)
 from ptde_core.stages.tables import NOTHING, Row, Table, markdown
 from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
@@ -26,9 +38,10 @@ from ptde_core.storage.provenance_file import Provenance, read_provenance
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
 
-SCHEMA = 1
+SCHEMA = 2
 LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
 NOT_SET = "not set"
+STUDENT = "student"  # the kind of student.pt
 
 
 @dataclass(frozen=True)
@@ -42,11 +55,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Played:
-    """One run's policy over its evaluation; `retention` of a student."""
+    """One run's policy over its evaluation; `retention` of a student, `tally` None where nothing can be won."""
 
     name: str
-    tally: Tally
-    interval: Interval
+    measure: Measure
+    tally: Tally | None
+    value: float  # win rate or mean return
+    interval: Interval | None
     retention: Retention | None
 
 
@@ -57,7 +72,7 @@ class Outcome:
     Args:
         kind: "teacher", "teacher, z mean", or a student's file.
         one, other: None where the run has no such policy, or has not evaluated it.
-        difference: the other's win rate minus the one's; None where they do not compare.
+        difference: the other's win rate (or mean return) minus the one's; None where they do not compare.
         interval: its 95 % interval; None where `difference` is.
         battles: "the same" (paired), "others" (of the same map and rules), or why they do not compare.
     """
@@ -100,7 +115,7 @@ class _Run:
     state: str
     status: Mapping[str, Any]
     settings: Mapping[str, Any]
-    distilled: Mapping[str, Any]  # settings; empty where there is no evaluated student
+    distilled: Mapping[str, Mapping[str, Any]]  # by kind: settings of each evaluated student that was distilled
     made: Provenance | None
     entries: Mapping[str, EvaluationEntry]  # by kind
     last: Mapping[str, float]  # line of metrics
@@ -139,14 +154,25 @@ def comparison_tables(found: RunComparison) -> list[Table]:
         _table_of_differences("Where they come from: what differs", heads, found.made),
     ]
     rows = tuple(_outcome_row(outcome) for outcome in found.outcomes)
+    kept = [one.retention for outcome in found.outcomes for one in (outcome.one, outcome.other) if one]
+    played = [one for outcome in found.outcomes for one in (outcome.one, outcome.other) if one]
+    measure: Measure = "win rate" if all(one.measure == "win rate" for one in played) else "return"
+    if measure == "win rate":
+        brackets = "Wilson's for win rates, bootstrap for the others"
+    else:
+        brackets = "Student's t for returns and their difference, bootstrap for the return retention"
     notes = (
-        "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap for the others; the luck of "
-        "training is not in them: over seeds, see `ptde report`.",
+        f"In brackets: 95 % intervals over episodes, {brackets}; the luck of training is not in them: over seeds, see "
+        "`ptde report`.",
         "B - A: over pairs of equal battles where both played the same.",
+        *dict.fromkeys(note for one in kept if one for note in retention_notes(one, "")),
+        *([RETURN_RETENTION] if measure == "return" else []),
     )
-    columns = ("Policy", "A", "Won", "Win rate", "PRR", "B", "Won", "Win rate", "PRR", "B - A", "Battles")
+    of_play = ("Won", measure.capitalize(), retention_title(measure))
+    columns = ("Policy", "A", *of_play, "B", *of_play, "B - A", "Battles")
     if rows:
-        tables.append(Table("Results", columns, (rows,), text_columns=1, notes=notes))
+        results = Table("Results", columns, (rows,), text_columns=1, notes=notes)
+        tables.append(results if measure == "win rate" else results.without_empty_columns())
     costs = tuple((cost.what, _number(cost.one, cost.unit), _number(cost.other, cost.unit)) for cost in found.costs)
     return [*tables, Table("Training", ("", "A", "B"), (costs,), text_columns=1)]
 
@@ -170,7 +196,7 @@ def _read(run: RunFolder) -> _Run:
         )
     entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
     by_kind = {_kind(entry): entry for entry in entries if entry.episodes.seed}
-    distilled = next((entry.distilled.settings for entry in by_kind.values() if entry.distilled), {})
+    distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
     rows = read_metrics(run.metrics) if run.metrics.exists() else []
     return _Run(
         path=str(run.path),
@@ -188,17 +214,23 @@ def _kind(entry: EvaluationEntry) -> str:
     if entry.policy == "teacher":
         who = "teacher" if entry.checkpoint == "teacher.pt" else entry.checkpoint
         return f"{who}, z mean" if entry.z == "mean" else who
-    return "student" if entry.checkpoint == "student.pt" else entry.checkpoint
+    return STUDENT if entry.checkpoint == "student.pt" else entry.checkpoint
 
 
 def _settings(one: _Run, other: _Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training's and the distillation's; where only one run has a student, that alone is said of it."""
-    if one.distilled and other.distilled:
-        found = ({f"distill.{key}": value for key, value in run.distilled.items()} for run in (one, other))
-    else:
-        found = ({"student": "distilled" if run.distilled else "none distilled"} for run in (one, other))
-    first, second = found
-    return {**one.settings, **first}, {**other.settings, **second}
+    """The training's and the distillations'; where only one run has a student, that alone is said of it."""
+    first, second = dict(one.settings), dict(other.settings)
+    for kind in dict.fromkeys([*one.distilled, *other.distilled]):
+        if kind in one.distilled and kind in other.distilled:
+            # The settings of the paper's student are named as they are set, the others' with its file before that.
+            of = "distill" if kind == STUDENT else f"{kind}: distill"
+            first |= {f"{of}.{key}": value for key, value in one.distilled[kind].items()}
+            second |= {f"{of}.{key}": value for key, value in other.distilled[kind].items()}
+        else:
+            first[kind], second[kind] = (
+                "distilled" if kind in run.distilled else "none distilled" for run in (one, other)
+            )
+    return first, second
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -245,20 +277,28 @@ def _outcome(kind: str, one: _Run, other: _Run, seed: int) -> Outcome:
     if (first.backend, first.backend_version) != (second.backend, second.backend_version):
         return Outcome(kind, *played, None, None, "by other rules")
     same = first.episodes.seed == second.episodes.seed
+    battles = "the same" if same else "others"
+    if measure_of([first, second]) == "return":
+        returns = returns_of(second), returns_of(first)
+        means = mean_difference_interval(*returns, paired=same)
+        return Outcome(kind, *played, float(returns[0].mean() - returns[1].mean()), means, battles)
     ours, theirs = np.array(second.episodes.won, bool), np.array(first.episodes.won, bool)
     chance = generator(seed, f"compare {kind} {first.policy_id} {second.policy_id}")
     interval = difference_interval(ours, theirs, chance, paired=same)
-    return Outcome(kind, *played, float(ours.mean() - theirs.mean()), interval, "the same" if same else "others")
+    return Outcome(kind, *played, float(ours.mean() - theirs.mean()), interval, battles)
 
 
 def _played(entry: EvaluationEntry | None, run: _Run, seed: int) -> Played | None:
     if entry is None:
         return None
-    tally = Tally.of(entry.episodes.won)
+    measure = measure_of([entry])
+    found = performance_of([entry], measure)
     return Played(
         name=named(entry.name, entry.sight),
-        tally=tally,
-        interval=win_rate_interval(tally),
+        measure=measure,
+        tally=found.tally,
+        value=found.value,
+        interval=found.interval,
         retention=retention_of([entry], run.entries.values(), seed) if entry.policy == "student" else None,
     )
 
@@ -307,8 +347,8 @@ def _outcome_row(outcome: Outcome) -> Row:
         if played is None:
             cells += [NOTHING] * 4
             continue
-        rate = f"{played.tally.rate:.3f} {interval_text(played.interval)}"
-        cells += [played.name, str(played.tally), rate]
+        shown = play_text(played.value, played.interval, played.measure)
+        cells += [played.name, str(played.tally or NOTHING), shown]
         cells.append(retention_text(played.retention) if played.retention else NOTHING)
     difference = NOTHING
     if outcome.difference is not None and outcome.interval is not None:

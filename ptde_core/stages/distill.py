@@ -22,6 +22,7 @@ from ptde_core.policies.restore import restore
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect, informed_teacher
+from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.student_data import Examples, Objective, split_by_episode
 from ptde_core.stages.student_fit import STAGE, Fit, Job, quality_of
@@ -44,7 +45,7 @@ def distill(
         teacher: a teacher's checkpoint.
         settings: how to fit.
         data: HDF5 file of that teacher's episodes; by default `episodes.h5` beside it, collected if missing.
-        out: checkpoint to write; by default `student.pt` beside the teacher (`run_folder.student_of`).
+        out: checkpoint to write; by default that of the teacher and the recipe (`run_folder.student_of`).
         listen: is told of progress and of files.
 
     Raises:
@@ -53,7 +54,7 @@ def distill(
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     listen = telling_of_compiling(listen)
-    out = out or student_of(teacher)
+    out = out or student_of(teacher, settings.recipe)
     device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)
     if out.exists():
@@ -72,7 +73,7 @@ def distill(
     marks = [
         *teacher_marks(content["settings"], policy.trunk.hidden_size),
         *checkpoint_marks(content.get("kept", LAST)),
-        *settings.departures,
+        *departures(settings),
     ]
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"
     began = time.monotonic()

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ptde_core.base.batch import Episode
@@ -22,6 +21,7 @@ from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.sizes import parameter_counts
+from ptde_core.stages.collect import how_it_goes
 from ptde_core.stages.policy_names import distilled_with, name_of
 from ptde_core.stages.replays.record import Candidate, candidates_of, record
 from ptde_core.stages.settings import EvaluateSettings
@@ -55,9 +55,28 @@ def evaluate(
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages; a device that is not there.
     """
+    return _play(_with_teachers(checkpoints), settings, listen)
+
+
+def evaluate_what_is_due(
+    checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """The entries of just these checkpoints, in their order; those that are not there yet are played now.
+
+    Raises:
+        PtdeError: as `evaluate`.
+    """
+    due = [path for path in checkpoints if not evaluated([path], settings)]
+    if due:
+        _play(due, settings, listen)
+    return evaluated(checkpoints, settings)
+
+
+def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
+    """Evaluate these checkpoints, no others."""
     listen = telling_of_compiling(listen)
     device = device_of(settings)
-    candidates = [c for path in _with_teachers(checkpoints) for c in candidates_of(path)]
+    candidates = [c for path in checkpoints for c in candidates_of(path)]
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
     if settings.message_threshold > 0 and without_coach:
         threshold = f"message_threshold = {settings.message_threshold:g}"
@@ -88,7 +107,7 @@ def evaluate(
                     total + more for total, more in zip((sent, offered), coached.messages(episode), strict=True)
                 )
             done += 1
-            listen(Progress(STAGE, done, {"test_win_rate": float(np.mean([e.won for e in played]))}))
+            listen(Progress(STAGE, done, how_it_goes("test", played, env.spec)))
         env.close()
         inference = Inference(
             seconds=timed.seconds,
@@ -97,7 +116,8 @@ def evaluate(
             threads=torch.get_num_threads(),
             device=settings.device,
         )
-        entry = _entry(candidate, trained, played, settings).model_copy(update={"inference": inference})
+        measured = {"inference": inference, "can_be_won": env.spec.can_be_won}
+        entry = _entry(candidate, trained, played, settings).model_copy(update=measured)
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})
@@ -116,11 +136,11 @@ def evaluate(
 
 
 def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
-    """The entries of those checkpoints of one run, in their order, that have been evaluated just so already."""
-    run = RunFolder.of(checkpoints[0])
-    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    """The entries of those checkpoints, in their order, that have been evaluated just so already."""
     found = []
     for path in checkpoints:
+        run = RunFolder.of(path)
+        held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
         name = path.relative_to(run.path).as_posix()
         policy_id = identity(load_checkpoint(path, "teacher", "student")["networks"])
         found += [

@@ -1,7 +1,8 @@
 """The checkpoints that a training leaves: the last, and where `keep` says so the best by its tests and some on the way.
 
 The best is that of the highest win rate in the training's own tests, whose battles are others than an evaluation's; of
-equal ones the later. Where a test has won nothing, its return decides. A student trained along goes with its teacher.
+equal ones the later. Where a test has won nothing, or nothing can be won, its return decides. A student trained along
+goes with its teacher.
 """
 
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ class KeptCheckpoints:
         """Take in a test of the networks as they are now: write the best if this is it."""
         if not self._keeps_best:
             return
-        rate = metrics["test_win_rate"]
+        rate = metrics.get("test_win_rate", 0.0)  # not there where nothing can be won
         score = [rate, 0.0 if rate else metrics["test_return"]]
         if not self._best or score >= self._best["score"]:
             contents = self._contents(BEST, at)
@@ -67,9 +68,10 @@ class KeptCheckpoints:
         """Files of the best, none where it is not kept, and what is said of them."""
         if not self._best:
             return [], ""
-        rate, steps = self._best["score"][0], self._best["env_steps"]
+        (rate, value), steps = self._best["score"], self._best["env_steps"]
+        told = f"won {rate:.0%}" if self._spec.can_be_won else f"return {value:.2f}"
         paths = [self._folder.checkpoint(kind, BEST) for kind in self._best["contents"]]
-        return paths, f"of the training's best test, at {steps:,} env steps: won {rate:.0%}"
+        return paths, f"of the training's best test, at {steps:,} env steps: {told}"
 
     def state(self) -> dict[str, Any]:
         """What a resumed training needs: the best so far, whole, for its file may be of a later test by then."""

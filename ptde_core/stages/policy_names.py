@@ -5,6 +5,7 @@ from typing import Any
 
 from ptde_core.algorithms.naming import checkpoint_marks, student_name, teacher_marks, teacher_name
 from ptde_core.policies.restore import Trained
+from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import DistillSettings
 
 
@@ -18,7 +19,7 @@ def name_of(content: Mapping[str, Any], trained: Trained) -> str:
     if content["kind"] == "teacher":
         return teacher_name(alg, info, marks)
     distilled = distilled_with(content)
-    return student_name(alg, info, [*marks, *(distilled.departures if distilled else ())])
+    return student_name(alg, info, [*marks, *(departures(distilled) if distilled else ())])
 
 
 def distilled_with(content: Mapping[str, Any]) -> DistillSettings | None:

@@ -28,7 +28,7 @@ from ptde_core.nets.settings import (
     StudentSettings,
     TwoViewSettings,
 )
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import PAPER, RunFolder
 
 RUNS = Path("runs")
 CALIBRATION_RUNS = Path("calibration-runs")  # not in RUNS: reports and curves would mix them with the user's own
@@ -130,8 +130,9 @@ class CollectSettings(DeviceSettings):
 
 
 class DistillSettings(StudentSettings, DeviceSettings):
-    """Stage 2: fit the student to the teacher's z (equation 3). The defaults are the paper's."""
+    """Stage 2: fit the student to the teacher's z (equation 3). The defaults are the paper's, as is its recipe."""
 
+    recipe: str = Field(PAPER, description="named way to distill, which fills the others (`ptde settings distill`)")
     target: Literal["mean", "sampled"] = Field(
         "mean", description="the z to fit: its mean, or a sample of it, drawn anew each epoch"
     )
@@ -151,29 +152,6 @@ class DistillSettings(StudentSettings, DeviceSettings):
     dagger_rounds: int = Field(0, ge=0, description="times that the student plays and the teacher labels (DAgger)")
     dagger_episodes: int = Field(25, ge=1, description="episodes that the student plays each time")
     seed: int = Field(1, ge=0, description="decides the student's first weights, the split and the batches")
-
-    @property
-    def departures(self) -> list[str]:
-        """In which ways a student fitted so is not the paper's, in the words of tables; sizes and budgets aside."""
-        return [
-            *(["recurrent"] if self.student == "recurrent" else []),
-            *(["sampled target"] if self.target == "sampled" else []),
-            *(["values loss"] if self.loss == "values" else []),
-            *([f"DAgger {self.dagger_rounds}x{self.dagger_episodes}"] if self.dagger_rounds else []),
-            *(["early stopping"] if self.early_stopping else []),
-        ]
-
-
-# What `ptde distill --compare` compares: the paper's student, and each departure from it by itself.
-VARIANTS: Mapping[str, Values] = {
-    "paper": {},
-    "sampled-target": {"target": "sampled"},
-    "recurrent": {"student": "recurrent"},
-    "values-loss": {"loss": "values"},
-    "dagger": {"dagger_rounds": 4},
-    "early-stopping": {"early_stopping": 10},
-    "recurrent-values": {"student": "recurrent", "loss": "values"},
-}
 
 
 class EvaluateSettings(DeviceSettings):

@@ -63,6 +63,7 @@ class TrainingRun:
         spec: EnvSpec,
         ahead: PlayedAhead | None = None,
     ) -> None:
+        self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
         self.shown: dict[str, float] = {}  # newest metrics
@@ -119,7 +120,8 @@ class TrainingRun:
         recent["won"] += sum(e.won for e in episodes)
         recent["reward"] += sum(e.total_reward for e in episodes)
         recent["length"] += sum(e.length for e in episodes)
-        self.shown["train_win_rate"] = recent["won"] / recent["episodes"]
+        of_play = "train_win_rate" if self._wins else "train_return"
+        self.shown[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
             self.shown["epsilon"] = float(np.mean(how.epsilon))
 
@@ -141,7 +143,7 @@ class TrainingRun:
             "episodes": float(at.episodes),
             "updates": float(self.learner.updates),
             **{key: self.shown[key] for key in ("epsilon",) if key in self.shown},
-            "train_win_rate": recent["won"] / recent["episodes"],
+            **({"train_win_rate": recent["won"] / recent["episodes"]} if self._wins else {}),
             "train_return": recent["reward"] / recent["episodes"],
             "train_length": recent["length"] / recent["episodes"],
             **{key: float(value) for key, value in self._log.items()},
@@ -151,7 +153,8 @@ class TrainingRun:
             seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
             for whose, policy in self._tested.items():
                 tests = list(play(env, policy, seeds, Exploration()))
-                metrics[f"{whose}test_win_rate"] = float(np.mean([e.won for e in tests]))
+                if self._wins:
+                    metrics[f"{whose}test_win_rate"] = float(np.mean([e.won for e in tests]))
                 metrics[f"{whose}test_return"] = float(np.mean([e.total_reward for e in tests]))
                 metrics[f"{whose}test_length"] = float(np.mean([e.length for e in tests]))
         sitting = at.seconds - self._begun_seconds

@@ -83,6 +83,10 @@ def visualize(
         pictures += _curves(targets, folder, asked=CURVES in formats, listen=listen)
     wanted = [name for name in PLAYS if name in formats or (not formats and name in ("gif", "html"))]
     if wanted and (formats or _can_play(targets)):
+        for target in targets:
+            if target.is_dir() and (others := RunFolder(target).all_students[1:]):
+                told = ", ".join(str(path) for path in others)
+                listen(Note(f"not shown: {told}; give two checkpoints to see them: ptde visualize TEACHER STUDENT"))
         shown = shown_of(targets, number, evaluation_seed)
         stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
         for name in wanted:

@@ -1,5 +1,7 @@
 """Win rates of many runs over env steps (paper, Figures 7 to 9): a panel per map, a line per algorithm, over seeds.
 
+Of games that cannot be won it is mean returns.
+
 Runs are collected as for a report: those of different versions of a backend never share a picture, and runs whose
 settings differ in more than the seed, or in how long and how often they were tested, never share a line.
 """
@@ -23,11 +25,13 @@ from ptde_core.nets.settings import INFORMATION
 from ptde_core.scores.curves import ENOUGH_FOR_QUARTILES, CurveOverSeeds, SeedCurve, over_seeds
 from ptde_core.scores.published import benchmark_for
 from ptde_core.stages.curves import STYLE
-from ptde_core.stages.reports.collect import MAY_DIFFER, LeftOut, differing, grouped
+from ptde_core.stages.reports.found import MAY_DIFFER, LeftOut, differing, grouped
+from ptde_core.stages.reports.performance import Measure
 from ptde_core.stages.reports.wording import backend_title, listed, row_label
+from ptde_core.stages.settings import RUNS
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import read_provenance
-from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
+from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here, read_json
 from ptde_core.storage.status import read_state
 
 # How long a training is and how it is tested does not change its curve up to there.
@@ -61,8 +65,12 @@ class AlgorithmCurve:
 
 @dataclass(frozen=True)
 class WinRates:
-    """What one picture shows: the curves of each map, on one version of one backend; and the runs it does not show."""
+    """What one picture shows: the curves of each map, on one version of one backend; and the runs it does not show.
 
+    The curves are of win rates, or of mean returns where nothing can be won.
+    """
+
+    measure: Measure
     backend: str
     version: str
     maps: Mapping[str, tuple[AlgorithmCurve, ...]]
@@ -79,26 +87,29 @@ class _Tested:
     settings: Mapping[str, Any]
     finished: bool
     time: str
+    measure: Measure
     curve: SeedCurve
 
 
-def win_rates(roots: list[Path], *, unfinished: bool = False) -> WinRates:
+def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> WinRates:
     """Collect the tests of all runs below the given folders.
 
     Args:
-        roots: folders that hold runs, at any depth.
+        roots: folders that hold runs, at any depth; None: what lies in the current folder (`find_runs_here`).
         unfinished: also take runs that are still training, were interrupted or failed, as far as they came.
 
     Raises:
         PtdeError: a folder does not exist, no run can be drawn, or the runs are of several backends or versions.
     """
-    read = [_read(run, unfinished) for run in find_runs(roots)]
+    runs = find_runs_here(RUNS) if roots is None else find_runs(roots)
+    read = [_read(run, unfinished) for run in runs]
     left_out = [one for one in read if isinstance(one, LeftOut)]
     tested = [one for found in read if not isinstance(found, LeftOut) for one in found]
     if not tested:
+        where = f"here or below {RUNS}/" if roots is None else f"below {', '.join(map(str, roots))}"
         why = f" ({left_out[0].run}: {left_out[0].why})" if left_out else ""
         raise PtdeError(
-            f"no run below {', '.join(map(str, roots))} has a curve to draw{why}",
+            f"no run {where} has a curve to draw{why}",
             "train one, for example `ptde run --map 3m`, or draw what there is with --unfinished",
         )
     places = sorted({one.place for one in tested})
@@ -107,6 +118,11 @@ def win_rates(roots: list[Path], *, unfinished: bool = False) -> WinRates:
         held = " and ".join(f"{backend} {version} ({path})" for (backend, version), path in first.items())
         raise PtdeError(f"the runs are of {held}, which do not compare", "give the folders of one of them")
     (backend, version) = places[0]
+    # A run whose tests are of returns says that nothing can be won; the others are then of returns too.
+    measure: Measure = "return" if any(one.measure == "return" for one in tested) else "win rate"
+    why = "its tests are of win rates, those of other runs say that nothing can be won"
+    left_out += [LeftOut(one.path, "other measure", why) for one in tested if one.measure != measure]
+    tested = [one for one in tested if one.measure == measure]
     maps: dict[str, tuple[AlgorithmCurve, ...]] = {}
     for map_name, of_map in grouped(sorted(tested, key=_order), lambda one: _map_name(one.settings)):
         lines = []
@@ -119,7 +135,7 @@ def win_rates(roots: list[Path], *, unfinished: bool = False) -> WinRates:
     benchmark = benchmark_for(backend)
     of_paper = list(benchmark.win_rates) if benchmark else []
     in_order = sorted(maps, key=lambda name: (of_paper.index(name) if name in of_paper else -1, name))
-    return WinRates(backend, version, {name: maps[name] for name in in_order}, tuple(left_out))
+    return WinRates(measure, backend, version, {name: maps[name] for name in in_order}, tuple(left_out))
 
 
 def draw_win_rates(found: WinRates) -> Figure:
@@ -131,11 +147,16 @@ def draw_win_rates(found: WinRates) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(max(3.7 * columns, 5.6), 2.9 * rows + 0.8), layout="constrained")
         figure.suptitle(
-            f"Greedy test win rate on {backend_title(found.backend, found.version)}", fontsize=11, fontweight="bold"
+            f"Greedy test {found.measure} on {backend_title(found.backend, found.version)}",
+            fontsize=11,
+            fontweight="bold",
         )
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=found.measure == "win rate")
         for axes, (map_name, lines) in zip(grid.flat, found.maps.items(), strict=False):
             _draw_map(axes, map_name, lines, names)
+            if found.measure == "win rate":
+                axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+                axes.set_ylim(-0.03, 1.03)
         for axes in list(grid.flat)[len(found.maps) :]:
             axes.set_visible(False)
         figure.legend(
@@ -154,6 +175,8 @@ def draw_win_rates(found: WinRates) -> Figure:
 def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
     """The curves of a run, or why it has none to draw."""
     name = str(run.path)
+    if not run.status.exists() and not run.provenance.exists():
+        return LeftOut(name, "checkpoints alone", "its training is not here")
     try:
         state = read_state(run)
         status = read_json(run.status, "status of a run")
@@ -167,12 +190,14 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
     place = (made.backend, made.backend_version)
     marks = teacher_marks(settings, settings["hidden_size"])
     found = []
-    for metric, named in {"test_win_rate": teacher_name, "student_test_win_rate": student_name}.items():
+    measure: Measure = "win rate" if any("test_win_rate" in row for row in rows) else "return"
+    what = {"win rate": "test_win_rate", "return": "test_return"}[measure]
+    for metric, named in {what: teacher_name, f"student_{what}": student_name}.items():
         points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
         if len(points) and points[-1, 0] >= settings["test_every"]:
             policy = named(settings["alg"], settings["global_info"], marks)
             curve = SeedCurve(points[:, 0], points[:, 1])
-            found.append(_Tested(name, place, policy, settings, state == "finished", status["time"], curve))
+            found.append(_Tested(name, place, policy, settings, state == "finished", status["time"], measure, curve))
     return found or LeftOut(name, state, "it has logged no test that far")
 
 
@@ -227,8 +252,6 @@ def _draw_map(axes: Axes, map_name: str, lines: Sequence[AlgorithmCurve], names:
     axes.set_title(map_name, fontsize=10, loc="left")
     axes.set_xlabel("env steps")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    axes.set_ylim(-0.03, 1.03)
     axes.margins(x=0.02)
     axes.set_xlim(left=0)
 

@@ -118,6 +118,7 @@ class EvaluationEntry(BaseModel):
     episodes: Played
     messages: Messages | None = None  # None where the policy sends none
     inference: Inference | None = None  # None: evaluated before it was measured
+    can_be_won: bool = True  # whether an episode can be won; files that do not say were read as if it can
 
 
 class Evaluation(BaseModel):

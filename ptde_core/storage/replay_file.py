@@ -59,6 +59,7 @@ class ReplayHeader(BaseModel):
     action_names: tuple[str, ...]
     state_names: tuple[str, ...]
     looks: tuple[UnitLook, ...] = ()
+    can_be_won: bool = True  # whether an episode can be won; older replays do not say
     sight: float | None = None  # how far an agent sees; None: there are no distances, or it sees everything
 
     @property

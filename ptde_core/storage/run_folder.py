@@ -1,6 +1,7 @@
 """Every file name of a run, once. The stages meet only here, through files a person can open."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any, Literal
 from ptde_core.base.errors import PtdeError
 
 STUDENTS = "students"
+PAPER = "paper"  # the recipe whose student lies beside its teacher
 CHECKPOINTS = "checkpoints"
 LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env steps at which they were due
 REPLAYS = "replays"
+SHORTER = "until-"  # begins the names of folders with what came of a training before it went on
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,18 @@ class RunFolder:
 
     @property
     def student(self) -> Path:
-        """The distilled student."""
+        """The paper's student, or the one that was trained with its teacher (CTDS)."""
         return self.path / "student.pt"
 
     @property
     def students(self) -> Path:
-        """The students of `ptde distill --compare`, one file per variant; those of teacher.pt (`students_of`)."""
+        """Students of teacher.pt by other recipes than the paper's, one file each, named after the recipe."""
         return self.path / STUDENTS
+
+    @property
+    def all_students(self) -> list[Path]:
+        """The students of teacher.pt that are there (`all_students_of`)."""
+        return all_students_of(self.teacher)
 
     @property
     def evaluation(self) -> Path:
@@ -114,20 +122,32 @@ class RunFolder:
 
     def shorter(self, steps: int) -> Path:
         """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
-        return self.path / f"until-{steps:07d}"
+        return self.path / f"{SHORTER}{steps:07d}"
 
     def made_from_teacher(self) -> list[Path]:
         """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
         patterns = (
-            *("episodes*.h5", "student*.pt*", f"{STUDENTS}*", "teacher-*.pt"),
+            *("episodes*.h5", "student*.pt*", "student*.dagger-*.h5", STUDENTS, f"{STUDENTS}-{BEST}", "teacher-*.pt"),
             *(self.evaluation.name, REPLAYS, self.figures.name),
         )
         return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
 
 
-def student_of(teacher: Path) -> Path:
-    """Where the student of a teacher goes: beside it, student.pt; of teacher-best.pt student-best.pt."""
-    return teacher.with_name(f"student{_ending(teacher)}.pt")
+def student_of(teacher: Path, recipe: str = PAPER) -> Path:
+    """Where the student of a teacher by a recipe goes.
+
+    The paper's lies beside its teacher: student.pt of teacher.pt, student-best.pt of teacher-best.pt. Another recipe's
+    lies in a folder of the run: students/<recipe>.pt, students-best/<recipe>.pt.
+    """
+    return (
+        teacher.with_name(f"student{_ending(teacher)}.pt") if recipe == PAPER else students_of(teacher) / f"{recipe}.pt"
+    )
+
+
+def all_students_of(teacher: Path) -> list[Path]:
+    """The students of a teacher that are there: the one beside it first, then those of other recipes by name."""
+    beside = student_of(teacher)
+    return [*([beside] if beside.is_file() else []), *sorted(students_of(teacher).glob("*.pt"))]
 
 
 def episodes_of(teacher: Path) -> Path:
@@ -136,7 +156,7 @@ def episodes_of(teacher: Path) -> Path:
 
 
 def students_of(teacher: Path) -> Path:
-    """The folder of a teacher's compared students in its run: students; of teacher-best.pt students-best."""
+    """The folder of a teacher's students by other recipes in its run: students; of teacher-best.pt students-best."""
     folder = RunFolder.of(teacher).students
     return folder.with_name(folder.name + _ending(teacher))
 
@@ -147,8 +167,13 @@ def _ending(teacher: Path) -> str:
     return dash + rest if word == "teacher" else ""
 
 
+# What tells a run folder. A training that was killed as it began has the second alone; checkpoints that were copied, or
+# a student that was written elsewhere, come with none of the first two.
+MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt"})
+
+
 def find_runs(roots: list[Path]) -> list[RunFolder]:
-    """All run folders at or below the given folders, sorted by path.
+    """All run folders at or below the given folders, sorted by path; what a longer training put aside is none.
 
     Raises:
         PtdeError: one of the folders does not exist.
@@ -157,9 +182,20 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
     for root in roots:
         if not root.is_dir():
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
-        # A training that was killed as it began has the second alone.
-        found.update(path.parent for name in ("status.json", "provenance.json") for path in root.rglob(name))
+        for folder, inner, files in os.walk(root):
+            inner[:] = [name for name in inner if not name.startswith(SHORTER)]
+            if not MARKS.isdisjoint(files):
+                found.add(Path(folder))
     return [RunFolder(path) for path in sorted(found)]
+
+
+def find_runs_here(runs: Path) -> list[RunFolder]:
+    """What one means who names no folder: the current folder, the folders in it, and all at or below `runs`."""
+    here = Path()
+    inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(SHORTER)]
+    near = [here, *inner]
+    found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
+    return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)
 
 
 def write_json(path: Path, value: Any) -> None:

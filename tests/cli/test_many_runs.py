@@ -36,7 +36,8 @@ def test_compare_as_json_and_into_a_file(ptde: Type, two: tuple[Path, Path]) -> 
     assert ptde("compare", *two, "--format", "json", "--out", "found.json").out == ""
     found = json.loads(Path("found.json").read_text())
     assert [one["what"] for one in found["settings"]] == ["learning_rate", "seed"]
-    assert {one["kind"] for one in found["outcomes"]} == {"teacher", "teacher, z mean", "student"}
+    kinds = {one["kind"] for one in found["outcomes"]}
+    assert kinds == {"teacher", "teacher, z mean", "student", "students/recurrent.pt"}
     assert all(one["difference"] == 0 for one in found["outcomes"])
 
 
@@ -63,4 +64,4 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     wrong = ptde("curves", "nowhere", "--out", "a.jpg")
     assert wrong.code == 2
     assert "a.jpg names no kind of picture; let it end in .png, .svg, .pdf" in wrong.err
-    assert "no folder at runs" in ptde("curves").err
+    assert "no run here or below runs/ has a curve to draw" in ptde("curves").err

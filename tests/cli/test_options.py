@@ -7,6 +7,7 @@ from ptde_cli.commands.run import by_stage
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
 from ptde_core.base.settings import Settings
+from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.settings import (
     CollectSettings,
     DistillSettings,
@@ -149,15 +150,22 @@ def test_run_hands_each_stage_its_own_settings(ptde: Type, trained: Trained) -> 
     assert (trained.settings.td_lambda, trained.settings.seed) == (0.5, 3)
     assert trained.later == {
         "collecting": CollectSettings(seed=3),
-        "distilling": DistillSettings(seed=3, steps=9, learning_rate=0.01),
+        "distilling": [
+            DistillSettings(seed=3, steps=9, learning_rate=0.01),
+            distill_settings("recurrent", "3m", {"seed": 3, "steps": 9, "learning_rate": 0.01}),
+        ],
         "evaluating": EvaluateSettings(episodes=5),
     }
 
 
 def test_run_uses_the_presets_of_later_stages(ptde: Type, trained: Trained) -> None:
     ptde("run", "--map", "3m")
-    assert trained.later["distilling"] == DistillSettings(**preset("3m", "distill"))
-    assert trained.later["distilling"] != DistillSettings(), "3m has a preset of its own"
+    of_map = preset("3m", "distill")
+    paper, recurrent = trained.later["distilling"]
+    assert paper == DistillSettings(**of_map["paper"]) != DistillSettings(), "3m has a preset of its own"
+    assert (recurrent.recipe, recurrent.steps) == ("recurrent", of_map["recurrent"]["steps"])
+    ptde("run", "--map", "3m", "--recipe", "recurrent")
+    assert trained.later["distilling"] == [recurrent]
 
 
 def test_values_are_split_by_stage() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.envs.skirmish.environment import VERSION
+from ptde_core.stages.recipes import recipes
 from tests.cli.conftest import TINY_FOLDER, TINY_RUN, Ended, Pipeline, Type
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -30,19 +31,21 @@ def test_run_leaves_every_file_and_ends_with_the_table(pipeline: Pipeline) -> No
     names = {path.name for path in pipeline.run.iterdir()}
     assert names == {
         *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard", "resume"),
-        *("teacher.pt", "episodes.h5", "student.pt", "evaluation.json"),
+        *("teacher.pt", "episodes.h5", "student.pt", "students", "evaluation.json"),
     }
+    assert {path.name for path in (pipeline.run / "students").glob("*.pt")} == {"recurrent.pt"}
     shown = pipeline.ended.out
     assert shown.startswith("3m on skirmish (not SMAC)")
     assert re.search(r"QMIX_SGI +sampled +\d/8", shown)
     assert re.search(r"QMIX_SGI +mean +\d/8", shown)
     assert re.search(r"QMIX_ASGKD +student +\d/8", shown)
+    assert re.search(r"QMIX_ASGKD \(recipe recurrent\) +student +\d/8", shown)
 
 
 def test_progress_goes_to_standard_error_as_plain_lines(pipeline: Pipeline) -> None:
     assert not CONTROL.search(pipeline.ended.out + pipeline.ended.err)
     stages = [line.partition(":")[0] for line in pipeline.ended.err.splitlines() if ": done in" in line]
-    assert stages == ["train-teacher", "collect", "distill", "evaluate"]
+    assert stages == ["train-teacher", "collect", "distill", "distill", "evaluate"]
     assert f"saved {TINY_FOLDER}/teacher.pt (the trained teacher)" in pipeline.ended.err
 
 
@@ -75,13 +78,18 @@ def test_run_with_more_steps_goes_on_and_makes_a_student_of_the_longer_teacher(p
 def test_the_stages_one_by_one_as_each_tells_the_next(ptde: Type, copied: Path, pipeline: Pipeline) -> None:
     for name in ("episodes.h5", "student.pt", "evaluation.json"):
         (copied / name).unlink()
+    shutil.rmtree(copied / "students")
     told = ptde("collect", copied / "teacher.pt", "--episodes", "4")
     assert told.out == f"distill a student with: ptde distill {copied}/teacher.pt --data {copied}/episodes.h5\n"
-    told = ptde(*told.out.split()[5:], "--steps", "200")
-    assert told.out == f"evaluate it with: ptde evaluate {copied}/student.pt\n"
-    told = ptde(*told.out.split()[4:], "--episodes", "8")
+    words = (*told.out.split()[5:], "--recipe", "paper", "--recipe", "recurrent", "--steps", "200")
+    told = ptde(*words, "--no-evaluate")
+    assert told.out == f"evaluate with: ptde evaluate {copied}/student.pt {copied}/students/recurrent.pt\n"
+    told = ptde(*told.out.split()[3:], "--episodes", "8")
     assert told.code == 0
     assert told.out == pipeline.ended.out, "the same stages with the same settings give the same numbers"
+    (copied / "evaluation.json").unlink()
+    again = ptde(*words, "--episodes", "8", "--quiet")
+    assert (again.out, again.err) == (pipeline.ended.out, ""), "distilling ends with the evaluation"
 
 
 def test_evaluate_as_json_prints_nothing_else(ptde: Type, copied: Path) -> None:
@@ -104,33 +112,36 @@ def test_quiet_is_quiet(ptde: Type, copied: Path) -> None:
     assert ended.out.startswith("3m on skirmish")
 
 
-def test_compare_shows_every_way_to_distill_and_report_shows_them_too(ptde: Type, copied: Path) -> None:
-    words = ("distill", copied / "teacher.pt", "--compare", "--steps", "20", "--episodes", "4")
-    words = (*words, "--set", "batch_rows=64", "--set", "dagger_episodes=2", "--set", "check_every=5")
+def test_compare_shows_every_recipe_and_report_shows_them_too(ptde: Type, copied: Path) -> None:
+    shutil.rmtree(copied / "students")
+    words = ("distill", copied / "teacher.pt", "--compare", "--steps", "200", "--episodes", "4")
+    words = (*words, "--set", "batch_rows=2048", "--set", "dagger_episodes=2")
     ended = ptde(*words)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("Ways to distill: 3m on skirmish (not SMAC)")
     assert re.search(r"Policy +File +Won +Win rate +PRR +Error +Explained +Same action +Steps +Seconds", ended.out)
-    for name in (
-        "sampled target",
-        "recurrent",
-        "values loss",
-        "DAgger 4x2",
-        "early stopping",
-        "recurrent, values loss",
-    ):
-        assert re.search(rf"QMIX_ASGKD \({name}\) +students/[a-z-]+\.pt +\d/4 +\d\.\d+ \[", ended.out), name
+    for name in (name for name in recipes() if name != "paper"):
+        named = rf"QMIX_ASGKD \(recipe {name}(, DAgger 4x2)?\)"
+        assert re.search(rf"{named} +students/{name}\.pt +\d/4 +\d\.\d+ \[", ended.out), name
     again = ptde(*words, "--quiet")
     assert (again.out, again.err) == (ended.out, "")
+    two = ptde(*words, "--quiet", "--recipe", "paper", "--recipe", "recurrent-values")
+    assert len(re.findall(r"QMIX_ASGKD.* student", two.out)) == 2
     shown = ptde("report").out
-    assert "QMIX_ASGKD (recurrent, values loss) / QMIX_SGI" in shown
+    assert "QMIX_ASGKD (recipe recurrent, DAgger 4x2) / QMIX_SGI" in shown
     assert "Parameters of the networks: skirmish (not SMAC)" in shown
 
 
-def test_run_does_not_take_a_student_for_one_that_is_distilled_otherwise(ptde: Type, copied: Path) -> None:
-    ended = ptde(*TINY_RUN, "--set", "distill.student=recurrent")
-    assert ended.code == 2
-    assert "student.pt was distilled with student = 'two-layer', not 'recurrent'" in ended.err
+def test_distill_takes_a_recipe_by_its_name(ptde: Type, copied: Path) -> None:
+    teacher = copied / "teacher.pt"
+    wrong = ptde("distill", teacher, "--recipe", "recurent")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert "no recipe named 'recurent'; did you mean 'recurrent'?" in wrong.err
+    for words in (("--out", "s.pt", "--compare"), ("--no-evaluate", "--compare"), ("--no-evaluate", "--episodes", "3")):
+        ended = ptde("distill", teacher, *words)
+        assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
+    told = ptde("distill", teacher, "--set", "recipe=sampled-target", "--steps", "20", "--no-evaluate", "--quiet")
+    assert told.out == f"{copied}/students/sampled-target.pt\n"
 
 
 def test_report_in_every_format(ptde: Type, copied: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,12 @@ def kept(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_and_its_replays_become_files(ptde: Type, kept: Path, tmp_path: Path) -> None:
     ended = ptde("visualize", kept, "--out", "figures", "--format", "html", "--format", "png", "--moment", "3", "-q")
     assert (ended.code, ended.out, ended.err) == (0, "figures/play.png\nfigures/play.html\n", "")
+    both = kept / "teacher.pt", kept / "students" / "recurrent.pt"
+    ended = ptde("visualize", *both, "--out", "figures", "--format", "html")
+    assert "; one episode of QMIX_ASGKD (recipe recurrent), " in ended.err
+    assert "(recipe recurrent)" in (tmp_path / "figures" / "play.html").read_text()
+    ended = ptde("visualize", kept, "--out", "figures", "--format", "html")
+    assert f"not shown: {kept}/students/recurrent.pt; give two checkpoints to see them" in ended.err
     teacher, student = kept / "replays" / "teacher-mean.h5", kept / "replays" / "student.h5"
     ended = ptde("visualize", teacher, student, "--episode", "1", "--format", "gif", "--out", "figures")
     assert ended.code == 0
@@ -108,6 +115,8 @@ def test_inspect_shows_what_matters(ptde: Type, kept: Path, tmp_path: Path) -> N
     assert lines[0] == "What the z of QMIX_SGI on 3m: skirmish (not SMAC) depends on"
     assert any(line.split()[:1] == ["enemy_2"] and line.count("%") == 3 for line in lines)
     assert any("nearest enemy 9 cells and more away" in line for line in lines)
+    for name in ("QMIX_ASGKD", r"QMIX_ASGKD \(recipe recurrent\)"):
+        assert any(re.search(rf"not SMAC\) +{name} +all +-?\d+\.\d % \(", line) for line in lines), name
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["information.png", "information.svg"]
     for name, begins in (("markdown", "## What the z"), ("latex", "\\begin{table}"), ("html", "<!DOCTYPE html>")):
         ended = ptde(

@@ -16,7 +16,7 @@ from ptde_core.stages.settings import CollectSettings, DistillSettings, Evaluate
 from ptde_core.stages.train_teacher import train_teacher, train_teachers
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
 from ptde_core.storage.status import read_state
 from tests.conftest import game_settings, mappo_game_settings
 from tests.invariants.test_resume import assert_equal_runs, metrics_without_clocks, networks
@@ -92,6 +92,8 @@ def test_what_came_of_the_shorter_training_is_put_aside_whole(tmp_path: Path) ->
     assert sorted(path.name for path in run.path.glob("*.*")) == [
         "config.json", "metrics.jsonl", "provenance.json", "status.json", "teacher.pt",
     ]  # fmt: skip
+    assert find_runs([tmp_path]) == [run]
+    assert find_runs([aside]) == [RunFolder(aside)]
     found = evaluate([aside / "student.pt"], EvaluateSettings(episodes=4))
     assert [entry.policy for entry in found] == ["teacher", "teacher", "student"]
 

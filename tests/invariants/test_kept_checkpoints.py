@@ -3,6 +3,7 @@
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,14 +14,16 @@ from ptde_core.base.events import Event, Progress
 from ptde_core.stages.collect import collect
 from ptde_core.stages.compare_runs import compare_runs
 from ptde_core.stages.distill import distill
+from ptde_core.stages.distill_recipes import distill_recipes
 from ptde_core.stages.evaluate import evaluate
 from ptde_core.stages.kept_checkpoints import KeptCheckpoints, Reached
+from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.reports.collect import report
 from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, kept
 from ptde_core.stages.train_teacher import train_teacher, train_teachers
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, episodes_of, student_of, students_of
+from ptde_core.storage.run_folder import RunFolder, all_students_of, episodes_of, student_of, students_of
 from tests.conftest import game_settings
 from tests.invariants.test_several_seeds import interrupt_at
 
@@ -153,6 +156,37 @@ def test_all_stages_take_any_of_them_and_tables_say_which(tmp_path: Path) -> Non
     assert len(set(kinds)) == len(found)
 
 
+def test_recipes_and_checkpoints_combine(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    train_teacher(game_settings(**KEEP, steps=900), run)
+    chosen = [distill_settings(name, "", {"steps": 20, "dagger_episodes": 2}) for name in ("paper", "recurrent")]
+    best = run.path / "teacher-best.pt"
+    collect(best, CollectSettings(episodes=4))
+    students = distill_recipes(best, chosen)
+    assert students == [run.path / "student-best.pt", run.path / "students-best" / "recurrent.pt"]
+    assert all_students_of(best) == students
+    assert run.all_students == []
+    found = evaluate(students, EvaluateSettings(episodes=4))
+    assert [(entry.name, entry.checkpoint) for entry in found[2:]] == [
+        ("QMIX_ASGKD (best in tests)", "student-best.pt"),
+        ("QMIX_ASGKD (best in tests, recipe recurrent, DAgger 4x2)", "students-best/recurrent.pt"),
+    ]
+    assert {Path(entry.checkpoint).name for entry in found[:2]} == {"teacher-best.pt"}
+    train_teacher(game_settings(**KEEP, steps=1000), run, resume=True)
+    assert not [path for path in run.path.glob("student*") if path.exists()]
+    aside = run.path / "until-0000900"
+    assert all_students_of(aside / "teacher-best.pt") == [aside / path.relative_to(run.path) for path in students]
+
+
+def test_where_nothing_can_be_won_the_best_is_told_by_its_return(tmp_path: Path) -> None:
+    spec = SimpleNamespace(can_be_won=False)
+    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]
+    found._contents = lambda which, at: {}  # type: ignore[method-assign]
+    for at, value in enumerate([-3.0, -1.5, -2.0]):
+        found.tested(Reached(at, at), {"test_return": value})
+    assert found.best()[1] == "of the training's best test, at 1 env steps: return -1.50"
+
+
 def copy_of(run: RunFolder, folder: Path) -> RunFolder:
     return RunFolder(Path(shutil.copytree(run.path, folder / "copy")))
 
@@ -181,6 +215,10 @@ def test_names_of_files_and_marks() -> None:
         *("student-best.pt", "episodes-best.h5", "students-best")
     ]
     assert [path.name for path in (student_of(other), episodes_of(other))] == ["student.pt", "episodes.h5"]
+    assert student_of(best, "paper") == student_of(best)
+    assert student_of(best, "recurrent") == Path("run/students-best/recurrent.pt")
+    on_the_way = Path("run/checkpoints/teacher-0000250.pt")
+    assert student_of(on_the_way, "recurrent") == Path("run/students-0000250/recurrent.pt")
     assert RunFolder.of(Path("run/students-best/paper.pt")).path == Path("run")
     assert RunFolder.of(Path("run/checkpoints/teacher-0000250.pt")).path == Path("run")
     assert checkpoint_marks("last") == []

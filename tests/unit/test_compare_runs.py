@@ -52,6 +52,20 @@ def test_every_format_is_as_kept() -> None:
     check_golden("compare.json", comparison_json(found))
 
 
+def test_every_student_of_a_run_is_compared_with_its_like() -> None:
+    runs = []
+    for name, steps in (("one", 100), ("other", 200)):
+        entries = pipeline("3m", 1, 310, 312, 280)
+        made = distilled(student="recurrent", recipe="recurrent", steps=steps)
+        facts = {"map": "3m", "teacher_id": "3m 1", "name": "QMIX_ASGKD (recipe recurrent)", "distilled": made}
+        entries.append(entry("student", 300, checkpoint="students/recurrent.pt", **facts))
+        runs.append(add_run(name, entries))
+    found = compare_runs(*runs)
+    assert found.settings == (Difference("students/recurrent.pt: distill.steps", "100", "200"),)
+    assert [one.kind for one in found.outcomes] == ["teacher", "teacher, z mean", "student", "students/recurrent.pt"]
+    assert found.outcomes[3].difference == 0
+
+
 def test_what_differs_is_found_and_what_is_equal_is_not_shown() -> None:
     found = compare_runs(*two_runs())
     assert found.settings == (

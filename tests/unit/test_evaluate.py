@@ -57,7 +57,7 @@ def test_the_whole_pipeline_twice_does_the_work_once(tmp_path: Path) -> None:
             game_settings(steps=600),
             folder,
             collecting=CollectSettings(episodes=10),
-            distilling=DistillSettings(steps=50),
+            distilling=[DistillSettings(steps=50)],
             evaluating=EVALUATE,
         )
         return [(e.name, sum(e.episodes.won)) for e in entries]

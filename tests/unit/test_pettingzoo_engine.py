@@ -1,6 +1,7 @@
 """Any PettingZoo environment under the contract: skirmish's own face, and a small one that keeps none of the habits."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,8 @@ from ptde_core.envs.contract import check_environment
 from ptde_core.envs.pettingzoo_engine import PettingZooEngine, build_pettingzoo
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.workers.engine import View
+from ptde_core.policies.restore import spec_from_plain, spec_to_plain
+from tests.leaving_game import Leaving
 
 pytest.importorskip("pettingzoo")
 FACE = "ptde_core.envs.pettingzoo_face:parallel_env"
@@ -64,6 +67,30 @@ def test_running_out_of_time_truncates(leaving: PettingZooEngine) -> None:
     outcomes = [leaving.step(np.array([0, 0]), view) for _ in range(leaving.spec.episode_limit)]
     assert [one.truncated for one in outcomes] == [False, False, False, True]
     assert not any(one.terminated or one.won for one in outcomes)
+
+
+def test_whether_it_can_be_won_is_what_the_metadata_say_else_the_infos_of_a_step(
+    leaving: PettingZooEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert leaving.spec.can_be_won, "its infos have a key won"
+    monkeypatch.setitem(Leaving.metadata, "can_be_won", False)
+    silent = PettingZooEngine(LEAVING)
+    assert not silent.spec.can_be_won
+    assert silent.spec.fingerprint() == leaving.spec.fingerprint(), "older checkpoints, which do not say, still play"
+    view = view_of(silent)
+    silent.reset(1, view)
+    with pytest.raises(PtdeError, match=r'reports a win, but .* add "can_be_won": True to its metadata'):
+        silent.step(np.array([2, 0]), view)
+    assert PettingZooEngine(FACE).spec.can_be_won
+    assert not PettingZooEngine("tests.gathering_game").spec.can_be_won
+
+
+def test_a_checkpoint_that_does_not_say_whether_it_can_be_won_means_that_it_can(leaving: PettingZooEngine) -> None:
+    spec = replace(leaving.spec, can_be_won=False)
+    plain = spec_to_plain(spec)
+    assert spec_from_plain(plain) == spec
+    del plain["can_be_won"]
+    assert spec_from_plain(plain) == leaving.spec
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import re
@@ -17,9 +18,11 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.reports.collect import Report, Score, report
+from ptde_core.stages.recipes import departures
+from ptde_core.stages.reports.collect import Report, report
 from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
 from ptde_core.stages.reports.formats import FORMATS, JSON_SCHEMA, render
+from ptde_core.stages.reports.score import Score
 from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.settings import DistillSettings
 from ptde_core.stages.tables import Table, markdown
@@ -263,7 +266,7 @@ def test_students_that_were_distilled_differently_are_never_pooled() -> None:
 
 
 def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers() -> None:
-    name = student_name("qmix", "agent-specific", DistillSettings(student="recurrent", loss="values").departures)
+    name = student_name("qmix", "agent-specific", departures(DistillSettings(student="recurrent", loss="values")))
     assert name == "QMIX_ASGKD (recurrent, values loss)"
     facts: dict[str, Any] = {"map": "3s_vs_5z", "teacher_id": "3s_vs_5z 1"}
     made = distilled(student="recurrent", loss="values")
@@ -278,6 +281,117 @@ def test_a_student_that_is_not_the_papers_has_a_name_and_no_figure_of_the_papers
         "QMIX_ASGKD / QMIX_SGI",
         "QMIX_ASGKD (recurrent, values loss) / QMIX_SGI",
     ]
+
+
+def test_a_student_that_was_made_before_there_were_recipes_shares_a_row_with_the_papers() -> None:
+    for seed in (1, 2):
+        made = distilled()
+        if seed == 1:
+            made = made.model_copy(update={"settings": {k: v for k, v in made.settings.items() if k != "recipe"}})
+        add_run(f"{seed}", [entry("student", 300, train_seed=seed, teacher_id=f"{seed}", distilled=made)])
+    (score,) = report([RUNS]).sections[0].scores
+    assert (score.variant, [one.train_seed for one in score.seeds]) == ("", [1, 2])
+
+
+def test_a_student_that_recovers_nothing_of_z_is_told_and_one_that_was_fitted_to_values_is_not() -> None:
+    def nothing(explained: float, **changes: Any) -> Distilled:
+        made = distilled(**changes)
+        return made.model_copy(update={"quality": made.quality | {"student_explained": explained}})
+
+    entries = [
+        entry("sampled", 300),
+        entry("student", 20, distilled=nothing(0.012)),
+        entry("student", 280, distilled=nothing(0.06), name="Z", checkpoint="z.pt"),
+        entry("student", 280, distilled=nothing(-0.7, loss="values"), name="V", checkpoint="v.pt"),
+    ]
+    says = "QMIX_ASGKD{} recovers next to nothing of z (explained: 1.2 % of its variance on held-out episodes)"
+    (table,) = evaluation_tables(entries)
+    assert [note.startswith(says.format("")) for note in table.notes if "next to nothing" in note] == [True]
+    add_run("a", entries)
+    notes = report_tables(report([RUNS]))[0].notes
+    assert [note.startswith(says.format(" on 3m")) for note in notes if "next to nothing" in note] == [True]
+
+
+def gathered(mean: float, spread: float = 1.0, episodes: int = 40) -> Played:
+    """Returns around a mean, half of them above it; nothing is won."""
+    total = [mean + (spread if k % 2 else -spread) for k in range(episodes)]
+    seeds = [int(one) for one in episode_seeds(0, "evaluate", 0, episodes)]
+    return Played(seed=seeds, won=[False] * episodes, total_reward=total, length=[5] * episodes)
+
+
+def without_wins(seed: int, teacher: float, student: float) -> list[EvaluationEntry]:
+    facts: dict[str, Any] = {
+        "backend": "pettingzoo",
+        "backend_version": "gathering_v0",
+        "map": "g",
+        "can_be_won": False,
+    }
+    facts |= {"train_seed": seed, "teacher_id": f"g {seed}"}
+    return [
+        entry("sampled", 0, episodes=gathered(teacher), **facts),
+        entry("student", 0, episodes=gathered(student), **facts),
+    ]
+
+
+def test_where_nothing_can_be_won_everything_is_about_returns() -> None:
+    for seed, (teacher, student) in enumerate([(10.0, 8.0), (12.0, 10.0)], start=1):
+        add_run(f"g{seed}", without_wins(seed, teacher, student))
+    found = report([RUNS])
+    (section,) = found.sections
+    assert (section.measure, section.aggregates) == ("return", ())
+    teacher_score, student_score = section.scores
+    assert teacher_score.tally is None
+    assert teacher_score.value == pytest.approx(11)
+    assert teacher_score.over_seeds == pytest.approx((11, 2**0.5))
+    kept = student_score.retention
+    assert kept is not None
+    assert (kept.student, kept.teacher_return, kept.student_return) == (None, 11, 9)
+    assert kept.ratio == pytest.approx(9 / 11)
+    assert kept.interval is not None
+    assert kept.interval.low < 9 / 11 < kept.interval.high
+    for name in ("markdown", "latex", "html"):
+        for layout in ("full", "per-run"):
+            text = render(found, name, layout)
+            words = text.replace("cannot be won", "")
+            assert not re.search(r"\b[Ww]in rate|\b[Ww]on\b|\bwins\b|PRR|0/|0\.000", words), text
+    text = render(found, "markdown")
+    assert "## Returns on pettingzoo, version gathering_v0" in text
+    assert re.search(r"\| Return retention +\| QMIX_ASGKD / QMIX_SGI .*\| +81\.8 % \[", text)
+    assert "that a training seed of X has a higher mean return than one of Y" in text
+    Draft202012Validator(json.loads(JSON_SCHEMA.read_text())).validate(json.loads(render(found, "json")))
+    row = list(csv.DictReader(render(found, "csv").splitlines()))[1]
+    assert (row["measure"], row["wins"], row["win_rate"], row["prr"]) == ("return", "", "", "")
+    assert (row["return"], row["return_retention"]) == ("9", "0.818182")
+    assert "win_rate" not in render(found, "marl-eval")
+
+
+def test_a_return_that_is_not_above_0_has_no_retention_and_the_table_says_so() -> None:
+    (table,) = evaluation_tables(without_wins(1, -2.0, -3.0))
+    assert table.columns == ("Policy", "z", "Return", "Length")
+    assert [row[2][:5] for row in table.rows] == ["-2.00", "-3.00"]
+    says = "No Return retention for QMIX_ASGKD: its teacher's mean return is -2.00, not above 0."
+    assert says in table.notes
+    (table,) = evaluation_tables(without_wins(1, 0.1, 0.05))
+    assert table.rows[1][-1] == "50.0 %"
+    assert (
+        "No interval of the return retention of QMIX_ASGKD: its teacher's mean return is 0.10, too near 0."
+        in table.notes
+    )
+    value = json.loads(evaluation_json(without_wins(1, 10.0, 5.0)))["policies"][1]
+    assert (value["wins"], value["win_rate"], value["prr"]) == (None, None, None)
+    assert value["return_retention"] == 0.5
+
+
+def test_a_student_that_won_nothing_is_told_beside_its_interval() -> None:
+    (table,) = evaluation_tables([entry("sampled", 3), entry("student", 0)])
+    assert "0.0 % [0.0, " in table.rows[1][-1]
+    says = (
+        "QMIX_ASGKD won none of 320 episodes, its teacher 3: the interval of its PRR says what so few wins leave open"
+    )
+    assert any(note.startswith(says) for note in table.notes)
+    assert not any(
+        "won none" in note for note in evaluation_tables([entry("sampled", 3), entry("student", 1)])[0].notes
+    )
 
 
 def test_the_parameters_of_every_network_are_shown() -> None:
@@ -371,7 +485,7 @@ def test_intervals_depend_on_the_seed_alone() -> None:
 def test_no_folder_and_no_runs() -> None:
     with pytest.raises(PtdeError, match="no folder at nowhere"):
         report([Path("nowhere")])
-    with pytest.raises(PtdeError, match="no runs below runs; make one, for example `ptde run --map 3m`"):
+    with pytest.raises(PtdeError, match="no runs below runs; give their folder, or make one, for example `ptde run"):
         report([RUNS])
 
 

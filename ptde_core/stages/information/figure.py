@@ -1,5 +1,7 @@
 """What information matters, as a figure: parts of the state by agent, classes over time, what a student recovers."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -9,25 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ptde_core.stages.curves import STYLE
-from ptde_core.stages.information.inspect import Inspected
+from ptde_core.stages.information.inspect import THE_STUDENT, THE_TEACHER, Inspected, StudentRecovery
 
 # Okabe and Ito's colours, light and dark alternating, with hatches: they are told apart in print too.
 AREAS = (
     ("#0072B2", ""), ("#56B4E9", ""), ("#BBDDF2", "////"), ("#D55E00", ""), ("#F3BE8C", "////"), ("#BBBBBB", ""),
 )  # fmt: skip
-LINES = {"the teacher": ("#0072B2", "-"), "the student": ("#D55E00", "--")}
+LINES = {THE_TEACHER: ("#0072B2", "-"), THE_STUDENT: ("#D55E00", "--")}
 MANY = 12  # blocks from which their names are turned
 
 
 def draw_information(one: Inspected) -> Figure:
     """One figure with the panels that there is something for."""
-    draws = [_draw_blocks]
+    draws: list[Callable[[Axes], None]] = [partial(_draw_blocks, one=one)]
     if one.dependence.classes:
-        draws.append(_draw_classes)
-    if one.recovered:
-        draws.append(_draw_over_time)
-        if next(iter(one.recovered.values())).by_distance:
-            draws.append(_draw_groups)
+        draws.append(partial(_draw_classes, one=one))
+    for student in one.recovered:
+        draws.append(partial(_draw_over_time, of_student=student))
+        if student.by_player[THE_TEACHER].by_distance:
+            draws.append(partial(_draw_groups, of_student=student))
     with matplotlib.rc_context(STYLE):
         columns = min(2, len(draws))
         rows = -(-len(draws) // columns)
@@ -37,7 +39,7 @@ def draw_information(one: Inspected) -> Figure:
             if draw is None:
                 axes.set_visible(False)
             else:
-                draw(axes, one)
+                draw(axes)
     return figure
 
 
@@ -78,24 +80,25 @@ def _draw_classes(axes: Axes, one: Inspected) -> None:
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
 
 
-def _draw_over_time(axes: Axes, one: Inspected) -> None:
-    for who, of in one.recovered.items():
+def _draw_over_time(axes: Axes, of_student: StudentRecovery) -> None:
+    for who, of in of_student.by_player.items():
         color, dashes = LINES[who]
         label = f"in {who}'s episodes: {of.explained:.0%}"
         axes.plot(of.over_time, color=color, linestyle=dashes, linewidth=1.4, label=label)
-    axes.set_title("What the student recovers of z, over time", fontsize=10, loc="left")
+    axes.set_title(f"What {of_student.name} recovers of z, over time", fontsize=10, loc="left")
     axes.set_xlabel("env step")
     _percent(axes)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
 
 
-def _draw_groups(axes: Axes, one: Inspected) -> None:
-    names = list(dict.fromkeys(name for of in one.recovered.values() for name in [*of.by_type, *of.by_distance]))
-    width = 0.8 / len(one.recovered)
-    for place, (who, of) in enumerate(one.recovered.items()):
+def _draw_groups(axes: Axes, of_student: StudentRecovery) -> None:
+    players = of_student.by_player
+    names = list(dict.fromkeys(name for of in players.values() for name in [*of.by_type, *of.by_distance]))
+    width = 0.8 / len(players)
+    for place, (who, of) in enumerate(players.items()):
         groups = {**of.by_type, **of.by_distance}
         heights = [groups.get(name, (0, np.nan))[1] for name in names]
-        at = np.arange(len(names)) + (place - (len(one.recovered) - 1) / 2) * width
+        at = np.arange(len(names)) + (place - (len(players) - 1) / 2) * width
         hatch = "" if LINES[who][1] == "-" else "////"
         look: Any = {"color": LINES[who][0], "hatch": hatch, "edgecolor": "#FFFFFF"}
         axes.bar(at, heights, width * 0.92, label=f"in {who}'s episodes", **look)
@@ -104,7 +107,7 @@ def _draw_groups(axes: Axes, one: Inspected) -> None:
         [name.replace(" cells", "\ncells").replace(" and more", " or more") for name in names],
         fontsize=8,
     )
-    by_type = "the agent's type, and " if any(of.by_type for of in one.recovered.values()) else ""
+    by_type = "the agent's type, and " if any(of.by_type for of in players.values()) else ""
     axes.set_title(f"… by {by_type}the distance to its nearest enemy", fontsize=10, loc="left")
     _percent(axes)
     axes.legend(fontsize=8, loc="lower left", framealpha=0.9)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ptde_core.base.batch import Episode
@@ -17,7 +17,8 @@ from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.student import Student
 from ptde_core.stages.information.measure import Dependence, Played, Recovery, depends_on, recovers
-from ptde_core.stages.replays.record import Candidate, candidates_of, partner_of, scene_of, sight_of
+from ptde_core.stages.policy_names import name_of
+from ptde_core.stages.replays.record import Candidate, candidates_of, partners_of, scene_of, sight_of
 from ptde_core.stages.reports.wording import backend_name
 from ptde_core.stages.settings import InspectSettings
 from ptde_core.storage.replay_file import UnitLook
@@ -25,6 +26,15 @@ from ptde_core.storage.run_folder import RunFolder
 
 STAGE = "inspect"
 SIDE_BY_SIDE = 16
+THE_TEACHER, THE_STUDENT = "the teacher", "the student"  # who plays
+
+
+@dataclass(frozen=True)
+class StudentRecovery:
+    """How well one student recovers z, by who played: "the teacher", "the student"."""
+
+    name: str
+    by_player: dict[str, Recovery]
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Inspected:
         episodes: played by each policy.
         rows: env steps of the teacher's.
         dependence: of its z.
-        recovered: who played -> how well the student recovers z there; empty without a student.
+        recovered: of each student in the run; empty without one.
     """
 
     title: str
@@ -45,7 +55,7 @@ class Inspected:
     episodes: int
     rows: int
     dependence: Dependence
-    recovered: dict[str, Recovery] = field(default_factory=dict)
+    recovered: tuple[StudentRecovery, ...] = ()
 
 
 def inspect(targets: Sequence[Path], settings: InspectSettings, *, listen: Listener = silent) -> list[Inspected]:
@@ -85,16 +95,17 @@ def _teacher(target: Path) -> Candidate:
 def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) -> Inspected:
     listen = telling_of_compiling(listen)
     teacher = restore(candidate.content)
-    other = partner_of(candidate)
-    student = None if other is None else restore(other)
-    own = student if student is not None and isinstance(student.policy, Student) else None
-    players: list[tuple[str, Trained]] = [("the teacher", teacher), *([("the student", own)] if own else [])]
+    students: list[tuple[str, Trained, Student]] = []
+    for content in partners_of(candidate):
+        trained = restore(content)
+        if isinstance(trained.policy, Student):
+            students.append((name_of(content, trained), trained, trained.policy))
     title = f"{candidate.name_of(teacher)} on {teacher.spec.map}: {backend_name(teacher.spec.backend)}"
-    listen(StageStarted(STAGE, title, settings.episodes * len(players), "episodes"))
+    listen(StageStarted(STAGE, title, settings.episodes * (1 + len(students)), "episodes"))
     began, done = time.monotonic(), 0
-    played: dict[str, list[Played]] = {}
-    looks: tuple[UnitLook, ...] = ()
-    for who, trained in players:
+
+    def play_as(trained: Trained) -> tuple[list[Played], tuple[UnitLook, ...]]:
+        nonlocal done
         episodes: list[Episode] = []
         if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
             listen(Note(preparation))
@@ -106,22 +117,25 @@ def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) 
             listen(Progress(STAGE, done))
         env.close()
         looks, _, units = scene_of(trained, episodes)
-        played[who] = [Played(*pair) for pair in zip(episodes, units, strict=True)]
+        return [Played(*pair) for pair in zip(episodes, units, strict=True)], looks
+
+    played, looks = play_as(teacher)
     assert not isinstance(teacher.policy, Student), "a student is no teacher"
     mean_of = mean_of_z(teacher.policy)
     dependence = depends_on(
         mean_of,
-        played["the teacher"],
+        played,
         teacher.spec.state_names,
         sight_of(teacher, "teacher"),
         settings.directions,
         settings.seed,
     )
-    recovered = {}
-    if own is not None:
-        assert isinstance(own.policy, Student)
-        recovered = {who: recovers(mean_of, own.policy, of, looks) for who, of in played.items()}
-    else:
+    recovered = []
+    for name, trained, student in students:
+        by_player = {THE_TEACHER: played, THE_STUDENT: play_as(trained)[0]}
+        found = {who: recovers(mean_of, student, of, looks) for who, of in by_player.items()}
+        recovered.append(StudentRecovery(name, found))
+    if not students:
         listen(Note(f"no student of {candidate.path} beside it: nothing to say of what one recovers"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     kinds = [look.name if look.max_health else "" for look in looks[: teacher.spec.n_agents]]
@@ -129,9 +143,9 @@ def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) 
         title=title,
         agents=tuple(kinds or [""] * teacher.spec.n_agents),
         episodes=settings.episodes,
-        rows=sum(one.episode.length for one in played["the teacher"]),
+        rows=sum(one.episode.length for one in played),
         dependence=dependence,
-        recovered=recovered,
+        recovered=tuple(recovered),
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ptde_core.stages.information.inspect import Inspected
-from ptde_core.stages.information.measure import Dependence, Recovery
+from ptde_core.stages.information.inspect import THE_STUDENT, THE_TEACHER, Inspected
+from ptde_core.stages.information.measure import Dependence
 from ptde_core.stages.reports.wording import percent
 from ptde_core.stages.tables import NOTHING, Row, Table
 
@@ -69,20 +69,21 @@ def _by_class(one: Inspected) -> Table:
 def _recovered(inspected: Sequence[Inspected]) -> Table:
     groups = []
     for one in inspected:
-        plays = list(one.recovered)
-        first: Recovery = one.recovered[plays[0]]
-        parts = {"all": [(of.rows, of.explained) for of in one.recovered.values()]}
-        for kind in ("by_type", "by_distance"):
-            for name in getattr(first, kind):
-                found = [getattr(of, kind).get(name, (0, float("nan"))) for of in one.recovered.values()]
-                label = f"agents of type {name}" if kind == "by_type" else f"nearest enemy {name} away"
-                parts[label] = found
-        groups.append(tuple((one.title, part, *(_cell(*cell) for cell in cells)) for part, cells in parts.items()))
+        for student in one.recovered:
+            plays = list(student.by_player.values())
+            parts = {"all": [(of.rows, of.explained) for of in plays]}
+            for kind in ("by_type", "by_distance"):
+                for name in getattr(plays[0], kind):
+                    found = [getattr(of, kind).get(name, (0, float("nan"))) for of in plays]
+                    label = f"agents of type {name}" if kind == "by_type" else f"nearest enemy {name} away"
+                    parts[label] = found
+            heads = (one.title, student.name)
+            groups.append(tuple((*heads, part, *(_cell(*cell) for cell in cells)) for part, cells in parts.items()))
     return Table(
         title="What students recover of z",
-        columns=("Run", "Agent-steps", *(f"in {who}'s episodes" for who in inspected[0].recovered)),
+        columns=("Run", "Student", "Agent-steps", *(f"in {who}'s episodes" for who in (THE_TEACHER, THE_STUDENT))),
         groups=tuple(groups),
-        text_columns=2,
+        text_columns=3,
         notes=(
             "1 - squared error of z' / variance of z over all agent-steps of these episodes; in brackets the number of"
             " agent-steps. 100 %: all is recovered, 0 %: no better than always saying the mean; below that: worse.",

@@ -31,7 +31,7 @@ from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHeader, Role, UnitLook, Units
-from ptde_core.storage.run_folder import RunFolder, student_of
+from ptde_core.storage.run_folder import RunFolder, all_students_of
 
 PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # of football, larger than life, or nobody would see them
 
@@ -80,20 +80,21 @@ def candidates_of(path: Path) -> list[Candidate]:
     return [Candidate(path, content, z) for z in sources]
 
 
-def play_again(candidate: Candidate, evaluation_seed: int, number: int) -> Replay:
+def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: Path | None = None) -> Replay:
     """The replay of one episode of an evaluation's list, played now; equal play gives the episode that was counted.
 
     Args:
         candidate: who plays.
         evaluation_seed: of that list.
         number: which of its episodes, from 0.
+        beside: the checkpoint that is shown next to it, if there is one.
     """
     trained = restore(candidate.content)
     seeds = episode_seeds(evaluation_seed, "evaluate", 0, number + 1)[number:]
     env = trained.environment(1)
     episodes = list(play(env, trained.policy, seeds, candidate.how(keep_noise=True)))
     env.close()
-    return record(candidate, trained, episodes, evaluation_seed)
+    return record(candidate, trained, episodes, evaluation_seed, beside)
 
 
 def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path: Path) -> None:
@@ -115,21 +116,30 @@ def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path
     env.close()
 
 
-def record(candidate: Candidate, trained: Trained, episodes: Sequence[Episode], evaluation_seed: int) -> Replay:
+def record(
+    candidate: Candidate,
+    trained: Trained,
+    episodes: Sequence[Episode],
+    evaluation_seed: int,
+    beside: Path | None = None,
+) -> Replay:
     """The replay of episodes as they were played.
 
     What the other policy of the same teacher, student or teacher, would have made of them is in it, if it lies in the
-    run.
+    run; of several students it is the one that is shown beside, else the paper's.
 
     Args:
         candidate: who played.
         trained: the policy of its checkpoint.
         episodes: with their views, and their noise where z was sampled.
         evaluation_seed: of the list of episodes that they are the first ones of.
+        beside: the checkpoint that is shown next to it, if there is one.
     """
     minds: dict[Role, Trained] = {candidate.role: trained}
     names: dict[Role, str] = {candidate.role: candidate.name_of(trained)}
-    if (other := partner_of(candidate)) is not None:
+    if partners := partners_of(candidate):
+        shown = identity(load_checkpoint(beside, "teacher", "student")["networks"]) if beside else ""
+        other = next((one for one in partners if identity(one["networks"]) == shown), partners[0])
         role: Role = other["kind"]
         minds[role] = restore(other)
         names[role] = name_of(other, minds[role])
@@ -152,6 +162,7 @@ def record(candidate: Candidate, trained: Trained, episodes: Sequence[Episode], 
         action_names=trained.spec.action_names,
         state_names=trained.spec.state_names,
         looks=looks,
+        can_be_won=trained.spec.can_be_won,
         sight=sight_of(trained, candidate.role),
     )
     kept = []
@@ -176,18 +187,16 @@ def _draws(candidate: Candidate, role: Role) -> bool:
     return candidate.role == role and candidate.z == "sampled"
 
 
-def partner_of(candidate: Candidate) -> dict[str, Any] | None:
-    """The checkpoint of the student's teacher, or of the teacher's student, if there is one in the run."""
+def partners_of(candidate: Candidate) -> list[dict[str, Any]]:
+    """The checkpoints in the run of the student's teacher, or of the teacher's students; the paper's student first."""
     run = RunFolder.of(candidate.path)
     if candidate.role == "student":
-        path = run.path / str(candidate.content.get("teacher_file", candidate.path.name))
+        paths = [run.path / str(candidate.content.get("teacher_file", candidate.path.name))]
     else:
-        path = student_of(candidate.path)
-    if path == candidate.path or not path.is_file():
-        return None
-    other = load_checkpoint(path, "teacher", "student")
-    alike = other["teacher_id"] == candidate.content["teacher_id"] and other["kind"] != candidate.role
-    return other if alike else None
+        paths = all_students_of(candidate.path)
+    found = [load_checkpoint(path, "teacher", "student") for path in paths if path != candidate.path and path.is_file()]
+    teacher_id = candidate.content["teacher_id"]
+    return [one for one in found if one["teacher_id"] == teacher_id and one["kind"] != candidate.role]
 
 
 def sight_of(trained: Trained, role: Role) -> float | None:

@@ -38,6 +38,8 @@ class Shown:
         """How it ended, in words."""
         if self.episode.won:
             return "won"
+        if not self.replay.header.can_be_won and self.episode.terminated:
+            return "over"
         return LOST.get(self.replay.header.backend, "not won") if self.episode.terminated else "time is up"
 
 
@@ -45,7 +47,7 @@ def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int) -> list
     """The episodes that these files stand for.
 
     Args:
-        targets: one run folder (its teacher and its student, each once) or one or two checkpoints or replays.
+        targets: one run folder (its teacher and one student, see `files_of`) or one or two checkpoints or replays.
         number: which episode of the evaluation's list, from 0; of a replay: of those that it holds.
         evaluation_seed: of that list, for what is played now.
 
@@ -55,14 +57,16 @@ def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int) -> list
     files = files_of(targets)
     if len(files) > 2:
         raise PtdeError(f"{len(files)} episodes are too many to be shown next to each other", "give at most two")
-    shown = [_shown(file, number, evaluation_seed) for file in files]
+    checkpoints = [None if is_replay(file) else file for file in files]
+    besides = [*reversed(checkpoints)] if len(files) == 2 else [None]
+    shown = [_shown(file, number, evaluation_seed, beside) for file, beside in zip(files, besides, strict=True)]
     for other in shown[1:]:
         check_same_start(shown[0].replay, shown[0].episode, other.replay, other.episode)
     return shown
 
 
 def files_of(targets: Sequence[Path]) -> list[Path]:
-    """The checkpoints and replays that are meant: of a run folder its teacher and its student.
+    """The checkpoints and replays that are meant: of a run folder its teacher and one student, the paper's if there.
 
     Raises:
         PtdeError: a folder without either.
@@ -74,7 +78,7 @@ def _files(target: Path) -> list[Path]:
     if target.is_file():
         return [target]
     run = RunFolder(target)
-    found = [path for path in (run.teacher, run.student) if path.exists()]
+    found = [*([run.teacher] if run.teacher.exists() else []), *run.all_students[:1]]
     if not found:
         raise PtdeError(
             f"no teacher.pt or student.pt in {target} to play", "give a run folder, a checkpoint or a replay"
@@ -82,9 +86,9 @@ def _files(target: Path) -> list[Path]:
     return found
 
 
-def _shown(path: Path, number: int, evaluation_seed: int) -> Shown:
+def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None) -> Shown:
     if not is_replay(path):
-        replay = play_again(candidates_of(path)[0], evaluation_seed, number)
+        replay = play_again(candidates_of(path)[0], evaluation_seed, number, beside)
         return Shown(replay, replay.episodes[0])
     replay = read_replay(path)
     if number >= len(replay.episodes):

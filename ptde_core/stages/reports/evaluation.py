@@ -5,17 +5,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ptde_core.scores.intervals import win_rate_interval
-from ptde_core.scores.tally import Tally
-from ptde_core.stages.reports.collect import Retention, retention_of
+from ptde_core.stages.reports.collect import retention_of
+from ptde_core.stages.reports.performance import measure_of, performance_of
+from ptde_core.stages.reports.score import Retention
 from ptde_core.stages.reports.wording import (
     Z_TEXT,
     backend_title,
-    interval_text,
     listed,
     named,
+    play_notes,
+    play_text,
+    recovery_notes,
     retention_notes,
     retention_text,
+    retention_title,
     sight_notes,
     z_notes,
 )
@@ -42,24 +45,26 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
     backend, version, map_name = place
     several_seeds = len({entry.train_seed for entry in entries}) > 1
     rows: list[Row] = []
-    notes = [
-        "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap over paired episodes for the PRR."
-    ]
+    measure = measure_of(entries)
+    notes = [play_notes(measure)]
     for entry in entries:
-        tally = Tally.of(entry.episodes.won)
+        played = performance_of([entry], measure)
+        shown = play_text(played.value, played.interval, measure)
         name = named(entry.name, entry.sight)
         prr = NOTHING
         kept = _kept(entry, entries, seed)
         if kept:
             notes.extend(retention_notes(kept, ""))
             prr = retention_text(kept)
+        if entry.distilled is not None:
+            notes.extend(recovery_notes(name, [entry.distilled.model_dump()], ""))
         rows.append(
             (
                 f"{name}, seed {entry.train_seed}" if several_seeds else name,
                 Z_TEXT[entry.z],
-                str(tally),
-                f"{tally.rate:.3f} {interval_text(win_rate_interval(tally))}",
-                f"{np.mean(entry.episodes.total_reward):.2f}",
+                str(played.tally or NOTHING),
+                shown if measure == "win rate" else NOTHING,
+                f"{np.mean(entry.episodes.total_reward):.2f}" if measure == "win rate" else shown,
                 f"{np.mean(entry.episodes.length):.1f}",
                 prr,
             )
@@ -75,7 +80,7 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
     where = f"{map_name} on {backend_title(backend, version)}"
     return Table(
         title=f"{where}: {counts} greedy episodes each, evaluation seed {seeds}",
-        columns=("Policy", "z", "Won", "Win rate", "Return", "Length", "PRR"),
+        columns=("Policy", "z", "Won", "Win rate", "Return", "Length", retention_title(measure)),
         groups=(tuple(rows),),
         text_columns=2,
         notes=(*notes, *z_notes({entry.z for entry in entries}), *sight_notes(entry.sight for entry in entries)),
@@ -86,18 +91,25 @@ def evaluation_json(entries: Sequence[EvaluationEntry], seed: int = 0) -> str:
     """The same as JSON: per policy every episode, and what follows from them; win rates and PRR as fractions."""
     policies = []
     for entry in entries:
-        tally, kept = Tally.of(entry.episodes.won), _kept(entry, entries, seed)
+        played, kept = performance_of([entry], measure_of([entry])), _kept(entry, entries, seed)
+        tally, interval = played.tally, played.interval._asdict() if played.interval else None
+        ratio = kept.ratio if kept else None
+        kept_interval = kept.interval._asdict() if kept and kept.interval else None
+        returns = kept is not None and kept.measure == "return"
         policies.append(
             {
                 **entry.model_dump(),
-                "wins": tally.wins,
-                "played": tally.episodes,
-                "win_rate": tally.rate,
-                "win_rate_interval": win_rate_interval(tally)._asdict(),
+                "wins": tally.wins if tally else None,
+                "played": len(entry.episodes.seed),
+                "win_rate": tally.rate if tally else None,
+                "win_rate_interval": interval if tally else None,
                 "mean_return": float(np.mean(entry.episodes.total_reward)),
+                "mean_return_interval": None if tally else interval,
                 "mean_length": float(np.mean(entry.episodes.length)),
-                "prr": kept.ratio if kept else None,
-                "prr_interval": kept.interval._asdict() if kept and kept.interval else None,
+                "prr": None if returns else ratio,
+                "prr_interval": None if returns else kept_interval,
+                "return_retention": ratio if returns else None,
+                "return_retention_interval": kept_interval if returns else None,
             }
         )
     return json.dumps({"schema_number": SCHEMA, "policies": policies}, ensure_ascii=False, allow_nan=False) + "\n"

@@ -8,22 +8,20 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ptde_core.base.errors import PtdeError
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
-from ptde_core.stages.reports.collect import Report, Score, Section
+from ptde_core.stages.reports.collect import Report, Section
+from ptde_core.stages.reports.costs import acting_parameters, inferences, reconstruction_errors, restarts_of
 from ptde_core.stages.reports.marl_eval import marl_eval
-from ptde_core.stages.reports.sections import (
-    acting_parameters,
-    inferences,
-    reconstruction_errors,
-    report_tables,
-    restarts_of,
-)
+from ptde_core.stages.reports.score import Score
+from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.reports.wording import fraction
 from ptde_core.stages.tables import Table, html_page, latex, markdown
 
-SCHEMA = 2  # of `--format json`; report.schema.json beside this file says what is in it
+SCHEMA = 3  # of `--format json`; report.schema.json beside this file says what is in it
 JSON_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
@@ -94,8 +92,9 @@ def _csv(report: Report) -> str:
 
 CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
-    "evaluation_seeds", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high", "mean", "std",
-    "iqm", "iqm_low", "iqm_high", "prr", "prr_low", "prr_high", "prr_teacher",
+    "evaluation_seeds", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
+    "return", "return_low", "return_high", "mean", "std", "iqm", "iqm_low", "iqm_high",
+    "prr", "prr_low", "prr_high", "return_retention", "return_retention_low", "return_retention_high", "prr_teacher",
     "paper_benchmark", "paper_mean", "paper_std", "beside_paper", "paper_prr",
     "train_seconds", "reconstruction_errors", "inference_ms", "inference_side_by_side", "engine_restarts",
     "parameters", "parameters_by_network", "code", "machine",
@@ -104,7 +103,12 @@ CSV_COLUMNS = (
 
 def _csv_line(section: Section, score: Score) -> dict[str, object]:
     over, iqm, kept, paper = score.over_seeds, score.iqm_interval, score.retention, score.paper
-    prr = kept.interval if kept else None
+    wins = score.measure == "win rate"
+    between = kept.interval if kept else None
+    prr, returns = (between, None) if wins else (None, between)
+    ratio = kept.ratio if kept else None
+    low, high = (score.interval.low, score.interval.high) if score.interval else (None, None)
+    episodes = [one.episodes for one in score.seeds]
     benchmark = benchmark_for(section.backend)
     return {
         "backend": section.backend,
@@ -118,19 +122,26 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "train_seeds": " ".join(str(one.train_seed) for one in score.seeds),
         "env_steps": " ".join(str(one.env_steps) for one in score.seeds),
         "evaluation_seeds": " ".join(map(str, sorted({one.evaluation_seed for one in score.seeds}))),
-        "wins": score.tally.wins,
-        "episodes": score.tally.episodes,
-        "win_rate": fraction(score.tally.rate),
-        "win_rate_low": fraction(score.interval.low),
-        "win_rate_high": fraction(score.interval.high),
+        "measure": score.measure,
+        "wins": score.tally.wins if score.tally else "",
+        "episodes": sum(episodes),
+        "win_rate": fraction(score.tally.rate if score.tally else None),
+        "win_rate_low": fraction(low if wins else None),
+        "win_rate_high": fraction(high if wins else None),
+        "return": fraction(float(np.average([one.mean_return for one in score.seeds], weights=episodes))),
+        "return_low": fraction(None if wins else low),
+        "return_high": fraction(None if wins else high),
         "mean": fraction(over.mean if over else None),
         "std": fraction(over.std if over else None),
         "iqm": fraction(score.iqm if iqm else None),
         "iqm_low": fraction(iqm.low if iqm else None),
         "iqm_high": fraction(iqm.high if iqm else None),
-        "prr": fraction(kept.ratio if kept else None),
+        "prr": fraction(ratio if wins else None),
         "prr_low": fraction(prr.low if prr else None),
         "prr_high": fraction(prr.high if prr else None),
+        "return_retention": fraction(None if wins else ratio),
+        "return_retention_low": fraction(returns.low if returns else None),
+        "return_retention_high": fraction(returns.high if returns else None),
         "prr_teacher": kept.teacher_name if kept else "",
         "paper_benchmark": benchmark.label if benchmark and (paper or score.paper_retention) else "",
         "paper_mean": fraction(paper.mean if paper else None),

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ptde_core.stages.reports.collect import Report, Score, SeedScore
+from ptde_core.stages.reports.collect import Report
+from ptde_core.stages.reports.score import Score, SeedScore
 from ptde_core.stages.reports.wording import named, row_label
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
@@ -37,5 +38,6 @@ def _run(score: Score, seed: SeedScore) -> dict[str, Any]:
     """
     entries = read_evaluation(RunFolder(Path(seed.run)).evaluation).entries
     episodes = next(one.episodes for one in entries if (one.checkpoint, one.z) == (seed.checkpoint, score.z))
-    final = {"win_rate": [float(won) for won in episodes.won], "return": list(episodes.total_reward)}
+    won = {"win_rate": [float(won) for won in episodes.won]} if score.measure == "win rate" else {}
+    final = {**won, "return": list(episodes.total_reward)}
     return {"step_0": {"step_count": seed.env_steps, **final}, "absolute_metrics": final}

@@ -5,29 +5,35 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from ptde_core.base.errors import PtdeError, unknown
-from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.published import RETENTION_OF, benchmark_for
-from ptde_core.stages.reports.collect import LeftOut, Report, Score, Section
+from ptde_core.stages.reports.collect import Report, Section
+from ptde_core.stages.reports.costs import costs_table, machine_notes, maps_in_order, sizes_table
+from ptde_core.stages.reports.found import LeftOut
+from ptde_core.stages.reports.per_run import per_run_table
+from ptde_core.stages.reports.score import Score
 from ptde_core.stages.reports.wording import (
     NOT_TO_BE_TAKEN_FOR,
+    RETURN_RETENTION,
     Z_TEXT,
     backend_name,
     backend_title,
-    duration,
     interval_text,
     listed,
     mean_std_text,
     named,
     percent,
+    play_text,
+    recovery_notes,
     retention_notes,
     retention_text,
+    retention_title,
     row_label,
     sight_notes,
     steps_text,
     z_notes,
 )
 from ptde_core.stages.tables import NOTHING, PAPER_MARK, Row, Table
-from ptde_core.storage.evaluation_file import TRAINING_ONLY, Inference, ZSource
+from ptde_core.storage.evaluation_file import ZSource
 
 
 def report_tables(report: Report, layout: str = "full") -> list[Table]:
@@ -99,109 +105,6 @@ def paper_table(section: Section, number: int) -> list[Table]:
     ]
 
 
-def per_run_table(section: Section) -> Table:
-    """One row per policy and training seed: what was measured, before anything is averaged."""
-    groups = []
-    for map_name in maps_in_order(section):
-        rows: list[Row] = []
-        for score in (one for one in section.scores if one.map == map_name):
-            for one in score.seeds:
-                rate = f"{one.tally.rate:.3f} {interval_text(win_rate_interval(one.tally))}"
-                rows.append(
-                    (
-                        map_name if not rows else "",
-                        row_label(named(score.name, score.sight), score.variant),
-                        Z_TEXT[score.z],
-                        one.run,
-                        str(one.train_seed),
-                        str(one.tally),
-                        rate,
-                        f"{one.mean_return:.2f}",
-                        f"{one.mean_length:.1f}",
-                        f"{one.env_steps:,}",
-                        NOTHING if one.train_seconds is None else duration(one.train_seconds),
-                        one.code,
-                    )
-                )
-        groups.append(tuple(rows))
-    columns = (
-        "Map", "Algorithm", "z", "Run", "Train seed", "Won", "Win rate, 95 % interval", "Return", "Length", "Env steps",
-        "Training", "Code",
-    )  # fmt: skip
-    return Table(
-        title=f"Every run: {backend_title(section.backend, section.version)}",
-        columns=columns,
-        groups=tuple(groups),
-        text_columns=4,
-        notes=("95 % interval: Wilson, over the episodes of this one policy. Length in env steps.",),
-    )
-
-
-def costs_table(section: Section) -> Table:
-    """What each policy cost to make and to play: steps, wall time, speed, the student's error, time per step."""
-    groups = []
-    for map_name in maps_in_order(section):
-        rows: list[Row] = []
-        for score in (one for one in section.scores if one.map == map_name):
-            timed = [one for one in score.seeds if one.train_seconds]
-            seconds = [one.train_seconds or 0.0 for one in timed]
-            fits = [one.distilled for one in score.seeds if one.distilled]
-            fit_seconds = [fit["seconds"] for fit in fits if fit["seconds"] is not None]
-            acting, restarts = inferences(score), restarts_of(score)
-            row = (
-                row_label(named(score.name, score.sight), score.variant),
-                Z_TEXT[score.z],
-                steps_text([one.env_steps for one in score.seeds]),
-                duration(float(np.mean(seconds))) if seconds else "",
-                f"{sum(one.env_steps for one in timed) / sum(seconds):,.0f}" if seconds else "",
-                ", ".join(f"{step:,}" for step in dict.fromkeys(fit["steps"] for fit in fits)),
-                duration(float(np.mean(fit_seconds))) if fit_seconds else "",
-                _mean_of(reconstruction_errors(score), "{:.3g}"),
-                _mean_of([fit["quality"].get("student_explained") for fit in fits], "{:.3f}"),
-                _mean_of([one.ms_per_call for one in acting], "{:.2f}"),
-                listed(one.side_by_side for one in acting),
-                "" if restarts is None else str(restarts),
-            )
-            rows.append((map_name if not rows else "", *(cell or NOTHING for cell in row)))
-        groups.append(tuple(rows))
-    columns = (
-        "Map", "Algorithm", "z", "Env steps", "Training", "Env steps/s", "Fit steps", "Fit", "Error of z'", "Explained",
-        "ms per step", "Side by side", "Engine restarts",
-    )  # fmt: skip
-    return Table(
-        title=f"What they cost: {backend_title(section.backend, section.version)}",
-        columns=columns,
-        groups=tuple(groups),
-        text_columns=3,
-        notes=(
-            "Means over training seeds, engine restarts their sum. Training: wall time of the teacher's, over all "
-            "sittings; a student is fitted after it (Fit).",
-            "Error of z': the student's reconstruction error on held-out episodes, as its distillation measures it "
-            "(mean squared, in units of z); Explained: 1 - that error / the variance of z.",
-            "ms per step: wall time of the policy's networks alone for one step of as many episodes as are played "
-            "side by side.",
-            *_machine_notes(section),
-        ),
-    ).without_empty_columns()
-
-
-def inferences(score: Score) -> list[Inference]:
-    """What choosing actions cost, of the seeds where it was measured."""
-    return [Inference.model_validate(one.inference) for one in score.seeds if one.inference]
-
-
-def restarts_of(score: Score) -> int | None:
-    """Engines that broke and were replaced in all its trainings; None where none can."""
-    known = [one.engine_restarts for one in score.seeds if one.engine_restarts is not None]
-    return sum(known) if known else None
-
-
-def reconstruction_errors(score: Score) -> list[float]:
-    """The held-out error of each seed's student; empty for a teacher."""
-    qualities = [one.distilled["quality"] for one in score.seeds if one.distilled]
-    return [quality["student_validation_loss"] for quality in qualities if "student_validation_loss" in quality]
-
-
 def aggregate_table(section: Section) -> Table:
     """Each algorithm over all its maps."""
     rows = tuple(
@@ -230,6 +133,7 @@ def aggregate_table(section: Section) -> Table:
 
 def improvement_table(section: Section) -> Table:
     """How likely one algorithm beats another, over the maps that both have."""
+    more = "wins more" if section.measure == "win rate" else "has a higher mean return"
     rows = tuple(
         (
             one.better,
@@ -246,7 +150,7 @@ def improvement_table(section: Section) -> Table:
         groups=(rows,),
         text_columns=3,
         notes=(
-            "P(X > Y): that a training seed of X wins more than one of Y on the same map, mean over maps, a tie half; "
+            f"P(X > Y): that a training seed of X {more} than one of Y on the same map, mean over maps, a tie half; "
             "bootstrap interval stratified by map. With 3 seeds a side it can hardly be sure.",
         ),
     )
@@ -258,16 +162,6 @@ LAYOUTS: Mapping[str, Callable[[Section], list[Table]]] = {
     "paper-table3": lambda section: paper_table(section, 3),
     "per-run": lambda section: [per_run_table(section)],
 }
-
-
-def _mean_of(values: Iterable[float | None], form: str) -> str:
-    """Mean of those that are known; "" where none is."""
-    known = [value for value in values if value is not None]
-    return form.format(np.mean(known)) if known else ""
-
-
-def _machine_notes(section: Section) -> list[str]:
-    return [f"Machine: {'; '.join(sorted({one.machine for score in section.scores for one in score.seeds}))}."]
 
 
 def win_rate_table(section: Section) -> Table:
@@ -299,10 +193,10 @@ def win_rate_table(section: Section) -> Table:
         if printed:
             prr_rows.append(("", paper_label, "", *(printed.get(m, NOTHING) for m in maps)))
     if prr_rows:
-        prr_rows[0] = ("PRR", *prr_rows[0][1:])
+        prr_rows[0] = (retention_title(section.measure), *prr_rows[0][1:])
         groups.append(prr_rows)
     return Table(
-        title=f"Win rates on {backend_title(section.backend, section.version)}",
+        title=f"{section.measure.capitalize()}s on {backend_title(section.backend, section.version)}",
         columns=("Execution", "Algorithm", "z", *maps),
         groups=tuple(map(tuple, groups)),
         text_columns=3,
@@ -317,16 +211,16 @@ def parts_table(section: Section) -> Table:
         rows: list[Row] = []
         for score in (one for one in section.scores if one.map == map_name):
             seeds = [one.train_seed for one in score.seeds]
-            episodes = [one.tally.episodes for one in score.seeds]
-            iqm = "" if score.iqm_interval is None else f"{score.iqm:.3f} {interval_text(score.iqm_interval)}"
+            episodes = [one.episodes for one in score.seeds]
+            iqm = "" if score.iqm_interval is None else play_text(score.iqm, score.iqm_interval, score.measure)
             row = (
                 row_label(named(score.name, score.sight), score.variant),
                 Z_TEXT[score.z],
                 ", ".join(map(str, seeds)),
-                str(score.tally),
-                f"{score.tally.rate:.3f}",
-                interval_text(score.interval),
-                mean_std_text(score.over_seeds) if score.over_seeds else "",
+                str(score.tally or ""),
+                f"{score.tally.rate:.3f}" if score.tally else "",
+                score_interval_text(score),
+                over_seeds_text(score),
                 iqm,
                 f"{np.average([one.mean_return for one in score.seeds], weights=episodes):.2f}",
                 f"{np.average([one.mean_length for one in score.seeds], weights=episodes):.1f}",
@@ -339,47 +233,13 @@ def parts_table(section: Section) -> Table:
         "Return", "Length", "Trained for",
     )  # fmt: skip
     table = Table(
-        title=f"What these win rates are made of: {backend_title(section.backend, section.version)}",
+        title=f"What these {section.measure}s are made of: {backend_title(section.backend, section.version)}",
         columns=columns,
         groups=tuple(groups),
         text_columns=3,
         notes=tuple(_parts_notes(section)),
     )
     return table.without_empty_columns()
-
-
-def sizes_table(section: Section) -> Table:
-    """Parameters of the networks: a row per map and policy; a teacher is one, wherever its z comes from."""
-    scores = [score for score in section.scores if score.z != "mean"]
-    networks = in_order(network for score in scores for network in score.parameters)
-    groups = []
-    for map_name in maps_in_order(section):
-        rows: list[Row] = []
-        for score in (one for one in scores if one.map == map_name):
-            counts = (score.parameters.get(network) for network in networks)
-            label = row_label(named(score.name, score.sight), score.variant)
-            numbers = (*counts, acting_parameters(score), score.parameters.get(TRAINING_ONLY))
-            rows.append((map_name if not rows else "", label, *(f"{n:,}" if n else NOTHING for n in numbers)))
-        groups.append(tuple(rows))
-    return Table(
-        title=f"Parameters of the networks: {backend_title(section.backend, section.version)}",
-        columns=("Map", "Algorithm", *networks, "all that act", TRAINING_ONLY),
-        groups=tuple(groups),
-        text_columns=2,
-        notes=(f"{TRAINING_ONLY}: mixer, critic and the like; they stay behind when the policy plays.",),
-    ).without_empty_columns()
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """The networks that act, in the order of what flows through them; others after these."""
-    order = ("trunk", "information", "student", "head")
-    known = dict.fromkeys(name for name in names if name != TRAINING_ONLY)
-    return sorted(known, key=lambda name: order.index(name) if name in order else len(order))
-
-
-def acting_parameters(score: Score) -> int:
-    """All parameters of the networks that act."""
-    return sum(count for network, count in score.parameters.items() if network != TRAINING_ONLY)
 
 
 def by_row(scores: Iterable[Score]) -> list[tuple[tuple[str, ZSource, str], list[Score]]]:
@@ -390,19 +250,26 @@ def by_row(scores: Iterable[Score]) -> list[tuple[tuple[str, ZSource, str], list
     return list(rows.items())
 
 
-def maps_in_order(section: Section) -> list[str]:
-    """Maps that the paper does not have by name, then the paper's in its order."""
-    benchmark = benchmark_for(section.backend)
-    of_paper = list(benchmark.win_rates) if benchmark else []
-    maps = sorted({score.map for score in section.scores})
-    return sorted(maps, key=lambda name: of_paper.index(name) if name in of_paper else -1)
-
-
 def rate_cell(score: Score) -> str:
-    """Mean ± std over seeds; with one seed, the rate and its interval."""
-    if score.over_seeds:
+    """Mean ± std over seeds; with one seed, the win rate (or mean return) and its interval."""
+    return over_seeds_text(score) or play_text(score.value, score.interval, score.measure)
+
+
+def over_seeds_text(score: Score) -> str:
+    """Mean ± std over training seeds; "" below two."""
+    if score.over_seeds is None:
+        return ""
+    if score.measure == "win rate":
         return mean_std_text(score.over_seeds)
-    return f"{score.tally.rate:.3f} {interval_text(score.interval)}"
+    return f"{score.over_seeds.mean:.2f} ± {score.over_seeds.std:.2f}"
+
+
+def score_interval_text(score: Score) -> str:
+    """The interval of the pooled episodes alone; "" where there is none."""
+    if score.interval is None:
+        return ""
+    digits = 3 if score.measure == "win rate" else 2
+    return f"[{score.interval.low:.{digits}f}, {score.interval.high:.{digits}f}]"
 
 
 def win_rate_notes(section: Section) -> list[str]:
@@ -410,15 +277,22 @@ def win_rate_notes(section: Section) -> list[str]:
     scores = section.scores
     one_seed = any(score.over_seeds is None for score in scores)
     more_seeds = any(score.over_seeds is not None for score in scores)
-    notes = ["Win rate of greedy play over a fixed list of episodes."]
+    wins = section.measure == "win rate"
+    if wins:
+        notes = ["Win rate of greedy play over a fixed list of episodes."]
+    else:
+        notes = ["This game cannot be won: mean return of greedy play over a fixed list of episodes."]
     if one_seed:
+        kind = ("win rate", "Wilson") if wins else ("return", "Student's t")
         notes.append(
-            "In brackets after a win rate: 95 % Wilson interval over the episodes of one trained policy; "
+            f"In brackets after a {kind[0]}: 95 % {kind[1]} interval over the episodes of one trained policy; "
             "training again may differ more."
         )
     if more_seeds:
         notes.append("±: standard deviation over training seeds (the sample's, divided by n - 1).")
-    if any(score.retention for score in scores):
+    if any(score.retention for score in scores) and not wins:
+        notes.append(f"{RETURN_RETENTION} In brackets its 95 % bootstrap interval over paired episodes.")
+    if any(score.retention for score in scores) and wins:
         notes.append(
             "PRR = student's win rate / teacher's win rate on the same episodes"
             + (", teacher's z sampled" if any(score.retention and score.retention.has_z for score in scores) else "")
@@ -430,6 +304,7 @@ def win_rate_notes(section: Section) -> list[str]:
     for score in scores:
         if score.retention:
             notes.extend(retention_notes(score.retention, f" on {score.map}"))
+            notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), f" on {score.map}"))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):
         notes.append(f"{benchmark.label}: {benchmark.source}. Ours is inside where our mean lies in its mean ± std.")
@@ -446,9 +321,10 @@ def _parts_notes(section: Section) -> list[str]:
     evaluation_seeds = listed(sorted({one.evaluation_seed for one in seeds}))
     notes = [f"Evaluation seed {evaluation_seeds}. Length and training in env steps."]
     if any(score.over_seeds for score in section.scores):
+        kind = "Wilson" if section.measure == "win rate" else "Student's t"
         notes.append(
-            "95 % interval: Wilson, over all seeds' episodes together; it leaves out the luck of training. "
+            f"95 % interval: {kind}, over all seeds' episodes together; it leaves out the luck of training. "
             "IQM: interquartile mean over seeds (below 4 seeds the mean), bootstrap interval over seeds."
         )
     notes.append(f"Code: ptde {listed(sorted({one.code for one in seeds}))}.")
-    return [*notes, *_machine_notes(section)]
+    return [*notes, *machine_notes(section)]

@@ -1,9 +1,11 @@
 """How a report says things: names of backends and rows, numbers with their intervals, the notes below a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ptde_core.scores.intervals import Interval, MeanStd
-from ptde_core.stages.reports.collect import Retention
+from ptde_core.stages.reports.performance import Measure
+from ptde_core.stages.reports.score import Retention
 from ptde_core.stages.tables import NOTHING
 from ptde_core.storage.evaluation_file import ZSource
 
@@ -16,6 +18,9 @@ Z_TEXT: Mapping[ZSource, str] = {
     "exact": "exact",
     "student": "student",
 }
+
+
+NEXT_TO_NOTHING = 0.05  # explained share of z's variance below which a student has recovered next to nothing
 
 
 def backend_title(backend: str, version: str) -> str:
@@ -41,9 +46,40 @@ def row_label(name: str, variant: str) -> str:
 
 def retention_text(kept: Retention) -> str:
     """A PRR with its interval, for people: "96.2 % [93.7, 98.1]"."""
-    if kept.ratio is None or kept.interval is None:
+    if kept.ratio is None:
         return NOTHING
-    return f"{percent(kept.ratio)} {percent_interval(kept.interval)}"
+    return f"{percent(kept.ratio)} {percent_interval(kept.interval)}" if kept.interval else percent(kept.ratio)
+
+
+def retention_title(measure: Measure) -> str:
+    """What a student's share of its teacher's play is called."""
+    return "PRR" if measure == "win rate" else "Return retention"
+
+
+def play_text(value: float, interval: Interval | None, measure: Measure) -> str:
+    """A win rate or a mean return with its interval: "0.975 [0.951, 0.987]", "12.34 [11.80, 12.88]"."""
+    if measure == "win rate":
+        return f"{value:.3f} {interval_text(interval)}" if interval else f"{value:.3f}"
+    return f"{value:.2f} [{interval.low:.2f}, {interval.high:.2f}]" if interval else f"{value:.2f}"
+
+
+def play_notes(measure: Measure) -> str:
+    """What the brackets of a table of evaluated policies hold."""
+    if measure == "win rate":
+        return (
+            "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap over paired episodes for the "
+            "PRR."
+        )
+    return (
+        "This game cannot be won: returns tell how well it is played. In brackets: 95 % intervals over episodes, "
+        f"Student's t for returns, bootstrap over paired episodes for the return retention. {RETURN_RETENTION}"
+    )
+
+
+RETURN_RETENTION = (
+    "Return retention = student's mean return / teacher's on the same episodes; undefined where the teacher's is not "
+    "above 0. It depends on where the reward's zero lies: a constant added to every reward would change it."
+)
 
 
 def mean_std_text(value: MeanStd) -> str:
@@ -105,14 +141,46 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
     if kept.unpaired:
         seeds, how = listed(kept.unpaired), " with z sampled" if kept.has_z else ""
         notes.append(
-            f"No PRR for {kept.student_name}{where}, training seed {seeds}: "
+            f"No {retention_title(kept.measure)} for {kept.student_name}{where}, training seed {seeds}: "
             f"its teacher was not evaluated{how} on the same episodes."
         )
+    what = retention_title(kept.measure)
     if kept.teacher and kept.ratio is None:
         notes.append(
-            f"No PRR for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
+            f"No {what} for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
+        )
+    elif kept.student and kept.teacher and not kept.student.wins:
+        notes.append(
+            f"{kept.student_name}{where} won none of {kept.student.episodes} episodes, its teacher "
+            f"{kept.teacher.wins}: the interval of its PRR says what so few wins leave open, not what it kept."
+        )
+    if kept.measure == "return" and kept.teacher_return is not None and kept.interval is None:
+        mean = f"its teacher's mean return is {kept.teacher_return:.2f}"
+        notes.append(
+            f"No {what} for {kept.student_name}{where}: {mean}, not above 0."
+            if kept.ratio is None
+            else f"No interval of the {what.lower()} of {kept.student_name}{where}: {mean}, too near 0."
         )
     return notes
+
+
+def recovery_notes(name: str, made: Iterable[Mapping[str, Any] | None], where: str) -> list[str]:
+    """Where a student that was fitted to z recovers next to nothing of it, which its PRR does not tell.
+
+    Args:
+        name: of the student.
+        made: `evaluation_file.Distilled` as mappings, one per training seed; None for what was not distilled.
+        where: " on 3m", or "".
+    """
+    # Of one that was fitted to values, the error of z' says nothing about play.
+    fitted = [one["quality"] for one in made if one and one["settings"].get("loss", "z") == "z"]
+    explained = [quality["student_explained"] for quality in fitted if "student_explained" in quality]
+    if not explained or (share := sum(explained) / len(explained)) >= NEXT_TO_NOTHING:
+        return []
+    return [
+        f"{name}{where} recovers next to nothing of z (explained: {percent(share)} of its variance on held-out "
+        "episodes): its agents' own views do not tell them what its teacher was told, so it keeps what needs no z."
+    ]
 
 
 def duration(seconds: float) -> str:
