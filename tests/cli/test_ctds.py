@@ -50,7 +50,7 @@ def test_run_skips_collecting_and_distilling(ptde: Type) -> None:
     assert "CTDS, sight own" in ended.out
     assert {path.name for path in FOLDER.iterdir()} == {
         *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard"),
-        *("teacher.pt", "student.pt", "evaluation.json"),
+        *("teacher.pt", "student.pt", "evaluation.json", "resume"),
     }
     again = ptde("run", *QUICK, "--set", "evaluate.episodes=8", "--quiet")
     assert (again.code, again.out) == (0, ended.out)

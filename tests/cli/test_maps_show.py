@@ -95,7 +95,7 @@ def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.Monkey
     display.print_map(map_sheet(load_map("3m")))
     lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
     assert lines[1] == " 31 " + "#" * 32
-    assert lines[16].startswith(" 16 ::.......M")
+    assert lines[16].startswith(" 16 ##.......M")
 
 
 @pytest.mark.parametrize(

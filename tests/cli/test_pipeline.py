@@ -119,7 +119,7 @@ def test_compare_shows_every_recipe_and_report_shows_them_too(ptde: Type, copied
     ended = ptde(*words)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("Ways to distill: 3m on skirmish (not SMAC)")
-    assert re.search(r"Policy +File +Won +Win rate +PRR +Error +Explained +Same action +Steps +Seconds", ended.out)
+    assert re.search(r"Policy +File +Won +Win rate +(PRR +)?Error +Explained +Same action +Steps +Seconds", ended.out)
     for name in (name for name in recipes() if name != "paper"):
         named = rf"QMIX_ASGKD \(recipe {name}(, DAgger 4x2)?\)"
         assert re.search(rf"{named} +students/{name}\.pt +\d/4 +\d\.\d+ \[", ended.out), name

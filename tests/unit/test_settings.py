@@ -10,6 +10,7 @@ from ptde_core.base.settings import Settings, build_settings, parse_assignments,
 from ptde_core.envs.football.scenarios import SCENARIOS
 from ptde_core.envs.skirmish.maps import map_names
 from ptde_core.policies.catalogue import TEACHERS
+from ptde_core.stages.recipes import recipes
 from ptde_core.stages.settings import (
     TRAINING,
     CollectSettings,
@@ -135,7 +136,9 @@ def test_every_preset_is_of_a_map_that_exists_is_valid_and_says_its_source() -> 
         assert set(table) <= {"source", "paper_steps", "train_teacher", "distill", *families}
         for alg in TRAINING:
             train_teacher_settings({"alg": alg, "map": name})
-        build_settings(DistillSettings, preset(name, "distill"))
+        for recipe, changes in preset(name, "distill").items():
+            assert recipe in recipes(), name
+            build_settings(DistillSettings, changes)
 
 
 def test_a_map_of_the_paper_is_trained_for_the_papers_budget() -> None:
