@@ -11,6 +11,7 @@ from ptde_core.stages.settings import CalibrateSettings
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # all maps in one process
 def test_random_play_and_the_heuristic_hold() -> None:
     found = calibrate(CalibrateSettings(), ["random", "heuristic"])
     agreed = agreement(found, "random")
