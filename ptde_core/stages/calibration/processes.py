@@ -125,6 +125,7 @@ class _Process:
 
     def __init__(self, settings: TrainingSettings, run: RunFolder) -> None:
         self.settings, self.run = settings, run
+        self._told = False
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed when it has ended
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__, settings.model_dump_json(), str(run.path)],
@@ -142,38 +143,43 @@ class _Process:
 
     def stop(self) -> None:
         """Tell it to save and end."""
-        assert self._process.stdin
-        self._process.stdin.close()
+        self._told = True
+        self._close()
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
         self._process.wait()
-        self.stop()
+        self._close()
         self._errors.close()
 
     def failure(self) -> Exception | None:
         """Why it ended, if not because it was done or told to; for a process that is gone."""
-        self.stop()
+        self._close()
         with self._errors:
             self._errors.seek(0)
             said = self._errors.read().strip()
         match self._process.returncode:
             case 0:
                 return None
-            case code if code == INTERRUPTED:
-                return None
+            case code if code in {INTERRUPTED, -signal.SIGINT}:  # the second: while it began or ended
+                told = f"the training in {self.run.path} was interrupted from outside"
+                return None if self._told else PtdeError(told, "type the same again: it goes on")
             case code if code == USER_ERROR:
                 return PtdeError(said)
             case code:
                 return RuntimeError(f"the training in {self.run.path} ended with code {code}\n{said}")
 
+    def _close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+
 
 def train_here(settings: TrainingSettings, run: RunFolder) -> int:
     """What such a process does: train until done, or until its standard input is closed; returns the exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started us ignores it
-    threading.Thread(target=_interrupt_when_closed, daemon=True).start()
     try:
+        threading.Thread(target=_interrupt_when_closed, daemon=True).start()
         train_teacher(settings, run, resume=True)
     except KeyboardInterrupt:
         return INTERRUPTED
