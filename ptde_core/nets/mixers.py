@@ -4,7 +4,6 @@ They share one signature, mixer(taken, best, actions, state): the values (..., N
 best value (..., N) over the actions it could have taken, the actions (..., N) themselves and the state (..., S).
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -137,8 +136,7 @@ class DuplexMixer(nn.Module):
 class Heads(nn.Sequential):
     """A network for each head, of linear layers with ReLU between them; the heads have no weight in common.
 
-    The first part is the first layer of all heads at once, since they read the same; then come, in the heads' order,
-    the other layers of each, if there are any.
+    The first layer of all heads is one linear layer, since they read the same; the others are `HeadLayer`s.
 
     Args:
         inputs, hidden, outputs: sizes of a head's layers.
@@ -149,16 +147,15 @@ class Heads(nn.Sequential):
     def __init__(self, inputs: int, hidden: int, outputs: int, heads: int, layers: int) -> None:
         self.heads = heads
         first, *others = pairwise([inputs, *[hidden] * (layers - 1), outputs])
-        parts = [_after_relu(others) for _ in range(heads)] if others else []
-        super().__init__(nn.Linear(first[0], heads * first[1]), *parts)
+        super().__init__(nn.Linear(first[0], heads * first[1]), *(HeadLayer(heads, *sizes) for sizes in others))
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., heads, m) of inputs (..., k)."""
         first, *others = self
         y: Tensor = first(x).unflatten(-1, (self.heads, -1))  # (..., heads, hidden or m)
-        if not others:
-            return y
-        return torch.stack([head(own) for head, own in zip(others, y.unbind(dim=-2), strict=True)], dim=-2)
+        for layer in others:
+            y = layer(y.relu())
+        return y
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         """Refuse weights of an earlier form, which differs from this one where there is more than one layer.
@@ -174,6 +171,21 @@ class Heads(nn.Sequential):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _after_relu(sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
-    """Linear layers of these sizes, a ReLU before each."""
-    return nn.Sequential(*(part for size in sizes for part in (nn.ReLU(), nn.Linear(*size))))
+class HeadLayer(nn.Module):
+    """One linear layer of every head: y_h = W_h x_h + b_h, initialised as torch's Linear.
+
+    Args:
+        heads, inputs, outputs: H, k, m.
+    """
+
+    def __init__(self, heads: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(heads, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(heads, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (..., H, m) of inputs (..., H, k)."""
+        rows = x.flatten(0, -3).transpose(0, 1)  # (H, R, k)
+        outputs: Tensor = torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1)  # (R, H, m)
+        return outputs.unflatten(0, x.shape[:-2])
