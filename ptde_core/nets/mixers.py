@@ -188,4 +188,4 @@ class HeadLayer(nn.Module):
         """Outputs (..., H, m) of inputs (..., H, k)."""
         rows = x.flatten(0, -3).transpose(0, 1)  # (H, R, k)
         outputs: Tensor = torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1)  # (R, H, m)
-        return outputs.unflatten(0, x.shape[:-2])
+        return outputs.reshape(*x.shape[:-1], -1)
