@@ -22,14 +22,19 @@ KINDS = ("none", "unified", "agent-specific")
 def measure(quick: bool) -> Iterator[Figure]:
     """Env steps per second of decisions alone."""
     for map_name, n_envs in (("3s_vs_5z", 8), ("3s_vs_5z", 128), ("3s5z_vs_3s6z", 8)):
-        env = build_environment("skirmish", map_name, n_envs)
         for info in KINDS:
-            settings = train_teacher_settings({"global_info": info})
-            teacher = build_learner("qmix", env.spec, settings, seed=1).teacher
-            env.reset(episode_seeds(1, "benchmark", 0, n_envs))
+            work = decisions(info, map_name, n_envs)
             with one_thread():
-                took = seconds(_decide(env, teacher), 20 if quick else 200)
+                took = seconds(work, 20 if quick else 200)
             yield Figure(SECTION, f"qmix {info}, {map_name}, {n_envs} environments", n_envs / took, "env steps/s")
+
+
+def decisions(info: str, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Callable[[], object]:
+    """One step's decisions of a fresh QMIX teacher, over and over."""
+    env = build_environment("skirmish", map_name, n_envs)
+    teacher = build_learner("qmix", env.spec, train_teacher_settings({"global_info": info}), seed=1).teacher
+    env.reset(episode_seeds(1, "benchmark", 0, n_envs))
+    return _decide(env, teacher)
 
 
 def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:

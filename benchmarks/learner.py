@@ -13,7 +13,6 @@ from benchmarks.flops import update_flops
 from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_of, uneven_batch
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import MappoLearner
-from ptde_core.base import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.base.memory import keep_freed_memory
 from ptde_core.nets.global_information import AgentHyper
@@ -44,12 +43,6 @@ def measure(quick: bool) -> Iterator[Figure]:
     took, work = seconds(partial(learner.update, full), repeats), update_flops(learner, full)
     note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the matrix product's rate"
     yield Figure(SECTION, "qmix agent-specific, 128 x 70 steps, no look-ups in the state", 1e3 * took, "ms", note)
-    for precision in ("bfloat16-gradients", "bfloat16") if kernels.CAN_ROUND else ():
-        for alg, info in ALGORITHMS:
-            learner = learner_of(alg, info, precision=precision)
-            took, work = seconds(partial(learner.update, full), repeats), update_flops(learner, full)
-            note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the float32 product's rate"
-            yield Figure(SECTION, f"{alg} {info}, 128 x 70 steps, {precision}", 1e3 * took, "ms", note)
     for rank in RANKS:
         learner = learner_of("qmix", "agent-specific", info_rank=rank)
         took = seconds(partial(learner.update, full), repeats)

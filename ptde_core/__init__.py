@@ -1,6 +1,20 @@
-"""ptde: personalized training with distilled execution for cooperative multi-agent reinforcement learning."""
+"""ptde: personalized training with distilled execution for cooperative multi-agent reinforcement learning.
+
+    import ptde_core as ptde
+
+    run = ptde.train_teacher(map="3m", seed=1)
+    student = ptde.distill(run)
+    print(ptde.evaluate(run))
+
+The names of `ptde_core.api` are here too. They load torch when they are first used, not when this is imported.
+"""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ptde_core.api import *  # noqa: F403  what type checkers see; at run time `__getattr__`
 
 __version__ = "0.1.0"
 
@@ -8,3 +22,13 @@ __version__ = "0.1.0"
 # a laptop in use) a spinning thread keeps the one it waits for from running: an update of 70 ms was seen to take 4 s.
 # OpenMP reads this when torch is imported, so it stands here, before any module of ours can do that.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_") and name in (api := import_module("ptde_core.api")).__all__:
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *import_module("ptde_core.api").__all__]

@@ -10,12 +10,9 @@ from typing import Any
 
 import pytest
 
-from ptde_core.base import kernels
 from ptde_core.stages.settings import TrainTeacherSettings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.run_folder import RunFolder
-
-NEEDS_BFLOAT16 = pytest.mark.skipif(not kernels.CAN_ROUND, reason="this CPU has no AVX512-BF16")
 
 
 def game_settings(**changes: Any) -> TrainTeacherSettings:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
-from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
@@ -101,10 +100,9 @@ class OnlineDistillationLearner:
             """A share's part of the mean over all that counts in the batch."""
             batch = EpisodeBatch.of(share)
             views = Views.of(batch)
-            with kernels.multiplying(settings.precision):
-                with torch.no_grad():
-                    goal = self.teacher.unroll(views, None).values  # (R, N, A)
-                values = self.student.unroll(views, None).values  # (R, N, A)
+            with torch.no_grad():
+                goal = self.teacher.unroll(views, None).values  # (R, N, A)
+            values = self.student.unroll(views, None).values  # (R, N, A)
             loss = value_distillation_loss(values, goal, batch)
             part = loss * (counted(batch).sum() / whole)
             return part, {"student_value_loss": part.detach()}

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from ptde_core.algorithms.rollout import Rollout, Share, look_back, weighed
 from ptde_core.algorithms.settings import MappoSettings
-from ptde_core.base import kernels
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
@@ -190,15 +189,13 @@ class MappoLearner:
     def _look_back(self, episodes: Sequence[Episode]) -> tuple[Rollout, Tensor]:
         """What the update needs of some episodes, and the log-probabilities (R, N) of their actions before it."""
         batch = EpisodeBatch.of(episodes)
-        with kernels.multiplying(self.settings.precision):
-            rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
-            return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)
+        rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
+        return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)
 
     def _share_of_losses(self, share: Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of both losses, which have no weight in common, and of what is logged."""
-        with kernels.multiplying(self.settings.precision):
-            policy, log = policy_loss(self._teacher, share.rollout, share.played, share.advantage, self.settings)
-            value = share.of_steps * value_loss(self.critic, share.rollout, share.goal, self.settings)
+        policy, log = policy_loss(self._teacher, share.rollout, share.played, share.advantage, self.settings)
+        value = share.of_steps * value_loss(self.critic, share.rollout, share.goal, self.settings)
         log = {key: number * share.of_choices for key, number in log.items()}
         return share.of_choices * policy + value, log | {"value_loss": value.detach()}
 

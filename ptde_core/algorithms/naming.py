@@ -32,7 +32,6 @@ def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
     return [
         *([f"rank {settings['info_rank']}"] if settings.get("info_rank") else []),
         *([f"trunk {trunk_width}"] if settings.get("match_parameters") else []),
-        *([settings["precision"]] if settings.get("precision", "float32") != "float32" else []),
         *(["averaged"] if settings.get("average_weights") else []),
     ]
 

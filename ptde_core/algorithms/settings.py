@@ -15,9 +15,6 @@ class LearningSettings(Settings):
     bootstrap_at_limit: bool = Field(
         True, description="value what would follow a time limit; false: the world ends there, as in PyMARL on SMAC"
     )
-    precision: Literal["float32", "bfloat16-gradients", "bfloat16"] = Field(
-        "float32", description="what is rounded to before multiplying, in gradients only or in all of learning"
-    )
     average_weights: float = Field(
         0.0,
         ge=0,
@@ -41,9 +38,6 @@ class ValueDecompositionSettings(LearningSettings):
     batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
     replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
     updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")
-    overlap: bool = Field(
-        False, description="play the next round while learning from this one, by networks that are one round older"
-    )
     target_every_episodes: int = Field(200, ge=1, description="episodes between copies into the target networks")
     epsilon_start: float = Field(1.0, ge=0, le=1, description="chance of a random action at the first env step")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="chance of a random action after epsilon_steps")

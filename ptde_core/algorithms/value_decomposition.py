@@ -226,8 +226,7 @@ class ValueDecompositionLearner:
         batch, noise, size = EpisodeBatch.of(share.episodes), None, self.teacher.noise_size
         if size:
             noise = noise_of_z(self.seed, self.updates, share.rows, (batch.obs.shape[1], size))
-        with kernels.multiplying(self.settings.precision):
-            loss, log = td_loss(self.online, self.target, batch, noise, self.settings)
+        loss, log = td_loss(self.online, self.target, batch, noise, self.settings)
         return share.weight * loss, {key: share.weight * value for key, value in log.items()}
 
     def copy_to_target(self) -> None:

@@ -19,7 +19,7 @@ def standard_normals(seed: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         shape: of one row.
     """
     width = math.prod(shape)
-    if rows.device.type == "cpu":
+    if rows.device.type == "cpu" and kernels.are_on():
         numbers = torch.empty(len(rows), width)
         kernels.normals(np.uint64(seed), kernels.array(rows), numbers.numpy())
     else:

@@ -82,9 +82,9 @@ class CompiledContraction(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
-        ctx.elu, ctx.of_state = elu, (one_hot, kernels.gradient_pairs())
+        ctx.elu, ctx.one_hot = elu, one_hot
         given = (kernels.array(tensor) for tensor in (a, laid_out, offset))
-        kernels.contraction(kernels.array(state), one_hot, kernels.pairs(), *given, elu, shared.numpy(), g.numpy())
+        kernels.contraction(kernels.array(state), one_hot, *given, elu, shared.numpy(), g.numpy())
         ctx.save_for_backward(state, a, laid_out, shared, g)
         return g
 
@@ -96,7 +96,7 @@ class CompiledContraction(torch.autograd.Function):
         grad_a, grad_laid_out, grad_offset = torch.empty_like(a), torch.zeros_like(laid_out), torch.empty_like(g)
         tensors = (shared, g, grad_g, grad_a, grad_laid_out, grad_offset)
         kernels.contraction_gradients(
-            kernels.array(state), *ctx.of_state, kernels.array(a), kernels.array(laid_out), ctx.elu,
+            kernels.array(state), ctx.one_hot, kernels.array(a), kernels.array(laid_out), ctx.elu,
             *(kernels.array(tensor) for tensor in tensors),
         )  # fmt: skip
         k, z = a.shape[2], grad_g.shape[2]
@@ -179,7 +179,7 @@ class AgentHyper(nn.Module):
         m = self.laid_out()
         work, g = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1]), torch.empty_like(offset)
         given = kernels.array(a), m, kernels.array(offset)
-        kernels.contraction(kernels.array(rows), self.one_hot, kernels.pairs(), *given, elu, work.numpy(), g.numpy())
+        kernels.contraction(kernels.array(rows), self.one_hot, *given, elu, work.numpy(), g.numpy())
         return g
 
     def laid_out(self) -> NDArray[np.float32]:

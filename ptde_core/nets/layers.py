@@ -111,7 +111,7 @@ def _outputs(x: Tensor, turned: Any, of_kernel: Any) -> tuple[Tensor, ...]:
         of_kernel: functions and one-hots, as the kernel takes them.
     """
     outputs = tuple(x.new_empty(len(x), len(bias)) for bias in turned[1])
-    kernels.layers(kernels.array(x), *turned, *of_kernel, kernels.pairs(), tuple(y.numpy() for y in outputs))
+    kernels.layers(kernels.array(x), *turned, *of_kernel, tuple(y.numpy() for y in outputs))
     return outputs
 
 
@@ -121,7 +121,7 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, turned: Any, of_kernel: Any, *parameters: Tensor | None) -> tuple[Tensor, ...]:
         outputs = _outputs(x, turned, of_kernel)
-        ctx.of_kernel = *of_kernel, kernels.gradient_pairs()
+        ctx.of_kernel = of_kernel
         ctx.save_for_backward(x, *parameters[: len(outputs)], *outputs)
         return outputs
 
@@ -141,10 +141,9 @@ class _LayerOfTwo(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, other: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = x.new_empty(len(x), len(weight))  # (R, m)
-        turned, pairs = _turned(weight, bias), kernels.pairs()
-        kernels.layer_of_two(kernels.array(x), kernels.array(other), *turned, pairs, y.numpy())
+        turned = _turned(weight, bias)
+        kernels.layer_of_two(kernels.array(x), kernels.array(other), *turned, y.numpy())
         ctx.save_for_backward(x, other, weight)
-        ctx.pairs = kernels.gradient_pairs()
         return y
 
     @staticmethod
@@ -152,7 +151,7 @@ class _LayerOfTwo(torch.autograd.Function):
         (grad_y,) = upstream
         x, other, weight = ctx.saved_tensors
         parts, wanted = weight.split([x.shape[1], other.shape[1]], dim=1), ctx.needs_input_grad
-        of_kernel = (kernels.PLAIN,), 0, ctx.pairs
+        of_kernel = (kernels.PLAIN,), 0
         grad_x, (of_x,), (grad_bias,) = _gradients(x, parts[:1], [grad_y], [grad_y], of_kernel, wanted[0])
         grad_other, (of_other,), _ = _gradients(other, parts[1:], [grad_y], [grad_y], of_kernel, wanted[1])
         return grad_x, grad_other, torch.cat([of_x, of_other], dim=1), grad_bias

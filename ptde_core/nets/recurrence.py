@@ -139,13 +139,12 @@ class _CompiledRecurrence(torch.autograd.Function):
         hidden = x.new_empty(len(x), size)
         kept = x.new_empty(4 * len(x) if any(ctx.needs_input_grad) else 0, size)
         turned = (kernels.array(w.t()) for w in (input_weight, weight))
-        ctx.streams, ctx.pairs = streams, kernels.gradient_pairs()
+        ctx.streams = streams
         kernels.gru(
             kernels.array(x),
             *streams,
             *turned,
             kernels.array(biases),
-            kernels.pairs(),
             kernels.array(start.clone()),
             kernels.array(hidden),
             kernels.array(kept),
@@ -167,7 +166,7 @@ class _CompiledRecurrence(torch.autograd.Function):
         weights = (kernels.array(w) for w in (input_weight, weight))
         known = (start, hidden, kept, grad_hidden)
         kernels.gru_gradients(
-            kernels.array(x), *ctx.streams, *weights, ctx.pairs, *(kernels.array(t) for t in (*known, *gradients))
+            kernels.array(x), *ctx.streams, *weights, *(kernels.array(t) for t in (*known, *gradients))
         )
         return *gradients, None
 

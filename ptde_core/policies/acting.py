@@ -116,8 +116,21 @@ def choose(
     for place, stream in chance.items():
         if epsilon[place] > 0:
             stream.random(out=draws[place])
+    if not kernels.are_on():
+        return _chosen(scores, available, epsilon, draws)
     kernels.choose(scores, available, epsilon, draws, actions)
     return actions
+
+
+def _chosen(
+    scores: NDArray[np.float32], available: NDArray[np.bool_], epsilon: NDArray[np.float64], draws: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """What `kernels.choose` writes, by numpy; arguments as there."""
+    best = np.where(available, scores, -np.inf).argmax(axis=-1)
+    nth = (draws[:, 1] * available.sum(axis=-1)).astype(np.int64)  # how many available ones stand before the chosen one
+    random = (available.cumsum(axis=-1) > nth[..., None]).argmax(axis=-1)
+    chosen: NDArray[np.int64] = np.where(draws[:, 0] < epsilon[:, None], random, best)
+    return chosen
 
 
 def perturbed(logits: NDArray[np.float32], exponentials: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import FreeRows
 from ptde_core.policies.acting import Exploration, LocalInputs, Policy, Rows, choose
+from ptde_core.policies.memories import joined, parted
 
 AHEAD = 4  # times E: how many episodes may be begun or done from the one on that is due, so that memory is bounded
 
@@ -136,33 +136,14 @@ class _Playing:
                     one.noises.append(own)
         values, memory = self._policy.step(
             self._local.of(at),
-            _joined([one.memory for one in ones]),
+            joined([one.memory for one in ones]),
             torch.from_numpy(env.state[at]) if self._policy.reads_state else None,
             torch.from_numpy(noise) if self._sampling else None,
         )
         chance = {k: one.chance for k, one in enumerate(ones)}
         actions = choose(values, env.available[at], self._how, np.full(len(rows), self._epsilon), chance)  # (k, N)
         env.ask(rows, actions)
-        for one, own_memory, row, own_actions in zip(ones, _parted(memory, len(rows)), rows, actions, strict=True):
+        for one, own_memory, row, own_actions in zip(ones, parted(memory, len(rows)), rows, actions, strict=True):
             one.memory = own_memory
             one.actions.append(own_actions.astype(np.int16))
             self._local.has_acted(row, own_actions)
-
-
-def _joined(memories: Sequence[Any]) -> Any:
-    """What a policy remembers of k environments, from what it remembers of each."""
-    first = memories[0]
-    if len(memories) == 1 or first is None:
-        return first
-    if isinstance(first, Tensor):
-        return torch.cat(list(memories))
-    return type(first)(*(_joined(parts) for parts in zip(*memories, strict=True)))
-
-
-def _parted(memory: Any, count: int) -> list[Any]:
-    """The inverse of `_joined`."""
-    if count == 1 or memory is None:
-        return [memory] * count
-    if isinstance(memory, Tensor):
-        return [memory[k : k + 1] for k in range(count)]
-    return [type(memory)(*parts) for parts in zip(*(_parted(part, count) for part in memory), strict=True)]

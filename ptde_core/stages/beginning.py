@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from ptde_core.algorithms.catalogue import STACKABLE
-from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.algorithms.stacked import check_same_updates
-from ptde_core.base import kernels
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.envs.catalogue import ENVIRONMENTS
@@ -65,24 +63,18 @@ def check_together(settings: TrainingSettings, runs: Sequence[RunFolder]) -> Non
         )
     if ENVIRONMENTS[settings.env].engines:
         raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
-    if isinstance(settings, ValueDecompositionSettings) and settings.overlap:
-        raise PtdeError(f"overlap = True {several}", "leave it out")
-    if settings.precision != "float32":
-        raise PtdeError(f"precision = {settings.precision!r} {several}", "leave it out")
     states = [load_checkpoint(run.state, "training") for run in runs if run.state.exists()]
     check_same_updates([int(state["learner"]["updates"]) for state in states])
 
 
 def check_alone(settings: TrainingSettings) -> None:
-    """Refuse what this machine cannot do, and a best checkpoint without tests.
+    """Refuse a best checkpoint without tests.
 
     Raises:
         PtdeError: with the way around.
     """
     if kept(settings.keep)[0] and not settings.test_episodes:
         raise PtdeError("the best checkpoint is chosen by tests, and test_episodes = 0 leaves them out", "keep tests")
-    if settings.precision != "float32" and not kernels.CAN_ROUND:
-        raise PtdeError(f"precision = {settings.precision!r}, and this CPU has no AVX512-BF16", "leave it out")
 
 
 def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:

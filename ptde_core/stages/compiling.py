@@ -29,7 +29,7 @@ from ptde_core.stages.settings import TrainingSettings, train_teacher_settings
 @contextmanager
 def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
     """While this lasts, a process compiles the kernels of a training with these settings, if a core is free for it."""
-    if cores() < 2:
+    if cores() < 2 or not kernels.are_on():
         yield
         return
     process = subprocess.Popen(

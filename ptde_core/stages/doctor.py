@@ -104,7 +104,7 @@ def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callab
         *(partial(_needed, name) for name in _wanted_packages() if _version(name) is None),
         lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
         _threads,
-        _rounding,
+        _kernels,
         _graphics,
         lambda: _writable(folder),
         lambda: _patience(environment),
@@ -176,11 +176,10 @@ def _threads() -> Finding:
     return Finding("threads", f"{torch.get_num_threads()}, OMP_NUM_THREADS {set_by or 'not set'}")
 
 
-def _rounding() -> Finding:
+def _kernels() -> Finding:
     from ptde_core.base import kernels
 
-    told = "learning can use it (--set precision)" if kernels.CAN_ROUND else "this CPU has none; float32 needs none"
-    return Finding("bfloat16", told)
+    return Finding("kernels", "on" if kernels.are_on() else f"off ({kernels.VARIABLE}): networks are torch's, slower")
 
 
 def _graphics() -> Finding:

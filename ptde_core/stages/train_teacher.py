@@ -29,7 +29,6 @@ from ptde_core.base.events import Listener, Note, Progress, StageFinished, Stage
 from ptde_core.base.memory import keep_freed_memory
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
-from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import play
 from ptde_core.stages.beginning import check_alone, check_together, is_due, put_aside
@@ -155,11 +154,8 @@ class _Sitting:
         if device is None and ENVIRONMENTS[settings.env].preparation():
             closing.enter_context(compiling_aside(settings))
         learners = [build_learner(own.alg, env.spec, own, own.seed) for own, _ in trainings]
-        # Episodes played while the learner updates come from networks that are one round of updates old.
-        overlap = isinstance(settings, ValueDecompositionSettings) and settings.overlap
-        self._ahead = closing.enter_context(PlayedAhead(env, learners[0].teacher)) if overlap else None
         self._runs = [
-            TrainingRun(own, folder, learner, env.spec, self._ahead)
+            TrainingRun(own, folder, learner, env.spec)
             for (own, folder), learner in zip(trainings, learners, strict=True)
         ]
         self._unfinished = list(self._runs)
@@ -215,8 +211,6 @@ class _Sitting:
         if self._stack:
             how = replace(hows[0], epsilon=tuple(one.epsilon for one in hows for _ in range(self._settings.n_envs)))
             episodes = list(play(self._env, self._stack.policy, np.concatenate(seeds), how))
-        elif self._ahead:
-            episodes = self._ahead.take(seeds[0], hows[0])
         else:
             episodes = list(play(self._env, runs[0].learner.teacher, seeds[0], hows[0]))
         count = self._settings.n_envs
@@ -228,10 +222,6 @@ class _Sitting:
     def _learn(self, played: tuple[list[list[Episode]], float]) -> None:
         """Update from the rounds just played (lines 5 to 10)."""
         (rounds, playing), runs = played, self._unfinished
-        if self._ahead and runs[0].is_over:
-            self._ahead.copy_weights()  # with which the next round is played, should the training go on
-        elif self._ahead:
-            self._ahead.begin(*runs[0].next_round())
         logs = self._stack.learn(rounds) if self._stack else [runs[0].learner.learn(rounds[0])]
         for run, log in zip(runs, logs, strict=True):
             run.learned(log)
@@ -245,8 +235,6 @@ class _Sitting:
             self._stack.write_back()
         for run in keeping:
             run.keep_checkpoint()
-        if due and self._ahead and self._test_env is self._env:
-            self._ahead.wait()
         for run in due:
             run.test(self._test_env, self._listen)
 

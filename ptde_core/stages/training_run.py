@@ -19,7 +19,6 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.acting import Exploration
-from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import play
 from ptde_core.stages.kept_checkpoints import KeptCheckpoints, Reached
 from ptde_core.stages.settings import TrainingSettings
@@ -52,7 +51,6 @@ class TrainingRun:
         folder: its run folder; goes on from the state that is saved there.
         learner: of this seed; its networks are what is tested and saved.
         spec: of the environment.
-        ahead: who plays the training's rounds, if that is done while learning.
     """
 
     def __init__(
@@ -61,13 +59,11 @@ class TrainingRun:
         folder: RunFolder,
         learner: Learner,
         spec: EnvSpec,
-        ahead: PlayedAhead | None = None,
     ) -> None:
         self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
         self.shown: dict[str, float] = {}  # newest metrics
-        self._ahead = ahead
         self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
             self._tested["student_"] = learner.student_result
@@ -190,8 +186,6 @@ class TrainingRun:
             "segments": self._journal.segments,
             "best": self._checkpoints.state(),
         }
-        if self._ahead:
-            content["ahead"] = self._ahead.state()
         save_checkpoint(self.folder.state, "training", content)
         self._journal.drop_old()
         facts = {"env_steps": self.at.env_steps, "seconds": self.at.seconds, **self._mishaps()}
@@ -205,8 +199,6 @@ class TrainingRun:
         self._checkpoints.load(content.get("best", {}))  # older states have none
         episodes = self._journal.load(content["segments"])
         self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
-        if self._ahead:
-            self._ahead.load(content["ahead"])
 
     def finish(self, keep_state: bool, listen: Listener) -> None:
         """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""

@@ -25,7 +25,6 @@ def test_this_machine_is_in_order(ptde: Type) -> None:
     for word in (
         "python 3",
         "torch",
-        "bfloat16",
         "GPU",
         "workers",
         "can be written in",

@@ -24,7 +24,6 @@ from tests.invariants.test_resume import assert_equal_runs, metrics_without_cloc
 SMALL: dict[str, Any] = {"replay_episodes": 100, "batch_episodes": 16, "test_every": 250, "test_episodes": 4}
 CASES: dict[str, Any] = {
     "QMIX": (game_settings, SMALL),
-    "QMIX, ahead": (game_settings, {**SMALL, "overlap": True}),
     "QMIX, averaged": (game_settings, {**SMALL, "average_weights": 0.9}),
     "CTDS": (game_settings, {**SMALL, "alg": "ctds"}),
     "MAPPO": (mappo_game_settings, {"rollout_steps": 300, "test_every": 250, "test_episodes": 4}),

@@ -24,7 +24,7 @@ from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.status import read_state
-from tests.conftest import NEEDS_BFLOAT16, game_settings, mappo_game_settings
+from tests.conftest import game_settings, mappo_game_settings
 
 SETTINGS: dict[str, Any] = {"steps": 2500, "checkpoint_seconds": 0.0, "replay_episodes": 300, "batch_episodes": 16}
 
@@ -117,9 +117,7 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
     [
         {},
         {"alg": "copa"},
-        {"overlap": True},
         {"average_weights": 0.9},
-        pytest.param({"precision": "bfloat16-gradients"}, marks=NEEDS_BFLOAT16),
     ],
     ids=str,
 )

@@ -58,4 +58,4 @@ def test_qmix_reaches_the_bound_of_all_monotonic_mixers() -> None:
 
 def test_qplex_fits_the_whole_table_and_plays_its_best_cell() -> None:
     """Not from every start (docs/algorithms/qplex.md): the others stay where two cells compete for being the best."""
-    assert any(greedy == [0, 0] and error < 0.05 for greedy, error in (fitted("qplex", seed) for seed in SEEDS))
+    assert any(greedy == [0, 0] and error < 0.05 for greedy, error in (fitted("qplex", seed) for seed in range(5)))

@@ -20,9 +20,11 @@ from ptde_core.stages.information.inspect import inspect
 from ptde_core.stages.information.measure import Played, blocks_of, depends_on, recovers
 from ptde_core.stages.information.tables import information_tables
 from ptde_core.stages.settings import InspectSettings, train_teacher_settings
+from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
+from tests.conftest import game_settings
 
 # Two agents, z of two components, a state of three numbers: z_i = A_i s.
 A = torch.tensor([[[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]], [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]])
@@ -205,3 +207,10 @@ def test_a_students_z_is_read_where_it_gives_it(trained_run: RunFolder) -> None:
     with torch.no_grad():
         z, _ = student.network(local_inputs(one))
     assert np.allclose(measure._prediction(student, one), z.numpy(), atol=1e-6)
+
+
+def test_of_a_student_its_own_teacher_is_named(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    train_teacher(game_settings(alg="ctds", steps=200, batch_episodes=8, test_every=100, keep="best"), run)
+    with pytest.raises(PtdeError, match=r"student-best\.pt is a student.*teacher-best\.pt"):
+        inspect([run.checkpoint("student", "best")], InspectSettings(episodes=1))

@@ -17,7 +17,6 @@ from ptde_core.envs.interface import FreeRows
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.acting import Exploration, LocalInputs, choose, greedy, perturbed
-from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import play
 from ptde_core.policies.play_freely import AHEAD
 from ptde_core.policies.teacher import Teacher
@@ -211,18 +210,3 @@ def test_the_noise_kept_is_the_noise_that_z_was_sampled_with() -> None:
     assert np.array_equal(actions(noise), batch.actions.numpy())
     assert not np.array_equal(actions(None), batch.actions.numpy())
     assert next(play(PersonalSignalGame(1), policy, episode_seeds(1, "t", 0, 1), Exploration())).noise is None
-
-
-def test_a_round_ahead_is_played_by_the_weights_it_began_with() -> None:
-    env, policy, how = PersonalSignalGame(4), teacher(), Exploration(0.1)
-    first, second = episode_seeds(1, "training", 0, 8).reshape(2, 4)
-    with torch.no_grad():
-        old = list(play(env, policy, second, how))
-        with PlayedAhead(env, policy) as ahead:
-            assert all(map(same, ahead.take(first, how), play(PersonalSignalGame(4), policy, first, how)))
-            ahead.begin(second, how)
-            for parameter in policy.parameters():  # as an update does, in place
-                parameter.neg_()
-            assert all(map(same, ahead.take(second, how), old))
-            ahead.begin(second, how)
-            assert not all(map(same, ahead.take(second, how), old))

@@ -4,7 +4,7 @@ What comes before and after a product is done while its rows are in the cache, w
 """
 
 from ptde_core.base.kernels.acting import act, inform
-from ptde_core.base.kernels.arrays import array, can_take
+from ptde_core.base.kernels.arrays import VARIABLE, are_on, array, can_take
 from ptde_core.base.kernels.chance import normals
 from ptde_core.base.kernels.choices import best_available, choose
 from ptde_core.base.kernels.contraction import contraction, contraction_gradients
@@ -13,20 +13,20 @@ from ptde_core.base.kernels.layers import LEAKY_RELU, PLAIN, RELU, layer_of_two,
 from ptde_core.base.kernels.mixing import mix, mix_gradients
 from ptde_core.base.kernels.products import BLOCK, LANES
 from ptde_core.base.kernels.recurrence import gru, gru_gradients, gru_step
-from ptde_core.base.kernels.rounded import CAN_ROUND, gradient_pairs, multiplying, pairs
 from ptde_core.base.kernels.sampling import gaussian, gaussian_gradients
 from ptde_core.base.kernels.targets import add_weighted
 from ptde_core.base.kernels.views import local_inputs
 
 __all__ = [
     "BLOCK",
-    "CAN_ROUND",
     "LANES",
     "LEAKY_RELU",
     "PLAIN",
     "RELU",
+    "VARIABLE",
     "act",
     "add_weighted",
+    "are_on",
     "array",
     "best_available",
     "can_take",
@@ -36,7 +36,6 @@ __all__ = [
     "functions_of",
     "gaussian",
     "gaussian_gradients",
-    "gradient_pairs",
     "gru",
     "gru_gradients",
     "gru_step",
@@ -47,8 +46,6 @@ __all__ = [
     "local_inputs",
     "mix",
     "mix_gradients",
-    "multiplying",
     "normals",
-    "pairs",
     "regression",
 ]

@@ -52,7 +52,7 @@ def act(
         count = len(hidden)
         fed = feed[:count]
         _small_layer(local[begin : begin + BLOCK], encode, encode_bias, _ZERO, fed)
-        advance(work[: 4 * count].reshape((4, count, size)), fed, hidden, inputs, turned, biases, None)
+        advance(work[: 4 * count].reshape((4, count, size)), fed, hidden, inputs, turned, biases)
         repeat(out, head_bias)
         if len(features):
             _small_layer(hidden, features, features_bias, _ZERO, passed[:count])
@@ -90,7 +90,7 @@ def inform(
     mixed = factors * size
     least = np.float32(floor)
     shared = np.zeros((len(state), mixed + size), np.float32)
-    block = room(state.shape[1], one_hot, None)
+    block = room(state.shape[1], one_hot)
     for begin in range(0, len(state), BLOCK):
         look_at(state[begin : begin + BLOCK], block)
         add_data_product(shared[begin : begin + BLOCK], state[begin : begin + BLOCK], m[:, : mixed + size], block)

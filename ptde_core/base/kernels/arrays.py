@@ -1,14 +1,37 @@
-"""Which tensors kernels take, and as what."""
+"""Whether kernels are used, which tensors they take, and as what.
+
+`PTDE_KERNELS=off` in the environment leaves networks, learners and the choice of actions to torch and numpy.
+"""
+
+import os
 
 import torch
 from torch import Tensor
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.kernels.compile import Array
+
+VARIABLE = "PTDE_KERNELS"
+
+
+def _asked_for() -> bool:
+    value = os.environ.get(VARIABLE, "on")
+    if value not in ("on", "off"):
+        raise PtdeError(f"{VARIABLE} is {value!r}, which is neither on nor off", f"unset it, or say {VARIABLE}=off")
+    return value == "on"
+
+
+_ON = _asked_for()
+
+
+def are_on() -> bool:
+    """Whether kernels are used at all."""
+    return _ON
 
 
 def can_take(*tensors: Tensor) -> bool:
-    """Whether the kernels compute with such tensors: float32 on the CPU."""
-    return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+    """Whether the kernels compute with such tensors: they are on, and all are float32 on the CPU."""
+    return _ON and all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
 
 
 def array(tensor: Tensor) -> Array:

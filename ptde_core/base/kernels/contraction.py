@@ -11,7 +11,7 @@ from ptde_core.base.kernels.rows import copy, turn
 
 @entry
 def contraction(
-    state: Array, one_hot: int, pairs: Array | None, a: Array, m: Array, offset: Array, elu: bool,
+    state: Array, one_hot: int, a: Array, m: Array, offset: Array, elu: bool,
     shared: Array, g: Array,
 ) -> None:  # fmt: skip
     """g[r, n, z] = offset[r, n, z] + sum_k a[r, n, k] sum_s state[r, s] m[s, k, z], with 1 for a[r, n, K].
@@ -19,7 +19,6 @@ def contraction(
     Args:
         state: (R, S).
         one_hot: how many of the state's last numbers are mostly zeros.
-        pairs: room for bfloat16, if the state's product is to be taken of such; all else is float32.
         a: (R, N, K).
         m: (S, (K+1)*Z + any number of columns that are not used).
         offset: (R, N, Z).
@@ -30,7 +29,7 @@ def contraction(
     rows, agents, factors = a.shape
     size = g.shape[2]
     width = (factors + 1) * size
-    block = room(state.shape[1], one_hot, pairs)
+    block = room(state.shape[1], one_hot)
     for begin in range(0, rows, BLOCK):
         count = min(BLOCK, rows - begin)
         own = shared[begin : begin + count] if len(shared) >= rows else shared[:count]
@@ -55,7 +54,7 @@ def contraction(
 
 @entry
 def contraction_gradients(
-    state: Array, one_hot: int, pairs: Array | None, a: Array, m: Array, elu: bool, shared: Array, g: Array,
+    state: Array, one_hot: int, a: Array, m: Array, elu: bool, shared: Array, g: Array,
     grad_g: Array, grad_a: Array, grad_m: Array, grad_offset: Array,
 ) -> None:  # fmt: skip
     """Gradients of a and offset, written, and of m, added to; `g` as `contraction` has left it.
@@ -67,7 +66,7 @@ def contraction_gradients(
     width = (factors + 1) * size
     given, turned = np.empty((BLOCK, m.shape[1]), np.float32), np.empty((factors, agents), np.float32)
     upstream = np.empty((size, agents), np.float32)
-    block = room(state.shape[1], one_hot, pairs)
+    block = room(state.shape[1], one_hot)
     for begin in range(0, rows, BLOCK):
         count = min(BLOCK, rows - begin)
         part = state[begin : begin + count]

@@ -13,8 +13,7 @@ from llvmlite import ir
 from numba import types
 
 from ptde_core.base.kernels.compile import Array, code, inner
-from ptde_core.base.kernels.products import ADDRESS, BLOCK, FLOATS, LANES, Access, tile
-from ptde_core.base.kernels.rounded import add_product_in
+from ptde_core.base.kernels.products import ADDRESS, BLOCK, FLOATS, LANES, Access, add_product, tile
 from ptde_core.base.kernels.rows import copy, copy_floats
 
 STRIP = 128  # columns of a wide product worked on at a time: what is looked up stays in the second-level cache
@@ -31,11 +30,10 @@ class Block(NamedTuple):
     ones: Array  # (BLOCK, one_hot) int64, of each row, which of the last columns are not zero
     counts: Array  # (BLOCK,) int64, how many these are
     packed: Array  # (k, STRIP) what belongs to the columns, next to each other
-    pairs: Array | None  # room for pairs of bfloat16, if products are taken of these
 
 
 @inner
-def room(width: int, one_hot: int, pairs: Array | None) -> Block:
+def room(width: int, one_hot: int) -> Block:
     """For blocks of rows with so many columns, the last `one_hot` of them mostly zeros."""
     dense = width - one_hot
     return Block(
@@ -47,7 +45,6 @@ def room(width: int, one_hot: int, pairs: Array | None) -> Block:
         np.empty((BLOCK, one_hot), np.int64),
         np.empty(BLOCK, np.int64),
         np.empty((dense, STRIP), np.float32),
-        pairs,
     )
 
 
@@ -119,7 +116,7 @@ def add_data_product(into: Array, rows: Array, right: Array, block: Block) -> No
     count, width = block.used[0], into.shape[1]
     near = block.near[: len(rows) * count].reshape((len(rows), count))
     if count == block.dense:
-        add_product_in(into, near, right[:count], block.pairs)
+        add_product(into, near, right[:count])
     for start in range(0, width, STRIP):
         size = min(STRIP, width - start)
         out, beside = into[:, start : start + size], right[:, start : start + size]
@@ -127,7 +124,7 @@ def add_data_product(into: Array, rows: Array, right: Array, block: Block) -> No
             packed = block.packed[:count, :size]
             for k in range(count):
                 copy(packed[k], beside[block.columns[k]])
-            add_product_in(out, near, packed, block.pairs)
+            add_product(out, near, packed)
         if block.dense < rows.shape[1]:
             for row in range(len(rows)):
                 for k in range(block.counts[row]):
@@ -143,7 +140,7 @@ def add_turned_data_product(into: Array, rows: Array, right: Array, block: Block
     count, width = block.used[0], into.shape[1]
     near = block.near[: len(rows) * count].reshape((len(rows), count))
     if count == block.dense:
-        add_product_in(into[:count], near.T, right, block.pairs)
+        add_product(into[:count], near.T, right)
     for start in range(0, width, STRIP):
         size = min(STRIP, width - start)
         out, beside = into[:, start : start + size], right[:, start : start + size]
@@ -151,7 +148,7 @@ def add_turned_data_product(into: Array, rows: Array, right: Array, block: Block
             packed = block.packed[:count, :size]
             for k in range(count):
                 copy(packed[k], out[block.columns[k]])
-            add_product_in(packed, near.T, beside, block.pairs)
+            add_product(packed, near.T, beside)
             for k in range(count):
                 copy(out[block.columns[k]], packed[k])
         if block.dense < rows.shape[1]:

@@ -7,7 +7,6 @@ import numpy as np
 from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.data import add_data_product, add_turned_data_product, look_at, room
 from ptde_core.base.kernels.products import BLOCK, add_product
-from ptde_core.base.kernels.rounded import add_product_in
 from ptde_core.base.kernels.rows import add_rows, copy, repeat, turn
 
 Arrays = tuple[Array, ...]  # one for each of several layers
@@ -27,14 +26,12 @@ def apply(y: Array, slope: np.float32) -> None:
 
 
 @entry
-def layers(
-    x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: int, pairs: Array | None, y: Arrays
-) -> None:
+def layers(x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: int, y: Arrays) -> None:
     """Of each layer, y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)).
 
     The last `one_hot` of the inputs, which all layers share, are mostly zeros.
     """
-    block = room(x.shape[1], one_hot, pairs)
+    block = room(x.shape[1], one_hot)
     for start in range(0, len(x), BLOCK):
         fed = x[start : start + BLOCK]
         look_at(fed, block)
@@ -47,19 +44,19 @@ def layers(
 
 
 @entry
-def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, pairs: Array | None, y: Array) -> None:
+def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, y: Array) -> None:
     """Y (R, m) = x (R, j) and other (R, k), side by side, @ turned (j + k, m) + bias (m,)."""
     first = x.shape[1]
     for start in range(0, len(x), BLOCK):
         out = y[start : start + BLOCK]
         repeat(out, bias)
-        add_product_in(out, x[start : start + BLOCK], turned[:first], pairs)
-        add_product_in(out, other[start : start + BLOCK], turned[first:], pairs)
+        add_product(out, x[start : start + BLOCK], turned[:first])
+        add_product(out, other[start : start + BLOCK], turned[first:])
 
 
 @entry
 def layers_gradients(
-    x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, pairs: Array | None, grad_y: Arrays,
+    x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, grad_y: Arrays,
     grad_x: Array, grad_weight: Arrays, grad_bias: Arrays,
 ) -> None:  # fmt: skip
     """Gradients of `layers`: of x (R, k), or none if `grad_x` has no rows; of each weight (m, k) and bias.
@@ -70,7 +67,7 @@ def layers_gradients(
     for k in range(len(weight)):
         outputs += len(weight[k])
     work, sums = np.empty(BLOCK * outputs, np.float32), np.zeros(inputs * outputs, np.float32)
-    block = room(inputs, one_hot, pairs)
+    block = room(inputs, one_hot)
     for start in range(0, len(x), BLOCK):
         fed = x[start : start + BLOCK]
         look_at(fed, block)
@@ -82,7 +79,7 @@ def layers_gradients(
             before = work[: len(fed) * size].reshape((len(fed), size))  # gradient before the function
             _before_function(before, grad_y[k][start : start + BLOCK], y[k][start : start + BLOCK], functions[k])
             if len(grad_x):
-                add_product_in(grad_x[start : start + BLOCK], before, weight[k], pairs)
+                add_product(grad_x[start : start + BLOCK], before, weight[k])
             own = sums[inputs * done : inputs * (done + size)].reshape((inputs, size))
             add_turned_data_product(own, fed, before, block)
             add_rows(grad_bias[k], before)

@@ -1,7 +1,6 @@
 """Products of float32 matrices in tiles that vector registers hold, written instruction by instruction.
 
-A BLAS copies tall, narrow matrices before it multiplies them, which costs as much as such a product. The same tiles
-take operands in pairs of bfloat16 (`rounded.py`).
+A BLAS copies tall, narrow matrices before it multiplies them, which costs as much as such a product.
 """
 
 # ruff: noqa: ARG001  (numba hands over what it likes)
@@ -22,24 +21,14 @@ LANES, ROWS = (16, 8) if llvm.get_host_cpu_features().get("avx512f") else (8, 6)
 BLOCK = 64  # rows worked on at a time: with all they need they stay in the second-level cache
 
 
-class _BFloat(ir.Type):  # type: ignore[misc]  # llvmlite has no types
-    """LLVM's bfloat16, which llvmlite has no name for."""
-
-    def _to_string(self) -> str:
-        return "bfloat"
-
-
 ADDRESS, INT, FLOAT = ir.IntType(64), ir.IntType(32), ir.FloatType()
 FLOATS, INTS, _BITS = (ir.VectorType(kind, LANES) for kind in (FLOAT, INT, ir.IntType(1)))
-HALVES, _PAIRS = (ir.VectorType(_BFloat(), count) for count in (LANES, 2 * LANES))
 
 
-def tile(rows: int, vectors: int, masked: bool = False, paired: bool = False) -> Any:
+def tile(rows: int, vectors: int, masked: bool = False) -> Any:
     """A kernel: a tile of `rows` times `vectors * LANES` floats += left @ right, all three given by addresses in bytes.
 
-    With `masked`, of each row's last vector just the first `count` floats are read and written. With `paired`, left and
-    right hold two bfloat16 where there is a float else, of two rows of `right` that follow each other, and `depth`
-    counts these; all vectors of `right` are whole.
+    With `masked`, of each row's last vector just the first `count` floats are read and written.
     """
 
     @code
@@ -50,7 +39,7 @@ def tile(rows: int, vectors: int, masked: bool = False, paired: bool = False) ->
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
             *operands, length, wanted = arguments
             access = Access(builder, wanted if masked else None)
-            _multiply(builder, access, operands, length, rows, vectors, paired)
+            _multiply(builder, access, operands, length, rows, vectors)
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 9), generate
@@ -59,8 +48,7 @@ def tile(rows: int, vectors: int, masked: bool = False, paired: bool = False) ->
 
 
 def _multiply(
-    builder: ir.IRBuilder, access: "Access", operands: list[ir.Value], depth: ir.Value, rows: int, vectors: int,
-    paired: bool,
+    builder: ir.IRBuilder, access: "Access", operands: list[ir.Value], depth: ir.Value, rows: int, vectors: int
 ) -> None:  # fmt: skip
     """Write a tile's code: load the sums, add a column of `left` times a row of `right` at a time, store the sums."""
     into, into_step, left, row_step, column_step, right, right_step = operands
@@ -72,18 +60,17 @@ def _multiply(
         """Where each is, and whether it is the last of its row."""
         return [(moved(start, ADDRESS(4 * LANES), k), k == vectors - 1) for k in range(vectors)]
 
-    add_product_of = _pair_products(builder) if paired else _products(builder)
-    number, of_right = (INT, Access(builder, None, INTS)) if paired else (FLOAT, access)
+    add_product_of = _products(builder)
     targets = [vector for row in range(rows) for vector in vectors_from(moved(into, into_step, row))]
     sums = [cgutils.alloca_once_value(builder, access.load(*vector)) for vector in targets]  # LLVM makes them registers
     starts = [moved(left, row_step, row) for row in range(rows)]
     with cgutils.for_range(builder, depth, intp=ADDRESS) as loop:
         start = builder.add(right, builder.mul(loop.index, right_step))
-        across = [of_right.load(*vector) for vector in vectors_from(start)]
+        across = [access.load(*vector) for vector in vectors_from(start)]
         down = builder.mul(loop.index, column_step)
         for row, start in enumerate(starts):
-            place = builder.inttoptr(builder.add(start, down), number.as_pointer())
-            factor = _repeated(builder, ir.VectorType(number, LANES), builder.load(place))
+            place = builder.inttoptr(builder.add(start, down), FLOAT.as_pointer())
+            factor = _repeated(builder, FLOATS, builder.load(place))
             for k, vector in enumerate(across):
                 total = sums[row * vectors + k]
                 builder.store(add_product_of(factor, vector, builder.load(total)), total)
@@ -98,13 +85,6 @@ def _products(builder: ir.IRBuilder) -> Callable[..., ir.Value]:
     return lambda a, b, c: builder.call(fma, [a, b, c])
 
 
-def _pair_products(builder: ir.IRBuilder) -> Callable[..., ir.Value]:
-    """Writes a0 * b0 + a1 * b1 + c of pairs and a float."""
-    kind = ir.FunctionType(FLOATS, [FLOATS, _PAIRS, _PAIRS])
-    dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
-    return lambda a, b, c: builder.call(dot, [c, builder.bitcast(a, _PAIRS), builder.bitcast(b, _PAIRS)])
-
-
 def _repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir.Value:
     """A vector of one value."""
     nothing = ir.Constant(kind, ir.Undefined)
@@ -115,8 +95,8 @@ def _repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir
 class Access:
     """Writes code that loads and stores vectors; of the last of a row only the first `count` floats, if it is given."""
 
-    def __init__(self, builder: ir.IRBuilder, count: ir.Value | None, kind: ir.Type = FLOATS) -> None:
-        self._builder, self._mask, self._kind = builder, None, kind
+    def __init__(self, builder: ir.IRBuilder, count: ir.Value | None) -> None:
+        self._builder, self._mask = builder, None
         if count is not None:
             places = ir.Constant(INTS, list(range(LANES)))
             limit = _repeated(builder, INTS, builder.trunc(count, INT))
@@ -124,7 +104,7 @@ class Access:
 
     def load(self, address: ir.Value, last: bool) -> ir.Value:
         """A vector, zero where nothing is read."""
-        pointer = self._builder.inttoptr(address, self._kind.as_pointer())
+        pointer = self._builder.inttoptr(address, FLOATS.as_pointer())
         if self._mask is None or not last:
             return self._builder.load(pointer, align=4)
         kind = ir.FunctionType(FLOATS, [pointer.type, INT, _BITS, FLOATS])
@@ -142,10 +122,10 @@ class Access:
         self._builder.call(store, [value, pointer, INT(4), self._mask])
 
 
-def panel_of(vectors: int, masked: bool = False, paired: bool = False) -> Any:
+def panel_of(vectors: int, masked: bool = False) -> Any:
     """A kernel: `rows` rows of such tiles, one below the other."""
     middle, few = ROWS // 2, 2
-    high, half, low, single = (tile(height, vectors, masked, paired) for height in (ROWS, middle, few, 1))
+    high, half, low, single = (tile(height, vectors, masked) for height in (ROWS, middle, few, 1))
 
     def panel(
         into: int, into_step: int, left: int, row_step: int, column_step: int, right: int, right_step: int,
@@ -167,7 +147,7 @@ def panel_of(vectors: int, masked: bool = False, paired: bool = False) -> Any:
                 single(to, into_step, of, row_step, column_step, right, right_step, depth, count)
                 row += 1
 
-    panel.__qualname__ = f"panel_of_{vectors}_{'masked' if masked else 'whole'}_{'pairs' if paired else 'floats'}"
+    panel.__qualname__ = f"panel_of_{vectors}_{'masked' if masked else 'whole'}"
     return inner(panel)
 
 

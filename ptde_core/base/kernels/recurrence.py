@@ -10,23 +10,20 @@ import numpy as np
 
 from ptde_core.base.kernels.compile import Array, entry, inner
 from ptde_core.base.kernels.functions import ONE, sigmoid, tanh
-from ptde_core.base.kernels.products import BLOCK
-from ptde_core.base.kernels.rounded import add_product_in
+from ptde_core.base.kernels.products import BLOCK, add_product
 from ptde_core.base.kernels.rows import add_rows, copy, gather, repeat, scatter
 
 
 @inner
-def _sums(
-    sums: Array, fed: Array, old: Array, input_turned: Array, turned: Array, biases: Array, pairs: Array | None
-) -> None:
+def _sums(sums: Array, fed: Array, old: Array, input_turned: Array, turned: Array, biases: Array) -> None:
     """The sums (4, r, H) of reset, update, new and recurrent part from inputs (r, I) and hiddens (r, H)."""
     size = old.shape[1]
     for gate in range(4):
         repeat(sums[gate], biases[gate])
     for gate in range(3):
         own = slice(gate * size, (gate + 1) * size)
-        add_product_in(sums[gate], fed, input_turned[:, own], pairs)
-        add_product_in(sums[gate if gate < 2 else 3], old, turned[:, own], pairs)
+        add_product(sums[gate], fed, input_turned[:, own])
+        add_product(sums[gate if gate < 2 else 3], old, turned[:, own])
 
 
 @inner
@@ -45,11 +42,9 @@ def _gates(sums: Array, hidden: Array) -> None:
 
 
 @inner
-def advance(
-    sums: Array, fed: Array, hidden: Array, input_turned: Array, turned: Array, biases: Array, pairs: Array | None
-) -> None:
+def advance(sums: Array, fed: Array, hidden: Array, input_turned: Array, turned: Array, biases: Array) -> None:
     """The hiddens (r, H) go on by the inputs (r, I), in place; `sums` (4, r, H) is left with the gates."""
-    _sums(sums, fed, hidden, input_turned, turned, biases, pairs)
+    _sums(sums, fed, hidden, input_turned, turned, biases)
     _gates(sums, hidden)
 
 
@@ -62,7 +57,6 @@ def gru(
     input_turned: Array,
     turned: Array,
     biases: Array,
-    pairs: Array | None,
     memory: Array,
     hidden: Array,
     kept: Array,
@@ -75,7 +69,6 @@ def gru(
         stride: rows from a stream's step to its next.
         input_turned, turned: (I, 3H), (H, 3H) weights, transposed.
         biases: (4, H) of the sums of reset, update, new and recurrent part.
-        pairs: room for bfloat16, if products are to be taken of such.
         memory: (M, H) hiddens before the first steps; they become those after the last ones.
         hidden: (R, H), written.
         kept: (4R, H), written for `gru_gradients`: blocks in the order of the work. With no rows nothing is kept.
@@ -91,7 +84,7 @@ def gru(
             old, fed = memory[begin : begin + count], inputs[:count]
             sums = (kept[4 * done : 4 * (done + count)] if len(kept) else work[: 4 * count]).reshape((4, count, size))
             gather(fed, x, first[begin:], t * stride)
-            advance(sums, fed, old, input_turned, turned, biases, pairs)
+            advance(sums, fed, old, input_turned, turned, biases)
             scatter(hidden, old, first[begin:], t * stride)
             done += count
 
@@ -105,7 +98,7 @@ def gru_step(x: Array, input_turned: Array, turned: Array, biases: Array, memory
     for begin in range(0, len(rows), BLOCK):
         fed, old = rows[begin : begin + BLOCK], hiddens[begin : begin + BLOCK]
         sums = work[: 4 * len(fed)].reshape((4, len(fed), size))
-        advance(sums, fed, old, input_turned, turned, biases, None)
+        advance(sums, fed, old, input_turned, turned, biases)
 
 
 @inner
@@ -143,7 +136,6 @@ def gru_gradients(
     stride: int,
     input_weight: Array,
     weight: Array,
-    pairs: Array | None,
     start: Array,
     hidden: Array,
     kept: Array,
@@ -189,10 +181,10 @@ def gru_gradients(
             for gate in range(3):
                 own = slice(gate * size, (gate + 1) * size)
                 of_input, of_hidden = sums[gate], sums[gate if gate < 2 else 3]
-                add_product_in(given, of_input, input_weight[own], pairs)
-                add_product_in(total, of_hidden, weight[own], pairs)
-                add_product_in(grad_input_weight[own], of_input.T, fed, pairs)
-                add_product_in(grad_weight[own], of_hidden.T, before, pairs)
+                add_product(given, of_input, input_weight[own])
+                add_product(total, of_hidden, weight[own])
+                add_product(grad_input_weight[own], of_input.T, fed)
+                add_product(grad_weight[own], of_hidden.T, before)
             scatter(grad_x, given, first[begin:], t * stride)
             for gate in range(4):
                 add_rows(grad_biases[gate], sums[gate])

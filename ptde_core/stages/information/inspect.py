@@ -82,7 +82,9 @@ def _teacher(target: Path) -> Candidate:
     path = RunFolder(target).teacher if target.is_dir() else target
     candidate = candidates_of(path)[-1]
     if candidate.role != "teacher":
-        raise PtdeError(f"{path} is a student", f"give its teacher: {RunFolder.of(path).teacher}")
+        run = RunFolder.of(path)
+        its_teacher = run.path / str(candidate.content.get("teacher_file", run.teacher.name))
+        raise PtdeError(f"{path} is a student", f"give its teacher: {its_teacher}")
     if not INFORMATION[candidate.content["settings"]["global_info"]].centralized:
         name = str(candidate.content["settings"]["alg"]).upper()
         raise PtdeError(

@@ -1,0 +1,109 @@
+"""The front door from Python: the pipeline's verbs, and a trained policy in a loop of one's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ptde_core as ptde
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.policies.acting import Exploration
+from ptde_core.policies.play import play
+from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.run_folder import RunFolder
+from tests.conftest import game_settings
+
+SMALL = {"env": "game", "steps": 300, "batch_episodes": 8, "test_episodes": 0, "epsilon_steps": 200}
+
+
+def test_the_verbs_of_the_pipeline(tmp_path: Path) -> None:
+    run = ptde.train_teacher("personal-signal", out=tmp_path / "run", **SMALL)
+    assert run.teacher.is_file()
+    data = ptde.collect(run, episodes=8)
+    assert data == run.episodes
+    student = ptde.distill(run, "recurrent", steps=20, dagger_rounds=0)
+    assert student == run.path / "students" / "recurrent.pt"
+    entries = ptde.evaluate(run, episodes=16)
+    assert [(entry.policy, entry.z, len(entry.episodes.won)) for entry in entries] == [
+        ("teacher", "sampled", 16),
+        ("teacher", "mean", 16),
+        ("student", "student", 16),
+    ]
+    assert "QMIX_ASGKD" in ptde.report(run)
+    with pytest.raises(ptde.PtdeError, match="already holds a run"):
+        ptde.train_teacher("personal-signal", out=run.path, **SMALL)
+    assert ptde.train_teacher("personal-signal", out=run.path, resume=True, **SMALL) == run
+
+
+@pytest.mark.parametrize(
+    ("alg", "z"), [("qmix", "sampled"), ("qmix", "mean"), ("mappo", "sampled"), ("copa", "sampled"), ("csrl", "mean")]
+)
+def test_a_loaded_policy_plays_the_episodes_that_an_evaluation_plays(alg: str, z: str, tmp_path: Path) -> None:
+    """Row by row and bit by bit, though its rows begin their episodes at different times."""
+    small = {key: value for key, value in SMALL.items() if key not in ("batch_episodes", "epsilon_steps")}
+    run = ptde.train_teacher("personal-signal", alg, out=tmp_path / "run", **small)
+    seeds = episode_seeds(0, "evaluate", 0, 6)
+    policy = ptde.load_policy(run, z)
+    env = ptde.make_env("personal-signal", 2, env="game")
+    expected = list(play(env, policy._policy, seeds, Exploration(z=z)))
+    policy.reset(2)
+    waiting = [int(seed) for seed in seeds]
+    at, actions_of = {}, {int(seed): [] for seed in seeds}
+    while waiting or at:
+        for row in range(2):
+            if row not in at and waiting and (row == 0 or len(waiting) < 6):  # the second row begins later
+                at[row] = waiting.pop(0)
+                env.reset(np.array([at[row]], np.uint64), np.array([row]))
+                policy.begin(row, at[row])
+        if 1 not in at and len(waiting) == 5:
+            env.reset(np.array([0], np.uint64), np.array([1]))  # something to look at
+        actions = policy.act(env.obs, env.available, env.state if policy.reads_state else None)
+        env.step(actions)
+        for row in list(at):
+            actions_of[at[row]].append(actions[row].tolist())
+            if env.terminated[row] or env.truncated[row]:
+                del at[row]
+    for episode in expected:
+        assert actions_of[episode.seed] == episode.actions.tolist()
+
+
+def test_a_student_acts_without_the_state(trained_run: RunFolder, tmp_path: Path) -> None:
+    student = ptde.load_policy(ptde.distill(trained_run, steps=20, data=None, out=tmp_path / "student.pt"))
+    assert not student.reads_state
+    env = ptde.make_env("personal-signal", 3, env="game")
+    env.reset(np.arange(3, dtype=np.uint64))
+    student.reset(3)
+    first = student.act(env.obs, env.available)
+    assert first.shape == (3, env.spec.n_agents)
+    student.reset(3)
+    assert np.array_equal(student.act(env.obs, env.available), first), "reset forgets all"
+
+
+def test_wrong_inputs_are_told(trained_run: RunFolder) -> None:
+    policy, env = ptde.load_policy(trained_run), ptde.make_env("personal-signal", 2, env="game")
+    with pytest.raises(ptde.PtdeError, match=r"has not been reset; call reset\(n\)"):
+        policy.act(env.obs, env.available, env.state)
+    policy.reset(2)
+    with pytest.raises(ptde.PtdeError, match="state is missing"):
+        policy.act(env.obs, env.available)
+    with pytest.raises(ptde.PtdeError, match=r"obs has the shape \(1, 2, \d+\)"):
+        policy.act(env.obs[:1], env.available, env.state)
+    with pytest.raises(ptde.PtdeError, match="to play 0 environments"):
+        policy.reset(0)
+
+
+def test_importing_loads_no_torch_and_all_names_are_there() -> None:
+    program = "import sys, ptde_core; assert 'torch' not in sys.modules; print(*sorted(n for n in dir(ptde_core)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"train_teacher", "load_policy", "make_env", "RunFolder"} <= set(done.stdout.split())
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = ptde.nothing
+
+
+def test_it_is_the_command_lines_training(tmp_path: Path) -> None:
+    run = ptde.train_teacher("personal-signal", out=tmp_path / "api", **SMALL)
+    other = RunFolder(tmp_path / "stage")
+    train_teacher(game_settings(**SMALL, learning_rate=1e-3, test_every=10_000, target_every_episodes=200), other)
+    assert run.config.read_text() == other.config.read_text()
