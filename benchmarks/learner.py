@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
+from benchmarks.peak import multiply_add_peak
 from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_of, uneven_batch
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import MappoLearner
@@ -29,19 +30,23 @@ def measure(quick: bool) -> Iterator[Figure]:
     """Milliseconds per gradient step."""
     keep_freed_memory()  # as training does
     repeats = 2 if quick else 7
+    threads = torch.get_num_threads()
+    most = multiply_add_peak(threads)
+    yield Figure(SECTION, "multiply-add peak, float32", most / 1e9, "GFLOP/s", f"{threads} threads, no memory touched")
     peak = gemm_peak(repeats)
-    yield Figure(SECTION, "matrix product, float32", peak / 1e9, "GFLOP/s", f"{torch.get_num_threads()} threads")
+    note = f"{threads} threads; {peak / most:.0%} of the peak"
+    yield Figure(SECTION, "matrix product, float32", peak / 1e9, "GFLOP/s", note)
     full = full_batch()
     for label, batch in (("128 x 70 steps", full), ("128 x 48 steps on average", uneven_batch())):
         for alg, info in ALGORITHMS:
             learner = learner_of(alg, info)
             took = seconds(partial(learner.update, batch), repeats)
             work = update_flops(learner, batch)
-            note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the matrix product's rate"
+            note = f"{SIZES}; {_shares(work, took, peak, most)}"
             yield Figure(SECTION, f"{alg} {info}, {label}", 1e3 * took, "ms", note)
     learner = learner_for(DENSE, "qmix", "agent-specific")
     took, work = seconds(partial(learner.update, full), repeats), update_flops(learner, full)
-    note = f"{SIZES}; {work / 1e9:.0f} GFLOP counted, {work / took / peak:.0%} of the matrix product's rate"
+    note = f"{SIZES}; {_shares(work, took, peak, most)}"
     yield Figure(SECTION, "qmix agent-specific, 128 x 70 steps, no look-ups in the state", 1e3 * took, "ms", note)
     for rank in RANKS:
         learner = learner_of("qmix", "agent-specific", info_rank=rank)
@@ -51,6 +56,12 @@ def measure(quick: bool) -> Iterator[Figure]:
         yield Figure(SECTION, f"qmix agent-specific, rank {rank}, 128 x 70 steps", 1e3 * took, "ms", note)
     yield _mappo(full[: len(full) // 2], repeats)
     yield _generated_against_factored(full[: len(full) // 8], repeats)
+
+
+def _shares(work: float, took: float, product: float, most: float) -> str:
+    """What counted operations reached, of the matrix product's rate and of the processor's peak, all per second."""
+    rate = work / took
+    return f"{work / 1e9:.0f} GFLOP counted, {rate / product:.0%} of the product's rate, {rate / most:.0%} of the peak"
 
 
 def _mappo(rollout: list[Episode], repeats: int) -> Figure:

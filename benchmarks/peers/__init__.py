@@ -1,12 +1,15 @@
-"""Others at the same work in the same run: JaxMARL's SMAX, QMIX of its sizes in JAX, BenchMARL's QMIX. All optional.
+"""Others at the same work in the same run: JaxMARL's SMAX, QMIX of its sizes in JAX, BenchMARL's QMIX, PyMARL2's QMIX.
 
-They live in an environment of their own, so that ptde needs none of it: see `FOLDER` and `left_out`.
+All are optional. They live in an environment of their own, so that ptde needs none of it: see `FOLDER` and `left_out`.
+PyMARL2 is no package: its code is a clone that the user makes in that folder.
 """
 
 import json
 import os
 import shlex
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +30,7 @@ from ptde_core.envs.catalogue import build_environment
 from ptde_core.policies.play import play
 
 SECTION = "peers"
+WIN_RATE = "win rate"  # the one unit whose figures can be 0
 FOLDER = Path(os.environ.get("PTDE_PEERS", ".peers"))
 ROOT = Path(__file__).parents[2]
 EPISODES, STEPS, ENVIRONMENTS = 128, 43, 8  # a batch, and the round that is played for it
@@ -38,16 +42,18 @@ class Peer:
 
     measure: Callable[[bool], Iterator[Figure]]
     requirements: str
+    clone: str = ""  # address of its code, where it is no package
 
     @property
     def install(self) -> str:
         """What to type, in the repository, to have it."""
-        return f"python -m venv {FOLDER} && {FOLDER}/bin/pip install {self.requirements}"
+        pip = f"python -m venv {FOLDER} && {FOLDER}/bin/pip install {self.requirements}"
+        return f"{pip} && git clone {self.clone} {FOLDER}/{self.clone.rpartition('/')[2]}" if self.clone else pip
 
 
-def installed(package: str) -> bool:
-    """Whether the peers' environment has a package."""
-    return any(FOLDER.glob(f"lib/python*/site-packages/{package}"))
+def installed(name: str) -> bool:
+    """Whether the peers' environment has a package, or the clone of that name."""
+    return (FOLDER / name).is_dir() or any(FOLDER.glob(f"lib/python*/site-packages/{name}"))
 
 
 def left_out() -> list[str]:
@@ -100,6 +106,41 @@ def _benchmarl(quick: bool) -> Iterator[Figure]:
         yield Figure(SECTION, f"ptde / {peer}, training", ours.speed / speed, "times", "QMIX, skirmish 3s_vs_5z")
 
 
+def _pymarl2(quick: bool) -> Iterator[Figure]:
+    """QMIX with PyMARL2's settings by both, the curves of their tests beside each other.
+
+    Both play skirmish's battles; seeds mean other battles to each. PyMARL2's 8 workers play battles of their own.
+    """
+    map_name, steps, every = ("3m", 3_000, 1_000) if quick else ("5m_vs_6m", 300_000, 10_000)
+    words = (str(FOLDER / "pymarl2"), map_name, "--steps", str(steps), "--test-every", str(every))
+    theirs = _run("pymarl2_qmix.py", *words, cores=None, PTDE_SMAC_SEED_PER_PROCESS="1")
+    ours = _trained_as_pymarl2(map_name, steps, every)
+    for who, found in (("PyMARL2", theirs), ("ptde", ours)):
+        what = f"{who}, QMIX on skirmish {map_name}"
+        yield Figure(SECTION, f"{what}, training", steps / found["seconds"], "env steps/s", found["versions"])
+        for part in range(1, 4):
+            until = steps * part // 3
+            rates = [rate for at, rate in zip(found["env_steps"], found["test_win_rate"], strict=True) if at <= until]
+            yield Figure(SECTION, f"{what}, mean of the tests until {until}", float(np.mean(rates)), WIN_RATE)
+    yield Figure(SECTION, "ptde / PyMARL2, training", theirs["seconds"] / ours["seconds"], "times", f"QMIX, {map_name}")
+
+
+def _trained_as_pymarl2(map_name: str, steps: int, every: int) -> dict[str, Any]:
+    """Our training with PyMARL2's settings, as `pymarl2_qmix.py` tells of theirs."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        settings = ("--map", map_name, "--global-info", "none", "--steps", str(steps), "--set", f"test_every={every}")
+        references = ("--set", "bootstrap_at_limit=false", "--set", "td_loss_factor=0.5")
+        of_map = ("--set", "epsilon_steps=100000", "--set", "batch_episodes=128", "--set", "updates_per_round=1")
+        command = [sys.executable, "-m", "ptde_cli", "train-teacher", *settings, *references, *of_map]
+        began = time.perf_counter()
+        subprocess.run([*command, "--out", str(run), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        took = time.perf_counter() - began
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    curve = {name: [line[name] for line in lines] for name in ("env_steps", "test_win_rate")}
+    return curve | {"seconds": took, "versions": "`ptde train-teacher` with PyMARL2's settings"}
+
+
 def _simulators(map_name: str, count: int, quick: bool) -> Iterator[Figure]:
     found = _run("smax.py", map_name, "--environments", str(count), *_quick(quick), cores=1)
     peer = found["simulator"][str(count)]
@@ -139,13 +180,13 @@ def _quick(quick: bool) -> list[str]:
     return ["--quick"] if quick else []
 
 
-def _run(script: str, *words: str, cores: int | None) -> dict[str, Any]:
+def _run(script: str, *words: str, cores: int | None, **environment: str) -> dict[str, Any]:
     """What a peer's script prints; on one core, or on all that this process may use."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     python, path = FOLDER.absolute() / "bin" / "python", Path(__file__).with_name(script)
     command = ["taskset", "-c", ",".join(map(str, allowed)), str(python), str(path), *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}
     )
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
@@ -157,4 +198,5 @@ def _run(script: str, *words: str, cores: int | None) -> dict[str, Any]:
 PEERS: Mapping[str, Peer] = {
     "jaxmarl": Peer(_jaxmarl, "jaxmarl==0.2.0"),
     "benchmarl": Peer(_benchmarl, "-e '.[pettingzoo]' benchmarl==1.5.2"),
+    "pymarl2": Peer(_pymarl2, "-e . pyyaml", "https://github.com/hijkzzz/pymarl2"),
 }
