@@ -183,22 +183,27 @@ def _look_around(
     Walked around is everything but friends that it can push or that get on the same way. Returns both numbers.
     """
     count, blocked = 0, 0
-    px, py = real[X, i], real[Y, i]
-    for j in range(real.shape[1]):
-        dx, dy = real[X, j] - px, real[Y, j] - py
-        if dx * dx + dy * dy >= heed[i, j] or whole[ALIVE, j] == 0:
-            continue
+    px, py, of_unit = real[X, i], real[Y, i], heed[i]
+    xs, ys, alive = real[X], real[Y], whole[ALIVE]
+    squares = block[2]  # not yet what it is for
+    for j in range(len(xs)):  # apart from what follows, so that the processor takes several at a time
+        dx, dy = xs[j] - px, ys[j] - py
+        squares[j] = dx * dx + dy * dy - of_unit[j]
+    for j in range(len(xs)):  # written first and counted after: no branch that nobody could foresee
         near[count] = j
-        count += 1
-        if not plans:
-            continue
+        count += int(squares[j] < 0.0) & alive[j]
+    if not plans:
+        return count, 0
+    for n in range(count):
+        j = near[n]
         if trait[SIDE, i] == trait[SIDE, j] and whole[POSTURE, j] != ROCK:
             if whole[POSTURE, j] == FREE and pushes:
                 continue
             along = real[WISH_X, j] * real[WISH_X, i] + real[WISH_Y, j] * real[WISH_Y, i]
             if whole[POSTURE, j] == WALKS and whole[STALLED, j] == 0 and along >= 0.0:
                 continue
-        block[0, blocked], block[1, blocked], block[2, blocked] = dx, dy, (gaps[i, j] - GRAZE) ** 2
+        block[0, blocked], block[1, blocked] = xs[j] - px, ys[j] - py
+        block[2, blocked] = (gaps[i, j] - GRAZE) ** 2
         blocked += 1
     return count, blocked
 
@@ -227,6 +232,7 @@ def _bend(
     preferred = float(side)
     if side == 0:
         preferred = -1.0 if dx * block[1, first] - dy * block[0, first] > 0.0 else 1.0
+    likely = first
     for n in range(2 * _BENDS):
         if side == 0:  # both sides in turn, small bends first
             k, turn = n // 2 + 1, preferred if n % 2 == 0 else -preferred
@@ -236,8 +242,10 @@ def _bend(
         bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
         if wall_near and not fits(cells, r, px + bx * 0.5 * LOOKAHEAD, py + by * 0.5 * LOOKAHEAD):
             continue
-        if _first_blocker(block, blocked, bx, by, ahead) < 0:
+        found = _any_blocker(block, blocked, bx, by, ahead, likely)
+        if found < 0:
             return bx, by, 1 if turn > 0.0 else -1
+        likely = found
     return 0.0, 0.0, side
 
 
@@ -255,6 +263,27 @@ def _first_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: floa
         if ox * ox + oy * oy < block[2, n]:
             found, least = n, along
     return found
+
+
+@kernel
+def _any_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: float, likely: int) -> int:
+    """An entry of `block` that the straight way of length `ahead` would run into, `likely` if that is one; -1: none."""
+    if _blocks(block, likely, dx, dy, ahead):
+        return likely
+    for n in range(blocked):
+        if _blocks(block, n, dx, dy, ahead):
+            return n
+    return -1
+
+
+@kernel
+def _blocks(block: Block, n: int, dx: float, dy: float, ahead: float) -> bool:
+    """Whether the straight way of length `ahead` would run into an entry of `block`."""
+    rx, ry = block[0, n], block[1, n]
+    along = rx * dx + ry * dy
+    part = min(along, ahead)
+    ox, oy = rx - part * dx, ry - part * dy
+    return bool(along > 0.0 and ox * ox + oy * oy < block[2, n])
 
 
 @kernel
