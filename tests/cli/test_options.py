@@ -6,7 +6,9 @@ import pytest
 from ptde_cli.commands.run import by_stage
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
+from ptde_core.base.made_from import World
 from ptde_core.base.settings import Settings
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.settings import (
     CollectSettings,
@@ -16,6 +18,7 @@ from ptde_core.stages.settings import (
     preset,
     train_teacher_settings,
 )
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.run_folder import RunFolder
 from tests.cli.conftest import Pipeline, Type
 
@@ -135,7 +138,8 @@ def test_resume_takes_what_was_decided_from_the_run(ptde: Type, trained: Trained
     folder = Path("mine")
     folder.mkdir()
     decided = train_teacher_settings({"map": "8m", "td_lambda": 0.3, "seed": 7})
-    (folder / "config.json").write_text(decided.model_dump_json())
+    world = World(environment="skirmish", version="8", map="8m")
+    write_config(folder / "config.json", decided.model_dump(), training_made_from(decided, world))
     ptde("train-teacher", "--resume", "--out", "mine")
     assert trained.resume
     assert trained.settings == decided
@@ -200,7 +204,7 @@ def test_settings_lists_what_is_an_algorithms_own(ptde: Type) -> None:
 
 def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:
     saved = json.loads((pipeline.run / "config.json").read_text())
-    assert set(saved) == set(TrainValueDecompositionSettings.model_fields)
+    assert set(saved) == {*TrainValueDecompositionSettings.model_fields, "made_from"}
     assert (saved["steps"], saved["batch_episodes"], saved["map"]) == (600, 8, "3m")
 
 
