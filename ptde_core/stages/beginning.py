@@ -54,6 +54,10 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
                 "move it away, or choose another folder with --out",
             )
         return True
+    if run.teacher.exists():
+        made = made_from_of(load_checkpoint(run.teacher, "teacher"), run.teacher)
+        if why := same_training(made, settings, config.made_from.world, MAY_GROW):
+            raise PtdeError(f"{run.teacher} is not of the training in {run.path}: it was {why}", UNUSED)
     if settings.steps == held["steps"]:
         return False
     if not run.state.exists():

@@ -10,12 +10,12 @@ from ptde_core.base.events import Listener, Note
 from ptde_core.base.made_from import World
 from ptde_core.stages.dagger import episodes_file
 from ptde_core.stages.distill import episodes_digest
-from ptde_core.stages.identity import made_from_of, same_collecting, why_other_world
+from ptde_core.stages.identity import MAY_GROW, made_from_of, same_collecting, same_training, why_other_world
 from ptde_core.stages.settings import CollectSettings, DistillSettings, TrainingSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
 from ptde_core.storage.episode_file import read_origin
-from ptde_core.storage.run_folder import PUT_ASIDE, RunFolder, student_of
+from ptde_core.storage.run_folder import RunFolder, student_of
 from ptde_core.storage.status import read_state
 
 
@@ -30,12 +30,11 @@ def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: 
     if not run.config.exists():
         return
     held = read_config(run.config)
-    same_map = (held.settings.get("env"), held.settings.get("map")) == (settings.env, settings.map)
-    why = why_other_world(held.made_from.world, settings.map) if same_map else ""
-    if not why or (run.status.exists() and read_state(run) == "running"):
+    if same_training(held.made_from, settings, held.made_from.world, MAY_GROW):  # another training: it is refused
         return
-    paths = [path for path in sorted(run.path.iterdir()) if not path.name.startswith(PUT_ASIDE) and path != run.config]
-    _put_aside([*paths, run.config], run, held.made_from.digest, f"{run.path} was {why}", listen)
+    why = why_other_world(held.made_from.world, settings.map)
+    if why and not (run.status.exists() and read_state(run) == "running"):
+        _put_aside(run.made_in_training(), run, held.made_from.digest, f"{run.path} was {why}", listen)
 
 
 def put_aside_other_episodes(

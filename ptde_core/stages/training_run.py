@@ -219,6 +219,8 @@ class TrainingRun:
         best, told = self._checkpoints.best()
         for path in best:
             listen(FileSaved(path, told))
+        if not self.learner.updates:
+            listen(Note(f"nothing was learned in {at.episodes} episodes: no gradient step was due; give more --steps"))
         facts = {
             **self._mishaps(),
             "env_steps": at.env_steps,

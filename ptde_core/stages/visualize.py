@@ -12,11 +12,11 @@ from ptde_core.stages.identity import why_other_world
 from ptde_core.stages.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
 from ptde_core.stages.replays.page import write_page
 from ptde_core.stages.replays.record import candidates_of, record_in_game
-from ptde_core.stages.replays.shown import Shown, files_of, shown_of
+from ptde_core.stages.replays.shown import Shown, files_of, shown_of, why_stale
 from ptde_core.stages.reports.wording import backend_name
 from ptde_core.storage.config_file import read_config
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.replay_file import is_replay
+from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
 
 CURVES, GAME = "curves", "game"
@@ -89,6 +89,9 @@ def visualize(
             if target.is_dir() and (others := RunFolder(target).all_students[1:]):
                 told = ", ".join(str(path) for path in others)
                 listen(Note(f"not shown: {told}; give two checkpoints to see them: ptde visualize TEACHER STUDENT"))
+        for replay in filter(is_replay, files_of(targets)):
+            if why := why_stale(replay, read_header(replay)):
+                listen(Note(f"{replay} is stale: {why}"))
         shown = shown_of(targets, number, evaluation_seed)
         stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
         for name in wanted:

@@ -144,6 +144,12 @@ class RunFolder:
         )
         return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
 
+    def made_in_training(self) -> list[Path]:
+        """All of a run that is here, config.json last."""
+        own = (self.status, self.provenance, self.metrics, self.tensorboard.parent, self.resume, self.teacher)
+        paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *own, self.config]
+        return [path for path in paths if path.exists()]
+
 
 def student_of(teacher: Path, recipe: str = PAPER) -> Path:
     """Where the student of a teacher by a recipe goes.
