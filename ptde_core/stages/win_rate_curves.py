@@ -202,7 +202,10 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
     what = {"win rate": "test_win_rate", "return": "test_return"}[measure]
     for metric, named in {what: teacher_name, f"student_{what}": student_name}.items():
         points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
-        if len(points) and points[-1, 0] >= settings["test_every"]:
+        every = settings["test_every"]
+        if len(points) and points[-1, 0] // every * every >= max(
+            every, points[0, 0]
+        ):  # a multiple lies among its tests
             policy = named(settings["alg"], settings["global_info"], marks)
             curve = SeedCurve(points[:, 0], points[:, 1])
             done = state == "finished"

@@ -6,28 +6,22 @@ On small games: another version of their rules stands for another version of a s
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import Event, Note, StageStarted
-from ptde_core.envs.games import GAMES
+from ptde_core.base.events import Note
 from ptde_core.stages.collect import collect
 from ptde_core.stages.compare_runs import compare_runs, comparison_markdown
 from ptde_core.stages.distill import distill
 from ptde_core.stages.evaluate import evaluate, evaluate_what_is_due
 from ptde_core.stages.identity import why_not_this_training
 from ptde_core.stages.information.inspect import inspect
-from ptde_core.stages.reports.choice import Wanted
 from ptde_core.stages.reports.collect import report
-from ptde_core.stages.reports.formats import render
-from ptde_core.stages.run import run as run_all
 from ptde_core.stages.settings import (
     CollectSettings,
-    DistillSettings,
     EvaluateSettings,
     InspectSettings,
     TrainingSettings,
@@ -37,63 +31,9 @@ from ptde_core.stages.visualize import visualize
 from ptde_core.stages.win_rate_curves import win_rates
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
-from ptde_core.storage.evaluation_file import EvaluationEntry, add_entries, read_evaluation
 from ptde_core.storage.run_folder import RunFolder, write_json
-from ptde_core.storage.status import moment
 from tests.conftest import game_settings
-
-SHORT: dict[str, Any] = {
-    "steps": 300,
-    "batch_episodes": 8,
-    "replay_episodes": 50,
-    "test_every": 100,
-    "test_episodes": 2,
-}
-SETTINGS = game_settings(**SHORT)
-COLLECT, DISTILL, EVALUATE = CollectSettings(episodes=4), DistillSettings(steps=20), EvaluateSettings(episodes=8)
-OTHER_WORLD = "made on game 1, here it is game 2"
-
-
-def pipeline(folder: RunFolder, **changes: Any) -> tuple[list[EvaluationEntry], list[str], list[str]]:
-    """`ptde run`; the entries, the stages that had work to do, and the notes."""
-    stages: list[str] = []
-    notes: list[str] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, StageStarted):
-            stages.append(event.stage)
-        if isinstance(event, Note):
-            notes.append(event.text)
-
-    stage: dict[str, Any] = {"collecting": COLLECT, "distilling": [DISTILL], "evaluating": EVALUATE}
-    settings = changes.pop("settings", SETTINGS)
-    entries = run_all(settings, folder, **{**stage, **changes}, listen=listen)
-    return entries, stages, notes
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    run = RunFolder(tmp_path_factory.mktemp("finished") / "run")
-    pipeline(run)
-    return run
-
-
-@pytest.fixture
-def run(finished: RunFolder, tmp_path: Path) -> RunFolder:
-    return RunFolder(shutil.copytree(finished.path, tmp_path / "run"))
-
-
-@pytest.fixture
-def another_world(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    """The run, and a newer version of its game's rules."""
-    game = GAMES["personal-signal"]
-    monkeypatch.setattr(game, "spec", replace(game.spec, version="2"))
-    return run
-
-
-def snapshot(run: RunFolder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-
+from tests.pipelines import COLLECT, DISTILL, EVALUATE, OTHER_WORLD, SETTINGS, pipeline, snapshot
 
 READERS: dict[str, Callable[[RunFolder], object]] = {
     "train-teacher --resume": lambda run: train_teacher(SETTINGS, run, resume=True),
@@ -208,7 +148,7 @@ def test_a_teacher_of_another_training_is_not_taken_for_this_one(run: RunFolder,
     other = RunFolder(tmp_path / "other")
     train_teacher(SETTINGS.model_copy(update={"seed": 2}), other)
     shutil.copy(other.teacher, run.teacher)
-    with pytest.raises(PtdeError, match="is not of the training in .*: it was made with seed = 2, not 1"):
+    with pytest.raises(PtdeError, match=r"is not of the training in .*: it was made with seed = 2, not 1"):
         pipeline(run)
     left_out = report([run.path]).left_out
     assert {one.state for one in left_out} == {"stale"}
@@ -224,9 +164,9 @@ def spoilt_by(run: RunFolder, tmp_path: Path) -> dict[str, Callable[[], object]]
         shutil.copy(tmp_path / "other" / "teacher.pt", run.teacher)
 
     return {
-        "deleted": lambda: run.student.unlink(),
+        "deleted": run.student.unlink,
         "replaced": other_student,
-        "teacher deleted": lambda: run.teacher.unlink(),
+        "teacher deleted": run.teacher.unlink,
         "teacher replaced": other_teacher,
     }
 
@@ -320,103 +260,6 @@ def test_a_training_without_a_single_gradient_step_says_so(tmp_path: Path) -> No
         listen=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
     )
     assert any("nothing was learned" in note for note in notes)
-
-
-def sizes(run: RunFolder) -> list[tuple[str, int, int]]:
-    entries = read_evaluation(run.evaluation).entries
-    return sorted((entry.z, len(entry.episodes.seed), entry.evaluation_seed) for entry in entries)
-
-
-def test_evaluations_accumulate_and_the_largest_with_the_default_seed_is_counted(run: RunFolder) -> None:
-    evaluate([run.student], EvaluateSettings(episodes=4))
-    evaluate([run.student], EvaluateSettings(episodes=16, seed=7))
-    expected = [(z, n, seed) for z in ("mean", "sampled", "student") for n, seed in ((4, 0), (8, 0), (16, 7))]
-    assert sizes(run) == expected
-    for wanted, episodes, seed in (
-        (Wanted(), 8, 0),
-        (Wanted(seed=7), 16, 7),
-        (Wanted(episodes=4), 4, 0),
-        (Wanted(seed=7, episodes=16), 16, 7),
-    ):
-        scores = report([run.path], wanted=wanted).sections[0].scores
-        assert len(scores) == 3
-        counted = {(one.episodes, one.evaluation_seed) for score in scores for one in score.seeds}
-        assert counted == {(episodes, seed)}
-    found = report([run.path], wanted=Wanted(seed=3))
-    assert not found.sections
-    assert "`ptde evaluate" in found.left_out[0].why
-    assert "--seed 3" in found.left_out[0].why
-    raw = json.loads(render(report([run.path]), "marl-eval"))
-    (algorithms,) = raw["game 1"].values()
-    assert {len(runs["seed_1"]["absolute_metrics"]["return"]) for runs in algorithms.values()} == {8}
-
-
-def test_the_same_evaluation_made_again_stands_there_once(run: RunFolder) -> None:
-    before = sizes(run)
-    evaluate([run.student], EVALUATE)
-    assert sizes(run) == before
-
-
-def test_unequal_evaluations_are_never_pooled(run: RunFolder, tmp_path: Path) -> None:
-    for seed, evaluating in ((2, EVALUATE), (3, EvaluateSettings(episodes=4))):
-        other = RunFolder(tmp_path / f"seed{seed}")
-        pipeline(other, settings=SETTINGS.model_copy(update={"seed": seed}), evaluating=evaluating)
-    scores = [one for one in report([tmp_path]).sections[0].scores if one.z == "sampled"]
-    assert [(score.variant, [one.train_seed for one in score.seeds]) for score in scores] == [
-        ("4 episodes of seed 0", [3]),
-        ("8 episodes of seed 0", [1, 2]),
-    ]
-
-
-def test_evaluations_of_weights_that_are_gone_are_kept_but_not_counted(run: RunFolder) -> None:
-    held = read_evaluation(run.evaluation).entries
-    newer = [entry.model_copy(update={"policy_id": "newer"}) for entry in held if entry.checkpoint == "student.pt"]
-    found = add_entries(run.evaluation, newer)
-    assert [entry.policy_id for entry in found.entries if entry.checkpoint == "student.pt"] == ["newer"]
-    assert [entry.checkpoint for entry in found.superseded] == ["student.pt"]
-    back = add_entries(run.evaluation, [entry for entry in held if entry.checkpoint == "student.pt"])
-    assert [entry.policy_id for entry in back.superseded] == ["newer"]
-    assert len(back.entries) == 3
-
-
-def test_an_edited_evaluation_is_refused(run: RunFolder) -> None:
-    text = run.evaluation.read_text()
-    run.evaluation.write_text(text.replace('"map": "personal-signal"', '"map": "common-signal"'))
-    assert text != run.evaluation.read_text()
-    with pytest.raises(PtdeError, match=r"evaluation\.json is not an evaluation of ptde"):
-        read_evaluation(run.evaluation)
-
-
-@pytest.mark.parametrize("folder", ["kept", "students", "students-of-mine", "checkpoints"])
-def test_a_student_that_lies_elsewhere_is_evaluated_beside_itself(
-    folder: str, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path / "run" / "..")
-    Path(folder).mkdir()
-    shutil.copy(run.student, Path(folder) / "mine.pt")
-    (entry,) = evaluate([Path(folder) / "mine.pt"], EVALUATE)
-    assert entry.checkpoint == "mine.pt"
-    assert Path(folder, "evaluation.json").exists()
-    assert not Path("evaluation.json").exists()
-
-
-def test_a_student_in_its_run_is_evaluated_in_its_run(run: RunFolder) -> None:
-    run.students.mkdir()
-    shutil.copy(run.student, run.students / "mine.pt")
-    assert evaluate([run.students / "mine.pt"], EVALUATE)[-1].checkpoint == "students/mine.pt"
-    assert not (run.students / "evaluation.json").exists()
-
-
-def test_times_are_compared_as_times(run: RunFolder, tmp_path: Path) -> None:
-    """20:00 in New York is later than 23:00 in Berlin, whatever its text says."""
-    later = RunFolder(shutil.copytree(run.path, tmp_path / "later"))
-    for one, time in ((run, "2026-01-01T23:00:00+0100"), (later, "2026-01-01T20:00:00-0500")):
-        status = json.loads(one.status.read_text())
-        write_json(one.status, status | {"time": time})
-    assert [one.why for one in report([tmp_path]).left_out] == [f"repeats seed 1 of {later.path}, which is newer"]
-    assert [one.run for one in win_rates([tmp_path]).left_out] == [str(run.path)]
-    with pytest.raises(PtdeError, match="which is none with its zone"):
-        moment("2026-01-01T20:00:00", "status.json")
 
 
 @pytest.mark.parametrize(

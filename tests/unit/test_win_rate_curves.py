@@ -56,7 +56,7 @@ def test_seeds_of_unequal_length_are_counted_and_too_few_have_no_band() -> None:
 
 
 def test_curves_that_reach_nowhere_are_refused() -> None:
-    for curves in ([], [curve((0, 0.5))]):
+    for curves in ([], [curve((0, 0.5))], [curve((15, 0.5))]):
         with pytest.raises(ValueError, match="no seed has come as far as 10 env steps"):
             over_seeds(curves, 10)
 
