@@ -8,6 +8,7 @@ from ptde_cli.options import layers
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import World
 from ptde_core.base.settings import Settings
+from ptde_core.envs.skirmish.maps import load_map
 from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.settings import (
@@ -21,6 +22,7 @@ from ptde_core.stages.settings import (
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.run_folder import RunFolder
 from tests.cli.conftest import Pipeline, Type
+from tests.unit.test_made_from import HILL
 
 
 class Trained:
@@ -87,14 +89,23 @@ def test_steps_default_to_the_papers_budget(ptde: Type, trained: Trained) -> Non
     [
         ("--map 3m", "runs/skirmish/3m/QMIX_SGI/seed1"),
         ("--map 3m --alg vdn --global-info none --seed 4", "runs/skirmish/3m/VDN/seed4"),
-        ("--map maps/mine.toml --global-info unified", "runs/skirmish/mine/QMIX_UGI/seed1"),
+        ("--map maps/mine.toml --global-info unified", "runs/skirmish/mine@{digest}/QMIX_UGI/seed1"),
         ("--map 3m --out elsewhere", "elsewhere"),
     ],
 )
 def test_where_a_run_goes(ptde: Type, trained: Trained, line: str, folder: str) -> None:
+    own = Path("maps/mine.toml")
+    own.parent.mkdir()
+    own.write_text(HILL)
     for command in ("train-teacher", "run"):
         ptde(command, *line.split())
-        assert trained.folder.path == Path(folder)
+        assert trained.folder.path == Path(folder.format(digest=load_map(own).digest()[:8]))
+
+
+def test_a_map_file_that_is_missing_is_told_before_anything_begins(ptde: Type) -> None:
+    for command in ("train-teacher", "run"):
+        ended = ptde(command, "--map", "maps/mine.toml")
+        assert (ended.code, ended.out, ended.err) == (2, "", "ptde: no map file at maps/mine.toml; check the path\n")
 
 
 @pytest.mark.parametrize(
