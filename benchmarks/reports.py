@@ -1,7 +1,7 @@
 """How long `ptde report` takes over many run folders, the whole command; `python -m benchmarks.reports DIR` makes them.
 
-The folders are as `ptde run` leaves them, but for checkpoints and episodes, which a report does not read: five maps,
-four algorithms, 25 seeds, 320 invented episodes for each policy. Every 20th run is unfinished.
+The folders are as `ptde run` leaves them, but for episodes, which a report does not read: five maps, four algorithms,
+25 seeds, 320 invented episodes for each policy, checkpoints of some 200 kB. Every 20th run is unfinished.
 """
 
 import json
@@ -13,11 +13,17 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.figures import Figure, seconds
 from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.catalogue import world_now
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import DistillSettings, default_folder, train_teacher_settings
+from ptde_core.storage.checkpoint import identity, save_checkpoint
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.evaluation_file import (
     TRAINING_ONLY,
     Distilled,
@@ -28,7 +34,7 @@ from ptde_core.storage.evaluation_file import (
     add_entries,
 )
 from ptde_core.storage.provenance_file import add_sitting
-from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import write_status
 
 SECTION = "reports"
@@ -61,8 +67,11 @@ def make_runs(folder: Path, count: int) -> None:
     for number, (map_name, (alg, info), seed) in enumerate(chosen, start=1):
         settings = train_teacher_settings({"map": map_name, "alg": alg, "global_info": info, "seed": seed})
         run = RunFolder(folder / default_folder(settings).path)
-        write_json(run.config, settings.model_dump())
-        add_sitting(run.provenance, "skirmish", "4", threads=1)
+        world = world_now("skirmish", map_name)
+        assert world is not None
+        made = training_made_from(settings, world)
+        write_config(run.config, settings.model_dump(), made)
+        add_sitting(run.provenance, "skirmish", world.version, threads=1)
         steps = [10_000 * k for k in range(201)]
         rows = ({"env_steps": step, "test_win_rate": min(1, step / 1e6)} for step in steps)
         run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -73,14 +82,26 @@ def make_runs(folder: Path, count: int) -> None:
         sources: tuple[ZSource, ...] = ("none",) if info == "none" else ("sampled", "mean", "student")
         add_entries(
             run.evaluation,
-            [_entry(map_name, alg, info, seed, z, seeds, chance.random(EPISODES) < 0.8) for z in sources],
+            [_entry(run, made, z, seeds, chance.random(EPISODES) < 0.8) for z in sources],
         )
 
 
-def _entry(
-    map_name: str, alg: str, info: str, seed: int, z: ZSource, seeds: list[int], won: np.ndarray
-) -> EvaluationEntry:
+def _entry(run: RunFolder, made_from: MadeFrom, z: ZSource, seeds: list[int], won: np.ndarray) -> EvaluationEntry:
     student = z == "student"
+    world = made_from.world
+    alg, info, seed = (made_from.settings[key] for key in ("alg", "global_info", "seed"))
+    teacher_id = f"{world.map} {alg} {info} {seed}"
+    networks = {"w": torch.full((50_000,), float(seed + student))}
+    by_itself = MadeFrom(stage="distill", world=world, settings={}, parents={"teacher": teacher_id})
+    content = {
+        "networks": networks,
+        "teacher_id": teacher_id,
+        "teacher_file": "teacher.pt",
+        "settings": made_from.settings,
+        "kept": "last",
+        "made_from": (by_itself if student else made_from).plain(),
+    }
+    save_checkpoint(run.student if student else run.teacher, "student" if student else "teacher", content)
     quality = {"student_validation_loss": 0.02, "student_explained": 0.9, "student_same_action": 0.95}
     made = Distilled(settings=DistillSettings(seed=seed).model_dump(), quality=quality, steps=500_000, seconds=900.0)
     return EvaluationEntry(
@@ -90,13 +111,14 @@ def _entry(
         alg=alg,
         global_info=info,
         checkpoint="student.pt" if student else "teacher.pt",
-        teacher_id=f"{map_name} {alg} {info} {seed}",
-        policy_id=f"{map_name} {alg} {info} {seed} {student}",
+        teacher_id=teacher_id,
+        policy_id=identity(networks),
         parameters={"trunk": 30_000, "head": 5_000, TRAINING_ONLY: 20_000},
         distilled=made if student else None,
         backend="skirmish",
-        backend_version="4",
-        map=map_name,
+        backend_version=world.version,
+        map=world.map,
+        map_digest=world.map_digest,
         train_seed=seed,
         env_steps=2_000_000,
         evaluation_seed=0,

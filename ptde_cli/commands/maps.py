@@ -20,9 +20,8 @@ def maps(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from ptde_cli.display import print_tables
-    from ptde_core.envs.skirmish.environment import VERSION  # numba loads here
     from ptde_core.envs.skirmish.maps import load_map, map_names
-    from ptde_core.envs.skirmish.spec import build_spec
+    from ptde_core.envs.skirmish.spec import VERSION, build_spec
     from ptde_core.stages.tables import NOTHING, Table
 
     rows = []

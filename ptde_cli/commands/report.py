@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
+from ptde_core.stages.settings import EvaluateSettings
 
+SOMETHING_IS_STALE = 1
 TABLE = "table"  # the one format that is drawn here; the others are texts of the core
 
 
@@ -56,17 +58,38 @@ def report(
         ),
     ] = "full",
     seed: BootstrapSeed = 0,
+    evaluation_seed: Annotated[
+        int | None,
+        typer.Option(
+            "--evaluation-seed",
+            min=0,
+            metavar="SEED",
+            help=f"count evaluations with this seed  [default: {EvaluateSettings().seed} where there are such]",
+        ),
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option("--episodes", min=1, help="count evaluations of so many episodes  [default: the largest]"),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="exit code 1 if anything is stale: made from what has been edited or made anew since"
+        ),
+    ] = False,
     out: OutFile = None,
 ) -> None:
     """Collect all runs into tables."""
     from ptde_cli.display import print_tables
+    from ptde_core.stages.reports.choice import Wanted
     from ptde_core.stages.reports.collect import report as stage
     from ptde_core.stages.reports.formats import render
+    from ptde_core.stages.reports.found import STALE
     from ptde_core.stages.reports.sections import report_tables
 
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")
-    found = stage(runs, seed)
+    found = stage(runs, seed, Wanted(evaluation_seed, episodes))
     # All that can go wrong goes wrong before the file is opened.
     tables = report_tables(found, layout) if report_format == TABLE else []
     text = "" if report_format == TABLE else render(found, report_format, layout)
@@ -75,3 +98,7 @@ def report(
             print_tables(tables, file)
         else:
             file.write(text)
+    stale = [one for one in found.left_out if one.state == STALE]
+    if strict and stale:
+        print(f"ptde: {len(stale)} stale and not counted, the first: {stale[0].run}: {stale[0].why}", file=sys.stderr)
+        raise typer.Exit(SOMETHING_IS_STALE)

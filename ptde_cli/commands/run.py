@@ -77,6 +77,7 @@ def run(
         stages.append((own, folder, collecting, distilling))
     with resumable():
         from ptde_cli.display import print_tables, watching
+        from ptde_core.stages.remaking import put_aside_another_world
         from ptde_core.stages.reports.evaluation import evaluation_tables
         from ptde_core.stages.run import run as stage
         from ptde_core.stages.train_teacher import train_teachers
@@ -88,6 +89,8 @@ def run(
             weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
         ):
             if len(trainings) > 1:
+                for own, folder in trainings:
+                    put_aside_another_world(own, folder, listen)
                 train_teachers(trainings, resume=True, keep_state=not no_keep_state, listen=listen)
             for own, folder, collecting, distilling in stages:
                 entries += stage(

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ptde_core.base.settings import Settings
 
@@ -42,6 +42,15 @@ class ValueDecompositionSettings(LearningSettings):
     epsilon_start: float = Field(1.0, ge=0, le=1, description="chance of a random action at the first env step")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="chance of a random action after epsilon_steps")
     epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")
+
+    @field_validator("replay_episodes")
+    @classmethod
+    def _holds_a_batch(cls, value: int, info: ValidationInfo) -> int:
+        """Refuse a replay that never holds a batch: nothing would ever be learned."""
+        batch = info.data.get("batch_episodes", 0)  # missing only where it was refused itself, which is told first
+        if value < batch:
+            raise ValueError(f"is less than batch_episodes = {batch}, so nothing would ever be learned")
+        return value
 
 
 class QplexSettings(ValueDecompositionSettings):

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from ptde_core.base.errors import unknown
+from ptde_core.base.made_from import World
 from ptde_core.envs.football.engine import build_football
 from ptde_core.envs.football.scenarios import measured_on
-from ptde_core.envs.games import build_game
+from ptde_core.envs.games import build_game, game_spec
 from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.envs.pettingzoo_engine import build_pettingzoo
 from ptde_core.envs.starcraft.engine import build_starcraft
@@ -27,6 +28,8 @@ class Environment:
     learn.
     `replay`: the ending of the files in which a game keeps what was played (its engines are `workers.engine.Records`);
     "" where it keeps nothing.
+    `now`: the world of one of its maps as it is today, told without starting anything; None where only a running
+    engine knows.
     `example`: a map of it.
     """
 
@@ -39,6 +42,7 @@ class Environment:
     engines: bool = False
     measured_on: Callable[[str], str] = str
     replay: str = ""
+    now: Callable[[str], World] | None = None
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -51,6 +55,14 @@ def _skirmish_in_two_views(map_name: str, n_envs: int, sights: Sights) -> Batche
     from ptde_core.envs.skirmish.two_views import TwoViewSkirmish
 
     return TwoViewSkirmish(map_name, n_envs, sights)
+
+
+def _skirmish_now(map_name: str) -> World:
+    from ptde_core.envs.skirmish.maps import load_map
+    from ptde_core.envs.skirmish.spec import VERSION
+
+    facts = load_map(map_name)
+    return World(environment="skirmish", version=VERSION, map=facts.name, map_digest=facts.digest())
 
 
 def _compilation() -> str:
@@ -86,12 +98,14 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         _skirmish_in_two_views,
         _compilation,
         sight=9.0,
+        now=_skirmish_now,
     ),
     "game": Environment(
         "small games with a known optimum",
         "personal-signal",
         build_game,
         lambda name, n_envs, sights: StateBesideView(build_game(name, n_envs), sights),
+        now=lambda name: game_spec(name).world,
     ),
     "football": _engines(
         "Google Research Football's academy, the real engine (docs/football.md)",
@@ -129,6 +143,18 @@ def build_environment(backend: str, map_name: str, n_envs: int, sights: Sights |
         raise unknown("environment", backend, ENVIRONMENTS)
     environment = ENVIRONMENTS[backend]
     return environment.build(map_name, n_envs) if sights is None else environment.two_views(map_name, n_envs, sights)
+
+
+def world_now(backend: str, map_name: str) -> World | None:
+    """The world of a map as it is today, told without starting anything; None where only a running engine knows.
+
+    Raises:
+        PtdeError: no such backend, the backend knows no such map, or the map's file is broken.
+    """
+    if backend not in ENVIRONMENTS:
+        raise unknown("environment", backend, ENVIRONMENTS)
+    now = ENVIRONMENTS[backend].now
+    return None if now is None else now(map_name)
 
 
 def sight_in_words(backend: str, sight: float | str) -> str:

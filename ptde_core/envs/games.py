@@ -218,12 +218,22 @@ GAMES: Mapping[str, type[Game]] = {
 }
 
 
-def build_game(name: str, n_envs: int) -> Game:
-    """A batch of one of the games.
+def game_spec(name: str) -> EnvSpec:
+    """The facts of one of the games.
 
     Raises:
         PtdeError: no game of that name.
     """
     if name not in GAMES:
         raise unknown("game", name, GAMES)
+    return GAMES[name].spec
+
+
+def build_game(name: str, n_envs: int) -> Game:
+    """A batch of one of the games.
+
+    Raises:
+        PtdeError: no game of that name.
+    """
+    game_spec(name)
     return GAMES[name](n_envs)

@@ -15,6 +15,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ptde_core.base.made_from import World
+
 
 @dataclass(frozen=True)
 class EnvSpec:
@@ -23,9 +25,10 @@ class EnvSpec:
     Args:
         backend: name in the catalogue ("skirmish"); stands in every table.
         version: version of that backend's rules: equal versions play equal episodes.
-        map: the map or scenario.
+        map: the map or scenario; of a map file of one's own, its name and the begin of its content's digest.
         episode_limit: env steps after which an episode is truncated.
         obs_names, state_names, action_names: one name per feature and action, in order.
+        map_digest: of the map's content; "" where the version and the map's name say all of it.
         can_be_won: whether there are won episodes at all; where not, returns tell how well one plays.
     """
 
@@ -41,11 +44,17 @@ class EnvSpec:
     state_names: tuple[str, ...]
     action_names: tuple[str, ...]
     can_be_won: bool = True
+    map_digest: str = ""
 
     @property
     def state_one_hot(self) -> int:
         """How many of the state's last features are the agents' last actions, one-hot; 0 if it does not end in them."""
         return len(list(takewhile(lambda name: ".last_action " in name, reversed(self.state_names))))
+
+    @property
+    def world(self) -> World:
+        """What is played, for results that are made of it."""
+        return World(environment=self.backend, version=self.version, map=self.map, map_digest=self.map_digest)
 
     def fingerprint(self) -> str:
         """Short hash of all facts but `can_be_won`: a policy only plays an environment with that of its training."""

@@ -3,10 +3,13 @@
 The rules, for what PettingZoo leaves open, stand in docs/engines.md; each has its function here.
 """
 
+import hashlib
 import importlib
+import inspect
 import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +69,7 @@ class PettingZooEngine:
             state_names=state,
             action_names=actions,
             can_be_won=self._can_be_won,
+            map_digest=_source_digest(place, self._env),
         )
 
     def _says_that_it_can_be_won(self, seen: dict[str, Any], infos: dict[str, Any]) -> bool:
@@ -149,6 +153,15 @@ def _made(place: str) -> Any:
     if not all(hasattr(env, name) for name in ("possible_agents", "observation_space", "action_space", "reset")):
         raise PtdeError(f"{place!r} makes a {type(env).__name__}, which is no ParallelEnv of PettingZoo", EXAMPLE)
     return env
+
+
+def _source_digest(place: str, env: Any) -> str:
+    """Of the files in which the maker's module and the environment's classes stand: edited, it is another game."""
+    made = inspect.getmodule(type(env.unwrapped))
+    modules = {sys.modules.get(place.partition(":")[0]), inspect.getmodule(type(env)), made}
+    files = {str(file) for module in modules if (file := getattr(module, "__file__", None))}
+    sources = sorted(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
 
 
 def _view_size(space: Any, agent: str) -> int:

@@ -42,10 +42,14 @@ class Trained:
         backend = self.spec.backend
         measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
         env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
-        if replace(env.spec, map=self.spec.map).fingerprint() != self.spec.fingerprint():
+        played = env.spec
+        if measured["map"] != self.settings["map"]:  # only a reward is another there
+            played = replace(played, map=self.spec.map, map_digest=self.spec.map_digest)
+        if played.fingerprint() != self.spec.fingerprint():
             env.close()
-            was, now = f"{self.spec.backend} {self.spec.version}", f"{env.spec.backend} {env.spec.version}"
-            raise PtdeError(f"the checkpoint was trained on {was} ({self.spec.map}), this is {now}", "train it anew")
+            now = played.world
+            other = self.spec.world.changed(now) or f"made on {now.environment} {now.map} with other views or actions"
+            raise PtdeError(f"the checkpoint is stale: {other}", "put that back, or train anew")
         return env
 
 
@@ -55,9 +59,8 @@ def spec_to_plain(spec: EnvSpec) -> dict[str, Any]:
 
 
 def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
-    """The inverse of `spec_to_plain`. An older checkpoint does not say whether episodes can be won: they can."""
-    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec) if f.name != "can_be_won"}
-    values["can_be_won"] = plain.get("can_be_won", True)
+    """The inverse of `spec_to_plain`."""
+    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec)}
     return EnvSpec(**values | {key: tuple(value) for key, value in values.items() if isinstance(value, list)})
 
 

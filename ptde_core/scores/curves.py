@@ -55,11 +55,11 @@ def over_seeds(curves: Sequence[SeedCurve], every: int) -> CurveOverSeeds:
     """
     last = max((curve.env_steps[-1] for curve in curves), default=0.0)
     grid = every * np.arange(1, int(last // every) + 1, dtype=float)  # (G,)
-    if not len(grid):
-        raise ValueError(f"no seed has come as far as {every} env steps")
     read = [np.interp(grid, curve.env_steps, curve.values, left=np.nan, right=np.nan) for curve in curves]
-    values = np.stack(read)  # (seeds, G)
+    values = np.stack(read) if read else np.zeros((0, 0))  # (seeds, G)
     reached = ~np.isnan(values).all(axis=0)  # (G,)
+    if not reached.any():
+        raise ValueError(f"no seed has come as far as {every} env steps")
     grid, values = grid[reached], values[:, reached]
     seeds = (~np.isnan(values)).sum(axis=0)
     low, median, high = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)

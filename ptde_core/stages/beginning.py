@@ -6,10 +6,13 @@ from ptde_core.algorithms.catalogue import STACKABLE
 from ptde_core.algorithms.stacked import check_same_updates
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
+from ptde_core.base.made_from import World
 from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.stages.identity import MAY_GROW, made_from_of, same_training, why_other_world
 from ptde_core.stages.settings import TrainingSettings, kept
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.config_file import read_config
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
 
@@ -22,10 +25,12 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
         PtdeError: the folder cannot take this training.
     """
     if not run.config.exists():
+        _check_unused(run, resume)
         return True
-    held = read_json(run.config, "settings of a run")
     if not resume:
         raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
+    config = read_config(run.config)
+    held = config.settings
     for key, value in settings.model_dump().items():
         was = held.get(key, type(settings).model_fields[key].default)  # a setting that is younger than the run
         if was != value and key != "steps":
@@ -33,13 +38,24 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
                 f"{run.path} was trained with {key} = {was!r}, not {value!r}",
                 "resume it with its own settings, or choose another folder with --out",
             )
+    if why := why_other_world(config.made_from.world, settings.map):
+        raise PtdeError(f"{run.path} is stale: it was {why}", STALE)
     if settings.steps < held["steps"]:
         raise PtdeError(
             f"{run.path} is a training of {held['steps']} env steps, and {settings.steps} are fewer",
             "give as many or more, or choose another folder with --out",
         )
     if not (run.status.exists() and read_state(run) == "finished"):
+        if run.teacher.exists() and not run.state.exists():
+            raise PtdeError(
+                f"{run.path} holds a teacher.pt, but neither a status that says finished nor a state to go on from",
+                "move it away, or choose another folder with --out",
+            )
         return True
+    if run.teacher.exists():
+        made = made_from_of(load_checkpoint(run.teacher, "teacher"), run.teacher)
+        if why := same_training(made, settings, config.made_from.world, MAY_GROW):
+            raise PtdeError(f"{run.teacher} is not of the training in {run.path}: it was {why}", UNUSED)
     if settings.steps == held["steps"]:
         return False
     if not run.state.exists():
@@ -48,6 +64,51 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
             f"train {settings.steps} anew in another folder, with --out",
         )
     return True
+
+
+STALE = "put that back, choose another folder with --out, or type `ptde run`, which puts it aside and makes it anew"
+UNUSED = "move it away, or choose another folder with --out"
+
+
+def _check_unused(run: RunFolder, resume: bool) -> None:
+    """A folder without config.json may be begun in if no training lies there; with `resume`, a state may.
+
+    Raises:
+        PtdeError: it holds what a training has left, which would be overwritten.
+    """
+    goes_on = resume and run.state.exists()
+    left = [run.teacher, run.student, *sorted(run.path.glob("teacher-*.pt"))]
+    left += [] if goes_on else [run.state, run.metrics]
+    for path in left:
+        if path.exists():
+            raise PtdeError(f"{run.path} holds {path.name}, but no config.json to say which training it is of", UNUSED)
+
+
+def check_origin(trainings: Sequence[tuple[TrainingSettings, RunFolder]], world: World) -> None:
+    """Refuse to go on with what was made from something else than these trainings, in that world.
+
+    Raises:
+        PtdeError: a config.json or a state to resume from says so, with what is another.
+    """
+    for settings, run in trainings:
+        _check_origin(settings, run, world)
+
+
+def _check_origin(settings: TrainingSettings, run: RunFolder, world: World) -> None:
+    if run.config.exists():
+        held = read_config(run.config).made_from
+        if why := same_training(held, settings, world, MAY_GROW):
+            raise PtdeError(f"{run.path} is stale: it was {why}", STALE)
+    if not run.state.exists():
+        return
+    held = made_from_of(load_checkpoint(run.state, "training"), run.state)
+    if why := same_training(held, settings, world, MAY_GROW):
+        raise PtdeError(f"{run.state} is the state of another training: it was {why}", UNUSED)
+    if settings.steps < held.settings["steps"]:
+        raise PtdeError(
+            f"{run.state} is of a training of {held.settings['steps']} env steps, and {settings.steps} are fewer",
+            "give as many or more, or choose another folder with --out",
+        )
 
 
 def check_together(settings: TrainingSettings, runs: Sequence[RunFolder]) -> None:

@@ -26,6 +26,7 @@ from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.identity import check_world_of, collecting_made_from
 from ptde_core.stages.settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import write_episodes
@@ -69,7 +70,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     env.close()
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
-    write_episodes(out, episodes, means, sigmas, about, with_state=settings.with_state)
+    made_from = collecting_made_from(settings, trained.spec.world, trained.teacher_id)
+    write_episodes(out, episodes, means, sigmas, about, made_from, with_state=settings.with_state)
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out
@@ -92,8 +94,8 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
     """The content of a teacher's checkpoint and the teacher in it, on a device, which has a z to give.
 
     Raises:
-        PtdeError: not a teacher, one without global information, a baseline of centralized execution, or one whose
-            student was trained with it.
+        PtdeError: not a teacher, one without global information, a baseline of centralized execution, one whose
+            student was trained with it, or one whose world is another by now.
     """
     content = load_checkpoint(path, "teacher")
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
@@ -112,6 +114,7 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
             f"{path} is a {teacher_name(alg, info)} teacher, a baseline of centralized execution that is not distilled",
             f"evaluate it: `ptde evaluate {path}`",
         )
+    check_world_of(content, path)
     trained = restore(content, device)
     policy = trained.policy
     assert isinstance(policy, Teacher)

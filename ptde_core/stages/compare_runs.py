@@ -31,17 +31,14 @@ from ptde_core.stages.reports.wording import (
     retention_text,
     retention_title,
 )
+from ptde_core.stages.run_reading import STUDENT, RunRead, read_both
 from ptde_core.stages.tables import NOTHING, Row, Table, markdown
-from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
-from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.provenance_file import Provenance, read_provenance
-from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.evaluation_file import EvaluationEntry
+from ptde_core.storage.run_folder import RunFolder
 
-SCHEMA = 2
+SCHEMA = 3
 LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
 NOT_SET = "not set"
-STUDENT = "student"  # the kind of student.pt
 
 
 @dataclass(frozen=True)
@@ -105,20 +102,7 @@ class RunComparison:
     made: tuple[Difference, ...]
     outcomes: tuple[Outcome, ...]
     costs: tuple[Cost, ...]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What the files of a run say."""
-
-    path: str
-    state: str
-    status: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    distilled: Mapping[str, Mapping[str, Any]]  # by kind: settings of each evaluated student that was distilled
-    made: Provenance | None
-    entries: Mapping[str, EvaluationEntry]  # by kind
-    last: Mapping[str, float]  # line of metrics
+    stale: tuple[str, ...]  # what is not shown because it was made from something that is another by now, and why
 
 
 def compare_runs(one: RunFolder, other: RunFolder, seed: int = 0) -> RunComparison:
@@ -134,7 +118,7 @@ def compare_runs(one: RunFolder, other: RunFolder, seed: int = 0) -> RunComparis
     """
     if one.path.resolve() == other.path.resolve():
         raise PtdeError(f"{one.path} and {other.path} are the same run", "give two")
-    first, second = _read(one), _read(other)
+    first, second = read_both(one, other)
     kinds = dict.fromkeys([*first.entries, *second.entries])
     return RunComparison(
         runs=(first.path, second.path),
@@ -143,6 +127,7 @@ def compare_runs(one: RunFolder, other: RunFolder, seed: int = 0) -> RunComparis
         made=_differences(_origin(first), _origin(second)),
         outcomes=tuple(_outcome(kind, first, second, seed) for kind in kinds),
         costs=tuple(_costs(first, second)),
+        stale=tuple(f"{run.path}: {why}" for run in (first, second) for why in run.stale),
     )
 
 
@@ -174,7 +159,10 @@ def comparison_tables(found: RunComparison) -> list[Table]:
         results = Table("Results", columns, (rows,), text_columns=1, notes=notes)
         tables.append(results if measure == "win rate" else results.without_empty_columns())
     costs = tuple((cost.what, _number(cost.one, cost.unit), _number(cost.other, cost.unit)) for cost in found.costs)
-    return [*tables, Table("Training", ("", "A", "B"), (costs,), text_columns=1)]
+    tables.append(Table("Training", ("", "A", "B"), (costs,), text_columns=1))
+    if found.stale:
+        tables.append(Table("Stale, and not shown", ("Why",), (tuple((why,) for why in found.stale),), text_columns=1))
+    return tables
 
 
 def comparison_markdown(found: RunComparison) -> str:
@@ -187,37 +175,7 @@ def comparison_json(found: RunComparison) -> str:
     return json.dumps({"schema_number": SCHEMA, **plain(found)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _read(run: RunFolder) -> _Run:
-    if not run.config.is_file() or not run.status.is_file():
-        missing = run.status.name if run.config.is_file() else run.config.name
-        raise PtdeError(
-            f"{run.path} is not a run folder: it has no {missing}",
-            "give a folder that `ptde run` made, such as runs/skirmish/3m/QMIX_SGI/seed1",
-        )
-    entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
-    by_kind = {_kind(entry): entry for entry in entries if entry.episodes.seed}
-    distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
-    rows = read_metrics(run.metrics) if run.metrics.exists() else []
-    return _Run(
-        path=str(run.path),
-        state=read_state(run),
-        status=read_json(run.status, "status of a run"),
-        settings=read_json(run.config, "settings file"),
-        distilled=distilled,
-        made=read_provenance(run.provenance) if run.provenance.exists() else None,
-        entries=by_kind,
-        last=rows[-1] if rows else {},
-    )
-
-
-def _kind(entry: EvaluationEntry) -> str:
-    if entry.policy == "teacher":
-        who = "teacher" if entry.checkpoint == "teacher.pt" else entry.checkpoint
-        return f"{who}, z mean" if entry.z == "mean" else who
-    return STUDENT if entry.checkpoint == "student.pt" else entry.checkpoint
-
-
-def _settings(one: _Run, other: _Run) -> tuple[dict[str, Any], dict[str, Any]]:
+def _settings(one: RunRead, other: RunRead) -> tuple[dict[str, Any], dict[str, Any]]:
     """The training's and the distillations'; where only one run has a student, that alone is said of it."""
     first, second = dict(one.settings), dict(other.settings)
     for kind in dict.fromkeys([*one.distilled, *other.distilled]):
@@ -242,7 +200,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Diff
     )
 
 
-def _origin(run: _Run) -> dict[str, str]:
+def _origin(run: RunRead) -> dict[str, str]:
     """What a run was made by; of several sittings, all that were different."""
     found = {
         "state": run.state if run.state == "finished" else f"{run.state}: {run.status['reason'] or 'not finished'}"
@@ -267,7 +225,7 @@ def _origin(run: _Run) -> dict[str, str]:
     }
 
 
-def _outcome(kind: str, one: _Run, other: _Run, seed: int) -> Outcome:
+def _outcome(kind: str, one: RunRead, other: RunRead, seed: int) -> Outcome:
     first, second = one.entries.get(kind), other.entries.get(kind)
     played = (_played(first, one, seed), _played(second, other, seed))
     if first is None or second is None:
@@ -288,7 +246,7 @@ def _outcome(kind: str, one: _Run, other: _Run, seed: int) -> Outcome:
     return Outcome(kind, *played, float(ours.mean() - theirs.mean()), interval, battles)
 
 
-def _played(entry: EvaluationEntry | None, run: _Run, seed: int) -> Played | None:
+def _played(entry: EvaluationEntry | None, run: RunRead, seed: int) -> Played | None:
     if entry is None:
         return None
     measure = measure_of([entry])
@@ -299,11 +257,11 @@ def _played(entry: EvaluationEntry | None, run: _Run, seed: int) -> Played | Non
         tally=found.tally,
         value=found.value,
         interval=found.interval,
-        retention=retention_of([entry], run.entries.values(), seed) if entry.policy == "student" else None,
+        retention=retention_of([entry], run.evaluated, seed) if entry.policy == "student" else None,
     )
 
 
-def _costs(one: _Run, other: _Run) -> list[Cost]:
+def _costs(one: RunRead, other: RunRead) -> list[Cost]:
     costs = [
         Cost("env steps", "", _env_steps(one), _env_steps(other)),
         Cost("wall time of training", "s", one.status.get("seconds"), other.status.get("seconds")),
@@ -318,12 +276,12 @@ def _costs(one: _Run, other: _Run) -> list[Cost]:
     return [cost for cost in costs if cost.one is not None or cost.other is not None]
 
 
-def _env_steps(run: _Run) -> float | None:
+def _env_steps(run: RunRead) -> float | None:
     steps: float | None = run.status.get("env_steps", run.last.get("env_steps"))
     return steps
 
 
-def _speed(run: _Run) -> float | None:
+def _speed(run: RunRead) -> float | None:
     steps, seconds = run.status.get("env_steps"), run.status.get("seconds")
     return steps / seconds if steps and seconds else None
 

@@ -6,6 +6,7 @@ A student that errs comes to states that its teacher never visits, of which the 
 from pathlib import Path
 
 from ptde_core.base.device import device_of
+from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.policies.acting import DevicePolicy, Exploration
 from ptde_core.policies.play import play
@@ -48,7 +49,9 @@ def play_round(student: Student, trained: Trained, settings: DistillSettings, ro
     env.close()
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
     about = origin(trained) | {"player": player, "dagger_round": rounds}
-    write_episodes(path, episodes, means, sigmas, about, with_state=False)
+    parents = {"teacher": trained.teacher_id, "player": player}
+    made_from = MadeFrom(stage="distill", world=trained.spec.world, settings=settings.model_dump(), parents=parents)
+    write_episodes(path, episodes, means, sigmas, about, made_from, with_state=False)
     return player
 
 

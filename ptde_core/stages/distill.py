@@ -16,18 +16,20 @@ from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, silent
+from ptde_core.base.made_from import KEY
 from ptde_core.base.seeding import seed_for
 from ptde_core.policies.catalogue import TEACHERS
-from ptde_core.policies.restore import restore
+from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import collect, informed_teacher
+from ptde_core.stages.identity import distilling_made_from
 from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.student_data import Examples, Objective, split_by_episode
 from ptde_core.stages.student_fit import STAGE, Fit, Job, quality_of
 from ptde_core.storage.checkpoint import save_checkpoint
-from ptde_core.storage.episode_file import read_about, read_local_rows
+from ptde_core.storage.episode_file import read_about, read_local_rows, read_origin
 from ptde_core.storage.run_folder import LAST, RunFolder, episodes_of, student_of
 
 
@@ -61,10 +63,8 @@ def distill(
         raise PtdeError(f"{out} already exists", "evaluate it, or give another file with --out")
     data = data or own_episodes(teacher, listen)
     about = read_about(data)
-    if about["teacher_id"] != trained.teacher_id:
-        raise PtdeError(
-            f"{data} was collected from another teacher than {teacher}", "collect anew: `ptde collect TEACHER`"
-        )
+    check_episodes(data, teacher, trained)
+    digest = episodes_digest(data)
     rows = read_local_rows(data)
     own, held_out = split_by_episode(Examples.of(rows, trained.spec.n_actions), settings)
     examples = own.to(device), held_out.to(device)
@@ -78,13 +78,15 @@ def distill(
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"
     began = time.monotonic()
     objective = Objective(student, settings.loss, TEACHERS[alg].head)
-    key = episodes_digest(data) + settings.model_dump_json()
+    made_from = distilling_made_from(settings, trained.spec.world, trained.teacher_id, digest)
+    key = made_from.digest
     fit = Fit(student, objective, examples, settings, Job(out, key, title, trained), listen)
     fitted = fit.run()
     save_checkpoint(
         out,
         "student",
         {
+            KEY: made_from.plain(),
             "settings": content["settings"],
             "distill": settings.model_dump(),
             "env": content["env"],
@@ -92,7 +94,7 @@ def distill(
             "teacher_id": content["teacher_id"],
             "teacher_file": teacher.relative_to(RunFolder.of(teacher).path).as_posix(),
             "kept": content.get("kept", LAST),
-            "episodes_digest": episodes_digest(data),
+            "episodes_digest": digest,
             "counters": content["counters"],
             "quality": quality_of(student, examples),
             "fitted": vars(fitted),
@@ -102,6 +104,20 @@ def distill(
     listen(FileSaved(out, "the student"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out
+
+
+def check_episodes(data: Path, teacher: Path, trained: Trained) -> None:
+    """Refuse episodes that are not of this teacher in its world.
+
+    Raises:
+        PtdeError: with what is another.
+    """
+    made = read_origin(data)
+    again = "collect anew: `ptde collect TEACHER`, with --out for another file"
+    if made.parents.get("teacher") != trained.teacher_id:
+        raise PtdeError(f"{data} was collected from another teacher than {teacher}", again)
+    if why := made.world.changed(trained.spec.world):
+        raise PtdeError(f"{data} does not fit {teacher}: it was {why}", again)
 
 
 def own_episodes(teacher: Path, listen: Listener) -> Path:

@@ -64,7 +64,7 @@ def distill_recipes(
     digest = episodes_digest(data)
     there = [path for path in places if path.exists()]
     for path in there:
-        if load_checkpoint(path, "student").get("episodes_digest", digest) != digest:
+        if load_checkpoint(path, "student")["episodes_digest"] != digest:
             raise PtdeError(f"{path} already exists, distilled from other episodes than {data}", ANOTHER)
     for path, settings in zip(places, recipes, strict=True):
         if path in there:

@@ -19,9 +19,10 @@ from ptde_core.policies.acting import DevicePolicy, TimedPolicy
 from ptde_core.policies.catalogue import sights_of
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.play import play
-from ptde_core.policies.restore import Trained, restore
+from ptde_core.policies.restore import Trained, restore, spec_from_plain
 from ptde_core.policies.sizes import parameter_counts
 from ptde_core.stages.collect import how_it_goes
+from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.policy_names import distilled_with, name_of
 from ptde_core.stages.replays.record import Candidate, candidates_of, record
 from ptde_core.stages.settings import EvaluateSettings
@@ -33,6 +34,7 @@ from ptde_core.storage.evaluation_file import (
     Messages,
     Played,
     add_entries,
+    evaluation_made_from,
     is_current,
     read_evaluation,
 )
@@ -46,16 +48,16 @@ SIDE_BY_SIDE = 32
 def evaluate(
     checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
 ) -> list[EvaluationEntry]:
-    """Play the same episodes with every policy and add the results to the evaluation.json of each one's folder.
+    """Play the same episodes with every policy and add the results to the evaluation.json of each one's run.
 
-    A student brings its teacher along if that lies beside it; a teacher is measured with z sampled, the paper's way,
-    and with the mean of z.
+    What is there stays: an evaluation of other episodes stands beside it. A student brings its teacher along if that
+    lies beside it; a teacher is measured with z sampled, the paper's way, and with the mean of z.
 
     Raises:
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages; a device that is not there.
     """
-    return _play(_with_teachers(checkpoints), settings, listen)
+    return _play([c for path in _with_teachers(checkpoints) for c in candidates_of(path)], settings, listen)
 
 
 def evaluate_what_is_due(
@@ -66,17 +68,19 @@ def evaluate_what_is_due(
     Raises:
         PtdeError: as `evaluate`.
     """
-    due = [path for path in checkpoints if not evaluated([path], settings)]
+    candidates = [candidate for path in checkpoints for candidate in candidates_of(path)]
+    due = [candidate for candidate in candidates if evaluated(candidate, settings) is None]
     if due:
         _play(due, settings, listen)
-    return evaluated(checkpoints, settings)
+    return [entry for candidate in candidates if (entry := evaluated(candidate, settings))]
 
 
-def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
-    """Evaluate these checkpoints, no others."""
+def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
+    """Evaluate these, no others."""
     listen = telling_of_compiling(listen)
     device = device_of(settings)
-    candidates = [c for path in checkpoints for c in candidates_of(path)]
+    for candidate in candidates:
+        check_world_of(candidate.content, candidate.path)
     without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
     if settings.message_threshold > 0 and without_coach:
         threshold = f"message_threshold = {settings.message_threshold:g}"
@@ -135,23 +139,29 @@ def _play(checkpoints: list[Path], settings: EvaluateSettings, listen: Listener)
     return [entry for found in entries.values() for entry in found]
 
 
-def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
-    """The entries of those checkpoints, in their order, that have been evaluated just so already."""
-    found = []
-    for path in checkpoints:
-        run = RunFolder.of(path)
-        held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
-        name = path.relative_to(run.path).as_posix()
-        policy_id = identity(load_checkpoint(path, "teacher", "student")["networks"])
-        found += [
-            entry
-            for entry in held
-            if (entry.checkpoint, entry.policy_id, entry.evaluation_seed) == (name, policy_id, settings.seed)
-            and len(entry.episodes.seed) == settings.episodes
-            and (entry.messages.threshold if entry.messages else 0.0) == settings.message_threshold
-            and _kept(run, entry) >= min(settings.keep_replays, settings.episodes)
-        ]
-    return found
+def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEntry | None:
+    """The entry of a policy that has been evaluated just so already; None if it has not.
+
+    Raises:
+        PtdeError: its checkpoint is of another world than there is by now, or evaluation.json is broken.
+    """
+    check_world_of(candidate.content, candidate.path)
+    run = RunFolder.of(candidate.path)
+    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    wanted = evaluation_made_from(
+        spec_from_plain(candidate.content["env"]).world,
+        {"policy": identity(candidate.content["networks"]), "teacher": str(candidate.content["teacher_id"])},
+        episodes=settings.episodes,
+        seed=settings.seed,
+        z=candidate.z,
+        message_threshold=settings.message_threshold,
+        device=settings.device,
+    )
+    for entry in held:
+        if (entry.checkpoint, entry.digest) == (candidate.place, wanted.digest):
+            enough = _kept(run, entry) >= min(settings.keep_replays, settings.episodes)
+            return entry if enough else None
+    return None
 
 
 def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
@@ -201,6 +211,7 @@ def _entry(
         backend=trained.spec.backend,
         backend_version=trained.spec.version,
         map=trained.spec.map,
+        map_digest=trained.spec.map_digest,
         train_seed=int(trained.settings["seed"]),
         env_steps=trained.env_steps,
         evaluation_seed=settings.seed,

@@ -13,8 +13,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
+from ptde_core.base.made_from import KEY
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.restore import spec_to_plain
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import TrainingSettings, kept
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.run_folder import BEST, RunFolder
@@ -89,6 +91,7 @@ class KeptCheckpoints:
         about = {
             "settings": self._settings.model_dump(),
             "env": spec_to_plain(self._spec),
+            KEY: training_made_from(self._settings, self._spec.world).plain(),
             "teacher_id": identity(learner.result.state_dict()),
             "counters": {"env_steps": at.env_steps, "episodes": at.episodes, "updates": learner.updates},
             "kept": which,

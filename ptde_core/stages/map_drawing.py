@@ -10,10 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, silent
-from ptde_core.envs.skirmish.environment import VERSION
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.maps import CLIFF, EDGE, FLOOR, WALL, EnemyOrder, MapFacts, Terrain
-from ptde_core.envs.skirmish.spec import build_spec
+from ptde_core.envs.skirmish.spec import VERSION, build_spec
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.stages.replays.battle_drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
 from ptde_core.stages.replays.battle_drawing import WALL as WALL_COLOR

@@ -1,15 +1,21 @@
-"""The whole pipeline: the stages in a row. What is finished is skipped, what was interrupted goes on."""
+"""The whole pipeline: the stages in a row. What is finished is skipped, what was interrupted goes on.
+
+What was made from something else than it would be made from today is put aside and made anew (`remaking.py`).
+"""
 
 from collections.abc import Sequence
 
 from ptde_core.base.events import Listener, silent
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import TEACHERS
+from ptde_core.policies.restore import spec_from_plain
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill_recipes import distill_recipes
 from ptde_core.stages.evaluate import evaluate_what_is_due
+from ptde_core.stages.remaking import put_aside_another_world, put_aside_other_episodes, put_aside_other_students
 from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainingSettings
 from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
@@ -32,12 +38,16 @@ def run(
         PtdeError: the folder holds a run with other settings, or a file in it is broken.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
+    put_aside_another_world(settings, folder, listen)
     teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
     if TEACHERS[settings.alg].online_student is not None:
         measured.append(folder.student)
     elif INFORMATION[settings.global_info].distillable:
+        world = spec_from_plain(load_checkpoint(teacher, "teacher")["env"]).world
+        put_aside_other_episodes(teacher, collecting, world, folder, listen)
         if not folder.episodes.exists():
             collect(teacher, collecting, listen=listen)
+        put_aside_other_students(teacher, distilling, folder, listen)
         measured += distill_recipes(teacher, distilling, folder.episodes, listen=listen)
     return evaluate_what_is_due(measured, evaluating, listen=listen)

@@ -211,8 +211,18 @@ def preset(map_name: str, *tables: str) -> dict[str, Any]:
 
 
 def default_folder(settings: TrainingSettings) -> RunFolder:
-    """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it."""
-    map_name = Path(settings.map).stem if settings.map.endswith(".toml") else settings.map
+    """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it.
+
+    A map file of one's own gives its name and the begin of its content's digest: an edited map is another map.
+
+    Raises:
+        PtdeError: a map file that is missing or broken.
+    """
+    map_name = settings.map
+    if map_name.endswith(".toml"):
+        from ptde_core.envs.catalogue import world_now  # numpy loads here
+
+        map_name = found.map if (found := world_now(settings.env, map_name)) else Path(map_name).stem
     name = teacher_name(settings.alg, settings.global_info)
     return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
 

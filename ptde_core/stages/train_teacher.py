@@ -31,14 +31,16 @@ from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import play
-from ptde_core.stages.beginning import check_alone, check_together, is_due, put_aside
+from ptde_core.stages.beginning import check_alone, check_origin, check_together, is_due, put_aside
 from ptde_core.stages.compiling import compiling_aside
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.stages.training_run import TrainingRun
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.replay import largest_replay
-from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
 
 STAGE = "train-teacher"
@@ -101,15 +103,16 @@ def train_teachers(
         check_together(settings, [run for _, run in due])
     check_alone(settings)
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
-    try:
-        for _, run in due:  # now that the map is known to exist: a wrong one leaves no folder
+    try:  # now that the map is known to exist: a wrong one leaves no folder
+        check_origin(due, env.spec.world)
+        for _, run in due:
             add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
     except PtdeError:
         env.close()
         raise
     for own, run in due:
         put_aside(own, run, listen)
-        write_json(run.config, own.model_dump())
+        write_config(run.config, own.model_dump(), training_made_from(own, env.spec.world))
         write_status(run, "running")
     keep_freed_memory()
     try:
@@ -170,6 +173,8 @@ class _Sitting:
             count = max(1, min(settings.test_episodes, 32))
             self._test_env = build_environment_of(settings.model_dump(), count)
             closing.callback(self._test_env.close)
+            if other := env.spec.world.changed(self._test_env.spec.world):
+                raise PtdeError(f"the world changed while the training began: it was {other}", "type it again")
         self._restarts_seen = env.restarts
         self._clock = time.monotonic()
 
@@ -268,7 +273,10 @@ class _Sitting:
         if self._stack and left:
             self._stack = self._stack.only(left)
             self._env.close()
+            world = self._env.spec.world
             self._env = build_environment_of(self._settings.model_dump(), self._settings.n_envs * len(left))
+            if other := world.changed(self._env.spec.world):
+                raise PtdeError(f"the world changed while it was trained in: it was {other}", "put that back")
 
     def _share_time(self, playing: float = 0.0) -> None:
         """Give each unfinished run its share of the wall time since the last call; `playing` is a part of it."""

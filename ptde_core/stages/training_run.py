@@ -15,11 +15,13 @@ from torch import Tensor
 from ptde_core.algorithms.learner import Learner, TeachesOnline
 from ptde_core.base.batch import Episode
 from ptde_core.base.events import FileSaved, Listener, Logged, Note
+from ptde_core.base.made_from import KEY
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.play import play
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.kept_checkpoints import KeptCheckpoints, Reached
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -64,6 +66,7 @@ class TrainingRun:
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
         self.shown: dict[str, float] = {}  # newest metrics
+        self._world = spec.world
         self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
             self._tested["student_"] = learner.student_result
@@ -180,6 +183,7 @@ class TrainingRun:
         self._unsaved = []
         self.at.logged = self._training_log.lengths
         content = {
+            KEY: training_made_from(self.settings, self._world).plain(),
             "counters": asdict(self.at),
             "learner": self.learner.state(),
             "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
@@ -192,11 +196,11 @@ class TrainingRun:
         write_status(self.folder, "running", **facts)
 
     def _load(self) -> None:
-        """Go back to the saved state."""
+        """Go back to the saved state, which `beginning.check_origin` has found to be of this training."""
         content = load_checkpoint(self.folder.state, "training")
         self.at = _Counters(**content["counters"])
         self._log = content["log"]
-        self._checkpoints.load(content.get("best", {}))  # older states have none
+        self._checkpoints.load(content["best"])
         episodes = self._journal.load(content["segments"])
         self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
 
@@ -208,6 +212,8 @@ class TrainingRun:
         best, told = self._checkpoints.best()
         for path in best:
             listen(FileSaved(path, told))
+        if not self.learner.updates:
+            listen(Note(f"nothing was learned in {at.episodes} episodes: no gradient step was due; give more --steps"))
         facts = {
             **self._mishaps(),
             "env_steps": at.env_steps,

@@ -8,14 +8,16 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.stages.curves import UNDATED, draw_learning_curves, save_figure
+from ptde_core.stages.identity import why_other_world
 from ptde_core.stages.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
 from ptde_core.stages.replays.page import write_page
 from ptde_core.stages.replays.record import candidates_of, record_in_game
-from ptde_core.stages.replays.shown import Shown, files_of, shown_of
+from ptde_core.stages.replays.shown import Shown, files_of, shown_of, why_stale
 from ptde_core.stages.reports.wording import backend_name
+from ptde_core.storage.config_file import read_config
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.replay_file import is_replay
-from ptde_core.storage.run_folder import REPLAYS, RunFolder, read_json
+from ptde_core.storage.replay_file import is_replay, read_header
+from ptde_core.storage.run_folder import REPLAYS, RunFolder
 
 CURVES, GAME = "curves", "game"
 
@@ -87,6 +89,9 @@ def visualize(
             if target.is_dir() and (others := RunFolder(target).all_students[1:]):
                 told = ", ".join(str(path) for path in others)
                 listen(Note(f"not shown: {told}; give two checkpoints to see them: ptde visualize TEACHER STUDENT"))
+        for replay in filter(is_replay, files_of(targets)):
+            if why := why_stale(replay, read_header(replay)):
+                listen(Note(f"{replay} is stale: {why}"))
         shown = shown_of(targets, number, evaluation_seed)
         stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
         for name in wanted:
@@ -149,9 +154,13 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     rows = read_metrics(run.metrics)
     if not rows:
         return []
-    settings = read_json(run.config, "settings file")
+    config = read_config(run.config)
+    settings, world = config.settings, config.made_from.world
+    if why := why_other_world(world, str(settings["map"])):
+        listen(Note(f"{run.path} is stale: it was {why}"))
     name = teacher_name(settings["alg"], settings["global_info"])
-    title = f"{name} on {settings['map']}, seed {settings['seed']}: {backend_name(settings['env'])}"
+    place = f"{backend_name(settings['env'])}, version {world.version}"
+    title = f"{name} on {world.map}, seed {settings['seed']}: {place}"
     figure = draw_learning_curves(rows, title, int(settings["test_episodes"]))
     pictures = [save_figure(figure, folder / f"learning_curves{suffix}") for suffix in UNDATED]
     for picture in pictures:

@@ -8,6 +8,7 @@ settings differ in more than the seed, or in how long and how often they were te
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -25,14 +26,16 @@ from ptde_core.nets.settings import INFORMATION
 from ptde_core.scores.curves import ENOUGH_FOR_QUARTILES, CurveOverSeeds, SeedCurve, over_seeds
 from ptde_core.scores.published import benchmark_for
 from ptde_core.stages.curves import STYLE
-from ptde_core.stages.reports.found import MAY_DIFFER, LeftOut, differing, grouped
+from ptde_core.stages.identity import why_other_world
+from ptde_core.stages.reports.found import MAY_DIFFER, STALE, LeftOut, differing, grouped
 from ptde_core.stages.reports.performance import Measure
 from ptde_core.stages.reports.wording import backend_title, listed, row_label
 from ptde_core.stages.settings import RUNS
+from ptde_core.storage.config_file import read_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.status import moment, read_state
 
 # How long a training is and how it is tested does not change its curve up to there.
 SAME_CURVE = MAY_DIFFER | {"steps", "test_every", "test_episodes"}
@@ -85,8 +88,9 @@ class _Tested:
     place: tuple[str, str]  # backend, version
     name: str
     settings: Mapping[str, Any]
+    map: str  # of a map file of one's own, with the begin of its content's digest
     finished: bool
-    time: str
+    time: datetime
     measure: Measure
     curve: SeedCurve
 
@@ -124,7 +128,7 @@ def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> W
     left_out += [LeftOut(one.path, "other measure", why) for one in tested if one.measure != measure]
     tested = [one for one in tested if one.measure == measure]
     maps: dict[str, tuple[AlgorithmCurve, ...]] = {}
-    for map_name, of_map in grouped(sorted(tested, key=_order), lambda one: _map_name(one.settings)):
+    for map_name, of_map in grouped(sorted(tested, key=_order), lambda one: one.map):
         lines = []
         for name, namesakes in grouped(of_map, lambda one: one.name):
             for variant, row in _variants(namesakes):
@@ -182,7 +186,11 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
         status = read_json(run.status, "status of a run")
         if state != "finished" and not unfinished:
             return LeftOut(name, state, status["reason"] or "not finished")
-        settings = read_json(run.config, "settings file")
+        config = read_config(run.config)
+        settings, map_name = config.settings, config.made_from.world.map
+        if why := why_other_world(config.made_from.world, str(settings["map"])):
+            return LeftOut(name, STALE, f"it was {why}; train anew")
+        time = moment(status["time"], run.status)
         made = read_provenance(run.provenance)
         rows = read_metrics(run.metrics) if run.metrics.exists() else []
     except PtdeError as error:
@@ -194,16 +202,15 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
     what = {"win rate": "test_win_rate", "return": "test_return"}[measure]
     for metric, named in {what: teacher_name, f"student_{what}": student_name}.items():
         points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
-        if len(points) and points[-1, 0] >= settings["test_every"]:
+        every = settings["test_every"]
+        if len(points) and points[-1, 0] // every * every >= max(
+            every, points[0, 0]
+        ):  # a multiple lies among its tests
             policy = named(settings["alg"], settings["global_info"], marks)
             curve = SeedCurve(points[:, 0], points[:, 1])
-            found.append(_Tested(name, place, policy, settings, state == "finished", status["time"], measure, curve))
+            done = state == "finished"
+            found.append(_Tested(name, place, policy, settings, map_name, done, time, measure, curve))
     return found or LeftOut(name, state, "it has logged no test that far")
-
-
-def _map_name(settings: Mapping[str, Any]) -> str:
-    """A map's name; of a map file of one's own, the file's."""
-    return Path(settings["map"]).stem if str(settings["map"]).endswith(".toml") else str(settings["map"])
 
 
 def _variants(namesakes: Sequence[_Tested]) -> list[tuple[str, list[_Tested]]]:

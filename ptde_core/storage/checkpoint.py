@@ -15,7 +15,7 @@ from ptde_core.base.provenance import code, packages
 
 Kind = Literal["teacher", "student", "training", "distillation"]
 
-SCHEMAS: Mapping[Kind, int] = {"teacher": 1, "student": 1, "training": 2, "distillation": 1}
+SCHEMAS: Mapping[Kind, int] = {"teacher": 2, "student": 2, "training": 3, "distillation": 1}
 
 
 def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """episodes.h5: what a teacher saw and the information it gave, as flat rows of real steps, for distillation.
 
-Layout (schema 1). The root's attributes say where it all comes from. Group `episodes`, an entry per episode: start
-(its first row), length, seed, won, total_reward. Group `rows`, one row per real step, no padding: obs (R, N, O),
-last_action (R, N), available (R, N, A), action (R, N), reward (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was
-collected, state (R, S).
+Layout (schema 2). The root's attributes say where it all comes from; `made_from` among them is JSON. Group `episodes`,
+an entry per episode: start (its first row), length, seed, won, total_reward. Group `rows`, one row per real step, no
+padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), reward (R,), z_mean (R, N, Z), z_sigma
+(R, N, Z) and, if it was collected, state (R, S).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import KEY, MadeFrom, read_made_from
 
-SCHEMA = 1
+SCHEMA = 2
 CHUNK_ROWS = 1024
 # All that distillation reads: nothing global among them.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
@@ -42,6 +44,7 @@ def write_episodes(
     z_mean: Sequence[NDArray[np.float32]],
     z_sigma: Sequence[NDArray[np.float32]],
     about: Mapping[str, Any],
+    made_from: MadeFrom,
     *,
     with_state: bool,
 ) -> None:
@@ -53,12 +56,13 @@ def write_episodes(
         z_mean: per episode (T, N, Z), the mean of the teacher's z at every real step.
         z_sigma: per episode (T, N, Z), its standard deviation.
         about: attributes of the root: plain numbers and strings.
+        made_from: the teacher and the settings that these episodes come from.
         with_state: also keep the global state.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with h5py.File(partial, "w") as file:
-        file.attrs.update({"schema": SCHEMA, **about})
+        file.attrs.update({"schema": SCHEMA, **about, KEY: json.dumps(made_from.plain())})
         length = np.array([e.length for e in episodes])
         index = file.create_group("episodes")
         index["start"] = np.cumsum(length) - length
@@ -87,6 +91,20 @@ def read_about(path: Path) -> dict[str, Any]:
     """
     with _open(path) as file:
         return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+
+
+def read_origin(path: Path) -> MadeFrom:
+    """What the episodes were made from.
+
+    Raises:
+        PtdeError: as `read_about`; it does not say, or its digest is not that of the rest.
+    """
+    text = read_about(path).get(KEY)
+    try:
+        held = None if text is None else json.loads(text)
+    except (TypeError, ValueError):
+        raise _broken(path) from None
+    return read_made_from(held, path)
 
 
 def read_local_rows(path: Path) -> LocalRows:

@@ -1,18 +1,31 @@
 """evaluation.json: every evaluated episode of a run. Win rates are derived from it, never stored instead of it.
 
+An evaluation is told by its checkpoint and by the digest of what it was made from: the policy's weights, the episodes,
+their seed, the settings. Evaluations of a checkpoint stand beside each other; none takes another's place but the same
+one made again. Those of other weights than a checkpoint was last evaluated with are kept apart, as superseded.
+
 A field that older files lack is given a default that says "not known", and the schema stays: old files can be read. The
 schema rises only where a field changes its meaning, or where a table would be wrong without the new one.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    computed_field,
+    model_validator,
+)
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import DIGEST, MadeFrom, World
 from ptde_core.storage.run_folder import read_json, write_json
 
-SCHEMA = 2
+SCHEMA = 3
 
 # The one number of parameters that is not of a network that acts: mixer, critic and the like, which stay behind.
 TRAINING_ONLY = "training only"
@@ -84,6 +97,11 @@ class Inference(BaseModel):
         return 1000 * self.seconds / self.calls
 
 
+def evaluation_made_from(world: World, parents: dict[str, str], **settings: Any) -> MadeFrom:
+    """What an evaluation is made from: settings are episodes, seed, z, message_threshold and device."""
+    return MadeFrom(stage="evaluate", world=world, settings=settings, parents=parents)
+
+
 class EvaluationEntry(BaseModel):
     """One policy's evaluation.
 
@@ -110,6 +128,7 @@ class EvaluationEntry(BaseModel):
     backend: str
     backend_version: str
     map: str
+    map_digest: str = ""  # as in `EnvSpec`
     train_seed: int
     env_steps: int
     evaluation_seed: int
@@ -120,6 +139,47 @@ class EvaluationEntry(BaseModel):
     inference: Inference | None = None  # None: evaluated before it was measured
     can_be_won: bool = True  # whether an episode can be won; files that do not say were read as if it can
 
+    @property
+    def threshold(self) -> float:
+        """How far a coach's instruction must have moved to be sent; 0 where every one is, or there is no coach."""
+        return self.messages.threshold if self.messages else 0.0
+
+    @property
+    def made_from(self) -> MadeFrom:
+        """What this evaluation was made from."""
+        return evaluation_made_from(
+            World(environment=self.backend, version=self.backend_version, map=self.map, map_digest=self.map_digest),
+            {"policy": self.policy_id, "teacher": self.teacher_id},
+            episodes=len(self.episodes.seed),
+            seed=self.evaluation_seed,
+            z=self.z,
+            message_threshold=self.threshold,
+            device=self.inference.device if self.inference else "cpu",
+        )
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def digest(self) -> str:
+        """Of `made_from`: equal for the same evaluation made again."""
+        return self.made_from.digest
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_digest(
+        cls, value: Any, handler: ModelWrapValidatorHandler["EvaluationEntry"], info: ValidationInfo
+    ) -> "EvaluationEntry":
+        """An entry of a file has the digest of what it says it was made from."""
+        if not isinstance(value, dict):
+            return handler(value)
+        entry = handler({key: one for key, one in value.items() if key != DIGEST})
+        told = value.get(DIGEST, None if info.context == FROM_FILE else entry.digest)
+        if told != entry.digest:
+            raise ValueError("its digest is another")
+        return entry
+
+
+FROM_FILE = "file"  # context of the validation of what was read
+
 
 class Evaluation(BaseModel):
     """The whole file."""
@@ -128,6 +188,7 @@ class Evaluation(BaseModel):
 
     schema_number: int = SCHEMA
     entries: list[EvaluationEntry] = []
+    superseded: list[EvaluationEntry] = []  # of weights that their checkpoint does not hold any more; never counted
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -142,7 +203,7 @@ def read_evaluation(path: Path) -> Evaluation:
             f"{path} has schema {schema}, this ptde reads {SCHEMA}", "evaluate anew: `ptde evaluate CHECKPOINT`"
         )
     try:
-        return Evaluation.model_validate(value)
+        return Evaluation.model_validate(value, context=FROM_FILE)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise PtdeError(
@@ -160,13 +221,26 @@ def is_current(path: Path) -> bool:
 
 
 def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
-    """Add entries to the file; an entry for the same checkpoint and z replaces the old one.
+    """Add entries to the file, beside those that are there; the same evaluation made again takes its own place.
 
-    The file is made if it is missing, and begun anew if it is of an older schema.
+    Entries of the same checkpoints with other weights are superseded from now on. The file is made if it is missing;
+    one of an older schema is put aside, under a name with that schema's number.
     """
-    old = read_evaluation(path).entries if is_current(path) else []
-    new = {(entry.checkpoint, entry.z) for entry in entries}
-    kept = [entry for entry in old if (entry.checkpoint, entry.z) not in new]
-    evaluation = Evaluation(entries=[*kept, *entries])
+    if path.exists() and not is_current(path):
+        older = read_json(path, "evaluation")["schema_number"]
+        path.rename(path.with_name(f"{path.stem}-schema-{older}{path.suffix}"))
+    old = read_evaluation(path) if is_current(path) else Evaluation()
+    again = {(entry.checkpoint, entry.digest) for entry in entries}
+    weights = {entry.checkpoint: entry.policy_id for entry in entries}
+    current, superseded = list[EvaluationEntry](), list[EvaluationEntry]()
+    for held, counted in [*((one, True) for one in old.entries), *((one, False) for one in old.superseded)]:
+        if (held.checkpoint, held.digest) in again:
+            continue
+        holds = weights.get(held.checkpoint)
+        if counted if holds is None else holds == held.policy_id:
+            current.append(held)
+        else:
+            superseded.append(held)
+    evaluation = Evaluation(entries=[*current, *entries], superseded=superseded)
     write_json(path, evaluation.model_dump())
     return evaluation

@@ -15,6 +15,9 @@ CHECKPOINTS = "checkpoints"
 LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env steps at which they were due
 REPLAYS = "replays"
 SHORTER = "until-"  # begins the names of folders with what came of a training before it went on
+STALE = "stale-"  # and with what was made from what is not there any more
+PUT_ASIDE = (SHORTER, STALE)
+OF_A_RUN = ("config.json", "status.json", "provenance.json", "teacher.pt")  # one of them lies in every run
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,15 @@ class RunFolder:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":
-        """The run that a checkpoint lies in: its folder, or the one above a folder of students or of checkpoints."""
+        """The run that a checkpoint lies in: its folder, or the one above a run's folder of students or of checkpoints.
+
+        A folder of such a name that lies in no run (a copy, say) is one of its own: what is made from what lies there
+        is written there.
+        """
         folder = checkpoint.parent
         inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
-        return cls(folder.parent if inner else folder)
+        alone = folder.is_dir() and not any((folder.parent / name).is_file() for name in OF_A_RUN)
+        return cls(folder.parent if inner and not alone else folder)
 
     @property
     def config(self) -> Path:
@@ -124,6 +132,10 @@ class RunFolder:
         """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
         return self.path / f"{SHORTER}{steps:07d}"
 
+    def stale(self, digest: str) -> Path:
+        """The folder for what was made from what has that digest, and is made anew."""
+        return self.path / f"{STALE}{digest[:8]}"
+
     def made_from_teacher(self) -> list[Path]:
         """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
         patterns = (
@@ -131,6 +143,12 @@ class RunFolder:
             *(self.evaluation.name, REPLAYS, self.figures.name),
         )
         return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
+
+    def made_in_training(self) -> list[Path]:
+        """All of a run that is here, config.json last."""
+        own = (self.status, self.provenance, self.metrics, self.tensorboard.parent, self.resume, self.teacher)
+        paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *own, self.config]
+        return [path for path in paths if path.exists()]
 
 
 def student_of(teacher: Path, recipe: str = PAPER) -> Path:
@@ -183,7 +201,7 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
         if not root.is_dir():
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
         for folder, inner, files in os.walk(root):
-            inner[:] = [name for name in inner if not name.startswith(SHORTER)]
+            inner[:] = [name for name in inner if not name.startswith(PUT_ASIDE)]
             if not MARKS.isdisjoint(files):
                 found.add(Path(folder))
     return [RunFolder(path) for path in sorted(found)]
@@ -192,7 +210,7 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
 def find_runs_here(runs: Path) -> list[RunFolder]:
     """What one means who names no folder: the current folder, the folders in it, and all at or below `runs`."""
     here = Path()
-    inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(SHORTER)]
+    inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(PUT_ASIDE)]
     near = [here, *inner]
     found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
     return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)

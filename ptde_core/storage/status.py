@@ -2,8 +2,10 @@
 
 import os
 import time
+from datetime import datetime
 from typing import Any, Literal
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 
 State = Literal["running", "finished", "failed", "interrupted"]
@@ -22,6 +24,21 @@ def read_state(run: RunFolder) -> State:
     if state == "running" and not _alive(int(value["pid"])):
         return "interrupted"
     return state
+
+
+def moment(text: str, path: object) -> datetime:
+    """A time as files keep it (ISO 8601 with its zone), to be compared with others, of other zones too.
+
+    Raises:
+        PtdeError: it is none, or has no zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.tzinfo is None:
+        raise PtdeError(f"{path} gives a time {text!r}, which is none with its zone", "was it edited?")
+    return found
 
 
 def _alive(pid: int) -> bool:

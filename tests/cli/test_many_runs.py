@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
+from ptde_core.storage.config_file import read_config, write_config
 from tests.cli.conftest import Pipeline, Type
 
 
@@ -16,8 +18,12 @@ def two(ptde: Type, pipeline: Pipeline) -> tuple[Path, Path]:
     one, other = Path("runs/one"), Path("runs/other")
     for path in (one, other):
         shutil.copytree(pipeline.run, path)
-    settings = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**settings, "seed": 2, "learning_rate": 0.1}))
+    changed = {"seed": 2, "learning_rate": 0.1}
+    config = read_config(other / "config.json")
+    made = config.made_from.model_copy(update={"settings": config.made_from.settings | changed})
+    write_config(other / "config.json", {**config.settings, **changed}, made)
+    teacher = load_checkpoint(other / "teacher.pt", "teacher")
+    save_checkpoint(other / "teacher.pt", "teacher", teacher | {"made_from": made.plain()})
     return one, other
 
 

@@ -6,7 +6,10 @@ import pytest
 from ptde_cli.commands.run import by_stage
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
+from ptde_core.base.made_from import World
 from ptde_core.base.settings import Settings
+from ptde_core.envs.skirmish.maps import load_map
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.settings import (
     CollectSettings,
@@ -16,8 +19,10 @@ from ptde_core.stages.settings import (
     preset,
     train_teacher_settings,
 )
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.run_folder import RunFolder
 from tests.cli.conftest import Pipeline, Type
+from tests.unit.test_made_from import HILL
 
 
 class Trained:
@@ -84,14 +89,23 @@ def test_steps_default_to_the_papers_budget(ptde: Type, trained: Trained) -> Non
     [
         ("--map 3m", "runs/skirmish/3m/QMIX_SGI/seed1"),
         ("--map 3m --alg vdn --global-info none --seed 4", "runs/skirmish/3m/VDN/seed4"),
-        ("--map maps/mine.toml --global-info unified", "runs/skirmish/mine/QMIX_UGI/seed1"),
+        ("--map maps/mine.toml --global-info unified", "runs/skirmish/mine@{digest}/QMIX_UGI/seed1"),
         ("--map 3m --out elsewhere", "elsewhere"),
     ],
 )
 def test_where_a_run_goes(ptde: Type, trained: Trained, line: str, folder: str) -> None:
+    own = Path("maps/mine.toml")
+    own.parent.mkdir()
+    own.write_text(HILL)
     for command in ("train-teacher", "run"):
         ptde(command, *line.split())
-        assert trained.folder.path == Path(folder)
+        assert trained.folder.path == Path(folder.format(digest=load_map(own).digest()[:8]))
+
+
+def test_a_map_file_that_is_missing_is_told_before_anything_begins(ptde: Type) -> None:
+    for command in ("train-teacher", "run"):
+        ended = ptde(command, "--map", "maps/mine.toml")
+        assert (ended.code, ended.out, ended.err) == (2, "", "ptde: no map file at maps/mine.toml; check the path\n")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +149,8 @@ def test_resume_takes_what_was_decided_from_the_run(ptde: Type, trained: Trained
     folder = Path("mine")
     folder.mkdir()
     decided = train_teacher_settings({"map": "8m", "td_lambda": 0.3, "seed": 7})
-    (folder / "config.json").write_text(decided.model_dump_json())
+    world = World(environment="skirmish", version="8", map="8m")
+    write_config(folder / "config.json", decided.model_dump(), training_made_from(decided, world))
     ptde("train-teacher", "--resume", "--out", "mine")
     assert trained.resume
     assert trained.settings == decided
@@ -200,7 +215,7 @@ def test_settings_lists_what_is_an_algorithms_own(ptde: Type) -> None:
 
 def test_settings_of_the_run_are_saved_whole(pipeline: Pipeline) -> None:
     saved = json.loads((pipeline.run / "config.json").read_text())
-    assert set(saved) == set(TrainValueDecompositionSettings.model_fields)
+    assert set(saved) == {*TrainValueDecompositionSettings.model_fields, "made_from"}
     assert (saved["steps"], saved["batch_episodes"], saved["map"]) == (600, 8, "3m")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.envs.skirmish.environment import VERSION
+from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.stages.recipes import recipes
 from tests.cli.conftest import TINY_FOLDER, TINY_RUN, Ended, Pipeline, Type
 

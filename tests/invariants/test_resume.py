@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from ptde_core.stages.distill import distill
 from ptde_core.stages.settings import CollectSettings, DistillSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.config_file import read_config, write_config
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json, write_json
+from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.status import read_state
 from tests.conftest import game_settings, mappo_game_settings
 
@@ -177,10 +179,14 @@ def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: P
 
     with pytest.raises(KeyboardInterrupt):
         train_teacher(settings, cut, listen=interrupt)
-    held = read_json(cut.config, "settings of a run")
-    for younger in ("bootstrap_at_limit", "td_loss_factor"):
-        del held[younger]
-    write_json(cut.config, held | {"mixer_heads": 4, "mixer_layers": 1})
+
+    def older(held: Mapping[str, Any]) -> dict[str, Any]:
+        younger = ("bootstrap_at_limit", "td_loss_factor")
+        return {key: value for key, value in held.items() if key not in younger} | {"mixer_heads": 4, "mixer_layers": 1}
+
+    config = read_config(cut.config)
+    then = config.made_from.model_copy(update={"settings": older(config.made_from.settings)})
+    write_config(cut.config, older(config.settings), then)
     changed = settings.model_copy(update={"bootstrap_at_limit": False})
     with pytest.raises(PtdeError, match="was trained with bootstrap_at_limit = True, not False"):
         train_teacher(changed, cut, resume=True)

@@ -11,6 +11,7 @@ import pytest
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Note, Progress, StageStarted
+from ptde_core.envs.catalogue import world_now
 from ptde_core.envs.skirmish.calibration import ByError, figures
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.scripted import random_actions
@@ -27,10 +28,12 @@ from ptde_core.stages.calibration.trainings import (
     pymarl2_settings,
 )
 from ptde_core.stages.calibration.winning import compare_won
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
-from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.config_file import write_config
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
 
 TINY = {"env": "game", "map": "two-step", "batch_episodes": 8, "test_episodes": 4, "test_every": 100}
@@ -186,7 +189,9 @@ def test_a_training_that_somebody_else_interrupts_is_not_taken_for_done(tmp_path
 
 def test_what_would_spoil_a_training_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "seed1")
-    write_json(run.config, tiny(100).model_dump())
+    world = world_now(tiny(100).env, tiny(100).map)
+    assert world is not None
+    write_config(run.config, tiny(100).model_dump(), training_made_from(tiny(100), world))
     with pytest.raises(PtdeError, match="holds a training of 100 env steps, not 200; type --steps 100, or --runs"):
         train_side_by_side([(tiny(200), run)], "calibrate", "one")
     write_status(run, "running")

@@ -14,6 +14,7 @@ from ptde_core.policies.catalogue import build_environment_of, build_teacher
 from ptde_core.policies.follow import local_inputs
 from ptde_core.policies.restore import restore, spec_to_plain
 from ptde_core.policies.student import Student
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.information import measure
 from ptde_core.stages.information.figure import draw_information
 from ptde_core.stages.information.inspect import inspect
@@ -147,10 +148,12 @@ def test_gradients_agree_with_the_jacobian(trained_run: RunFolder) -> None:
 
 def fresh(folder: Path, **changes: object) -> RunFolder:
     """A run on 3m whose teacher has learned nothing."""
-    settings = train_teacher_settings({"map": "3m", **changes}).model_dump()
+    decided = train_teacher_settings({"map": "3m", **changes})
+    settings = decided.model_dump()
     env = build_environment_of(settings, 1)
     networks = build_teacher(settings["alg"], env.spec, settings).state_dict()
     content = {
+        "made_from": training_made_from(decided, env.spec.world).plain(),
         "settings": settings,
         "env": spec_to_plain(env.spec),
         "networks": networks,

@@ -29,7 +29,8 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_example_is_what_the_page_says(gate: Path) -> None:
     facts = load_map(gate)
-    assert (facts.name, facts.limit, facts.n_agents, facts.n_enemies) == ("gate", 120, 5, 15)
+    assert re.fullmatch(r"gate@[0-9a-f]{8}", facts.name)
+    assert (facts.limit, facts.n_agents, facts.n_enemies) == (120, 5, 15)
     assert not facts.switches.idle_returns
     assert (facts.terrain.width, facts.terrain.height) == (24, 12)
     assert facts.terrain.cliff[11, 2]

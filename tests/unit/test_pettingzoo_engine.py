@@ -1,8 +1,10 @@
 """Any PettingZoo environment under the contract: skirmish's own face, and a small one that keeps none of the habits."""
 
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,12 +87,22 @@ def test_whether_it_can_be_won_is_what_the_metadata_say_else_the_infos_of_a_step
     assert not PettingZooEngine("tests.gathering_game").spec.can_be_won
 
 
-def test_a_checkpoint_that_does_not_say_whether_it_can_be_won_means_that_it_can(leaving: PettingZooEngine) -> None:
+def test_the_facts_come_back_from_a_checkpoint(leaving: PettingZooEngine) -> None:
     spec = replace(leaving.spec, can_be_won=False)
-    plain = spec_to_plain(spec)
-    assert spec_from_plain(plain) == spec
-    del plain["can_be_won"]
-    assert spec_from_plain(plain) == leaving.spec
+    assert spec_from_plain(spec_to_plain(spec)) == spec
+
+
+def test_an_edited_environment_is_another_game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "edited_game.py"
+    shutil.copy(Path(__file__).parents[1] / "leaving_game.py", path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = PettingZooEngine("edited_game").spec
+    assert PettingZooEngine("edited_game").spec == before
+    path.write_text(path.read_text() + "\n# another one\n")
+    monkeypatch.delitem(sys.modules, "edited_game")
+    after = PettingZooEngine("edited_game").spec
+    assert before.world.changed(after.world)
+    assert before.fingerprint() != after.fingerprint()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import VERSION, Skirmish
+from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.layout import build_roster
 from ptde_core.envs.skirmish.maps import load_map, map_names
-from ptde_core.envs.skirmish.spec import build_spec
+from ptde_core.envs.skirmish.spec import VERSION, build_spec
 from ptde_core.envs.skirmish.tables import REWARD_SCALE, max_reward
 
 # map: agents, enemies, limit, type bits, actions, obs, state, max reward, divisor (SPEC 5.3)

@@ -9,8 +9,9 @@ import torch
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import MadeFrom, World
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import read_about, read_local_rows, write_episodes
+from ptde_core.storage.episode_file import read_about, read_local_rows, read_origin, write_episodes
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
 from ptde_core.storage.replay import Replay, ReplayJournal
@@ -53,10 +54,10 @@ def test_a_checkpoint_of_another_kind_or_schema_is_refused(tmp_path: Path) -> No
     with pytest.raises(PtdeError, match="holds a student, not a teacher"):
         load_checkpoint(tmp_path / "s.pt", "teacher")
     torch.save({"schema": 99, "kind": "teacher"}, tmp_path / "future.pt")
-    with pytest.raises(PtdeError, match="schema 99, this ptde reads 1"):
+    with pytest.raises(PtdeError, match="schema 99, this ptde reads 2"):
         load_checkpoint(tmp_path / "future.pt", "teacher")
     torch.save({"schema": 1, "kind": "training"}, tmp_path / "state.pt")
-    with pytest.raises(PtdeError, match="schema 1, this ptde reads 2"):
+    with pytest.raises(PtdeError, match="schema 1, this ptde reads 3"):
         load_checkpoint(tmp_path / "state.pt", "training")
 
 
@@ -119,10 +120,18 @@ def test_leftovers_of_a_save_cut_short_are_ignored_and_overwritten(tmp_path: Pat
     assert [e.seed for e in ReplayJournal(tmp_path).load(again.segments)] == [0, 2]
 
 
+COLLECTED = MadeFrom(
+    stage="collect",
+    world=World(environment="game", version="1", map="two-step"),
+    settings={"episodes": 3},
+    parents={"teacher": "abc"},
+)
+
+
 def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:
     episodes = [episode(k, length=n) for k, n in enumerate(lengths)]
     z = [np.full((n, 2, 6), k, np.float32) for k, n in enumerate(lengths)]
-    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, with_state=with_state)
+    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, COLLECTED, with_state=with_state)
     return episodes
 
 
@@ -135,7 +144,13 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     assert (rows.last_action[[0, 3, 4]] == -1).all()
     np.testing.assert_array_equal(rows.last_action[5:9], episodes[2].actions[:-1])
     assert rows.z_mean[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 2]
-    assert read_about(tmp_path / "e.h5") == {"schema": 1, "teacher_id": "abc", "n_actions": 3}
+    about = read_about(tmp_path / "e.h5")
+    assert {key: about[key] for key in ("schema", "teacher_id", "n_actions")} == {
+        "schema": 2,
+        "teacher_id": "abc",
+        "n_actions": 3,
+    }
+    assert read_origin(tmp_path / "e.h5") == COLLECTED
 
 
 def test_the_state_is_kept_only_if_asked_for(tmp_path: Path) -> None:
@@ -179,7 +194,7 @@ def entry(checkpoint: str, wins: int) -> EvaluationEntry:
     )
 
 
-def test_a_new_evaluation_of_a_checkpoint_replaces_the_old_one_only(tmp_path: Path) -> None:
+def test_the_same_evaluation_made_again_takes_its_own_place_only(tmp_path: Path) -> None:
     path = tmp_path / "evaluation.json"
     add_entries(path, [entry("teacher.pt", 0), entry("student.pt", 1)])
     add_entries(path, [entry("teacher.pt", 2)])
@@ -191,10 +206,11 @@ def test_a_new_evaluation_of_a_checkpoint_replaces_the_old_one_only(tmp_path: Pa
 def test_an_evaluation_of_an_older_schema_is_refused_and_a_new_one_takes_its_place(tmp_path: Path) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text('{"schema_number": 1, "entries": [{"name": "QMIX_SGI"}]}')
-    with pytest.raises(PtdeError, match="schema 1, this ptde reads 2; evaluate anew"):
+    with pytest.raises(PtdeError, match="schema 1, this ptde reads 3; evaluate anew"):
         read_evaluation(path)
     add_entries(path, [entry("teacher.pt", 0)])
     assert len(read_evaluation(path).entries) == 1
+    assert (tmp_path / "evaluation-schema-1.json").exists(), "nothing is lost"
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"entries": [{}]}', '{"schema_number": 7}'])

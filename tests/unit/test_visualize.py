@@ -11,17 +11,20 @@ from PIL import Image, ImageSequence
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, FileSaved
+from ptde_core.base.made_from import World
 from ptde_core.base.metrics import METRICS
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.nets.settings import NetworkSettings
 from ptde_core.policies.restore import spec_to_plain
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.curves import PANELS, UNDATED, draw_learning_curves, save_figure
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.replays.battle_drawing import FILL, Scene, draw_battle
 from ptde_core.stages.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
 from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.stages.visualize import visualize
 from ptde_core.storage.checkpoint import identity, save_checkpoint
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
@@ -193,7 +196,10 @@ def fresh_teacher(tmp_path: Path) -> RunFolder:
     env = Skirmish("3m", 1)
     settings = train_teacher_settings({"map": "3m"})
     networks = Teacher(env.spec, NetworkSettings()).state_dict()
+    made = training_made_from(settings, env.spec.world)
     content = {
+        "made_from": made.plain(),
+        "kept": "last",
         "settings": settings.model_dump(),
         "env": spec_to_plain(env.spec),
         "networks": networks,
@@ -201,7 +207,7 @@ def fresh_teacher(tmp_path: Path) -> RunFolder:
         "counters": {"env_steps": 0, "episodes": 0, "updates": 0},
     }
     save_checkpoint(run.teacher, "teacher", content)
-    run.config.write_text(json.dumps(settings.model_dump()))
+    write_config(run.config, settings.model_dump(), made)
     run.metrics.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return run
 
@@ -235,7 +241,9 @@ def test_what_cannot_be_drawn(tmp_path: Path, fresh_teacher: RunFolder) -> None:
     with pytest.raises(PtdeError, match="no run at"):
         visualize([tmp_path])
     run = RunFolder(tmp_path)
-    run.config.write_text(json.dumps(train_teacher_settings({}).model_dump()))
+    world = World(environment="skirmish", version="8", map="3m")
+    settings = train_teacher_settings({})
+    write_config(run.config, settings.model_dump(), training_made_from(settings, world))
     with pytest.raises(PtdeError, match=f"nothing to draw in {tmp_path} yet"):
         visualize([tmp_path])
     with pytest.raises(PtdeError, match=r"no teacher\.pt or student\.pt in"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from PIL import Image
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import World
+from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.scores.curves import SeedCurve, over_seeds
 from ptde_core.stages.curves import check_picture, save_figure
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.stages.win_rate_curves import COLORS, DASHES, MARKERS, draw_win_rates, win_rates
+from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import State, write_status
@@ -51,18 +56,35 @@ def test_seeds_of_unequal_length_are_counted_and_too_few_have_no_band() -> None:
 
 
 def test_curves_that_reach_nowhere_are_refused() -> None:
-    for curves in ([], [curve((0, 0.5))]):
+    for curves in ([], [curve((0, 0.5))], [curve((15, 0.5))]):
         with pytest.raises(ValueError, match="no seed has come as far as 10 env steps"):
             over_seeds(curves, 10)
 
 
+@pytest.fixture(autouse=True)
+def _on_version_4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENTS, "skirmish", replace(ENVIRONMENTS["skirmish"], now=world_4))  # type: ignore[arg-type]
+
+
+def world_4(map_name: str) -> World:
+    return World(environment="skirmish", version="4", map=map_name)
+
+
 def add_run(
-    root: Path, name: str, rates: Sequence[float], *, state: State = "finished", version: str = "4", **settings: Any
+    root: Path,
+    name: str,
+    rates: Sequence[float],
+    *,
+    state: State = "finished",
+    world: World | None = None,
+    **settings: Any,
 ) -> None:
     """A run that was tested every 10,000 env steps."""
     run = RunFolder(root / name)
-    write_json(run.config, train_teacher_settings({"map": "3m", **settings}).model_dump())
-    add_sitting(run.provenance, "skirmish", version, threads=1)
+    decided = train_teacher_settings({"map": "3m", **settings})
+    played = world or world_4(decided.map)
+    write_config(run.config, decided.model_dump(), training_made_from(decided, played))
+    add_sitting(run.provenance, played.environment, played.version, threads=1)
     rows = [{"env_steps": 10_000 * k + 3, "test_win_rate": rate} for k, rate in enumerate(rates)]
     run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     write_status(run, state, "" if state == "finished" else "stopped by the user")
@@ -109,8 +131,9 @@ def test_versions_never_meet_and_nothing_to_draw_is_said(tmp_path: Path) -> None
     with pytest.raises(PtdeError, match="has a curve to draw"):
         win_rates([tmp_path])
     add_run(tmp_path, "a", [0, 0.5])
-    add_run(tmp_path, "b", [0, 0.5], version="5", seed=2)
-    with pytest.raises(PtdeError, match=r"the runs are of skirmish 4 \(.*a\) and skirmish 5 \(.*b\), which do not"):
+    smac = World(environment="smac", version="5", map="3m")
+    add_run(tmp_path, "b", [0, 0.5], world=smac, env="smac", seed=2)
+    with pytest.raises(PtdeError, match=r"the runs are of skirmish 4 \(.*a\) and smac 5 \(.*b\), which do not"):
         win_rates([tmp_path])
 
 

@@ -1,6 +1,7 @@
 """`Skirmish`: a batch of battles on one map behind the environment contract (`ptde_core.envs.interface`)."""
 
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import finalize
@@ -14,13 +15,10 @@ from ptde_core.envs.skirmish.compile import is_compiled, note_compiled
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.maps import MapFacts, load_map
 from ptde_core.envs.skirmish.paths import plan_detours
-from ptde_core.envs.skirmish.spec import build_spec
+from ptde_core.envs.skirmish.spec import VERSION, build_spec
 from ptde_core.envs.skirmish.tables import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.units import unit_names
 from ptde_core.envs.skirmish.worker import Worker
-
-VERSION = "8"
-"""Version of the rules: raised whenever an equal seed with equal actions may give another battle."""
 
 UNIT_TYPES = unit_names()
 """The unit types; `raw_units()["type"]` is an index into this."""
@@ -59,9 +57,16 @@ class Snapshot(NamedTuple):
     won: NDArray[np.bool_]
 
 
-@cache
+_PLANS: dict[tuple[str, str], tuple[MapFacts, Roster, MapTables]] = {}
+
+
 def _plan(map_or_path: str | Path) -> tuple[MapFacts, Roster, MapTables]:
-    return plan_map(load_map(map_or_path))
+    """The plan of a map as it is now: a map file may have been edited since the last time."""
+    facts = load_map(map_or_path)
+    key = facts.name, facts.digest()
+    if key not in _PLANS:
+        _PLANS[key] = plan_map(facts)
+    return _PLANS[key]
 
 
 def plan_map(facts: MapFacts) -> tuple[MapFacts, Roster, MapTables]:
@@ -91,7 +96,7 @@ class Skirmish:
             raise ValueError(f"n_envs = {n_envs} and threads = {threads} must be at least 1")
         self.facts, self._roster, self._tables = plan_map(map) if isinstance(map, MapFacts) else _plan(map)
         self.n_envs = n_envs
-        self.spec = build_spec(self.facts, "skirmish", VERSION)
+        self.spec = replace(build_spec(self.facts, "skirmish", VERSION), map_digest=self.facts.digest())
         units = len(self._roster.units)
         n, a, o, s = self.spec.n_agents, self.spec.n_actions, self.spec.obs_size, self.spec.state_size
         self._battles = Battles(

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError, nearest, unknown
+from ptde_core.base.made_from import digest_of
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
@@ -87,6 +88,12 @@ class MapFacts:
     enemy_type_bits: tuple[str, ...]
     switches: Switches
 
+    def digest(self) -> str:
+        """Short hash of all that is played, whatever the map is called: 16 hexadecimal digits."""
+        facts = asdict(self)
+        del facts["name"]
+        return digest_of(facts | {"terrain": {key: cells.tolist() for key, cells in facts["terrain"].items()}})
+
     @property
     def n_agents(self) -> int:
         """Allied units: one agent each."""
@@ -120,11 +127,15 @@ def _natural(name: str) -> tuple[int, str]:
 def load_map(name_or_path: str | Path) -> MapFacts:
     """A built-in map by its name, or a user's map file (a path ending in `.toml`).
 
+    A user's map is called by its file's name and the begin of its digest (`hill@1a2b3c4d`): another content, another
+    map, and never one of SMAC's.
+
     Raises:
         PtdeError: unknown name (the nearest is offered), missing file, or a file that does not describe a map.
     """
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
-        return read_map(Path(name_or_path))
+        facts = read_map(Path(name_or_path))
+        return replace(facts, name=f"{facts.name}@{facts.digest()[:8]}")
     if name_or_path not in map_names():
         raise unknown("map", name_or_path, map_names(), "see `ptde maps`")
     return read_map(_MAPS / f"{name_or_path}.toml")

@@ -3,6 +3,9 @@
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.maps import MapFacts
 
+VERSION = "8"
+"""Version of skirmish's rules: raised whenever an equal seed with equal actions may give another battle."""
+
 
 def build_spec(facts: MapFacts, backend: str, version: str) -> EnvSpec:
     """The facts of a map for a policy (SPEC 1, 5), as that backend, in that version, plays it."""

@@ -14,8 +14,8 @@ from ptde_core.envs.skirmish.calibration import (
     compare_random,
     maps_with_figures,
 )
-from ptde_core.envs.skirmish.environment import VERSION
 from ptde_core.envs.skirmish.maps import MapFacts, load_map
+from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.stages.calibration.chosen_maps import maps_of
 from ptde_core.stages.calibration.trainings import compare_near_random
 from ptde_core.stages.calibration.winning import compare_winning

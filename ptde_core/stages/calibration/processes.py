@@ -20,11 +20,13 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import cores
 from ptde_core.envs.workers.local import one_thread_each
+from ptde_core.stages.identity import why_not_this_training
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.config_file import read_config
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
 POLL_SECONDS = 1.0
@@ -91,12 +93,14 @@ def _has_finished(settings: TrainingSettings, run: RunFolder) -> bool:
     """
     if not run.config.exists():
         return False
-    held = read_json(run.config, "settings of a run")["steps"]
+    held = read_config(run.config).settings["steps"]
     if held != settings.steps:
         raise PtdeError(
             f"{run.path} holds a training of {held:,} env steps, not {settings.steps:,}",
             f"type --steps {held}, or --runs with another folder",
         )
+    if why := why_not_this_training(run, settings):
+        raise PtdeError(f"{run.path} is stale: it was {why}", "move it away, or type --runs with another folder")
     state = read_state(run) if run.status.exists() else "interrupted"
     if state == "running":
         raise PtdeError(f"another process is training in {run.path}", "wait for it, or add --no-training to look at it")

@@ -16,7 +16,7 @@ from ptde_core.envs.skirmish.calibration import (
     agreement,
     figures,
 )
-from ptde_core.envs.skirmish.environment import VERSION
+from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.stages.calibration.left_out import GRID, Squares, choose, default_of
 from ptde_core.stages.calibration.trainings import MARKS, NEAR_RANDOM_STEPS, TESTED, WINDOW, Progressed
 from ptde_core.stages.settings import CalibrateSettings

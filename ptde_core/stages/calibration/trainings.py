@@ -11,7 +11,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.base.settings import Values
 from ptde_core.envs.skirmish.calibration import ByError, Comparison, figures, maps_with_figures
-from ptde_core.envs.skirmish.environment import VERSION
+from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.stages.calibration.chosen_maps import maps_among
 from ptde_core.stages.calibration.processes import Training, train_side_by_side
 from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings

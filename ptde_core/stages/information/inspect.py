@@ -16,6 +16,7 @@ from ptde_core.policies.attribution import mean_of_z
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.student import Student
+from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.information.measure import Dependence, Played, Recovery, depends_on, recovers
 from ptde_core.stages.policy_names import name_of
 from ptde_core.stages.replays.record import Candidate, candidates_of, partners_of, scene_of, sight_of
@@ -67,7 +68,7 @@ def inspect(targets: Sequence[Path], settings: InspectSettings, *, listen: Liste
         listen: told of progress.
 
     Raises:
-        PtdeError: no teacher there, or one whose agents are told nothing of the state.
+        PtdeError: no teacher there, one whose agents are told nothing of the state, or whose world is another by now.
     """
     teachers = [_teacher(target) for target in targets]
     return [_inspect(teacher, settings, listen) for teacher in teachers]
@@ -81,6 +82,7 @@ def _teacher(target: Path) -> Candidate:
     """
     path = RunFolder(target).teacher if target.is_dir() else target
     candidate = candidates_of(path)[-1]
+    check_world_of(candidate.content, path)
     if candidate.role != "teacher":
         run = RunFolder.of(path)
         its_teacher = run.path / str(candidate.content.get("teacher_file", run.teacher.name))

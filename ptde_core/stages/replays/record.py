@@ -27,6 +27,7 @@ from ptde_core.policies.catalogue import TEACHERS, sights_of
 from ptde_core.policies.follow import follow, informed, local_inputs
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
+from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
@@ -88,7 +89,11 @@ def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: 
         evaluation_seed: of that list.
         number: which of its episodes, from 0.
         beside: the checkpoint that is shown next to it, if there is one.
+
+    Raises:
+        PtdeError: its world is another by now.
     """
+    check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)
     seeds = episode_seeds(evaluation_seed, "evaluate", 0, number + 1)[number:]
     env = trained.environment(1)
@@ -101,8 +106,9 @@ def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path
     """The same episode in the game's own file, written by the game (StarCraft II: .SC2Replay).
 
     Raises:
-        PtdeError: the environment's games keep no such file.
+        PtdeError: the environment's games keep no such file, or the policy's world is another by now.
     """
+    check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)
     if not ENVIRONMENTS[trained.spec.backend].replay:
         raise PtdeError(f"{trained.spec.backend} has no file of its own to keep a game in", "leave --format game out")

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.stages.identity import made_from_of, why_other_world
 from ptde_core.stages.replays.parting import check_same_start
 from ptde_core.stages.replays.record import candidates_of, play_again
 from ptde_core.stages.reports.wording import backend_name
-from ptde_core.storage.replay_file import Replay, ReplayEpisode, is_replay, read_replay
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.checkpoint import identity, load_checkpoint
+from ptde_core.storage.replay_file import Replay, ReplayEpisode, ReplayHeader, is_replay, read_replay
+from ptde_core.storage.run_folder import REPLAYS, RunFolder
 
 LOST = {"skirmish": "lost"}  # what is said of an episode that came to an end without being won
 
@@ -94,3 +96,18 @@ def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None) -
     if number >= len(replay.episodes):
         raise PtdeError(f"no episode {number} in {path}: it holds {len(replay.episodes)}", "they count from 0")
     return Shown(replay, replay.episodes[number])
+
+
+def why_stale(path: Path, header: ReplayHeader) -> str:
+    """Why the episodes of a replay are not those that its checkpoint would play today; "" if they are.
+
+    Raises:
+        PtdeError: the checkpoint cannot be read, or does not say what it was made from.
+    """
+    checkpoint = (path.parent.parent if path.parent.name == REPLAYS else path.parent) / header.checkpoint
+    if not checkpoint.is_file():
+        return f"{header.checkpoint}, which played it, is not there any more"
+    content = load_checkpoint(checkpoint, "teacher", "student")
+    if identity(content["networks"]) != header.policy_id:
+        return f"{header.checkpoint} is another than the one that played it"
+    return why_other_world(made_from_of(content, checkpoint).world, str(content["settings"]["map"]))

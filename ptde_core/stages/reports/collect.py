@@ -26,6 +26,7 @@ from ptde_core.scores.intervals import (
 from ptde_core.scores.published import published_retention, published_win_rate
 from ptde_core.scores.returns import PairedReturns, return_retention, return_retention_interval
 from ptde_core.scores.tally import retention
+from ptde_core.stages.reports.choice import Wanted
 from ptde_core.stages.reports.found import Found, LeftOut, grouped, read_run, rows_of, without_repeats
 from ptde_core.stages.reports.over_maps import Aggregate, Improvement, aggregates, improvements
 from ptde_core.stages.reports.performance import Measure, measure_of, performance_of, returns_of
@@ -36,6 +37,9 @@ from ptde_core.storage.run_folder import find_runs, find_runs_here
 
 # The PRR's denominator: a teacher with a z samples it, the paper's way; one without has only one way to play.
 PRR_TEACHER_Z: frozenset[ZSource] = frozenset({"sampled", "none"})
+
+
+ANY = Wanted()
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,16 @@ class Report:
     left_out: tuple[LeftOut, ...]
 
 
-def report(roots: list[Path] | None = None, seed: int = 0) -> Report:
+def report(roots: list[Path] | None = None, seed: int = 0, wanted: Wanted = ANY) -> Report:
     """Collect all runs below the given folders.
 
-    A run that is not finished, was not evaluated, cannot be read, or repeats another one is listed, not counted.
+    A run that is not finished, was not evaluated, cannot be read, or repeats another one is listed, not counted; so is
+    what is stale: made from something that is another by now.
 
     Args:
         roots: folders that hold runs, at any depth; None: what lies in the current folder (`find_runs_here`).
         seed: decides the bootstrap's draws; equal seeds give equal intervals, whatever else is in the report.
+        wanted: which of a policy's evaluations is counted.
 
     Raises:
         PtdeError: a folder does not exist, or there is no run below any of them.
@@ -74,9 +80,9 @@ def report(roots: list[Path] | None = None, seed: int = 0) -> Report:
     if not runs:
         where = f"in {Path.cwd()} or below {RUNS}/" if roots is None else f"below {', '.join(map(str, roots))}"
         raise PtdeError(f"no runs {where}", "give their folder, or make one, for example `ptde run --map 3m`")
-    read = [read_run(run) for run in runs]
-    evaluated, repeats = without_repeats([one for one in read if not isinstance(one, LeftOut)])
-    left_out = [*(one for one in read if isinstance(one, LeftOut)), *repeats]
+    read = [read_run(run, wanted) for run in runs]
+    evaluated, repeats = without_repeats([counted for counted, _ in read if counted])
+    left_out = [*(one for _, not_counted in read for one in not_counted), *repeats]
     found = [one for run_entries in evaluated for one in run_entries]
     sections = []
     for (backend, version), of_backend in grouped(found, lambda one: (one.entry.backend, one.entry.backend_version)):
@@ -196,7 +202,9 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
         iqm=interquartile_mean([rates]),
         iqm_interval=interquartile_mean_interval([rates], iqm_chance),
         retention=(
-            retention_of(entries, [one.entry for one in of_backend], seed) if first.policy == "student" else None
+            retention_of(entries, [entry for one in of_backend for entry in one.evaluated], seed)
+            if first.policy == "student"
+            else None
         ),
         paper=paper,
         paper_retention=published_retention(first.backend, first.map, first.name),
@@ -225,6 +233,7 @@ def _seed_score(one: Found, measure: Measure) -> SeedScore:
         evaluation_seed=entry.evaluation_seed,
         machine=entry.machine,
         code=entry.code,
+        digest=entry.digest,
         distilled=entry.distilled.model_dump() if entry.distilled else None,
         inference=entry.inference.model_dump() if entry.inference else None,
     )

@@ -21,7 +21,7 @@ from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.reports.wording import fraction
 from ptde_core.stages.tables import Table, html_page, latex, markdown
 
-SCHEMA = 3  # of `--format json`; report.schema.json beside this file says what is in it
+SCHEMA = 4  # of `--format json`; report.schema.json beside this file says what is in it
 JSON_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

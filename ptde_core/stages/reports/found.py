@@ -1,16 +1,22 @@
 """The runs of a report as read from their folders: which count, which are left out and why, which share a row."""
 
-import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import MadeFrom
+from ptde_core.stages.identity import why_other_world, why_stale
+from ptde_core.stages.reports.choice import Wanted, chosen
 from ptde_core.stages.settings import DistillSettings
+from ptde_core.storage.config_file import read_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.status import moment, read_state
+
+STALE = "stale"  # the state of what was made from something that is another by now
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -35,9 +41,10 @@ class Found:
 
     run: RunFolder
     settings: Mapping[str, Any]
-    time: str  # when the run reached its state; ISO 8601
+    time: datetime  # when the run reached its state
     status: Mapping[str, Any]  # empty of checkpoints without their training
     entry: EvaluationEntry
+    evaluated: tuple[EvaluationEntry, ...]  # all evaluations of this run that hold, of which the entry is one
 
     @property
     def made(self) -> Mapping[str, Any]:
@@ -47,13 +54,40 @@ class Found:
         return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
 
 
-def read_run(run: RunFolder) -> list[Found] | LeftOut:
-    """The run's evaluated policies, or why it is not counted."""
+def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]]:
+    """The run's evaluated policies, each with one evaluation, and what is not counted of it and why."""
+    try:
+        read = _read(run)
+        if isinstance(read, LeftOut):
+            return [], [read]
+        found, state, made_from = read
+        stale: dict[str, None] = {}
+        current: list[EvaluationEntry] = []
+        for _, same in grouped(found, lambda one: (one.entry.checkpoint, one.entry.policy_id, one.entry.teacher_id)):
+            for _, entries in grouped([one.entry for one in same], lambda entry: entry.made_from.world):
+                why = why_stale(run, entries[0], made_from)
+                current += [] if why else entries
+                stale |= {why: None} if why else {}
+    except PtdeError as error:
+        return [], [LeftOut(str(run.path), "unreadable", str(error))]
+    left_out = [LeftOut(str(run.path), STALE, f"{why}; make it anew") for why in stale]
+    counted = chosen(current, wanted)
+    for path in dict.fromkeys(one.checkpoint for one in current if one not in counted):
+        if path not in {one.checkpoint for one in counted}:
+            why = f"{path} was not evaluated so: `ptde evaluate {run.path / path} {wanted}`"
+            left_out.append(LeftOut(str(run.path), state, why))
+    holds = [replace(one, evaluated=tuple(current)) for one in found]
+    return [one for one in holds if one.entry in counted], left_out
+
+
+def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
+    """All evaluations of a run with its state and what its training was made from, or why it is not counted."""
     name = str(run.path)
     alone = not run.status.exists()
     if alone and run.provenance.exists():
         return LeftOut(name, "half-written", "its training was killed as it began")
     state: str = "checkpoints alone"
+    made_from = None
     try:
         status: dict[str, Any] = {}
         if not alone:
@@ -68,27 +102,25 @@ def read_run(run: RunFolder) -> list[Found] | LeftOut:
             last = next(iter([*run.all_students, run.teacher]))  # evaluating a student brings its teacher along
             return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
         if alone:
-            settings, when = _settings_of_checkpoint(run, entries[0]), _time_of(run.evaluation)
+            settings = _settings_of_checkpoint(run, entries[0])
+            when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)
         else:
-            settings, when = read_json(run.config, "settings file"), status["time"]
-    except PtdeError as error:
-        return LeftOut(name, "unreadable", str(error))
+            config = read_config(run.config)
+            settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
+            if why := why_other_world(made_from.world, str(settings["map"])):
+                return LeftOut(name, STALE, f"it was {why}; train anew")
     except (KeyError, TypeError):
         return LeftOut(name, "unreadable", f"{run.status} is not the status of a run")
-    return [Found(run, settings, when, status, entry) for entry in entries]
+    return [Found(run, settings, when, status, entry, ()) for entry in entries], state, made_from
 
 
 def _settings_of_checkpoint(run: RunFolder, entry: EvaluationEntry) -> Mapping[str, Any]:
     """The settings of the training that a checkpoint without its run folder comes from."""
     from ptde_core.storage.checkpoint import load_checkpoint  # torch: only where there is no config.json
 
-    settings: Mapping[str, Any] = load_checkpoint(run.path / entry.checkpoint, "teacher", "student")["settings"]
+    path = run.path / entry.checkpoint
+    settings: Mapping[str, Any] = load_checkpoint(path, "teacher", "student")["settings"] if path.is_file() else {}
     return settings
-
-
-def _time_of(path: Path) -> str:
-    """When a file was written, as in status.json."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(path.stat().st_mtime))
 
 
 def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
@@ -126,23 +158,35 @@ def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
-    """Split into rows of equal map, name, z, sight, checkpoint and settings (of distillation too).
+    """Split into rows of equal map, name, z, sight, checkpoint, settings (of distillation too) and list of episodes.
 
     Each comes with what tells it from its namesakes.
     """
     rows = []
+    of_name: dict[tuple[str, str], set[str]] = defaultdict(set)  # on all maps, for there are means over maps
+    for one in found:
+        of_name[one.entry.name, one.entry.z].add(_list_of(one.entry))
     for _, namesakes in grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
         checkpoints = {one.entry.checkpoint for one in namesakes}
         changed = differing([one.made for one in namesakes])
+        lists = of_name[namesakes[0].entry.name, namesakes[0].entry.z]
 
-        def variant(one: Found, several: bool = len(checkpoints) > 1, keys: list[str] = changed) -> str:
+        def variant(
+            one: Found, several: bool = len(checkpoints) > 1, unequal: bool = len(lists) > 1, keys: list[str] = changed
+        ) -> str:
             parts = [one.entry.checkpoint] if several else []
+            parts += [_list_of(one.entry)] if unequal else []
             if one.entry.messages is not None and one.entry.messages.threshold > 0:
                 parts.append(f"message_threshold={one.entry.messages.threshold:g}")
             return ", ".join([*parts, *(f"{key}={one.made.get(key, 'not set')}" for key in keys)])
 
         rows.extend(grouped(namesakes, variant))
     return rows
+
+
+def _list_of(entry: EvaluationEntry) -> str:
+    """Which episodes an evaluation is of: those of unequal lists are never pooled."""
+    return f"{len(entry.episodes.seed)} episodes of seed {entry.evaluation_seed}"
 
 
 def differing(settings: Sequence[Mapping[str, Any]], may_differ: frozenset[str] = MAY_DIFFER) -> list[str]:

@@ -37,7 +37,7 @@ def _run(score: Score, seed: SeedScore) -> dict[str, Any]:
     marl-eval wants as many steps of every algorithm; a student has no tests in training, so nobody's are here.
     """
     entries = read_evaluation(RunFolder(Path(seed.run)).evaluation).entries
-    episodes = next(one.episodes for one in entries if (one.checkpoint, one.z) == (seed.checkpoint, score.z))
+    episodes = next(one.episodes for one in entries if (one.checkpoint, one.digest) == (seed.checkpoint, seed.digest))
     won = {"win_rate": [float(won) for won in episodes.won]} if score.measure == "win rate" else {}
     final = {**won, "return": list(episodes.total_reward)}
     return {"step_0": {"step_count": seed.env_steps, **final}, "absolute_metrics": final}

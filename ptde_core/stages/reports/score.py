@@ -19,6 +19,7 @@ class SeedScore:
     Args:
         train_seconds: wall time of its training over all sittings; None where it was not kept.
         engine_restarts: engines that broke in training and were replaced; None where none can.
+        digest: of what its evaluation was made from; it names that entry of evaluation.json.
         distilled: how it was made, of a student (`evaluation_file.Distilled`): settings, reconstruction error, time.
         inference: what choosing actions cost (`evaluation_file.Inference`); None where it was not measured.
     """
@@ -36,6 +37,7 @@ class SeedScore:
     evaluation_seed: int
     machine: str
     code: str
+    digest: str
     distilled: Mapping[str, Any] | None
     inference: Mapping[str, Any] | None
 
