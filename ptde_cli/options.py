@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ptde_core.base.errors import PtdeError, unknown
-from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
+from ptde_core.base.errors import PtdeError, quoted, unknown
+from ptde_core.base.settings import MOST_SEED, Settings, Values, parse_assignments, read_settings_file
 from ptde_core.stages.recipes import recipes
 from ptde_core.stages.settings import RUNS
 
+MOST_SEEDS = 1000  # of one call
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
 
 
@@ -70,9 +71,13 @@ def seeds_of(text: str) -> list[int]:
     fix = "type a number of seeds (3 is 1,2,3), or the seeds themselves: 4,7"
     if not all(part.isdecimal() for part in parts):
         raise PtdeError(f"--seeds {text!r} is not made of whole numbers", fix)
+    if any(len(part) > len(str(MOST_SEED)) or int(part) > MOST_SEED for part in parts):
+        raise PtdeError(f"--seeds {quoted(repr(text))} names a seed above {MOST_SEED}", fix)
     seeds = [int(part) for part in parts]
     if len(seeds) == 1:
-        seeds = list(range(1, seeds[0] + 1))
+        seeds = list(range(1, min(seeds[0], MOST_SEEDS + 1) + 1))
+    if len(seeds) > MOST_SEEDS:
+        raise PtdeError(f"--seeds {quoted(repr(text))} are more than {MOST_SEEDS} trainings at once", fix)
     if not seeds or len(set(seeds)) < len(seeds):
         raise PtdeError(f"--seeds {text!r} names {'a seed twice' if seeds else 'no seed'}", fix)
     return seeds
@@ -149,7 +154,7 @@ Runs = Annotated[
     ),
 ]
 BootstrapSeed = Annotated[
-    int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
+    int, typer.Option("--seed", min=0, max=MOST_SEED, help="of the bootstrap's draws: equal seeds, equal intervals")
 ]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]
