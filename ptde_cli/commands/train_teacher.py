@@ -23,8 +23,14 @@ from ptde_cli.options import (
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values
 from ptde_core.nets.settings import INFORMATION
-from ptde_core.stages.settings import TrainingSettings, TrainTeacherSettings, default_folder, train_teacher_settings
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.stages.settings import (
+    TrainingSettings,
+    TrainTeacherSettings,
+    default_folder,
+    read_run_settings,
+    train_teacher_settings,
+)
+from ptde_core.storage.run_folder import RunFolder
 
 Alg = Annotated[str | None, option(TrainTeacherSettings, "alg")]
 Map = Annotated[str | None, option(TrainTeacherSettings, "map", complete=complete_map)]
@@ -126,7 +132,7 @@ def _decided(
     """The settings that an interrupted run was begun with, below those that are typed now."""
     if not run.config.exists():
         return settings
-    held = read_json(run.config, "settings of a run")
+    held = read_run_settings(run)
     return train_teacher_settings(held, *given, {"seed": settings.seed} if own_seed else {})
 
 

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from ptde_core.base.settings import Settings
 
-AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
-
 
 class LearningSettings(Settings):
     """What all learners can be told."""

@@ -8,10 +8,10 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import from_json
 
 from ptde_core.base.errors import PtdeError, quoted
@@ -23,8 +23,18 @@ DEPTH = 16  # levels of lists and tables; the deepest of our own files has six
 TEXT = 100_000  # characters of one text
 WHOLE = 2**64  # no whole number in our files is as large
 
+
+def _inside(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or "\\" in text or not text.isprintable() or not 0 < len(text) < 256:
+        raise ValueError("a path that leads out of its run")
+    return text
+
+
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """A number of things, or of steps, in a file."""
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A path inside a run folder: it leads nowhere else."""
 
 
 def check_regular(path: Path, meaning: str, largest: int | None = None, *, missing: str = "check the path") -> int:
@@ -47,7 +57,7 @@ def check_regular(path: Path, meaning: str, largest: int | None = None, *, missi
         raise PtdeError(f"cannot read {path} ({_reason(error)})", missing) from None
     if not stat.S_ISREG(facts.st_mode):
         what = "a folder" if stat.S_ISDIR(facts.st_mode) else "a device or a pipe"
-        raise PtdeError(f"{path} is {what}, not the file of a {meaning}", "give a file")
+        raise PtdeError(f"{path} is {what}, where a {meaning} should be", "give a file")
     if largest is not None and facts.st_size > largest:
         size = f"{facts.st_size:,} bytes, and a {meaning} has at most {largest:,}"
         raise PtdeError(f"{path} has {size}", f"give a {meaning} of ptde")

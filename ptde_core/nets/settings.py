@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ptde_core.base.names import GlobalInfo
 from ptde_core.base.settings import Settings
 
-GlobalInfo = Literal["agent-specific", "unified", "commander", "coach", "none"]
 StudentKind = Literal["two-layer", "recurrent"]
 MOST_WIDTH = 4096  # of a layer; the paper's are 64
 

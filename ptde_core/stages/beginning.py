@@ -9,9 +9,9 @@ from ptde_core.base import kernels
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.stages.settings import TrainingSettings, kept
+from ptde_core.stages.settings import TrainingSettings, kept, read_run_settings
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
 
@@ -25,7 +25,7 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
     """
     if not run.config.exists():
         return True
-    held = read_json(run.config, "settings of a run")
+    held = read_run_settings(run)
     if not resume:
         raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
     for key, value in settings.model_dump().items():

@@ -31,12 +31,13 @@ from ptde_core.stages.reports.wording import (
     retention_text,
     retention_title,
 )
+from ptde_core.stages.settings import read_run_settings
 from ptde_core.stages.tables import NOTHING, Row, Table, markdown
 from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import Provenance, read_provenance
-from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import read_state, read_status
 
 SCHEMA = 2
 LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
@@ -201,8 +202,8 @@ def _read(run: RunFolder) -> _Run:
     return _Run(
         path=str(run.path),
         state=read_state(run),
-        status=read_json(run.status, "status of a run"),
-        settings=read_json(run.config, "settings file"),
+        status=read_status(run),
+        settings=read_run_settings(run),
         distilled=distilled,
         made=read_provenance(run.provenance) if run.provenance.exists() else None,
         entries=by_kind,

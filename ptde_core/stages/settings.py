@@ -10,7 +10,6 @@ from pydantic import Field, field_validator
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import (
-    AlgorithmName,
     CopaSettings,
     LearningSettings,
     MappoSettings,
@@ -18,7 +17,8 @@ from ptde_core.algorithms.settings import (
     ValueDecompositionSettings,
 )
 from ptde_core.base.device import DeviceSettings
-from ptde_core.base.errors import unknown
+from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.names import AlgorithmName
 from ptde_core.base.settings import MOST_SEED, Settings, Values, build_settings
 from ptde_core.nets.settings import (
     AgentSettings,
@@ -28,7 +28,7 @@ from ptde_core.nets.settings import (
     StudentSettings,
     TwoViewSettings,
 )
-from ptde_core.storage.run_folder import PAPER, RunFolder
+from ptde_core.storage.run_folder import PAPER, RunFolder, read_json
 
 RUNS = Path("runs")
 CALIBRATION_RUNS = Path("calibration-runs")  # not in RUNS: reports and curves would mix them with the user's own
@@ -266,6 +266,23 @@ def training_of(alg: str) -> tuple[type[TrainingSettings], str]:
     if alg not in TRAINING:
         raise unknown("algorithm", alg, TRAINING)
     return TRAINING[alg]  # type: ignore[index]  # a plain word, just checked
+
+
+def read_run_settings(run: RunFolder) -> dict[str, Any]:
+    """All settings that a run was trained with, as its config.json says; one that is younger than it has its default.
+
+    Raises:
+        PtdeError: there is no such file, or it does not hold settings of a training.
+    """
+    held = read_json(run.config, "settings of a run")
+    if not isinstance(held, dict) or not isinstance(held.get("alg"), str):
+        raise PtdeError(f"{run.config} does not hold the settings of a run", "it was cut or edited; train it anew")
+    try:
+        return build_settings(training_of(held["alg"])[0], held).model_dump()
+    except PtdeError as error:
+        raise PtdeError(
+            f"{run.config}: {error.problem}", "it was edited, or is of another ptde; train it anew"
+        ) from None
 
 
 def train_teacher_settings(*layers: Values) -> TrainingSettings:

@@ -134,8 +134,11 @@ class Fit:
     def _examples(self) -> Examples:
         """The teacher's episodes and those of the rounds played so far."""
         files = [episodes_file(self._job.out, k + 1) for k in range(len(self._players))]
-        n_actions = self._job.trained.spec.n_actions
-        played = [Examples.of(read_local_rows(file), n_actions).to(self._own.local.device) for file in files]
+        trained = self._job.trained
+        n_actions = trained.spec.n_actions
+        played = [
+            Examples.of(read_local_rows(file, trained.widths), n_actions).to(self._own.local.device) for file in files
+        ]
         return Examples.joined([self._own, *played])
 
     def _phase(self, batches: Batches, interruption: Interruption) -> None:

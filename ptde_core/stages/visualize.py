@@ -13,9 +13,10 @@ from ptde_core.stages.replays.page import write_page
 from ptde_core.stages.replays.record import candidates_of, record_in_game
 from ptde_core.stages.replays.shown import Shown, files_of, shown_of
 from ptde_core.stages.reports.wording import backend_name
+from ptde_core.stages.settings import read_run_settings
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import is_replay
-from ptde_core.storage.run_folder import REPLAYS, RunFolder, read_json
+from ptde_core.storage.run_folder import REPLAYS, RunFolder
 
 CURVES, GAME = "curves", "game"
 
@@ -149,7 +150,7 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     rows = read_metrics(run.metrics)
     if not rows:
         return []
-    settings = read_json(run.config, "settings file")
+    settings = read_run_settings(run)
     name = teacher_name(settings["alg"], settings["global_info"])
     title = f"{name} on {settings['map']}, seed {settings['seed']}: {backend_name(settings['env'])}"
     figure = draw_learning_curves(rows, title, int(settings["test_episodes"]))

@@ -21,10 +21,10 @@ from ptde_core.base.events import Listener, Note, Progress, StageFinished, Stage
 from ptde_core.base.provenance import cores
 from ptde_core.envs.workers.local import one_thread_each
 from ptde_core.stages.interruption import Interruption
-from ptde_core.stages.settings import TrainingSettings, train_teacher_settings
+from ptde_core.stages.settings import TrainingSettings, read_run_settings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.metrics_file import read_metrics
-from ptde_core.storage.run_folder import RunFolder, read_json
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
 POLL_SECONDS = 1.0
@@ -91,7 +91,7 @@ def _has_finished(settings: TrainingSettings, run: RunFolder) -> bool:
     """
     if not run.config.exists():
         return False
-    held = read_json(run.config, "settings of a run")["steps"]
+    held = read_run_settings(run)["steps"]
     if held != settings.steps:
         raise PtdeError(
             f"{run.path} holds a training of {held:,} env steps, not {settings.steps:,}",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.settings import DistillSettings
+from ptde_core.stages.settings import DistillSettings, read_run_settings
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
-from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import read_state, read_status
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -58,7 +58,7 @@ def read_run(run: RunFolder) -> list[Found] | LeftOut:
         status: dict[str, Any] = {}
         if not alone:
             state = read_state(run)
-            status = read_json(run.status, "status of a run")
+            status = read_status(run)
             if state != "finished":
                 return LeftOut(name, state, status["reason"] or "not finished")
         held = read_evaluation(run.evaluation).entries if run.evaluation.exists() else None
@@ -70,11 +70,9 @@ def read_run(run: RunFolder) -> list[Found] | LeftOut:
         if alone:
             settings, when = _settings_of_checkpoint(run, entries[0]), _time_of(run.evaluation)
         else:
-            settings, when = read_json(run.config, "settings file"), status["time"]
+            settings, when = read_run_settings(run), status["time"]
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
-    except (KeyError, TypeError):
-        return LeftOut(name, "unreadable", f"{run.status} is not the status of a run")
     return [Found(run, settings, when, status, entry) for entry in entries]
 
 
