@@ -12,6 +12,7 @@ from ptde_cli.options import (
     Assignments,
     ConfigFile,
     Quiet,
+    Trust,
     Wandb,
     Workers,
     complete_map,
@@ -19,6 +20,7 @@ from ptde_cli.options import (
     option,
     run_engines_at,
     seeds_of,
+    trust_what_is_typed,
 )
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values
@@ -87,6 +89,7 @@ def train_teacher(
     assignments: Assignments = None,
     workers: Workers = None,
     wandb: Wandb = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a teacher into a run folder, or several at once."""
@@ -106,6 +109,8 @@ def train_teacher(
     trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
     if resume:  # what was decided then need not be typed again
         trainings = [(_decided(own, run, given, own_seed=seeds is not None), run) for own, run in trainings]
+    for settings, _ in trainings:
+        trust_what_is_typed(trust, settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
         from ptde_core.stages.train_teacher import train_teachers

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Quiet, one_of
+from ptde_cli.options import Quiet, Trust, one_of, trust_files
 from ptde_core.base.settings import MOST_SEED
 from ptde_core.stages.settings import MOST_EPISODES
 
@@ -56,9 +56,11 @@ def visualize(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="where to  [default: figures/ in the run folder]")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw the pictures of a run, or watch an episode."""
+    trust_files(trust)
     with resumable():
         from ptde_cli.display import watching
         from ptde_core.stages.visualize import visualize as stage

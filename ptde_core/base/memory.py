@@ -49,17 +49,18 @@ def _number(path: Path, label: str = "", unit: int = 1) -> int | None:
         return None
 
 
-def check_room(needed: int, what: str, fix: str) -> None:
+def check_room(needed: int, what: str, fix: str, room: int | None = None) -> None:
     """Refuse what does not fit into memory, before any of it is allocated.
 
     Args:
         needed: bytes.
         what: it is for, as the beginning of a sentence.
         fix: what takes less.
+        room: bytes there are; by default `available_bytes`.
 
     Raises:
         PtdeError: with what is needed and what there is.
     """
-    room = available_bytes()
+    room = available_bytes() if room is None else room
     if needed > room:
         raise PtdeError(f"{what} can take {needed / 1e9:,.1f} GB, and {room / 1e9:,.1f} GB are free", fix)

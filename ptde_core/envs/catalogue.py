@@ -27,6 +27,7 @@ class Environment:
     learn.
     `replay`: the ending of the files in which a game keeps what was played (its engines are `workers.engine.Records`);
     "" where it keeps nothing.
+    `names_code`: a map of it is the name of Python code, which a file does not get to choose (`envs/trust.py`).
     `example`: a map of it.
     """
 
@@ -39,6 +40,7 @@ class Environment:
     engines: bool = False
     measured_on: Callable[[str], str] = str
     replay: str = ""
+    names_code: bool = False
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -65,6 +67,7 @@ def _engines(
     build: Callable[[str, int], FreeRows],
     measured_on: Callable[[str], str] = str,
     replay: str = "",
+    names_code: bool = False,
 ) -> Environment:
     """A backend whose games run in processes of their own; its wide view is the state."""
     return Environment(
@@ -75,6 +78,7 @@ def _engines(
         engines=True,
         measured_on=measured_on,
         replay=replay,
+        names_code=names_code,
     )
 
 
@@ -115,6 +119,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",
         "ptde_core.envs.pettingzoo_face:parallel_env",
         build_pettingzoo,
+        names_code=True,
     ),
 }
 

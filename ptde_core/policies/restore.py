@@ -10,6 +10,7 @@ from torch import Tensor
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.envs.catalogue import ENVIRONMENTS, side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.envs.trust import check_trusted
 from ptde_core.nets.settings import INFORMATION, StudentSettings
 from ptde_core.policies.catalogue import (
     TEACHERS,
@@ -45,9 +46,10 @@ class Trained:
         It is the one it was trained on, without a reward that only helped it to learn.
 
         Raises:
-            PtdeError: the backend's rules have changed since.
+            PtdeError: the backend's rules have changed since; or the checkpoint names code that nobody has trusted.
         """
         backend = self.spec.backend
+        check_trusted(str(self.settings["env"]), str(self.settings["map"]))
         measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
         env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
         if replace(env.spec, map=self.spec.map).fingerprint() != self.spec.fingerprint():

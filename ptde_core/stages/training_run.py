@@ -3,7 +3,7 @@
 Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.learning.finite import check_learned
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.ahead import PlayedAhead
 from ptde_core.policies.play import play
@@ -128,9 +129,21 @@ class TrainingRun:
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
             self.shown["epsilon"] = float(np.mean(how.epsilon))
 
-    def learned(self, log: Mapping[str, Tensor | float]) -> None:
-        """Take in what the learner logged of the round."""
+    def learned(self, log: Mapping[str, Tensor | float], weights: Iterable[Tensor]) -> None:
+        """Take in what the learner logged of the round.
+
+        Args:
+            log: empty if no update was due.
+            weights: all that it has learned, as it is now.
+
+        Raises:
+            PtdeError: they are not finite; nothing of them has been saved.
+        """
         self._log = log or self._log
+        if log:
+            where = f"at {self.at.env_steps:,} env steps of {self.folder.path}"
+            saved = "; what was saved before lies there" if self.folder.state.exists() else ""
+            check_learned(weights, log, f"{where} (updates: {self.learner.updates:,})", f"training stops{saved}")
 
     def took(self, seconds: float, playing: float) -> None:
         """Take in this run's share of the wall time; `playing` is a part of it."""
