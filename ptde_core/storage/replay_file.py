@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.untrusted import Count, Inside, parse_json
@@ -26,6 +26,7 @@ from ptde_core.storage.hdf5 import Column
 SCHEMA = 1
 HEADER = 4_000_000  # characters of it
 EPISODES = 10_000
+NAME = 300  # characters of a policy's, a unit's or a map's
 
 Role = Literal["teacher", "student"]
 
@@ -35,7 +36,7 @@ class UnitLook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(min_length=1, max_length=NAME)
     side: int = Field(ge=0, le=2)
     radius: float = Field(ge=0, le=1000)
     max_health: float = Field(ge=0)
@@ -50,8 +51,8 @@ class ReplayHeader(BaseModel):
     schema_number: int = SCHEMA
     backend: str
     backend_version: str
-    map: str
-    names: Mapping[Role, str]  # of the policies in `minds`, as tables print them
+    map: str = Field(max_length=NAME)
+    names: Mapping[Role, Annotated[str, Field(max_length=NAME)]]  # of the policies in `minds`, as tables print them
     role: Role  # which of them played
     z: ZSource  # and with which z
     head: Literal["values", "logits"]  # what their numbers for actions are
@@ -67,6 +68,14 @@ class ReplayHeader(BaseModel):
     looks: tuple[UnitLook, ...] = ()
     can_be_won: bool = True  # whether an episode can be won; older replays do not say
     sight: float | None = None  # how far an agent sees; None: there are no distances, or it sees everything
+
+    @model_validator(mode="after")
+    def _has_a_player(self) -> "ReplayHeader":
+        if self.role not in self.names:
+            raise ValueError("nobody who played")
+        if self.backend != "football" and any(look.side > 1 for look in self.looks):
+            raise ValueError("a unit of neither side")  # football's ball
+        return self
 
     @property
     def name(self) -> str:
@@ -197,8 +206,6 @@ def _header(file: Any) -> ReplayHeader:
     header = ReplayHeader.model_validate(parse_json(hdf5.text(file, "header", HEADER).encode()))
     if header.schema_number != SCHEMA:
         raise ValueError(f"schema {header.schema_number}")
-    if header.role not in header.names:
-        raise ValueError("nobody who played")
     return header
 
 
