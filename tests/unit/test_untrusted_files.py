@@ -41,7 +41,7 @@ def test_a_reader_reads_what_is_whole_and_refuses_what_is_broken(name: str, tmp_
     reader.write(path)
     whole = path.read_bytes()
     assert not refused(reader, path, whole)
-    assert refused(reader, path, b"\x00" + whole[: len(whole) // 2])
+    assert refused(reader, path, b"\x00\n" + whole[: len(whole) // 2])
     for data in (b"", b"\n", b"[", b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 3000, b'{"a":' * 3000, b"x = [" * 3000):
         refused(reader, path, data)
     for _ in range(25):
@@ -159,7 +159,7 @@ def changed(content: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
         ("env.n_agents", 10**9),
         ("env.n_agents", 3),
         ("env.obs_size", 10**9),
-        ("env.obs_names", ["a"]),
+        ("env.obs_names", ["a"] * 99),
         ("env.episode_limit", 0),
         ("env", None),
         ("networks", {}),
@@ -281,7 +281,7 @@ def test_what_is_shown_moves_no_cursor_and_turns_no_text(text: str) -> None:
 
 
 def test_texts_of_files_in_tables_and_cells() -> None:
-    table = Table("t\x1b]0;x\x07", ("a|b",), (("<img src=x onerror=1>",), ("![x](http://y)",), ("a\nb",)), 1)
+    table = Table("t\x1b]0;x\x07", ("a|b",), ((("<img src=x onerror=1>",), ("![x](http://y)",), ("a\nb",)),), 1)
     text = markdown(table)
     assert "<img" not in text
     assert "](" not in text
