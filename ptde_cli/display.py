@@ -23,6 +23,7 @@ from rich.text import Text
 
 from ptde_core.base import events
 from ptde_core.base.events import Event, Listener, silent
+from ptde_core.base.printable import printable
 from ptde_core.stages.tables import Table
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Lines:
 
     def _write(self, line: str) -> None:
         if line:
-            print(line, file=self.stream, flush=True)
+            print(printable(line), file=self.stream, flush=True)
 
 
 class Bars:
@@ -217,7 +218,7 @@ class Bars:
 
     def _say(self, line: str) -> None:
         if line:
-            self.console.print(Text(line), soft_wrap=True)
+            self.console.print(Text(printable(line)), soft_wrap=True)
 
 
 @contextmanager
@@ -259,7 +260,7 @@ def print_map(sheet: "MapSheet") -> None:
     height, width = len(sheet.rows), len(sheet.rows[0])
     margin = 4
     wide = 2 if margin + 2 * width <= console.width else 1  # characters per cell; two look square
-    console.print(Text(sheet.title, "bold"))
+    console.print(Text(printable(sheet.title), "bold"))
     for y, row in zip(reversed(range(height)), sheet.rows, strict=True):
         line = Text().append(f"{y:>{margin - 1}} ", "dim")
         for kind, cells in groupby(row, key=attrgetter("kind")):
@@ -268,7 +269,7 @@ def print_map(sheet: "MapSheet") -> None:
         console.print(line, soft_wrap=True)
     ruler = "".join(f"{x:<{MAP_RULER * wide}}" for x in range(0, width, MAP_RULER))
     console.print(Text(" " * margin + ruler.rstrip(), "dim"), soft_wrap=True)
-    console.print(Text(sheet.legend + "\n", "dim"))
+    console.print(Text(printable(sheet.legend) + "\n", "dim"))
     print_tables([sheet.units])
 
 
@@ -276,7 +277,7 @@ def shown(path: Path) -> str:
     """A path as people would type it here: relative where it lies below the current folder, quoted where it must be."""
     here = Path.cwd()
     near = path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
-    return shlex.quote(str(near))
+    return printable(shlex.quote(str(near)))
 
 
 def _opening(event: events.StageStarted) -> str:

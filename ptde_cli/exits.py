@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.printable import printable
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -60,7 +61,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
 
 
 def _say(sentence: str) -> None:
-    print(f"ptde: {sentence}", file=sys.stderr)
+    print(f"ptde: {printable(sentence)}", file=sys.stderr)
 
 
 def _sentence(message: str) -> str:

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ptde_core.base.errors import PtdeError, unknown
-from ptde_core.base.settings import Settings, Values, parse_assignments, read_settings_file
+from ptde_core.base.errors import PtdeError, quoted, unknown
+from ptde_core.base.settings import MOST_SEED, Settings, Values, parse_assignments, read_settings_file
 from ptde_core.stages.recipes import recipes
-from ptde_core.stages.settings import RUNS
+from ptde_core.stages.settings import RUNS, TrainingSettings
 
+MOST_SEEDS = 1000  # of one call
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
 
 
@@ -70,9 +71,13 @@ def seeds_of(text: str) -> list[int]:
     fix = "type a number of seeds (3 is 1,2,3), or the seeds themselves: 4,7"
     if not all(part.isdecimal() for part in parts):
         raise PtdeError(f"--seeds {text!r} is not made of whole numbers", fix)
+    if any(len(part) > len(str(MOST_SEED)) or int(part) > MOST_SEED for part in parts):
+        raise PtdeError(f"--seeds {quoted(repr(text))} names a seed above {MOST_SEED}", fix)
     seeds = [int(part) for part in parts]
     if len(seeds) == 1:
-        seeds = list(range(1, seeds[0] + 1))
+        seeds = list(range(1, min(seeds[0], MOST_SEEDS + 1) + 1))
+    if len(seeds) > MOST_SEEDS:
+        raise PtdeError(f"--seeds {quoted(repr(text))} are more than {MOST_SEEDS} trainings at once", fix)
     if not seeds or len(set(seeds)) < len(seeds):
         raise PtdeError(f"--seeds {text!r} names {'a seed twice' if seeds else 'no seed'}", fix)
     return seeds
@@ -102,6 +107,32 @@ def run_engines_at(workers: str | None) -> None:
         chosen_place()
 
 
+def trust_what_is_typed(trust: bool, settings: TrainingSettings, *typed: Values) -> None:
+    """Whether files may name code in this command; and that a training's environment is typed, or is none of code.
+
+    Args:
+        trust: whether `--trust` was typed.
+        settings: of a training that begins or goes on, of which a part may come from files.
+        typed: the layers of them that do not.
+
+    Raises:
+        PtdeError: the environment is one of code, and comes from a file.
+    """
+    from ptde_core.envs.trust import check_trusted, trust_files, trust_names
+
+    trust_files(trust)
+    if all(any(key in layer for layer in typed) for key in ("env", "map")):
+        trust_names((settings.env, settings.map))
+    check_trusted(settings.env, settings.map)
+
+
+def trust_files(trust: bool) -> None:
+    """Whether the files that this command reads may name code to run (`--trust`)."""
+    from ptde_core.envs.trust import trust_files as told
+
+    told(trust)
+
+
 def complete_map(incomplete: str) -> list[str]:
     """The built-in maps that begin with what is typed."""
     from ptde_core.envs.skirmish.maps import map_names  # numpy loads here, only when the shell asks
@@ -128,6 +159,10 @@ Workers = Annotated[
         autocompletion=lambda incomplete: [word for word in ("local", "ray") if word.startswith(incomplete)],
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="files may name Python code to run (--env pettingzoo): know where they come from"),
+]
 Wandb = Annotated[
     bool, typer.Option("--wandb", help="log to Weights & Biases too (extra wandb; WANDB_MODE=offline: no network)")
 ]
@@ -149,7 +184,7 @@ Runs = Annotated[
     ),
 ]
 BootstrapSeed = Annotated[
-    int, typer.Option("--seed", min=0, help="of the bootstrap's draws: equal seeds, equal intervals")
+    int, typer.Option("--seed", min=0, max=MOST_SEED, help="of the bootstrap's draws: equal seeds, equal intervals")
 ]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="write there instead of standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the result")]

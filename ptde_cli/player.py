@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.printable import printable
 from ptde_core.stages.replays.screen import BLANK, Screen, screens_of
 from ptde_core.stages.replays.shown import Shown
 
@@ -64,4 +65,8 @@ def drawn(screen: Screen) -> Group:
         units.append(f" {line.words}\n", "" if line.share else "bright_black")
     grid = Grid.grid(padding=(0, 2))
     grid.add_row(field, units)
-    return Group(Text(screen.title, "bold", no_wrap=True, overflow="ellipsis"), Text(screen.counter, "dim"), grid)
+    return Group(
+        Text(printable(screen.title), "bold", no_wrap=True, overflow="ellipsis"),
+        Text(printable(screen.counter), "dim"),
+        grid,
+    )

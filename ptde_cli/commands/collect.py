@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import CollectSettings
 
@@ -22,10 +22,12 @@ def collect(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Collect a teacher's episodes for distillation."""
     run_engines_at(workers)
+    trust_files(trust)
     settings = build_settings(
         CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed, device=device)
     )

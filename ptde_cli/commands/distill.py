@@ -11,10 +11,12 @@ from ptde_cli.options import (
     ConfigFile,
     Quiet,
     RecipeNames,
+    Trust,
     Workers,
     layers,
     option,
     run_engines_at,
+    trust_files,
 )
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import build_settings
@@ -51,10 +53,12 @@ def distill(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Distill students from a teacher's episodes, and evaluate them beside it."""
     run_engines_at(workers)
+    trust_files(trust)
     given = layers(config, assignments, steps=steps, seed=seed, device=device)
     names = recipes_meant(recipe or [], given, list(recipes()) if compare else [DistillSettings().recipe])
     for name in names:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Workers, layers, option, run_engines_at
+from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import EvaluateSettings
 
@@ -21,10 +21,12 @@ def evaluate(
     config: ConfigFile = None,
     assignments: Assignments = None,
     workers: Workers = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate policies and show them side by side."""
     run_engines_at(workers)
+    trust_files(trust)
     typed = {"episodes": episodes, "seed": seed, "keep_replays": keep_replays, "device": device}
     settings = build_settings(EvaluateSettings, *layers(config, assignments, **typed))
     with resumable():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Quiet, one_of, option
+from ptde_cli.options import Quiet, Trust, one_of, option, trust_files
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import InspectSettings
 
@@ -24,9 +24,11 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="for the figure  [default: figures/ in the run folder]")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Show what each agent's z depends on."""
+    trust_files(trust)
     one_of(table_format, FORMATS, "format")
     typed = {"episodes": episodes, "seed": seed, "directions": directions}
     settings = build_settings(InspectSettings, {key: value for key, value in typed.items() if value is not None})

@@ -19,7 +19,18 @@ from ptde_cli.commands.train_teacher import (
     each_seed,
 )
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, RecipeNames, Wandb, Workers, layers, run_engines_at
+from ptde_cli.options import (
+    Assignments,
+    ConfigFile,
+    Quiet,
+    RecipeNames,
+    Trust,
+    Wandb,
+    Workers,
+    layers,
+    run_engines_at,
+    trust_what_is_typed,
+)
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values, build_settings
 from ptde_core.stages.recipes import distill_settings, recipes_meant, recipes_of_run
@@ -45,6 +56,7 @@ def run(
     keep: Keep = None,
     no_keep_state: NoKeepState = False,
     wandb: Wandb = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Run all stages in a row and show the evaluation."""
@@ -64,6 +76,7 @@ def run(
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
     settings = train_teacher_settings(teachers, teachers_assigned, typed)
+    trust_what_is_typed(trust, settings, teachers_assigned, typed)
     on_device = {"device": settings.device}
     trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
     evaluating = build_settings(EvaluateSettings, on_device, later["evaluate"], later_assigned["evaluate"])

@@ -12,6 +12,7 @@ from ptde_cli.options import (
     Assignments,
     ConfigFile,
     Quiet,
+    Trust,
     Wandb,
     Workers,
     complete_map,
@@ -19,12 +20,18 @@ from ptde_cli.options import (
     option,
     run_engines_at,
     seeds_of,
+    trust_what_is_typed,
 )
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import Values
 from ptde_core.nets.settings import INFORMATION
-from ptde_core.stages.settings import TrainingSettings, TrainTeacherSettings, default_folder, train_teacher_settings
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import (
+    TrainingSettings,
+    TrainTeacherSettings,
+    default_folder,
+    read_run_config,
+    train_teacher_settings,
+)
 from ptde_core.storage.run_folder import RunFolder
 
 Alg = Annotated[str | None, option(TrainTeacherSettings, "alg")]
@@ -82,6 +89,7 @@ def train_teacher(
     assignments: Assignments = None,
     workers: Workers = None,
     wandb: Wandb = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a teacher into a run folder, or several at once."""
@@ -101,6 +109,8 @@ def train_teacher(
     trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
     if resume:  # what was decided then need not be typed again
         trainings = [(_decided(own, run, given, own_seed=seeds is not None), run) for own, run in trainings]
+    for settings, _ in trainings:
+        trust_what_is_typed(trust, settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
         from ptde_core.stages.train_teacher import train_teachers
@@ -127,7 +137,7 @@ def _decided(
     """The settings that an interrupted run was begun with, below those that are typed now."""
     if not run.config.exists():
         return settings
-    held = read_config(run.config).settings
+    held = read_run_config(run).settings
     return train_teacher_settings(held, *given, {"seed": settings.seed} if own_seed else {})
 
 

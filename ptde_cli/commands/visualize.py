@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Quiet, one_of
+from ptde_cli.options import Quiet, Trust, one_of, trust_files
+from ptde_core.base.settings import MOST_SEED
+from ptde_core.stages.settings import MOST_EPISODES
 
 TERMINAL = "terminal"  # the one format that is drawn here; the others are files that the core writes
 
@@ -42,17 +44,23 @@ def visualize(
             autocompletion=complete_format,
         ),
     ] = None,
-    episode: Annotated[int, typer.Option("--episode", min=0, help="which episode of the evaluation or the replay")] = 0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="of the evaluation whose episode is played")] = 0,
+    episode: Annotated[
+        int, typer.Option("--episode", min=0, max=MOST_EPISODES, help="which episode of the evaluation or the replay")
+    ] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=MOST_SEED, help="of the evaluation whose episode is played")
+    ] = 0,
     moments: Annotated[
         list[int] | None, typer.Option("--moment", min=0, metavar="STEP", help="a step that the png shows; repeatable")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="where to  [default: figures/ in the run folder]")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw the pictures of a run, or watch an episode."""
+    trust_files(trust)
     with resumable():
         from ptde_cli.display import watching
         from ptde_core.stages.visualize import visualize as stage

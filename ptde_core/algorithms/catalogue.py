@@ -10,8 +10,8 @@ from ptde_core.algorithms.ctds import OnlineDistillationLearner
 from ptde_core.algorithms.instructions import InstructionRegulariser
 from ptde_core.algorithms.learner import Learner
 from ptde_core.algorithms.mappo import MappoLearner
-from ptde_core.algorithms.settings import AlgorithmName
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
+from ptde_core.base.names import AlgorithmName
 from ptde_core.base.seeding import seed_for
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.actor_critic import Critic, NormedHead

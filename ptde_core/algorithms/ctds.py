@@ -5,7 +5,7 @@ regresses the values of all available actions, with its history, on the batches 
 `docs/algorithms/ctds.md` says what is the paper's and what is ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -111,6 +111,10 @@ class OnlineDistillationLearner:
         log["student_gradient_norm"] = nn.utils.clip_grad_norm_(self.student.parameters(), settings.gradient_clip)
         self.optimiser.step()
         return log
+
+    def learned(self) -> Iterable[Tensor]:
+        """The weights of the teacher's team and of the student."""
+        return (*self._teaching.learned(), *self.student.parameters())
 
     def networks(self) -> dict[str, Any]:
         """The mixer's weights."""

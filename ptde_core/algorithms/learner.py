@@ -1,6 +1,6 @@
 """What every learner is to the stage that trains with it: it takes rounds of episodes and decides what to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -35,6 +35,9 @@ class Learner(Protocol):
 
     def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """Take in a round and learn as much as is due; scalars to log, empty if nothing was due (not yet read back)."""
+
+    def learned(self) -> Iterable[Tensor]:
+        """All weights that gradients change."""
 
     def networks(self) -> dict[str, Any]:
         """The weights that only training needs (mixer, critic): name -> tensor, kept beside the teacher's."""

@@ -4,7 +4,7 @@ A rollout is whole episodes. The standard normals that z was sampled with while 
 used again in the update, so that the probability ratio compares two policies at one z, and is 1 before the first step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -204,6 +204,10 @@ class MappoLearner:
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.gradient_clip)
         self._optimisers[name].step()
         return norm
+
+    def learned(self) -> Iterable[Tensor]:
+        """The weights of actor and critic."""
+        return (*self._teacher.parameters(), *self.critic.parameters())
 
     def networks(self) -> dict[str, Any]:
         """The weights of the critic, and the units of its values."""

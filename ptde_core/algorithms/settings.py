@@ -1,12 +1,8 @@
 """What a learner can be told, as settings. No torch here: the command line reads this file for its help."""
 
-from typing import Literal
-
 from pydantic import Field, ValidationInfo, field_validator
 
 from ptde_core.base.settings import Settings
-
-AlgorithmName = Literal["qmix", "vdn", "qplex", "mappo", "csrl", "copa", "ctds"]
 
 
 class LearningSettings(Settings):
@@ -30,18 +26,22 @@ class ValueDecompositionSettings(LearningSettings):
     gamma: float = Field(0.99, ge=0, le=1, description="discount of reward per env step")
     td_lambda: float = Field(0.6, ge=0, le=1, description="TD(lambda) mixing; 0 is the paper's equation 5")
     td_loss_factor: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="what the mean squared TD error is multiplied by; PyMARL2: 0.5"
+        1.0, gt=0, description="what the mean squared TD error is multiplied by; PyMARL2: 0.5"
     )
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of all gradients together")
-    mixer_embed: int = Field(32, ge=1, description="QMIX: width of the mixing network")
-    mixer_hyper: int = Field(64, ge=1, description="QMIX, QPLEX: width of the hypernetworks that make mixers' weights")
-    batch_episodes: int = Field(128, ge=1, description="episodes per gradient step")
-    replay_episodes: int = Field(5000, ge=1, description="episodes kept for replay, the oldest dropped first")
-    updates_per_round: int = Field(1, ge=1, description="gradient steps after each round of n_envs episodes")
-    target_every_episodes: int = Field(200, ge=1, description="episodes between copies into the target networks")
+    mixer_embed: int = Field(32, ge=1, le=4096, description="QMIX: width of the mixing network")
+    mixer_hyper: int = Field(
+        64, ge=1, le=4096, description="QMIX, QPLEX: width of the hypernetworks that make mixers' weights"
+    )
+    batch_episodes: int = Field(128, ge=1, le=100_000, description="episodes per gradient step")
+    replay_episodes: int = Field(5000, ge=1, le=10**7, description="episodes kept for replay, the oldest dropped first")
+    updates_per_round: int = Field(1, ge=1, le=10_000, description="gradient steps after each round of n_envs episodes")
+    target_every_episodes: int = Field(
+        200, ge=1, le=10**9, description="episodes between copies into the target networks"
+    )
     epsilon_start: float = Field(1.0, ge=0, le=1, description="chance of a random action at the first env step")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="chance of a random action after epsilon_steps")
-    epsilon_steps: int = Field(100_000, ge=1, description="env steps over which that chance falls, linearly")
+    epsilon_steps: int = Field(100_000, ge=1, le=10**12, description="env steps over which that chance falls, linearly")
 
     @field_validator("replay_episodes")
     @classmethod
@@ -56,8 +56,10 @@ class ValueDecompositionSettings(LearningSettings):
 class QplexSettings(ValueDecompositionSettings):
     """QPLEX: value decomposition, and the heads of its mixer."""
 
-    mixer_heads: int = Field(4, ge=1, description="attention heads that weigh the agents' advantages")
-    mixer_layers: int = Field(2, ge=1, description="layers of each head's networks; PyMARL2: 2, QPLEX's code: 1 (SMAC)")
+    mixer_heads: int = Field(4, ge=1, le=64, description="attention heads that weigh the agents' advantages")
+    mixer_layers: int = Field(
+        2, ge=1, le=16, description="layers of each head's networks; PyMARL2: 2, QPLEX's code: 1 (SMAC)"
+    )
 
 
 class MappoSettings(LearningSettings):
@@ -70,14 +72,20 @@ class MappoSettings(LearningSettings):
     entropy_weight: float = Field(0.01, ge=0, description="weight of the entropy bonus in the policy's loss")
     clip: float = Field(0.2, gt=0, lt=1, description="clipping range of probability ratios and of normalised values")
     huber_delta: float = Field(10.0, gt=0, description="error of a normalised value from which its loss is linear")
-    epochs: int = Field(5, ge=1, description="times that each rollout is learned from")
-    minibatches: int = Field(1, ge=1, description="random parts of a rollout in each epoch, a gradient step on each")
+    epochs: int = Field(5, ge=1, le=1000, description="times that each rollout is learned from")
+    minibatches: int = Field(
+        1, ge=1, le=10_000, description="random parts of a rollout in each epoch, a gradient step on each"
+    )
     policy_gain: float = Field(
-        0.01, gt=0, allow_inf_nan=False, description="gain of the policy's last layer: how large its first weights are"
+        0.01, gt=0, description="gain of the policy's last layer: how large its first weights are"
     )
     gradient_clip: float = Field(10.0, gt=0, description="largest gradient norm, of the actor and of the critic")
-    chunk_steps: int = Field(10, ge=1, description="env steps over which gradients flow back through the memory")
-    rollout_steps: int = Field(3200, ge=1, description="real env steps after which whole episodes are learned from")
+    chunk_steps: int = Field(
+        10, ge=1, le=10**6, description="env steps over which gradients flow back through the memory"
+    )
+    rollout_steps: int = Field(
+        3200, ge=1, le=10**9, description="real env steps after which whole episodes are learned from"
+    )
 
 
 class CopaSettings(ValueDecompositionSettings):

@@ -171,6 +171,10 @@ class StackedLearner:
         self.average.take_in(self.counters.updates)
         return log
 
+    def learned(self, k: int) -> list[Tensor]:
+        """All weights of one learner that gradients change, where they are now."""
+        return [parameter.detach()[k] for parameter in self.online.parameters()]
+
     def _noise(self, views: StackedViews) -> tuple[Tensor, Tensor] | None:
         """What each learner would draw for its own views, put where they stand now."""
         size, layout = self._learners[0].teacher.noise_size, views.layout

@@ -6,7 +6,7 @@ the batch: so that the batch size does not change the step size.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -232,6 +232,10 @@ class ValueDecompositionLearner:
     def copy_to_target(self) -> None:
         """Copy the online networks into the target networks (line 10)."""
         self.target.load_state_dict(self.online.state_dict())
+
+    def learned(self) -> Iterable[Tensor]:
+        """The weights of the team."""
+        return self.online.parameters()
 
     def networks(self) -> dict[str, Any]:
         """The mixer's weights, and the regulariser's where there is one; none that are the teacher's too."""

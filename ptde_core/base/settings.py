@@ -1,13 +1,13 @@
 """Settings of a stage: frozen, validated, explained field by field; and how files and `--set` fill them."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.errors import PtdeError, quoted, unknown
+from ptde_core.base.untrusted import parse_toml, read_toml
 
 Values = Mapping[str, Any]
 
@@ -15,7 +15,10 @@ Values = Mapping[str, Any]
 class Settings(BaseModel):
     """Base of every stage's settings. A field's default, bound and meaning stand on its one line; help reads them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+MOST_SEED = 2**32 - 1  # of a run: every file and every generator holds it
 
 
 S = TypeVar("S", bound=Settings)
@@ -39,7 +42,9 @@ def build_settings(model: type[S], *layers: Values) -> S:
         meaning = model.model_fields[key].description
         says = first["msg"].removeprefix("Value error, ")  # pydantic's words before those of our own rules
         says = says[0].lower() + says[1:]
-        raise PtdeError(f"{key} = {first['input']!r} ({meaning}): {says}", "give a value within its bounds") from None
+        raise PtdeError(
+            f"{key} = {quoted(repr(first['input']))} ({meaning}): {says}", "give a value within its bounds"
+        ) from None
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
@@ -48,12 +53,7 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Raises:
         PtdeError: the file is missing or is not TOML.
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PtdeError(f"no settings file at {path}", "check the path given with --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise PtdeError(f"{path} is not a TOML file ({error})", "write lines such as td_lambda = 0.6") from None
+    return read_toml(path, "settings file", "check the path given with --config", "write lines such as td_lambda = 0.6")
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
                 f"--set {assignment!r} is not of the form key=value", "type for example --set td_lambda=0.6"
             )
         try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            values[key.strip()] = parse_toml(f"value = {text}")["value"]
+        except ValueError:
             values[key.strip()] = text.strip()
     return values

@@ -30,6 +30,7 @@ class Environment:
     "" where it keeps nothing.
     `now`: the world of one of its maps as it is today, told without starting anything; None where only a running
     engine knows.
+    `names_code`: a map of it is the name of Python code, which a file does not get to choose (`envs/trust.py`).
     `example`: a map of it.
     """
 
@@ -43,6 +44,7 @@ class Environment:
     measured_on: Callable[[str], str] = str
     replay: str = ""
     now: Callable[[str], World] | None = None
+    names_code: bool = False
 
 
 def _skirmish(map_name: str, n_envs: int) -> BatchedEnv:
@@ -77,6 +79,7 @@ def _engines(
     build: Callable[[str, int], FreeRows],
     measured_on: Callable[[str], str] = str,
     replay: str = "",
+    names_code: bool = False,
 ) -> Environment:
     """A backend whose games run in processes of their own; its wide view is the state."""
     return Environment(
@@ -87,6 +90,7 @@ def _engines(
         engines=True,
         measured_on=measured_on,
         replay=replay,
+        names_code=names_code,
     )
 
 
@@ -129,6 +133,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         "any PettingZoo ParallelEnv, its map being module:maker (docs/engines.md)",
         "ptde_core.envs.pettingzoo_face:parallel_env",
         build_pettingzoo,
+        names_code=True,
     ),
 }
 

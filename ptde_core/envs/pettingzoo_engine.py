@@ -149,6 +149,7 @@ def _made(place: str) -> Any:
     maker = getattr(found, "parallel_env", found)
     if not callable(maker):
         raise PtdeError(f"{place!r} makes no environment: it has no parallel_env and cannot be called", EXAMPLE)
+    _look_at(maker, place)
     env = maker()
     if not all(hasattr(env, name) for name in ("possible_agents", "observation_space", "action_space", "reset")):
         raise PtdeError(f"{place!r} makes a {type(env).__name__}, which is no ParallelEnv of PettingZoo", EXAMPLE)
@@ -162,6 +163,23 @@ def _source_digest(place: str, env: Any) -> str:
     files = {str(file) for module in modules if (file := getattr(module, "__file__", None))}
     sources = sorted(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files)
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+
+
+def _look_at(maker: Any, place: str) -> None:
+    """Refuse, before it is called, what makes no environment: another class, a function of Python's own.
+
+    Raises:
+        PtdeError: why it is not called.
+    """
+    if isinstance(maker, type) and not all(hasattr(maker, name) for name in ("reset", "step")):
+        raise PtdeError(f"{place!r} is a class without reset and step, so no environment", EXAMPLE)
+    home = str(getattr(maker, "__module__", "")).partition(".")[0]
+    if inspect.isbuiltin(maker) or (home in sys.stdlib_module_names - {"__main__"} and not isinstance(maker, partial)):
+        raise PtdeError(f"{place!r} is a function of Python's own, so no environment's maker", EXAMPLE)
+    try:
+        inspect.signature(maker).bind()
+    except (TypeError, ValueError) as error:
+        raise PtdeError(f"{place!r} cannot be called without arguments ({error})", EXAMPLE) from None
 
 
 def _view_size(space: Any, agent: str) -> int:

@@ -79,7 +79,17 @@ class Adam:
         return {"state": {k: dict(moments) for k, moments in self._state.items()}, "param_groups": [group]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a `state_dict`, from whatever device; the step size stays this optimiser's own."""
+        """Go back to a `state_dict`, from whatever device; the step size stays this optimiser's own.
+
+        Raises:
+            ValueError: it is that of other parameters.
+        """
+        for k, moments in state["state"].items():
+            fresh = _fresh(self._parameters[int(k)])
+            if {name: (one.shape, one.dtype) for name, one in moments.items()} != {
+                name: (one.shape, one.dtype) for name, one in fresh.items()
+            }:
+                raise ValueError(f"moments of parameter {k} that do not fit it")
         self._state = {
             int(k): {name: moment.to(self._parameters[int(k)].device, copy=True) for name, moment in moments.items()}
             for k, moments in state["state"].items()

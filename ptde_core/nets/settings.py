@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ptde_core.base.names import GlobalInfo
 from ptde_core.base.settings import Settings
 
-GlobalInfo = Literal["agent-specific", "unified", "commander", "coach", "none"]
 StudentKind = Literal["two-layer", "recurrent"]
+MOST_WIDTH = 4096  # of a layer; the paper's are 64
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,15 @@ class AgentSettings(Settings):
     """What decides the networks that play, whatever the agents are told."""
 
     global_info: GlobalInfo = Field("none", description="global information the agents act on")
-    hidden_size: int = Field(64, ge=1, description="width of the recurrent trunk and of every hidden layer")
+    hidden_size: int = Field(
+        64, ge=1, le=MOST_WIDTH, description="width of the recurrent trunk and of every hidden layer"
+    )
 
 
 class InformedSettings(AgentSettings):
     """Of agents that are given a z."""
 
-    info_size: int = Field(64, ge=1, description="size of the global information z of one agent")
+    info_size: int = Field(64, ge=1, le=MOST_WIDTH, description="size of the global information z of one agent")
 
 
 class NetworkSettings(InformedSettings):
@@ -57,7 +60,10 @@ class NetworkSettings(InformedSettings):
         "agent-specific", description="global information the teacher's agents act on"
     )
     info_rank: int = Field(
-        0, ge=0, description="agent-specific: rank of the generated weights, fewer parameters and less time; 0 is full"
+        0,
+        ge=0,
+        le=MOST_WIDTH,
+        description="agent-specific: rank of the generated weights, fewer parameters and less time; 0 is full",
     )
     variance_floor: float = Field(0.01, gt=0, description="smallest variance of z (keeps the teacher exploring)")
     match_parameters: bool = Field(
@@ -79,26 +85,26 @@ class CommanderSettings(InformedSettings):
     """CSRL: the commander's orders."""
 
     global_info: Literal["commander"] = Field("commander", description="CSRL's agents act on their commander's orders")
-    info_every: int = Field(1, ge=1, description="env steps from one broadcast of the commander to the next")
+    info_every: int = Field(1, ge=1, le=10**6, description="env steps from one broadcast of the commander to the next")
 
 
 class CoachSettings(InformedSettings):
     """COPA: the coach's instructions."""
 
     global_info: Literal["coach"] = Field("coach", description="COPA's players act on their coach's instructions")
-    info_every: int = Field(4, ge=1, description="env steps from one look of the coach to the next")
-    coach_size: int = Field(128, ge=1, description="width of the coach's encoders and attention")
-    coach_heads: int = Field(4, ge=1, description="attention heads of the coach; they divide coach_size")
+    info_every: int = Field(4, ge=1, le=10**6, description="env steps from one look of the coach to the next")
+    coach_size: int = Field(128, ge=1, le=MOST_WIDTH, description="width of the coach's encoders and attention")
+    coach_heads: int = Field(4, ge=1, le=64, description="attention heads of the coach; they divide coach_size")
 
 
 class StudentSettings(Settings):
     """What decides the student's own network."""
 
     student: StudentKind = Field("two-layer", description="two layers on the current input (the paper), or a GRU")
-    hidden_size: int = Field(64, ge=1, description="width of the student's hidden layer")
+    hidden_size: int = Field(64, ge=1, le=MOST_WIDTH, description="width of the student's hidden layer")
 
 
-Cells = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Cells = Annotated[float, Field(gt=0)]
 
 
 class TwoViewSettings(AgentSettings):

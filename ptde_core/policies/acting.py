@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ptde_core.base import kernels
+from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.learning.finite import TRY
 
 ZChoice = Literal["sampled", "mean"]
 ActionChoice = Literal["greedy", "sampled"]
@@ -103,8 +105,13 @@ def choose(
         how: greedy or sampled.
         epsilon: (E,) of the environments.
         chance: by place among the E, the stream of each episode; one without is an idle copy, whose actions are unused.
+
+    Raises:
+        PtdeError: values that are not finite.
     """
     scores: NDArray[np.float32] = values.numpy()
+    if not np.isfinite(scores).all():
+        raise PtdeError("the policy's values of actions are not finite, so there is no best one", TRY)
     if how.actions == "sampled":
         drawn = np.ones(scores.shape)
         for place, stream in chance.items():

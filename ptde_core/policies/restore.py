@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.envs.catalogue import ENVIRONMENTS, side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
-from ptde_core.nets.settings import StudentSettings
+from ptde_core.envs.trust import check_trusted
+from ptde_core.nets.settings import INFORMATION, StudentSettings
 from ptde_core.policies.catalogue import (
     TEACHERS,
     AnyTeacher,
@@ -19,6 +21,7 @@ from ptde_core.policies.catalogue import (
 )
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
+from ptde_core.storage.episode_file import Widths
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,22 @@ class Trained:
     teacher_id: str
     env_steps: int
 
+    @property
+    def widths(self) -> Widths:
+        """The sizes of the columns in a file of its episodes."""
+        spec = self.spec
+        return Widths(agents=spec.n_agents, actions=spec.n_actions, obs=spec.obs_size, info=self.policy.noise_size)
+
     def environment(self, n_envs: int) -> BatchedEnv:
         """The environment the policy is measured on, up to `n_envs` times (see `side_by_side`).
 
         It is the one it was trained on, without a reward that only helped it to learn.
 
         Raises:
-            PtdeError: the backend's rules have changed since.
+            PtdeError: the backend's rules have changed since; or the checkpoint names code that nobody has trusted.
         """
         backend = self.spec.backend
+        check_trusted(str(self.settings["env"]), str(self.settings["map"]))
         measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
         env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
         played = env.spec
@@ -65,21 +75,45 @@ def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
 
 
 def restore(content: Mapping[str, Any], device: torch.device | None = None) -> Trained:
-    """Rebuild the policy of a loaded teacher or student checkpoint, on the CPU or on another device."""
+    """Rebuild the policy of a loaded teacher or student checkpoint, on the CPU or on another device.
+
+    Raises:
+        PtdeError: its networks are not those that its settings describe.
+    """
     spec = spec_from_plain(content["env"])
     settings: Mapping[str, Any] = content["settings"]
-    alg = str(settings["alg"])
-    policy: AnyTeacher | Student
-    if content["kind"] == "student" and TEACHERS[alg].online_student is not None:
-        policy = build_online_student(alg, spec, settings)
-    else:
-        policy = build_teacher(alg, spec, settings)
-        if content["kind"] == "student":
-            assert isinstance(policy, Teacher), "only PTDE's teachers are distilled"
-            policy = Student(policy, _student_settings(content["distill"]))
-    policy.load_state_dict(content["networks"])
+    networks: Mapping[str, Tensor] = content["networks"]
+    try:
+        with torch.device("meta"):  # shapes alone: settings may describe networks of any size
+            expected = _built(content, spec).state_dict()
+        if {name: _shape(one) for name, one in expected.items()} != {
+            name: _shape(one) for name, one in networks.items()
+        }:
+            raise ValueError("they are of other shapes")
+        policy = _built(content, spec)
+        policy.load_state_dict(networks)
+    except (ValueError, KeyError, TypeError, RuntimeError, AssertionError, OverflowError) as error:
+        told = f"the networks of a checkpoint of teacher {content['teacher_id']} do not fit its settings"
+        raise PtdeError(f"{told} ({quoted(error)})", "train it anew") from None
     policy.requires_grad_(False).to(device)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
+
+
+def _built(content: Mapping[str, Any], spec: EnvSpec) -> AnyTeacher | Student:
+    """The policy with fresh networks."""
+    settings, alg = content["settings"], str(content["settings"]["alg"])
+    if content["kind"] == "student" and TEACHERS[alg].online_student is not None:
+        return build_online_student(alg, spec, settings)
+    policy = build_teacher(alg, spec, settings)
+    if content["kind"] == "teacher":
+        return policy
+    if not isinstance(policy, Teacher) or not INFORMATION[str(settings["global_info"])].distillable:
+        raise ValueError("only PTDE's teachers are distilled")
+    return Student(policy, _student_settings(content["distill"]))
+
+
+def _shape(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype
 
 
 def _student_settings(distilled: Mapping[str, Any]) -> StudentSettings:

@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from ptde_core.algorithms.catalogue import STACKABLE
+from ptde_core.algorithms.settings import MappoSettings, ValueDecompositionSettings
 from ptde_core.algorithms.stacked import check_same_updates
+from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.base.made_from import World
+from ptde_core.base.memory import check_room
 from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.policies.catalogue import build_teacher
+from ptde_core.policies.sizes import size_of
 from ptde_core.stages.identity import MAY_GROW, made_from_of, same_training, why_other_world
-from ptde_core.stages.settings import TrainingSettings, kept
+from ptde_core.stages.settings import TrainingSettings, kept, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.config_file import read_config
+from ptde_core.storage.replay import largest_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
@@ -27,9 +35,9 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
     if not run.config.exists():
         _check_unused(run, resume)
         return True
+    config = read_run_config(run)
     if not resume:
         raise PtdeError(f"{run.path} already holds a run", "add --resume to go on with it, or --out for another folder")
-    config = read_config(run.config)
     held = config.settings
     for key, value in settings.model_dump().items():
         was = held.get(key, type(settings).model_fields[key].default)  # a setting that is younger than the run
@@ -96,7 +104,7 @@ def check_origin(trainings: Sequence[tuple[TrainingSettings, RunFolder]], world:
 
 def _check_origin(settings: TrainingSettings, run: RunFolder, world: World) -> None:
     if run.config.exists():
-        held = read_config(run.config).made_from
+        held = read_run_config(run).made_from
         if why := same_training(held, settings, world, MAY_GROW):
             raise PtdeError(f"{run.path} is stale: it was {why}", STALE)
     if not run.state.exists():
@@ -136,6 +144,43 @@ def check_alone(settings: TrainingSettings) -> None:
     """
     if kept(settings.keep)[0] and not settings.test_episodes:
         raise PtdeError("the best checkpoint is chosen by tests, and test_episodes = 0 leaves them out", "keep tests")
+
+
+COPIES = 6  # of a teacher's weights: its own, the target's, a gradient, two moments, one that plays or is saved
+
+
+def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec) -> None:
+    """Refuse a training that can grow out of the memory that is free now.
+
+    Its episodes are taken to last as long as they may, and no more env steps are held than are played.
+
+    Raises:
+        PtdeError: with what it can take, and what takes less.
+    """
+    device = device_of(settings)
+    room = None if device.type == "cpu" else int(torch.cuda.mem_get_info(device)[0])
+    weights = COPIES * runs * 4 * size_of(lambda: build_teacher(settings.alg, spec, settings.model_dump()))
+    check_room(weights, "the networks", "make them smaller: --set hidden_size, info_size", room)
+    limit, of_step = spec.episode_limit, largest_replay(1, *_sizes(spec)) / spec.episode_limit
+    in_round = settings.n_envs * limit
+    held = settings.steps
+    if isinstance(settings, ValueDecompositionSettings):
+        held = min(held, settings.replay_episodes * limit)
+    elif isinstance(settings, MappoSettings):
+        held = min(held, settings.rollout_steps)
+    most = int(runs * (held + in_round) * of_step)
+    less = "--set replay_episodes (or rollout_steps, n_envs) with a smaller number takes less"
+    check_room(weights + most, f"the networks and up to {runs * (held + in_round):,} env steps in memory", less, room)
+
+
+def replay_in_words(episodes: int, spec: EnvSpec) -> str:
+    """How much memory a replay of so many episodes takes at the most."""
+    most = largest_replay(episodes, *_sizes(spec))
+    return f"replay memory: up to {most / 1e9:.2g} GB, if {episodes} episodes last {spec.episode_limit} steps each"
+
+
+def _sizes(spec: EnvSpec) -> tuple[int, int, int, int, int]:
+    return spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size
 
 
 def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:

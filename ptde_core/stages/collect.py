@@ -15,10 +15,12 @@ from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.memory import check_room
 from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.learning.finite import TRY, all_finite
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.acting import DevicePolicy, Exploration
@@ -30,6 +32,7 @@ from ptde_core.stages.identity import check_world_of, collecting_made_from
 from ptde_core.stages.settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import write_episodes
+from ptde_core.storage.replay import largest_replay
 from ptde_core.storage.run_folder import episodes_of, student_of
 
 STAGE = "collect"
@@ -59,6 +62,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
     if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
         listen(Note(preparation))
+    check_episodes_fit(settings.episodes, trained.spec)
     env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
@@ -75,6 +79,17 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out
+
+
+def check_episodes_fit(episodes: int, spec: EnvSpec) -> None:
+    """Refuse to collect more episodes than memory holds, if they last as long as they may: all are written at the end.
+
+    Raises:
+        PtdeError: with what they can take.
+    """
+    sizes = (spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
+    needed = 2 * largest_replay(episodes, *sizes)  # as played, and as written
+    check_room(needed, f"{episodes:,} episodes of up to {spec.episode_limit} steps", "collect fewer: --episodes")
 
 
 def how_it_goes(kind: str, episodes: Sequence[Episode], spec: EnvSpec) -> dict[str, float]:
@@ -138,8 +153,14 @@ def origin(trained: Trained) -> dict[str, str | int]:
 
 @torch.no_grad()
 def label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1)."""
+    """Mean and standard deviation (T, N, Z) of the teacher's z at every real step (equation 1).
+
+    Raises:
+        PtdeError: they are not finite.
+    """
     batch = EpisodeBatch.of([episode]).to(next(policy.parameters()).device)
     local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (T+1, N, L)
     mean, sigma = policy.inform(local[:-1], batch.state[:-1])  # (T, N, Z)
+    if not bool(all_finite((mean, sigma))):
+        raise PtdeError(f"the teacher's z is not finite in the episode of seed {episode.seed}", TRY)
     return mean.cpu().numpy(), sigma.cpu().numpy()

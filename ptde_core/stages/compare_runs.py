@@ -12,6 +12,7 @@ import numpy as np
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import METRICS
+from ptde_core.base.printable import printable
 from ptde_core.base.seeding import generator
 from ptde_core.scores.comparisons import difference_interval
 from ptde_core.scores.intervals import Interval
@@ -172,7 +173,8 @@ def comparison_markdown(found: RunComparison) -> str:
 
 def comparison_json(found: RunComparison) -> str:
     """`RunComparison` as JSON: fractions, seconds, None where something is undefined."""
-    return json.dumps({"schema_number": SCHEMA, **plain(found)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps({"schema_number": SCHEMA, **plain(found)}, indent=1, ensure_ascii=False, allow_nan=False)
+    return printable(text, lines=True) + "\n"
 
 
 def _settings(one: RunRead, other: RunRead) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -25,6 +25,7 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,  # fonts that journals take
     "font.size": 9,
+    "text.parse_math": False,  # names of maps are no formulas
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -65,7 +65,9 @@ def distill(
     about = read_about(data)
     check_episodes(data, teacher, trained)
     digest = episodes_digest(data)
-    rows = read_local_rows(data)
+    rows = read_local_rows(data, trained.widths)
+    if len(rows.length) < 2:
+        raise PtdeError(f"{data} holds one episode, and one more is needed to judge by", "collect more episodes")
     own, held_out = split_by_episode(Examples.of(rows, trained.spec.n_actions), settings)
     examples = own.to(device), held_out.to(device)
     student = _fresh_student(content, settings).to(device)

@@ -11,8 +11,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World, read_made_from
 from ptde_core.base.settings import Settings
 from ptde_core.envs.catalogue import world_now
-from ptde_core.stages.settings import CollectSettings, DistillSettings, TrainingSettings
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import LAST, RunFolder
 
@@ -93,7 +92,7 @@ def why_not_this_training(run: RunFolder, settings: TrainingSettings) -> str:
     """
     if not run.config.exists():
         return ""
-    held = read_config(run.config)
+    held = read_run_config(run)
     if why := why_other_world(held.made_from.world, settings.map):
         return why
     return same_training(held.made_from, settings, held.made_from.world)

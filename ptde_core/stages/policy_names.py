@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptde_core.algorithms.naming import checkpoint_marks, student_name, teacher_marks, teacher_name
+from ptde_core.base.settings import build_settings
 from ptde_core.policies.restore import Trained
 from ptde_core.stages.recipes import departures
 from ptde_core.stages.settings import DistillSettings
@@ -26,5 +27,8 @@ def distilled_with(content: Mapping[str, Any]) -> DistillSettings | None:
     """The settings of a student's distillation; one that it does not have is younger than it, and was not used.
 
     None for a teacher, and for a student that was trained together with its teacher.
+
+    Raises:
+        PtdeError: they are none.
     """
-    return DistillSettings.model_validate(content["distill"]) if "distill" in content else None
+    return build_settings(DistillSettings, content["distill"]) if "distill" in content else None

@@ -11,9 +11,8 @@ from ptde_core.base.made_from import World
 from ptde_core.stages.dagger import episodes_file
 from ptde_core.stages.distill import episodes_digest
 from ptde_core.stages.identity import MAY_GROW, made_from_of, same_collecting, same_training, why_other_world
-from ptde_core.stages.settings import CollectSettings, DistillSettings, TrainingSettings
+from ptde_core.stages.settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.config_file import read_config
 from ptde_core.storage.episode_file import read_origin
 from ptde_core.storage.run_folder import RunFolder, student_of
 from ptde_core.storage.status import read_state
@@ -29,7 +28,7 @@ def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: 
     """
     if not run.config.exists():
         return
-    held = read_config(run.config)
+    held = read_run_config(run)
     if same_training(held.made_from, settings, held.made_from.world, MAY_GROW):  # another training: it is refused
         return
     why = why_other_world(held.made_from.world, settings.map)

@@ -11,12 +11,12 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 from ptde_core.stages.identity import why_other_world, why_stale
 from ptde_core.stages.reports.choice import Wanted, chosen
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import Provenance, read_provenance
-from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import read_state
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import read_state, read_status
 
 STUDENT = "student"  # the kind of student.pt
 
@@ -44,7 +44,7 @@ def _read(run: RunFolder) -> RunRead:
             f"{run.path} is not a run folder: it has no {missing}",
             "give a folder that `ptde run` made, such as runs/skirmish/3m/QMIX_SGI/seed1",
         )
-    config = read_config(run.config)
+    config = read_run_config(run)
     entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
     told = [(entry, why_stale(run, entry, config.made_from)) for entry in entries if entry.episodes.seed]
     evaluated = [entry for entry, why in told if not why]
@@ -55,7 +55,7 @@ def _read(run: RunFolder) -> RunRead:
     return RunRead(
         path=str(run.path),
         state=read_state(run),
-        status=read_json(run.status, "status of a run"),
+        status=read_status(run),
         settings=config.settings,
         distilled=distilled,
         made=read_provenance(run.provenance) if run.provenance.exists() else None,

@@ -10,7 +10,6 @@ from pydantic import Field, field_validator
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.algorithms.settings import (
-    AlgorithmName,
     CopaSettings,
     LearningSettings,
     MappoSettings,
@@ -18,8 +17,9 @@ from ptde_core.algorithms.settings import (
     ValueDecompositionSettings,
 )
 from ptde_core.base.device import DeviceSettings
-from ptde_core.base.errors import unknown
-from ptde_core.base.settings import Settings, Values, build_settings
+from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.names import AlgorithmName
+from ptde_core.base.settings import MOST_SEED, Settings, Values, build_settings
 from ptde_core.nets.settings import (
     AgentSettings,
     CoachSettings,
@@ -28,10 +28,12 @@ from ptde_core.nets.settings import (
     StudentSettings,
     TwoViewSettings,
 )
+from ptde_core.storage.config_file import Config, read_config
 from ptde_core.storage.run_folder import PAPER, RunFolder
 
 RUNS = Path("runs")
 CALIBRATION_RUNS = Path("calibration-runs")  # not in RUNS: reports and curves would mix them with the user's own
+MOST_EPISODES = 1_000_000  # of one call; the paper's figures come of 32
 PRESETS = Path(__file__).with_name("presets.toml")
 
 
@@ -45,12 +47,17 @@ class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
     env: str = Field("skirmish", description="environment backend")
     map: str = Field("3m", description="map of that environment, or a map file of your own")
     steps: int = Field(
-        2_000_000, ge=1, description="env steps of training; the default is the map's budget (`ptde maps`)"
+        2_000_000,
+        ge=1,
+        le=10**12,
+        description="env steps of training; the default is the map's budget (`ptde maps`)",
     )
-    seed: int = Field(1, ge=0, description="decides networks, exploration and battles")
-    n_envs: int = Field(8, ge=1, description="environments side by side: episodes per round (Algorithm 1, line 4)")
-    test_every: int = Field(10_000, ge=1, description="env steps between greedy tests")
-    test_episodes: int = Field(32, ge=0, description="greedy episodes per test; 0 turns tests off")
+    seed: int = Field(1, ge=0, le=MOST_SEED, description="decides networks, exploration and battles")
+    n_envs: int = Field(
+        8, ge=1, le=4096, description="environments side by side: episodes per round (Algorithm 1, line 4)"
+    )
+    test_every: int = Field(10_000, ge=1, le=10**12, description="env steps between greedy tests")
+    test_episodes: int = Field(32, ge=0, le=MOST_EPISODES, description="greedy episodes per test; 0 turns tests off")
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
     keep: str = Field(
         "last", description="checkpoints kept beside the last: best (in tests), every=N (env steps); joined by commas"
@@ -123,9 +130,9 @@ TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
 class CollectSettings(DeviceSettings):
     """Let a teacher play, and save what it saw and the information z it gave (Algorithm 2, line 3)."""
 
-    episodes: int = Field(100, ge=2, description="whole episodes to collect")
+    episodes: int = Field(100, ge=2, le=MOST_EPISODES, description="whole episodes to collect")
     epsilon: float = Field(0.0, ge=0, le=1, description="chance of a random action while collecting")
-    seed: int = Field(1, ge=0, description="decides the battles and the teacher's samples of z")
+    seed: int = Field(1, ge=0, le=MOST_SEED, description="decides the battles and the teacher's samples of z")
     with_state: bool = Field(True, description="also keep the global state (for analysis; the student never reads it)")
 
 
@@ -139,52 +146,79 @@ class DistillSettings(StudentSettings, DeviceSettings):
     loss: Literal["z", "values"] = Field(
         "z", description="error of z itself, or of the action values (or policy) that the teacher's head makes of it"
     )
-    steps: int = Field(500_000, ge=1, description="gradient steps (the paper's 50w epochs)")
+    steps: int = Field(500_000, ge=1, le=10**12, description="gradient steps (the paper's 50w epochs)")
     learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
-    batch_rows: int = Field(2048, ge=1, description="rows (one agent at one step) per gradient step")
+    batch_rows: int = Field(2048, ge=1, le=10**7, description="rows (one agent at one step) per gradient step")
     validation_share: float = Field(
         0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student"
     )
     early_stopping: int = Field(
-        0, ge=0, description="checks on held-out episodes without a better one that end the fit; 0 takes all steps"
+        0,
+        ge=0,
+        le=10**6,
+        description="checks on held-out episodes without a better one that end the fit; 0 takes all steps",
     )
-    check_every: int = Field(500, ge=1, description="gradient steps between those checks")
-    dagger_rounds: int = Field(0, ge=0, description="times that the student plays and the teacher labels (DAgger)")
-    dagger_episodes: int = Field(25, ge=1, description="episodes that the student plays each time")
-    seed: int = Field(1, ge=0, description="decides the student's first weights, the split and the batches")
+    check_every: int = Field(500, ge=1, le=10**9, description="gradient steps between those checks")
+    dagger_rounds: int = Field(
+        0, ge=0, le=1000, description="times that the student plays and the teacher labels (DAgger)"
+    )
+    dagger_episodes: int = Field(25, ge=1, le=MOST_EPISODES, description="episodes that the student plays each time")
+    seed: int = Field(
+        1, ge=0, le=MOST_SEED, description="decides the student's first weights, the split and the batches"
+    )
 
 
 class EvaluateSettings(DeviceSettings):
     """Greedy play over a fixed list of episodes."""
 
-    episodes: int = Field(320, ge=1, description="greedy episodes per policy, the same for teacher and student")
-    seed: int = Field(0, ge=0, description="decides the list of episodes")
+    episodes: int = Field(
+        320, ge=1, le=MOST_EPISODES, description="greedy episodes per policy, the same for teacher and student"
+    )
+    seed: int = Field(0, ge=0, le=MOST_SEED, description="decides the list of episodes")
     message_threshold: float = Field(
         0.0, ge=0, description="COPA: a player is sent a new z only if it moved further than this; 0 sends every one"
     )
     keep_replays: int = Field(
-        0, ge=0, description="the first episodes of each policy that are kept to be looked at (`ptde visualize`)"
+        0,
+        ge=0,
+        le=10_000,
+        description="the first episodes of each policy that are kept to be looked at (`ptde visualize`)",
     )
 
 
 class InspectSettings(Settings):
     """What information matters: episodes of a teacher and of its student, looked into."""
 
-    episodes: int = Field(8, ge=1, description="greedy episodes of each, the first ones of the evaluation's list")
-    seed: int = Field(0, ge=0, description="decides the list of episodes, and the directions of the gradients")
+    episodes: int = Field(
+        8, ge=1, le=MOST_EPISODES, description="greedy episodes of each, the first ones of the evaluation's list"
+    )
+    seed: int = Field(
+        0, ge=0, le=MOST_SEED, description="decides the list of episodes, and the directions of the gradients"
+    )
     directions: int = Field(
-        8, ge=1, description="directions of z per agent and step whose gradient is taken; the size of z takes all"
+        8,
+        ge=1,
+        le=4096,
+        description="directions of z per agent and step whose gradient is taken; the size of z takes all",
     )
 
 
 class CalibrateSettings(Settings):
     """Skirmish beside the real game's logged figures."""
 
-    episodes: int = Field(4096, ge=1, description="battles per map of random play and of the heuristic")
-    seed: int = Field(0, ge=0, description="decides those battles and the random actions, and a policy's episodes")
-    policy_episodes: int = Field(320, ge=1, description="greedy episodes of a policy, of which the won ones count")
-    seeds: int = Field(3, ge=1, description="trainings per map for learning and nearly random play: seeds 1, 2, ...")
-    steps: int = Field(2_000_000, ge=1, description="env steps of a training for learning")
+    episodes: int = Field(
+        4096, ge=1, le=MOST_EPISODES, description="battles per map of random play and of the heuristic"
+    )
+    seed: int = Field(
+        0, ge=0, le=MOST_SEED, description="decides those battles and the random actions, and a policy's episodes"
+    )
+    policy_episodes: int = Field(
+        320, ge=1, le=MOST_EPISODES, description="greedy episodes of a policy, of which the won ones count"
+    )
+    seeds: int = Field(
+        3, ge=1, le=1000, description="trainings per map for learning and nearly random play: seeds 1, 2, ..."
+    )
+    steps: int = Field(2_000_000, ge=1, le=10**12, description="env steps of a training for learning")
 
 
 Play = Literal["random", "heuristic", "near-random", "duels"]
@@ -243,6 +277,24 @@ def training_of(alg: str) -> tuple[type[TrainingSettings], str]:
     if alg not in TRAINING:
         raise unknown("algorithm", alg, TRAINING)
     return TRAINING[alg]  # type: ignore[index]  # a plain word, just checked
+
+
+def read_run_config(run: RunFolder) -> Config:
+    """What a run's config.json holds: all settings of its training, checked, and what it was made from.
+
+    Raises:
+        PtdeError: there is no such file, or it does not hold settings of a training.
+    """
+    config = read_config(run.config)
+    if not isinstance(config.settings.get("alg"), str):
+        raise PtdeError(f"{run.config} does not hold the settings of a run", "it was cut or edited; train it anew")
+    try:
+        settings = build_settings(training_of(config.settings["alg"])[0], config.settings).model_dump()
+    except PtdeError as error:
+        raise PtdeError(
+            f"{run.config}: {error.problem}", "it was edited, or is of another ptde; train it anew"
+        ) from None
+    return Config(settings, config.made_from)
 
 
 def train_teacher_settings(*layers: Values) -> TrainingSettings:

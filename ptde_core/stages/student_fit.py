@@ -18,6 +18,7 @@ from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.distillation import same_choice
+from ptde_core.learning.finite import all_finite, check_learned
 from ptde_core.policies.restore import Trained
 from ptde_core.policies.student import Student
 from ptde_core.stages.dagger import episodes_file, play_round, played_by
@@ -29,6 +30,7 @@ from ptde_core.storage.episode_file import read_local_rows
 
 STAGE = "distill"
 SHOW_EVERY = 500
+FINITE_EVERY = 100  # steps between two looks at whether the weights are finite
 SAVE_SECONDS = 30.0
 
 
@@ -134,8 +136,11 @@ class Fit:
     def _examples(self) -> Examples:
         """The teacher's episodes and those of the rounds played so far."""
         files = [episodes_file(self._job.out, k + 1) for k in range(len(self._players))]
-        n_actions = self._job.trained.spec.n_actions
-        played = [Examples.of(read_local_rows(file), n_actions).to(self._own.local.device) for file in files]
+        trained = self._job.trained
+        n_actions = trained.spec.n_actions
+        played = [
+            Examples.of(read_local_rows(file, trained.widths), n_actions).to(self._own.local.device) for file in files
+        ]
         return Examples.joined([self._own, *played])
 
     def _phase(self, batches: Batches, interruption: Interruption) -> None:
@@ -156,11 +161,17 @@ class Fit:
             self._step += 1
             if checking and (self._step % settings.check_every == 0 or self._step == end):
                 self._check()
+            if self._step % FINITE_EVERY == 0 or self._step == end or interruption.requested:
+                kept = "what was saved before is kept" if self._job.resume.exists() else "nothing is saved"
+                check_learned(self._learned(), {"student_loss": batches.loss()}, f"by step {self._step:,}", kept)
             if self._step % SHOW_EVERY == 0 or self._step == settings.steps:
                 self._listen(Progress(STAGE, self._step, {"student_loss": batches.loss()}))
             if interruption.requested or time.monotonic() - self._saved > SAVE_SECONDS:
                 self._save()
             interruption.raise_if_requested()
+
+    def _learned(self) -> list[Tensor]:
+        return list(self._student.network.parameters())
 
     def _play(self, batches: Batches) -> None:
         """A round of DAgger, with what the student is now; the next phase begins."""
@@ -182,6 +193,8 @@ class Fit:
 
     def _save(self) -> None:
         now = time.monotonic()
+        if not bool(all_finite(self._learned())):  # the next look says so
+            return
         content = {
             "key": self._job.key,
             "step": self._step,

@@ -6,6 +6,8 @@ from html import escape
 
 from tabulate import tabulate
 
+from ptde_core.base.printable import printable
+
 NOTHING = "—"  # a number that is undefined, was not measured, or does not apply
 PAPER_MARK = "↳ "  # starts the name of a row that shows the paper's figures for the row above it
 
@@ -34,12 +36,13 @@ HTML_STYLE = (
     "td,th{padding:.2rem .7rem;white-space:nowrap;font-variant-numeric:tabular-nums}"
     "tbody tr:nth-child(even){background:#f4f4f4}h2{font-size:1.1rem;margin-top:2rem}ul{font-size:.9rem;color:#444}"
 )
+MARKDOWN_TABLE = str.maketrans({"|": r"\|", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 LATEX_TABLE = str.maketrans(LATEX)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of ready texts.
+    """A table of ready texts; what in them cannot be seen is spelled out, whoever wrote it.
 
     Args:
         title: one line above it.
@@ -56,6 +59,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "columns", tuple(map(printable, self.columns)))
+        groups = tuple(tuple(tuple(map(printable, row)) for row in group) for group in self.groups)
+        object.__setattr__(self, "groups", groups)
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"rows of {self.title!r} are not all {len(self.columns)} cells long")
 
@@ -82,11 +90,12 @@ class Table:
 
 def markdown(table: Table) -> str:
     """The table in GitHub's markdown: heading, pipes, notes as a list."""
-    rows = [[cell.replace("|", r"\|") for cell in row] for row in table.rows]
+    rows = [[escape_markdown(cell) for cell in row] for row in table.rows]
+    columns = [escape_markdown(head) for head in table.columns]
     align = ["right" if right else "left" for right in table.right_aligned]
-    body = tabulate(rows, table.columns, tablefmt="pipe", colalign=align, disable_numparse=True)
-    notes = "".join(f"- {note}\n" for note in table.notes)
-    return f"## {table.title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+    body = tabulate(rows, columns, tablefmt="pipe", colalign=align, disable_numparse=True)
+    notes = "".join(f"- {escape_markdown(note)}\n" for note in table.notes)
+    return f"## {escape_markdown(table.title)}\n\n{body}\n" + (f"\n{notes}" if notes else "")
 
 
 def latex(table: Table) -> str:
@@ -128,6 +137,11 @@ def _html(table: Table) -> str:
     cells = tabulate(table.rows, table.columns, tablefmt="html", colalign=align, disable_numparse=True)  # escapes
     notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
     return f"<h2>{escape(table.title)}</h2>\n{cells}\n" + (f"<ul>\n{notes}</ul>\n" if notes else "")
+
+
+def escape_markdown(text: str) -> str:
+    """The text with all that would end a cell, become HTML, or a link or picture, written out."""
+    return text.translate(MARKDOWN_TABLE).replace("](", r"]\(")
 
 
 def escape_latex(text: str) -> str:

@@ -28,10 +28,19 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.memory import keep_freed_memory
 from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.trust import trust_names
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.policies.play import play
-from ptde_core.stages.beginning import check_alone, check_origin, check_together, is_due, put_aside
+from ptde_core.stages.beginning import (
+    check_alone,
+    check_memory,
+    check_origin,
+    check_together,
+    is_due,
+    put_aside,
+    replay_in_words,
+)
 from ptde_core.stages.compiling import compiling_aside
 from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.interruption import Interruption
@@ -39,7 +48,6 @@ from ptde_core.stages.settings import TrainingSettings
 from ptde_core.stages.training_run import TrainingRun
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
-from ptde_core.storage.replay import largest_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
 
@@ -89,6 +97,7 @@ def train_teachers(
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
     listen = telling_of_compiling(listen)
+    trust_names(*((own.env, own.map) for own, _ in trainings))  # for what plays their checkpoints after this
     due = [(settings, run) for settings, run in trainings if is_due(settings, run, resume)]
     for run in [run for settings, run in trainings if (settings, run) not in due]:
         listen(Note(f"the teacher is there: {run.teacher}"))
@@ -105,6 +114,7 @@ def train_teachers(
     env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
     try:  # now that the map is known to exist: a wrong one leaves no folder
         check_origin(due, env.spec.world)
+        check_memory(settings, len(due), env.spec)
         for _, run in due:
             add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
     except PtdeError:
@@ -192,7 +202,7 @@ class _Sitting:
         if settings.device == "cpu" and len(self._runs) > 1:
             self._listen(Note("on a CPU, seeds are trained sooner one after another: --seed 1, then --seed 2, ..."))
         if isinstance(settings, ValueDecompositionSettings):
-            self._listen(Note(_memory_needed(settings.replay_episodes * len(self._runs), self._env.spec)))
+            self._listen(Note(replay_in_words(settings.replay_episodes * len(self._runs), self._env.spec)))
         saved = time.monotonic()
         with Interruption() as interruption:
             while self._unfinished:
@@ -228,8 +238,8 @@ class _Sitting:
         """Update from the rounds just played (lines 5 to 10)."""
         (rounds, playing), runs = played, self._unfinished
         logs = self._stack.learn(rounds) if self._stack else [runs[0].learner.learn(rounds[0])]
-        for run, log in zip(runs, logs, strict=True):
-            run.learned(log)
+        for k, (run, log) in enumerate(zip(runs, logs, strict=True)):
+            run.learned(log, self._stack.learned(k) if self._stack else run.learner.learned())
         self._share_time(playing)
 
     def _test(self) -> None:
@@ -309,8 +319,3 @@ class _Sitting:
         """The newest metrics, means over the runs."""
         names = {name for run in self._runs for name in run.shown}
         return {name: float(np.mean([run.shown[name] for run in self._runs if name in run.shown])) for name in names}
-
-
-def _memory_needed(episodes: int, spec: EnvSpec) -> str:
-    most = largest_replay(episodes, spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
-    return f"replay memory: up to {most / 1e9:.2g} GB, if {episodes} episodes last {spec.episode_limit} steps each"

@@ -3,22 +3,25 @@
 Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
 from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.made_from import KEY
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.learning.finite import check_learned
 from ptde_core.policies.acting import Exploration
 from ptde_core.policies.play import play
 from ptde_core.stages.identity import training_made_from
@@ -62,6 +65,7 @@ class TrainingRun:
         learner: Learner,
         spec: EnvSpec,
     ) -> None:
+        self._spec = spec
         self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
@@ -124,9 +128,21 @@ class TrainingRun:
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
             self.shown["epsilon"] = float(np.mean(how.epsilon))
 
-    def learned(self, log: Mapping[str, Tensor | float]) -> None:
-        """Take in what the learner logged of the round."""
+    def learned(self, log: Mapping[str, Tensor | float], weights: Iterable[Tensor]) -> None:
+        """Take in what the learner logged of the round.
+
+        Args:
+            log: empty if no update was due.
+            weights: all that it has learned, as it is now.
+
+        Raises:
+            PtdeError: they are not finite; nothing of them has been saved.
+        """
         self._log = log or self._log
+        if log:
+            where = f"at {self.at.env_steps:,} env steps of {self.folder.path}"
+            saved = "; what was saved before lies there" if self.folder.state.exists() else ""
+            check_learned(weights, log, f"{where} (updates: {self.learner.updates:,})", f"training stops{saved}")
 
     def took(self, seconds: float, playing: float) -> None:
         """Take in this run's share of the wall time; `playing` is a part of it."""
@@ -196,13 +212,26 @@ class TrainingRun:
         write_status(self.folder, "running", **facts)
 
     def _load(self) -> None:
-        """Go back to the saved state, which `beginning.check_origin` has found to be of this training."""
+        """Go back to the saved state, which `beginning.check_origin` has found to be of this training.
+
+        Raises:
+            PtdeError: what it holds does not fit.
+        """
         content = load_checkpoint(self.folder.state, "training")
-        self.at = _Counters(**content["counters"])
-        self._log = content["log"]
-        self._checkpoints.load(content["best"])
-        episodes = self._journal.load(content["segments"])
-        self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
+        try:
+            self.at = TypeAdapter(_Counters).validate_python(content["counters"])
+            if min(self.at.env_steps, self.at.episodes, self.at.held, self.at.next_test, *self.at.logged.values()) < 0:
+                raise ValueError("counters below 0")
+            self._log = content["log"]
+            self._checkpoints.load(content["best"])
+            episodes = self._journal.load(content["segments"])
+            _check_episodes(episodes, self._spec, self.learner.teacher.noise_size)
+            if not 0 <= self.at.held <= len(episodes):
+                raise ValueError(f"{self.at.held} episodes held, and {len(episodes)} kept")
+            self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
+        except (ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+            told = f"{self.folder.state} is not the state of this training ({quoted(error)})"
+            raise PtdeError(told, "train it anew in another folder, with --out") from None
 
     def finish(self, keep_state: bool, listen: Listener) -> None:
         """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""
@@ -227,3 +256,30 @@ class TrainingRun:
         megabytes = sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6
         told = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
         listen(Note(f"{told}; --resume --no-keep-state deletes it"))
+
+
+def _check_episodes(episodes: Sequence[Episode], spec: EnvSpec, noise_size: int) -> None:
+    """Refuse episodes that were not played on this environment: the kernels believe their shapes.
+
+    Raises:
+        ValueError: which array does not fit.
+    """
+    agents = spec.n_agents
+    for episode in episodes:
+        steps, views = episode.length, episode.length + 1
+        wanted: dict[str, tuple[int, ...]] = {
+            "obs": (views, agents, spec.obs_size),
+            "state": (views, spec.state_size),
+            "available": (views, agents, spec.n_actions),
+            "actions": (steps, agents),
+            "reward": (steps,),
+            **({"noise": (steps, agents, noise_size)} if episode.noise is not None else {}),
+        }
+        for name, shape in wanted.items():
+            held = getattr(episode, name)
+            if held.shape != shape or not np.isfinite(held).all():
+                raise ValueError(f"{name} of an episode is {held.shape}, not {shape} of finite numbers")
+        if episode.actions.min() < 0 or episode.actions.max() >= spec.n_actions:
+            raise ValueError("an action that there is not")
+        if not episode.available.any(axis=-1).all():
+            raise ValueError("an agent that can do nothing")

@@ -14,7 +14,7 @@ from ptde_core.stages.replays.page import write_page
 from ptde_core.stages.replays.record import candidates_of, record_in_game
 from ptde_core.stages.replays.shown import Shown, files_of, shown_of, why_stale
 from ptde_core.stages.reports.wording import backend_name
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import read_run_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
@@ -154,7 +154,7 @@ def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) 
     rows = read_metrics(run.metrics)
     if not rows:
         return []
-    config = read_config(run.config)
+    config = read_run_config(run)
     settings, world = config.settings, config.made_from.world
     if why := why_other_world(world, str(settings["map"])):
         listen(Note(f"{run.path} is stale: it was {why}"))

@@ -30,12 +30,11 @@ from ptde_core.stages.identity import why_other_world
 from ptde_core.stages.reports.found import MAY_DIFFER, STALE, LeftOut, differing, grouped
 from ptde_core.stages.reports.performance import Measure
 from ptde_core.stages.reports.wording import backend_title, listed, row_label
-from ptde_core.stages.settings import RUNS
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import RUNS, read_run_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import read_provenance
-from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here, read_json
-from ptde_core.storage.status import moment, read_state
+from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here
+from ptde_core.storage.status import moment, read_state, read_status
 
 # How long a training is and how it is tested does not change its curve up to there.
 SAME_CURVE = MAY_DIFFER | {"steps", "test_every", "test_episodes"}
@@ -183,10 +182,10 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
         return LeftOut(name, "checkpoints alone", "its training is not here")
     try:
         state = read_state(run)
-        status = read_json(run.status, "status of a run")
+        status = read_status(run)
         if state != "finished" and not unfinished:
             return LeftOut(name, state, status["reason"] or "not finished")
-        config = read_config(run.config)
+        config = read_run_config(run)
         settings, map_name = config.settings, config.made_from.world.map
         if why := why_other_world(config.made_from.world, str(settings["map"])):
             return LeftOut(name, STALE, f"it was {why}; train anew")

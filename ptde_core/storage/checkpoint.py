@@ -1,19 +1,17 @@
 """teacher.pt, student.pt and the state to resume from: plain tensors and values; reading them runs no code."""
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.provenance import code, packages
-
-Kind = Literal["teacher", "student", "training", "distillation"]
+from ptde_core.storage.checkpoint_content import Kind, check_content
+from ptde_core.storage.tensor_file import read_tensor_file
 
 SCHEMAS: Mapping[Kind, int] = {"teacher": 2, "student": 2, "training": 3, "distillation": 1}
 
@@ -46,21 +44,20 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
         PtdeError: missing, broken, not a checkpoint of ptde, of another schema, or of another kind.
     """
     wanted = " or ".join(kinds)
-    if not path.is_file():
-        raise PtdeError(f"no {wanted} at {path}", "check the path; `ptde train-teacher` writes teacher.pt")
-    try:
-        if not zipfile.is_zipfile(path):  # what torch.save writes is one; older pickles would only earn a warning
-            raise zipfile.BadZipFile
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile):
-        raise PtdeError(f"{path} is not a readable checkpoint", f"give a {wanted} written by ptde") from None
+    content = read_tensor_file(path, wanted, "check the path; `ptde train-teacher` writes teacher.pt")
     if not isinstance(content, dict) or "schema" not in content or "kind" not in content:
         raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
     kind, schema = content["kind"], content["schema"]
+    if type(schema) is not int or not isinstance(kind, str):
+        raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
     if kind not in kinds:
-        raise PtdeError(f"{path} holds a {kind}, not a {wanted}", f"give a {wanted}")
+        raise PtdeError(f"{path} holds a {quoted(kind)}, not a {wanted}", f"give a {wanted}")
     if schema != SCHEMAS[kind]:
-        raise PtdeError(f"{path} has schema {schema}, this ptde reads {SCHEMAS[kind]}", "train it anew")
+        raise PtdeError(f"{path} has schema {quoted(schema)}, this ptde reads {SCHEMAS[kind]}", "train it anew")
+    try:
+        check_content(kind, content)
+    except ValueError as error:
+        raise PtdeError(f"{path} is not a whole {kind} ({quoted(error)})", f"give a {kind} written by ptde") from None
     return content
 
 

@@ -7,7 +7,8 @@ padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,27 @@ from numpy.typing import NDArray
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, read_made_from
+from ptde_core.base.memory import check_room
+from ptde_core.storage import hdf5
+from ptde_core.storage.hdf5 import Column
 
 SCHEMA = 2
 CHUNK_ROWS = 1024
+ATTRIBUTES = 200
+TEXT = 1000  # characters of an attribute
+ROOM = 3  # times the rows' bytes that a fit takes: as read, as inputs, and as shuffled
 # All that distillation reads: nothing global among them.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The sizes that a file's columns must have: agents N, actions A, observation O, information Z."""
+
+    agents: int
+    actions: int
+    obs: int
+    info: int
 
 
 @dataclass(frozen=True)
@@ -84,13 +101,17 @@ def write_episodes(
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """The attributes of the root.
+    """The attributes of the root: numbers and texts; `teacher_id` and `map` are among them, and are texts.
 
     Raises:
         PtdeError: missing, cut short, or not such a file.
     """
-    with _open(path) as file:
-        return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    with _opened(path) as file:
+        if len(file.attrs) > ATTRIBUTES:
+            raise ValueError(f"more than {ATTRIBUTES} attributes")
+        for name in ("teacher_id", "map"):
+            hdf5.text(file, name, TEXT)
+        return {str(name): hdf5.plain(file, name, TEXT) for name in file.attrs}
 
 
 def read_origin(path: Path) -> MadeFrom:
@@ -107,34 +128,55 @@ def read_origin(path: Path) -> MadeFrom:
     return read_made_from(held, path)
 
 
-def read_local_rows(path: Path) -> LocalRows:
+def read_local_rows(path: Path, widths: Widths) -> LocalRows:
     """Read what a student may learn from. The state, if the file holds it, is not touched.
 
+    Args:
+        path: the file.
+        widths: those of the teacher's environment and z.
+
     Raises:
-        PtdeError: missing, cut short, or not such a file.
+        PtdeError: missing, cut short, or not such a file; or of other widths.
     """
-    with _open(path) as file:
-        try:
-            length = file["episodes/length"][:]
-            columns = {name: file[f"rows/{name}"][:] for name in LOCAL_ROWS}
-        except (KeyError, OSError):
-            raise _broken(path) from None
-    if any(len(column) != length.sum() for column in columns.values()):
-        raise _broken(path)
+    with _opened(path) as file:
+        length = hdf5.array(hdf5.group(file, "episodes"), "length", Column(np.int64, (None,)))
+        rows = hdf5.group(file, "rows")
+        n = hdf5.rows_of(rows, LOCAL_ROWS[0])
+        per_row = widths.agents * (4 * widths.obs + 2 + widths.actions + 8 * widths.info)
+        check_room(ROOM * n * per_row, f"fitting to the {n:,} rows of {path}", "collect fewer episodes")
+        columns = {name: hdf5.array(rows, name, column) for name, column in _columns(n, widths).items()}
+        _check_rows(length, columns, widths)
     return LocalRows(**columns, length=length)
 
 
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise PtdeError(f"no episodes at {path}", "collect them: `ptde collect TEACHER`")
-    try:
-        file = h5py.File(path, "r")
-    except OSError:
-        raise _broken(path) from None
-    if file.attrs.get("schema") != SCHEMA:
-        file.close()
-        raise PtdeError(f"{path} is not an episode file of schema {SCHEMA}", "collect anew: `ptde collect TEACHER`")
-    return file
+def _columns(rows: int, widths: Widths) -> dict[str, Column]:
+    agents, z = widths.agents, (rows, widths.agents, widths.info)
+    return {
+        "obs": Column(np.float32, (rows, agents, widths.obs)),
+        "last_action": Column(np.int16, (rows, agents)),
+        "available": Column(np.bool_, (rows, agents, widths.actions)),
+        "z_mean": Column(np.float32, z),
+        "z_sigma": Column(np.float32, z),
+    }
+
+
+def _check_rows(length: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], widths: Widths) -> None:
+    rows, last = len(columns["obs"]), columns["last_action"]
+    if not len(length) or length.min() < 1 or length.max() > rows or length.sum() != rows:
+        raise ValueError("lengths of episodes that are not those of the rows")
+    if last.min() < -1 or last.max() >= widths.actions:
+        raise ValueError("a last action that there is not")
+    if not columns["available"].any(axis=-1).all():
+        raise ValueError("an agent that can do nothing")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with hdf5.opened(path, _broken(path), "file of episodes", "collect them: `ptde collect TEACHER`") as file:
+        schema = hdf5.whole_number(file, "schema")
+        if schema != SCHEMA:
+            raise PtdeError(f"{path} is not an episode file of schema {SCHEMA}", "collect anew: `ptde collect TEACHER`")
+        yield file
 
 
 def _broken(path: Path) -> PtdeError:

@@ -9,11 +9,13 @@ schema rises only where a field changes its meaning, or where a table would be w
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
+    FiniteFloat,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
@@ -23,6 +25,7 @@ from pydantic import (
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import DIGEST, MadeFrom, World
+from ptde_core.base.untrusted import Count, Inside
 from ptde_core.storage.run_folder import read_json, write_json
 
 SCHEMA = 3
@@ -30,6 +33,7 @@ SCHEMA = 3
 # The one number of parameters that is not of a network that acts: mixer, critic and the like, which stay behind.
 TRAINING_ONLY = "training only"
 
+Count64 = Annotated[int, Field(ge=0, lt=2**64)]  # an episode's seed has 64 bits
 ZSource = Literal["none", "sampled", "mean", "exact", "student"]
 
 
@@ -38,10 +42,10 @@ class Played(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: list[int]
+    seed: list[Count64]
     won: list[bool]
-    total_reward: list[float]
-    length: list[int]
+    total_reward: list[FiniteFloat]
+    length: list[Count]
 
     @model_validator(mode="after")
     def _equal_columns(self) -> "Played":
@@ -62,8 +66,8 @@ class Distilled(BaseModel):
 
     settings: dict[str, str | int | float | bool]
     quality: dict[str, float]
-    steps: int
-    seconds: float | None
+    steps: Count
+    seconds: FiniteFloat | None
 
 
 class Messages(BaseModel):
@@ -72,8 +76,8 @@ class Messages(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float  # how far an instruction must have moved to be sent; 0: all were
-    sent: int
-    offered: int  # what would have been sent at threshold 0
+    sent: Count
+    offered: Count  # what would have been sent at threshold 0
 
 
 class Inference(BaseModel):
@@ -85,10 +89,10 @@ class Inference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seconds: float
-    calls: int
-    side_by_side: int
-    threads: int
+    seconds: FiniteFloat = Field(ge=0)
+    calls: int = Field(ge=1, lt=2**63)
+    side_by_side: Count
+    threads: Count
     device: str = "cpu"
 
     @property
@@ -120,18 +124,18 @@ class EvaluationEntry(BaseModel):
     alg: str
     global_info: str
     sight: str = ""
-    checkpoint: str  # path inside the run folder
+    checkpoint: Inside  # path inside the run folder
     teacher_id: str
     policy_id: str
-    parameters: dict[str, int]  # of each network, by name; see `policies/sizes.py`
+    parameters: dict[str, Count]  # of each network, by name; see `policies/sizes.py`
     distilled: Distilled | None  # None for a teacher, and a student trained with it
     backend: str
     backend_version: str
     map: str
     map_digest: str = ""  # as in `EnvSpec`
-    train_seed: int
-    env_steps: int
-    evaluation_seed: int
+    train_seed: Count
+    env_steps: Count
+    evaluation_seed: Count
     machine: str
     code: str  # ptde's version and git commit
     episodes: Played

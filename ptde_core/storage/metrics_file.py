@@ -1,25 +1,43 @@
 """metrics.jsonl: what a training logged, one JSON object a line: env_steps and metrics by catalogue name."""
 
-import json
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.metrics import check_metrics
+from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
+
+LINE = 20_000  # characters; all metrics there are take a tenth
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """The lines of metrics.jsonl in order. A last line without its line end is still being written, and left out.
 
     Raises:
-        PtdeError: a line that is not one of ptde's.
+        PtdeError: there is no such file, or a line in it is not one of ptde's.
     """
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    lines = read_bytes(path, "log of metrics", JSON_BYTES).split(b"\n")[:-1]
     rows: list[dict[str, float]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = {name: float(value) for name, value in json.loads(line).items()}
-            check_metrics({name: row[name] for name in row if name != "env_steps"})
-            rows.append({"env_steps": row.pop("env_steps"), **row})
-        except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
-            raise PtdeError(f"{path}, line {number}, is not a line of metrics", "was it edited?") from None
+            rows.append(_row(line, after=rows[-1]["env_steps"] if rows else 0.0))
+        except (ValueError, PtdeError) as error:
+            told = f"{path}, line {number}, is not a line of metrics ({quoted(error)})"
+            raise PtdeError(told, "was it edited?") from None
     return rows
+
+
+def _row(line: bytes, after: float) -> dict[str, float]:
+    """One line; a metric that was not defined then is NaN.
+
+    Raises:
+        ValueError, PtdeError: it is none.
+    """
+    found = parse_json(line[: LINE + 1], finite=False)
+    if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
+        raise ValueError("not names and numbers")
+    row = {str(name): float(value) for name, value in found.items()}
+    if not row.get("env_steps", -1.0) >= after or row["env_steps"] >= 2**63:
+        raise ValueError("env_steps that are missing, or fewer than before")
+    steps = row.pop("env_steps")
+    check_metrics(row)
+    return {"env_steps": steps, **row}

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.storage.npz import read_arrays
 
 
 class Replay:
@@ -94,12 +96,23 @@ class ReplayJournal:
                 path.unlink()
 
     def load(self, segments: Sequence[tuple[str, int]]) -> list[Episode]:
-        """All episodes of a saved list of segments, oldest first."""
+        """All episodes of a saved list of segments, oldest first.
+
+        Raises:
+            PtdeError: a segment is missing, cut, or holds no episodes.
+        """
         self.segments = [(str(name), int(count)) for name, count in segments]
         episodes: list[Episode] = []
-        for name, _ in self.segments:
-            with np.load(self._folder / name, allow_pickle=False) as arrays:
-                episodes += _unpack(dict(arrays))
+        for name, count in self.segments:
+            path = self._folder / name
+            try:
+                found = _unpack(read_arrays(path))
+                if len(found) != count:
+                    raise ValueError(f"{len(found)} episodes, not {count}")
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                told = f"{path} does not hold what a training needs to go on ({quoted(error)})"
+                raise PtdeError(told, "train it anew in another folder, with --out") from None
+            episodes += found
         return episodes
 
 
@@ -123,6 +136,15 @@ def _pack(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
 
 def _unpack(arrays: dict[str, NDArray[Any]]) -> list[Episode]:
     length = arrays["length"]
+    columns = {**dict.fromkeys(_ROWS_WITH_LAST_VIEW, length + 1), **dict.fromkeys((*_ROWS, _ROWS_IF_KEPT), length)}
+    dtypes = {"available": np.bool_, "actions": np.int16, "seed": np.uint64, "terminated": np.bool_, "won": np.bool_}
+    if length.dtype != np.int64 or length.ndim != 1 or (length < 1).any() or (length > len(arrays["reward"])).any():
+        raise ValueError("lengths of no episodes")
+    for name, values in arrays.items():
+        if values.dtype != dtypes.get(name, np.int64 if name == "length" else np.float32):
+            raise ValueError(f"{name} is of {values.dtype}")
+        if len(values) != (columns[name].sum() if name in columns else len(length)):
+            raise ValueError(f"{name} has {len(values)} rows")
     ends, ends_with_view = np.cumsum(length), np.cumsum(length + 1)
     per_row = [name for name in (*_ROWS, _ROWS_IF_KEPT) if name in arrays]
     episodes = []

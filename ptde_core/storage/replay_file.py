@@ -7,19 +7,26 @@ precision: to be looked at, not to be computed with.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.untrusted import Count, Inside, parse_json
+from ptde_core.storage import hdf5
 from ptde_core.storage.evaluation_file import ZSource
+from ptde_core.storage.hdf5 import Column
 
 SCHEMA = 1
+HEADER = 4_000_000  # characters of it
+EPISODES = 10_000
+NAME = 300  # characters of a policy's, a unit's or a map's
 
 Role = Literal["teacher", "student"]
 
@@ -29,11 +36,11 @@ class UnitLook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    side: int
-    radius: float
-    max_health: float
-    max_shield: float
+    name: str = Field(min_length=1, max_length=NAME)
+    side: int = Field(ge=0, le=2)
+    radius: float = Field(ge=0, le=1000)
+    max_health: float = Field(ge=0)
+    max_shield: float = Field(ge=0)
 
 
 class ReplayHeader(BaseModel):
@@ -44,23 +51,31 @@ class ReplayHeader(BaseModel):
     schema_number: int = SCHEMA
     backend: str
     backend_version: str
-    map: str
-    names: Mapping[Role, str]  # of the policies in `minds`, as tables print them
+    map: str = Field(max_length=NAME)
+    names: Mapping[Role, Annotated[str, Field(max_length=NAME)]]  # of the policies in `minds`, as tables print them
     role: Role  # which of them played
     z: ZSource  # and with which z
     head: Literal["values", "logits"]  # what their numbers for actions are
-    checkpoint: str  # path inside the run folder
+    checkpoint: Inside  # path inside the run folder
     teacher_id: str
     policy_id: str
-    train_seed: int
-    env_steps: int
-    evaluation_seed: int
+    train_seed: Count
+    env_steps: Count
+    evaluation_seed: Count
     code: str
     action_names: tuple[str, ...]
     state_names: tuple[str, ...]
     looks: tuple[UnitLook, ...] = ()
     can_be_won: bool = True  # whether an episode can be won; older replays do not say
     sight: float | None = None  # how far an agent sees; None: there are no distances, or it sees everything
+
+    @model_validator(mode="after")
+    def _has_a_player(self) -> "ReplayHeader":
+        if self.role not in self.names:
+            raise ValueError("nobody who played")
+        if self.backend != "football" and any(look.side > 1 for look in self.looks):
+            raise ValueError("a unit of neither side")  # football's ball
+        return self
 
     @property
     def name(self) -> str:
@@ -152,13 +167,11 @@ def read_replay(path: Path) -> Replay:
     Raises:
         PtdeError: missing, cut short, not a replay, or of another schema.
     """
-    header = read_header(path)
-    try:
-        with h5py.File(path, "r") as file:
-            floor = file["floor"][:] if "floor" in file else None
-            episodes = tuple(_episode(file[f"episodes/{k}"]) for k in range(len(file["episodes"])))
-    except (KeyError, OSError, TypeError):
-        raise _broken(path) from None
+    with _opened(path) as file:
+        header = _header(file)
+        floor = hdf5.array(file, "floor", Column(np.bool_, (None, None))) if hdf5.has(file, "floor") else None
+        held = hdf5.group(file, "episodes")
+        episodes = tuple(_episode(hdf5.group(held, str(k)), header) for k in range(_count(held)))
     return Replay(header, episodes, floor)
 
 
@@ -168,20 +181,38 @@ def read_header(path: Path) -> ReplayHeader:
     Raises:
         PtdeError: as `read_replay`.
     """
-    if not path.is_file():
-        raise PtdeError(f"no replay at {path}", "keep some: `ptde evaluate CHECKPOINT --keep-replays 4`")
-    try:
-        with h5py.File(path, "r") as file:
-            text = str(file.attrs["header"])
-        return ReplayHeader.model_validate_json(text)
-    except (KeyError, OSError, ValidationError):
-        raise _broken(path) from None
+    with _opened(path) as file:
+        return _header(file)
 
 
 def count_episodes(path: Path) -> int:
-    """How many episodes a replay holds."""
-    with h5py.File(path, "r") as file:
-        return len(file["episodes"])
+    """How many episodes a replay holds.
+
+    Raises:
+        PtdeError: as `read_replay`.
+    """
+    with _opened(path) as file:
+        return _count(hdf5.group(file, "episodes"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    missing = "keep some: `ptde evaluate CHECKPOINT --keep-replays 4`"
+    with hdf5.opened(path, _broken(path), "replay", missing) as file:
+        yield file
+
+
+def _header(file: Any) -> ReplayHeader:
+    header = ReplayHeader.model_validate(parse_json(hdf5.text(file, "header", HEADER).encode()))
+    if header.schema_number != SCHEMA:
+        raise ValueError(f"schema {header.schema_number}")
+    return header
+
+
+def _count(held: Any) -> int:
+    if len(held) > EPISODES:
+        raise ValueError(f"more than {EPISODES:,} episodes")
+    return len(held)
 
 
 def is_replay(path: Path) -> bool:
@@ -204,21 +235,48 @@ def _keep_arrays(group: Any, record: Any) -> None:
             _keep(group, name, values)
 
 
-def _arrays(group: Any, record: type[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The arrays of a group that a dataclass has fields for."""
-    return (
-        (field.name, group[field.name][:])
-        for field in fields(record)
-        if isinstance(group.get(field.name), h5py.Dataset)
-    )
+def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
+    """One episode, each of whose arrays fits the others and the header.
 
-
-def _episode(group: Any) -> ReplayEpisode:
+    Raises:
+        ValueError: one does not.
+    """
+    steps = hdf5.rows_of(group, "reward")
+    actions = hdf5.array(group, "actions", Column(np.int16, (steps, None)))
+    agents, choices = actions.shape[1], len(header.action_names)
+    if not steps or not agents or actions.min() < 0 or actions.max() >= choices:
+        raise ValueError("actions that there are not")
+    minds = hdf5.group(group, "minds")
+    if not set(minds.keys()) <= set(header.names):
+        raise ValueError("a mind of somebody else")
     return ReplayEpisode(
-        seed=int(group.attrs["seed"]),
-        won=bool(group.attrs["won"]),
-        terminated=bool(group.attrs["terminated"]),
-        minds={role: Mind(**dict(_arrays(group["minds"][role], Mind))) for role in group["minds"]},
-        units=Units(**dict(_arrays(group["units"], Units))) if "units" in group else None,
-        **dict(_arrays(group, ReplayEpisode)),
+        seed=hdf5.whole_number(group, "seed"),
+        won=hdf5.truth(group, "won"),
+        terminated=hdf5.truth(group, "terminated"),
+        actions=actions,
+        available=hdf5.array(group, "available", Column(np.bool_, (steps, agents, choices))),
+        reward=hdf5.array(group, "reward", Column(np.float32, (steps,))),
+        state=hdf5.array(group, "state", Column(np.float32, (steps + 1, len(header.state_names)))),
+        minds={role: _mind(hdf5.group(minds, role), (steps, agents), choices) for role in minds.keys()},  # noqa: SIM118
+        units=_units(hdf5.group(group, "units"), steps, agents, header) if hdf5.has(group, "units") else None,
     )
+
+
+def _mind(group: Any, of: tuple[int, int], choices: int) -> Mind:
+    values = hdf5.array(group, "values", Column(np.float32, (*of, choices)))
+    z = Column(np.float16, (*of, None), finite=False)  # half precision: the largest may have become infinite
+    found = {name: hdf5.array(group, name, z) for name in ("mean", "sigma", "sampled") if hdf5.has(group, name)}
+    if len({array.shape for array in found.values()}) > 1:
+        raise ValueError("z of several sizes")
+    return Mind(values, **found)
+
+
+def _units(group: Any, steps: int, agents: int, header: ReplayHeader) -> Units:
+    views = steps + 1, len(header.looks)
+    if agents > len(header.looks):
+        raise ValueError("agents that look like nothing")
+    hits = hdf5.array(group, "hits", Column(np.int16, (None, 3)))
+    if hits.size and (hits.min() < 0 or hits[:, 0].max() >= steps or hits[:, 1:].max() >= len(header.looks)):
+        raise ValueError("hits by or of nobody")
+    numbers = {name: hdf5.array(group, name, Column(np.float32, views)) for name in ("x", "y", "health", "shield")}
+    return Units(**numbers, alive=hdf5.array(group, "alive", Column(np.bool_, views)), hits=hits)

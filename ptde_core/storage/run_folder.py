@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 
 STUDENTS = "students"
 PAPER = "paper"  # the recipe whose student lies beside its teacher
@@ -230,9 +231,9 @@ def read_json(path: Path, meaning: str) -> Any:
     Raises:
         PtdeError: it is missing or broken.
     """
+    data = read_bytes(path, meaning, JSON_BYTES)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PtdeError(f"no {meaning} at {path}", "check the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise PtdeError(f"{path} is not a readable {meaning}", "it was cut or edited; make it anew") from None
+        return parse_json(data)
+    except ValueError as error:
+        again = "it was cut or edited; make it anew"
+        raise PtdeError(f"{path} is not a readable {meaning} ({quoted(error)})", again) from None

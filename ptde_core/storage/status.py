@@ -3,12 +3,20 @@
 import os
 import time
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from ptde_core.base.errors import PtdeError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.untrusted import Count
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 
 State = Literal["running", "finished", "failed", "interrupted"]
+
+
+def _dated(text: str) -> str:
+    datetime.fromisoformat(text)  # a ValueError says what is wrong
+    return text
 
 
 def write_status(run: RunFolder, state: State, reason: str = "", **facts: Any) -> None:
@@ -17,11 +25,43 @@ def write_status(run: RunFolder, state: State, reason: str = "", **facts: Any) -
     write_json(run.status, {**value, **facts})
 
 
+class Status(BaseModel):
+    """The whole file; other counters may be in it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    state: State
+    reason: str
+    pid: int = Field(ge=0, lt=2**31)
+    time: Annotated[str, AfterValidator(_dated)]  # ISO 8601
+    env_steps: Count | None = None
+    seconds: float | None = Field(None, ge=0)
+    engine_restarts: Count | None = None
+    threads: Count | None = None
+
+
+def read_status(run: RunFolder) -> dict[str, Any]:
+    """What the file holds, checked.
+
+    Raises:
+        PtdeError: it is missing or broken.
+    """
+    try:
+        return Status.model_validate(read_json(run.status, "status of a run")).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        told = f"{run.status} is not the status of a run ({quoted(error.errors()[0]['msg'])})"
+        raise PtdeError(told, "it was cut or edited; train it anew") from None
+
+
 def read_state(run: RunFolder) -> State:
-    """The run's state; a run that says "running" but whose process is gone was interrupted (kill -9)."""
-    value = read_json(run.status, "status of a run")
-    state: State = value["state"]
-    if state == "running" and not _alive(int(value["pid"])):
+    """The run's state; a run that says "running" but whose process is gone was interrupted (kill -9).
+
+    Raises:
+        PtdeError: as `read_status`.
+    """
+    status = read_status(run)
+    state: State = status["state"]
+    if state == "running" and not _alive(int(status["pid"])):
         return "interrupted"
     return state
 

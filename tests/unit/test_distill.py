@@ -43,7 +43,7 @@ def test_collected_z_is_the_teachers_mean_on_what_it_saw(trained_run: RunFolder,
     local = local_input(batch.obs, batch.last_actions, trained.spec.n_actions)
     mean, _ = trained.policy.inform(local, batch.state)
     expected = mean[batch.played]  # (P, N, Z)
-    np.testing.assert_allclose(read_local_rows(data).z_mean, expected.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(read_local_rows(data, trained.widths).z_mean, expected.numpy(), rtol=1e-4, atol=1e-5)
     assert read_about(data)["teacher_id"] == trained.teacher_id
 
 

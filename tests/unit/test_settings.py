@@ -4,8 +4,8 @@ from typing import Any, get_args
 import pytest
 
 from ptde_core.algorithms.catalogue import LEARNERS
-from ptde_core.algorithms.settings import AlgorithmName
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.names import AlgorithmName
 from ptde_core.base.settings import Settings, build_settings, parse_assignments, read_settings_file
 from ptde_core.envs.football.scenarios import SCENARIOS
 from ptde_core.envs.skirmish.maps import map_names
@@ -124,7 +124,7 @@ def test_a_settings_file(tmp_path: Path) -> None:
     assert read_settings_file(path) == {"map": "8m", "distill": {"steps": 5}}
     with pytest.raises(PtdeError, match="no settings file"):
         read_settings_file(tmp_path / "none.toml")
-    with pytest.raises(PtdeError, match="not a TOML file"):
+    with pytest.raises(PtdeError, match="is a folder, where a settings file should be"):
         read_settings_file(tmp_path)
 
 

@@ -11,12 +11,13 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom, World
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import read_about, read_local_rows, read_origin, write_episodes
+from ptde_core.storage.episode_file import Widths, read_about, read_local_rows, read_origin, write_episodes
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
 from ptde_core.storage.replay import Replay, ReplayJournal
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
+from tests.hostile import TEACHER
 
 
 def episode(seed: int, length: int = 3, *, noise: bool = False) -> Episode:
@@ -25,7 +26,7 @@ def episode(seed: int, length: int = 3, *, noise: bool = False) -> Episode:
         seed=seed,
         obs=chance.normal(size=(length + 1, 2, 4)).astype(np.float32),
         state=chance.normal(size=(length + 1, 5)).astype(np.float32),
-        available=chance.random((length + 1, 2, 3)) < 0.5,
+        available=(chance.random((length + 1, 2, 3)) < 0.5) | np.array([True, False, False]),
         actions=chance.integers(3, size=(length, 2)).astype(np.int16),
         reward=chance.normal(size=length).astype(np.float32),
         terminated=bool(seed % 2),
@@ -42,7 +43,7 @@ def assert_same(one: Episode, other: Episode) -> None:
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "a" / "teacher.pt"
-    save_checkpoint(path, "teacher", {"networks": {"w": torch.eye(2)}, "n": 3})
+    save_checkpoint(path, "teacher", {**TEACHER, "networks": {"w": torch.eye(2)}, "n": 3})
     content = load_checkpoint(path, "teacher")
     assert torch.equal(content["networks"]["w"], torch.eye(2))
     assert content["n"] == 3
@@ -50,7 +51,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_kind_or_schema_is_refused(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "s.pt", "student", {})
+    save_checkpoint(tmp_path / "s.pt", "student", TEACHER)
     with pytest.raises(PtdeError, match="holds a student, not a teacher"):
         load_checkpoint(tmp_path / "s.pt", "teacher")
     torch.save({"schema": 99, "kind": "teacher"}, tmp_path / "future.pt")
@@ -126,18 +127,20 @@ COLLECTED = MadeFrom(
     settings={"episodes": 3},
     parents={"teacher": "abc"},
 )
+WIDTHS = Widths(agents=2, actions=3, obs=4, info=6)
 
 
 def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:
     episodes = [episode(k, length=n) for k, n in enumerate(lengths)]
     z = [np.full((n, 2, 6), k, np.float32) for k, n in enumerate(lengths)]
-    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, COLLECTED, with_state=with_state)
+    about = {"teacher_id": "abc", "map": "3m", "n_actions": 3}
+    write_episodes(path, episodes, z, z, about, COLLECTED, with_state=with_state)
     return episodes
 
 
 def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     episodes = write(tmp_path / "e.h5")
-    rows = read_local_rows(tmp_path / "e.h5")
+    rows = read_local_rows(tmp_path / "e.h5", WIDTHS)
     assert rows.obs.shape == (9, 2, 4)
     assert rows.length.tolist() == [3, 1, 5]
     np.testing.assert_array_equal(rows.obs, np.concatenate([e.obs[:-1] for e in episodes]))
@@ -145,9 +148,10 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows.last_action[5:9], episodes[2].actions[:-1])
     assert rows.z_mean[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 2]
     about = read_about(tmp_path / "e.h5")
-    assert {key: about[key] for key in ("schema", "teacher_id", "n_actions")} == {
+    assert {key: about[key] for key in ("schema", "teacher_id", "map", "n_actions")} == {
         "schema": 2,
         "teacher_id": "abc",
+        "map": "3m",
         "n_actions": 3,
     }
     assert read_origin(tmp_path / "e.h5") == COLLECTED
@@ -167,7 +171,7 @@ def test_a_truncated_episode_file_is_refused(tmp_path: Path, keep: float) -> Non
     content = path.read_bytes()
     path.write_bytes(content[: int(keep if keep >= 1 else keep * len(content))])
     with pytest.raises(PtdeError, match=r"e\.h5 is not"):
-        read_local_rows(path)
+        read_local_rows(path, WIDTHS)
 
 
 def entry(checkpoint: str, wins: int) -> EvaluationEntry:

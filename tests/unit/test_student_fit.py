@@ -126,7 +126,7 @@ def test_the_history_is_the_one_that_the_teacher_acts_on(trained_run: RunFolder,
     """Stepping through an episode as in play gives the history that the loss on values is taken at."""
     trained = restore(load_checkpoint(trained_run.teacher, "teacher"))
     assert isinstance(trained.policy, Teacher)
-    found = Examples.of(read_local_rows(data), trained.spec.n_actions)
+    found = Examples.of(read_local_rows(data, trained.widths), trained.spec.n_actions)
     history, _ = context_of(Student(trained.policy, StudentSettings()), found)
     hidden, steps = None, int(found.length[0])
     for row in range(steps):
@@ -164,10 +164,11 @@ def test_the_first_round_of_dagger_is_played_by_the_student_of_the_first_phase(
     )
     seeds = episode_seeds(5, "dagger", 0, 3)
     episodes = list(play(player.environment(3), player.policy, seeds, Exploration()))
-    rows = read_local_rows(episodes_file(tmp_path / "d.pt", 1))
+    trained = restore(load_checkpoint(trained_run.teacher, "teacher"))
+    rows = read_local_rows(episodes_file(tmp_path / "d.pt", 1), trained.widths)
     np.testing.assert_array_equal(rows.obs, np.concatenate([e.obs[:-1] for e in episodes]))
     np.testing.assert_array_equal(rows.last_action[1], episodes[0].actions[0])
-    teacher = restore(load_checkpoint(trained_run.teacher, "teacher")).policy
+    teacher = trained.policy
     assert isinstance(teacher, Teacher)
     local = Examples.of(rows, player.spec.n_actions).local[: episodes[0].length]
     mean, sigma = teacher.inform(local, torch.from_numpy(episodes[0].state[:-1]))

@@ -98,7 +98,7 @@ def read_map(name: str) -> FootballMap:
         key, _, value = option.partition("=")
         if option == "checkpoints":
             checkpoints = True
-        elif key == "limit" and value.isdecimal() and 1 <= int(value) <= LONGEST:
+        elif key == "limit" and value.isdecimal() and len(value) < 10 and 1 <= int(value) <= LONGEST:
             limit = int(value)
         else:
             raise PtdeError(f"{option!r} is no option of a football map", f"write {GRAMMAR}, STEPS from 1 to {LONGEST}")

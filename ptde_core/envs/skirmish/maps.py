@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.base.errors import PtdeError, nearest, unknown
+from ptde_core.base.errors import PtdeError, nearest, quoted, unknown
 from ptde_core.base.made_from import digest_of
+from ptde_core.base.untrusted import read_toml
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
 _DATA = Path(__file__).parent / "data"
 _MAPS = _DATA / "maps"
+LONGEST = 100_000  # env steps of an episode; SMAC's longest is 400
 WALL, FLOOR, CLIFF, EDGE = "#", ".", "^", ":"
 
 ORDER_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -147,12 +149,7 @@ def read_map(path: Path) -> MapFacts:
     Raises:
         PtdeError: what is wrong with the file, with the offending key and value.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PtdeError(f"no map file at {path}", "check the path") from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/own-maps.md for an example") from None
+    table = read_toml(path, "map file", "check the path", "see docs/own-maps.md for an example")
     return build_map(path.stem, table)
 
 
@@ -169,13 +166,14 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
     where = f"map {name!r}"
     for key in table:
         if key not in _REQUIRED + _OPTIONAL:
-            raise PtdeError(f"{where} has an unknown key {key!r}", nearest(key, _REQUIRED + _OPTIONAL))
+            raise PtdeError(f"{where} has an unknown key {quoted(repr(key))}", nearest(key, _REQUIRED + _OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
-            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/own-maps.md for an example")
+            raise PtdeError(f"{where} lacks the key {quoted(repr(key))}", "see docs/own-maps.md for an example")
     limit = table["limit"]
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise PtdeError(f"{where}: limit = {limit!r}", "give the episode limit as env steps, at least 1")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= LONGEST:
+        told = f"give the episode limit as env steps, 1 to {LONGEST:,}"
+        raise PtdeError(f"{where}: limit = {quoted(repr(limit))}", told)
     terrain = _terrain(where, table["terrain"])
     allies, enemies = (_groups(where, side, table[side], terrain) for side in ("allies", "enemies"))
     bits = _default_type_bits(allies, enemies)
@@ -187,7 +185,7 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
         raise PtdeError(f"{where}: the two lists of type bits differ in length", "give both the same length")
     switches = table.get("switches", {})
     if not isinstance(switches, dict):
-        raise PtdeError(f"{where}: switches = {switches!r}", "write them as a [switches] table")
+        raise PtdeError(f"{where}: switches = {quoted(repr(switches))}", "write them as a [switches] table")
     return MapFacts(
         name=name,
         terrain=terrain,
@@ -212,10 +210,10 @@ def _type_bits(
 ) -> tuple[str, ...]:
     """The types of a side's one-hot positions, as the file orders them: each type of the side has to be there."""
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise PtdeError(f"{where}: {key} = {value!r}", "give a list of unit types")
+        raise PtdeError(f"{where}: {key} = {quoted(repr(value))}", "give a list of unit types")
     complete = {group.type for group in groups} <= set(value) or not (value or default)
     if len(set(value)) != len(value) or not set(value) <= set(unit_names()) or not complete:
-        raise PtdeError(f"{where}: {key} = {value}", "name every type of the side once")
+        raise PtdeError(f"{where}: {key} = {quoted(value)}", "name every type of the side once")
     return tuple(value)
 
 
@@ -234,16 +232,19 @@ def _terrain(where: str, value: Any) -> Terrain:
     """The named ground, or one drawn as rows of `#`, `.` and `^`, north first."""
     if isinstance(value, str):
         if value not in _built_in_terrains():
-            raise PtdeError(f"{where}: no terrain named {value!r}", nearest(value, terrain_names()))
+            raise PtdeError(f"{where}: no terrain named {quoted(repr(value))}", nearest(value, terrain_names()))
         rows: list[str] = list(_built_in_terrains()[value])
     elif isinstance(value, list) and value and all(isinstance(row, str) and row for row in value):
         rows = value
     else:
-        raise PtdeError(f"{where}: terrain = {value!r}", "give a terrain's name or a list of rows, north first")
+        raise PtdeError(
+            f"{where}: terrain = {quoted(repr(value))}", "give a terrain's name or a list of rows, north first"
+        )
     for index, row in enumerate(rows):
         if len(row) != len(rows[0]) or set(row) - {WALL, FLOOR, CLIFF, EDGE}:
             raise PtdeError(
-                f"{where}: terrain row {index} is {row!r}", "use rows of equal length of '.', ':', '#' and '^'"
+                f"{where}: terrain row {index} is {quoted(repr(row))}",
+                "use rows of equal length of '.', ':', '#' and '^'",
             )
     cells = np.array([list(row) for row in reversed(rows)]).T  # (width, height)
     if not 4 <= min(cells.shape) <= max(cells.shape) <= 64:
@@ -254,22 +255,22 @@ def _terrain(where: str, value: Any) -> Terrain:
 
 def _number(where: str, key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise PtdeError(f"{where}: {key} = {value!r}", "give a number")
+        raise PtdeError(f"{where}: {key} = {quoted(repr(value))}", "give a number")
     return float(value)
 
 
 def _groups(where: str, side: str, value: Any, terrain: Terrain) -> tuple[Group, ...]:
     if not isinstance(value, list) or not value:
-        raise PtdeError(f"{where}: {side} = {value!r}", "give at least one { type, count, x, y }")
+        raise PtdeError(f"{where}: {side} = {quoted(repr(value))}", "give at least one { type, count, x, y }")
     groups = []
     for entry in value:
         if not isinstance(entry, dict) or set(entry) != {"type", "count", "x", "y"}:
-            raise PtdeError(f"{where}: a group of {side} is {entry!r}", "give exactly type, count, x and y")
+            raise PtdeError(f"{where}: a group of {side} is {quoted(repr(entry))}", "give exactly type, count, x and y")
         if entry["type"] not in unit_names():
             raise unknown(f"unit type (of {side} in {where})", str(entry["type"]), unit_names())
         count = entry["count"]
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 64:
-            raise PtdeError(f"{where}: count = {count!r} in {side}", "give a whole number from 1 to 64")
+            raise PtdeError(f"{where}: count = {quoted(repr(count))} in {side}", "give a whole number from 1 to 64")
         x, y = _number(where, "x", entry["x"]), _number(where, "y", entry["y"])
         if not _on_floor(terrain, x, y):
             raise PtdeError(f"{where}: the {side}' point ({x:g}, {y:g}) is not on walkable ground", "move it")
@@ -287,10 +288,12 @@ def _on_floor(terrain: Terrain, x: float, y: float) -> bool:
 def _order(where: str, value: Any, terrain: Terrain) -> EnemyOrder:
     kind = str(value.get("kind")) if isinstance(value, dict) else ""
     if kind not in ORDER_KEYS:
-        raise PtdeError(f"{where}: enemy_order = {value!r}", f"give a kind: {', '.join(ORDER_KEYS)}")
+        raise PtdeError(f"{where}: enemy_order = {quoted(repr(value))}", f"give a kind: {', '.join(ORDER_KEYS)}")
     keys = ORDER_KEYS[kind]
     if set(value) != {"kind", *keys}:
-        raise PtdeError(f"{where}: enemy_order = {value!r}", f"{kind} takes {', '.join(keys) or 'no coordinates'}")
+        raise PtdeError(
+            f"{where}: enemy_order = {quoted(repr(value))}", f"{kind} takes {', '.join(keys) or 'no coordinates'}"
+        )
     numbers = [_number(where, f"enemy_order.{key}", value[key]) for key in keys]
     points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     for x, y in points:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ptde_core.base.errors import PtdeError, nearest
+from ptde_core.base.errors import PtdeError, nearest, quoted
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,16 @@ class Switches:
         known = {f.name: f for f in fields(cls)}
         for key, value in table.items():
             if key not in known:
-                raise PtdeError(f"{where} sets an unknown switch {key!r}", nearest(key, known))
+                raise PtdeError(f"{where} sets an unknown switch {quoted(repr(key))}", nearest(key, known))
             default = getattr(cls, key)
             right = isinstance(value, bool) if isinstance(default, bool) else isinstance(value, int | float)
             if not right or (isinstance(value, bool) and not isinstance(default, bool)):
-                raise PtdeError(f"{where}: switch {key} = {value!r}", f"give a value like {default!r}")
+                raise PtdeError(f"{where}: switch {key} = {quoted(repr(value))}", f"give a value like {default!r}")
             least, most = _BOUNDS.get(key, (0, 1))
             if not least <= value <= most or (isinstance(default, int) and value != int(value)):
-                raise PtdeError(f"{where}: switch {key} = {value!r}", f"give a value from {least} to {most}")
+                raise PtdeError(
+                    f"{where}: switch {key} = {quoted(repr(value))}", f"give a value from {least} to {most}"
+                )
         return cls(**table)
 
 

@@ -110,7 +110,7 @@ def smacv2_map(name: str) -> SmacV2Map:
     Raises:
         PtdeError: it names no race, or no numbers that are played.
     """
-    found = re.fullmatch(r"([a-z]+)_(\d+)_vs_(\d+)", name)
+    found = re.fullmatch(r"([a-z]+)_(\d{1,9})_vs_(\d{1,9})", name)
     if found is None or found[1] not in RACES:
         raise PtdeError(f"no SMACv2 map named {name!r}", f"write RACE_N_vs_M, RACE being one of {', '.join(RACES)}")
     allies, enemies = int(found[2]), int(found[3])

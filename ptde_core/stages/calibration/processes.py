@@ -22,9 +22,8 @@ from ptde_core.base.provenance import cores
 from ptde_core.envs.workers.local import one_thread_each
 from ptde_core.stages.identity import why_not_this_training
 from ptde_core.stages.interruption import Interruption
-from ptde_core.stages.settings import TrainingSettings, train_teacher_settings
+from ptde_core.stages.settings import TrainingSettings, read_run_config, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
-from ptde_core.storage.config_file import read_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
@@ -93,7 +92,7 @@ def _has_finished(settings: TrainingSettings, run: RunFolder) -> bool:
     """
     if not run.config.exists():
         return False
-    held = read_config(run.config).settings["steps"]
+    held = read_run_config(run).settings["steps"]
     if held != settings.steps:
         raise PtdeError(
             f"{run.path} holds a training of {held:,} env steps, not {settings.steps:,}",

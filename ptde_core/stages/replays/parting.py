@@ -42,6 +42,8 @@ def check_same_start(one: Replay, first: ReplayEpisode, other: Replay, second: R
     if places[0] != places[1]:
         was, now = (f"{name} {version}, {map_name}" for name, version, map_name in places)
         raise PtdeError(f"these do not begin alike: {was} and {now}", "give replays of one map")
+    if first.actions.shape[1] != second.actions.shape[1] or one.header.looks != other.header.looks:
+        raise PtdeError("these do not begin alike: other agents, or other units", "give replays of one map")
     if first.seed != second.seed:
         raise PtdeError(
             f"these do not begin alike: seeds {first.seed} and {second.seed}", "give replays of one evaluation seed"

@@ -95,7 +95,7 @@ def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: 
     """
     check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)
-    seeds = episode_seeds(evaluation_seed, "evaluate", 0, number + 1)[number:]
+    seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
     env = trained.environment(1)
     episodes = list(play(env, trained.policy, seeds, candidate.how(keep_noise=True)))
     env.close()
@@ -112,7 +112,7 @@ def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path
     trained = restore(candidate.content)
     if not ENVIRONMENTS[trained.spec.backend].replay:
         raise PtdeError(f"{trained.spec.backend} has no file of its own to keep a game in", "leave --format game out")
-    seeds = episode_seeds(evaluation_seed, "evaluate", 0, number + 1)[number:]
+    seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
     env = trained.environment(1)
     next(play(env, trained.policy, seeds, candidate.how(keep_noise=False)))
     games = env.env if isinstance(env, StateBesideView) else env

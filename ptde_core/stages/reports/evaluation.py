@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ptde_core.base.printable import printable
 from ptde_core.stages.reports.collect import retention_of
 from ptde_core.stages.reports.performance import measure_of, performance_of
 from ptde_core.stages.reports.score import Retention
@@ -112,7 +113,8 @@ def evaluation_json(entries: Sequence[EvaluationEntry], seed: int = 0) -> str:
                 "return_retention_interval": kept_interval if returns else None,
             }
         )
-    return json.dumps({"schema_number": SCHEMA, "policies": policies}, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps({"schema_number": SCHEMA, "policies": policies}, ensure_ascii=False, allow_nan=False)
+    return printable(text) + "\n"
 
 
 def _kept(entry: EvaluationEntry, evaluated: Sequence[EvaluationEntry], seed: int) -> Retention | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.printable import printable
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
 from ptde_core.stages.reports.collect import Report, Section
@@ -63,7 +64,7 @@ def _latex(tables: Sequence[Table]) -> str:
 
 def _json(report: Report) -> str:
     value = {"schema_number": SCHEMA, **plain(report)}
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return printable(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), lines=True) + "\n"
 
 
 def plain(value: Any) -> Any:
@@ -86,10 +87,23 @@ def _csv(report: Report) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for line in lines:
-        writer.writerow([line[column] for column in CSV_COLUMNS])
+        writer.writerow([_csv_cell(line[column]) for column in CSV_COLUMNS])
     return text.getvalue()
 
 
+def _csv_cell(value: object) -> object:
+    """The value, unless a spreadsheet would take it for a formula: a text that begins like one, and is no number."""
+    text = printable(str(value))
+    if text[:1] not in FORMULAS:
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+FORMULAS = ("=", "+", "-", "@")
 CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
     "evaluation_seeds", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",

@@ -10,11 +10,10 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.stages.identity import why_other_world, why_stale
 from ptde_core.stages.reports.choice import Wanted, chosen
-from ptde_core.stages.settings import DistillSettings
-from ptde_core.storage.config_file import read_config
+from ptde_core.stages.settings import DistillSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
-from ptde_core.storage.run_folder import RunFolder, read_json
-from ptde_core.storage.status import moment, read_state
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import moment, read_state, read_status
 
 STALE = "stale"  # the state of what was made from something that is another by now
 
@@ -88,29 +87,26 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
         return LeftOut(name, "half-written", "its training was killed as it began")
     state: str = "checkpoints alone"
     made_from = None
-    try:
-        status: dict[str, Any] = {}
-        if not alone:
-            state = read_state(run)
-            status = read_json(run.status, "status of a run")
-            if state != "finished":
-                return LeftOut(name, state, status["reason"] or "not finished")
-        held = read_evaluation(run.evaluation).entries if run.evaluation.exists() else None
-        entries = [entry for entry in held or () if entry.episodes.seed]
-        if not entries:
-            lacks = "not evaluated" if held is None else "its evaluation holds no episode"
-            last = next(iter([*run.all_students, run.teacher]))  # evaluating a student brings its teacher along
-            return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
-        if alone:
-            settings = _settings_of_checkpoint(run, entries[0])
-            when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)
-        else:
-            config = read_config(run.config)
-            settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
-            if why := why_other_world(made_from.world, str(settings["map"])):
-                return LeftOut(name, STALE, f"it was {why}; train anew")
-    except (KeyError, TypeError):
-        return LeftOut(name, "unreadable", f"{run.status} is not the status of a run")
+    status: dict[str, Any] = {}
+    if not alone:
+        state = read_state(run)
+        status = read_status(run)
+        if state != "finished":
+            return LeftOut(name, state, status["reason"] or "not finished")
+    held = read_evaluation(run.evaluation).entries if run.evaluation.exists() else None
+    entries = [entry for entry in held or () if entry.episodes.seed]
+    if not entries:
+        lacks = "not evaluated" if held is None else "its evaluation holds no episode"
+        last = next(iter([*run.all_students, run.teacher]))  # evaluating a student brings its teacher along
+        return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
+    if alone:
+        settings = _settings_of_checkpoint(run, entries[0])
+        when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)
+    else:
+        config = read_run_config(run)
+        settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
+        if why := why_other_world(made_from.world, str(settings["map"])):
+            return LeftOut(name, STALE, f"it was {why}; train anew")
     return [Found(run, settings, when, status, entry, ()) for entry in entries], state, made_from
 
 

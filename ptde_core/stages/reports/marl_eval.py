@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ptde_core.base.printable import printable
 from ptde_core.stages.reports.collect import Report
 from ptde_core.stages.reports.score import Score, SeedScore
 from ptde_core.stages.reports.wording import named, row_label
@@ -22,7 +23,7 @@ def marl_eval(report: Report) -> str:
         for score in section.scores:
             runs = {f"seed_{one.train_seed}": _run(score, one) for one in score.seeds}
             tasks.setdefault(score.map, {})[_algorithm(score)] = runs
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return printable(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), lines=True) + "\n"
 
 
 def _algorithm(score: Score) -> str:

@@ -1,0 +1,202 @@
+"""HDF5 as if anybody had written it: plain arrays inside the file, of the shape and kind that is asked for.
+
+HDF5 can say that an array's bytes lie in another file (external links, external storage, virtual datasets), and that
+there are far more of them than the file has. An array is read only once it is known to be of this file, and to fit.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.memory import available_bytes
+from ptde_core.base.untrusted import check_regular
+
+FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32})
+CHUNK_BYTES = 256 * 1024**2  # of one piece of an array; it is unpacked whole
+SHRINKS = 2000  # times that our filters make an array smaller, at the most
+
+
+@dataclass(frozen=True)
+class Column:
+    """What an array must be.
+
+    Args:
+        dtype: of its numbers, exactly.
+        shape: its sizes; None where any will do.
+        finite: whether NaN and infinite numbers are refused.
+    """
+
+    dtype: DTypeLike
+    shape: tuple[int | None, ...]
+    finite: bool = True
+
+
+@contextmanager
+def opened(path: Path, broken: PtdeError, meaning: str, missing: str) -> Iterator[Any]:
+    """The file's root group; whatever is wrong with the file within is said in one sentence.
+
+    Args:
+        path: the file.
+        broken: what is said of a file that is none of ours.
+        meaning: what it should be, in words.
+        missing: what to do if there is none.
+
+    Raises:
+        PtdeError: in one sentence.
+    """
+    check_regular(path, meaning, missing=missing)
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except PtdeError:
+        raise
+    except MemoryError:
+        raise PtdeError(f"{path} does not fit into this machine's memory", broken.fix) from None
+    except Exception as error:  # h5py raises what it likes on a broken file
+        raise PtdeError(f"{broken.problem} ({quoted(error)})", broken.fix) from None
+
+
+def group(parent: Any, name: str) -> Any:
+    """A group inside the file.
+
+    Raises:
+        ValueError: there is none, or it is a link to somewhere else.
+    """
+    found = _inside(parent, name)
+    if not isinstance(found, h5py.Group):
+        raise ValueError(f"{name} is no group")
+    return found
+
+
+def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
+    """A whole array inside the file.
+
+    Raises:
+        ValueError: it is not what `column` says, not in this file, or too large.
+    """
+    found = _inside(parent, name)
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    if found.dtype != np.dtype(column.dtype):
+        raise ValueError(f"{name} is of {quoted(found.dtype)}, not of {np.dtype(column.dtype)}")
+    fits = len(found.shape) == len(column.shape) and all(
+        wanted in (None, there) for wanted, there in zip(column.shape, found.shape, strict=True)
+    )
+    if not fits:
+        wanted = " x ".join("any" if size is None else str(size) for size in column.shape)
+        raise ValueError(f"{name} is {quoted(found.shape)}, not {wanted}")
+    _check_storage(name, found)
+    values: NDArray[Any] = found[()]
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8) != 0  # the file may hold other bytes than 0 and 1
+    if column.finite and np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    return values
+
+
+def rows_of(parent: Any, name: str) -> int:
+    """How many rows an array says that it has; nothing else of it is known then.
+
+    Raises:
+        ValueError: there is no such array.
+    """
+    found = _inside(parent, name)
+    if not isinstance(found, h5py.Dataset) or not found.shape:
+        raise ValueError(f"{name} is no array")
+    return int(found.shape[0])
+
+
+def has(parent: Any, name: str) -> bool:
+    """Whether there is something of that name."""
+    return name in parent.keys()  # noqa: SIM118  `name in parent` would follow links
+
+
+def whole_number(parent: Any, name: str, below: int = 2**64) -> int:
+    """An attribute that is a whole number from 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = _attribute(parent, name)
+    if not isinstance(value, np.integer | int) or isinstance(value, bool) or not 0 <= int(value) < below:
+        raise ValueError(f"{name} is no number of ours")
+    return int(value)
+
+
+def text(parent: Any, name: str, longest: int) -> str:
+    """An attribute that is a text.
+
+    Raises:
+        ValueError: it is none, or too long.
+    """
+    value = _attribute(parent, name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise ValueError(f"{name} is no text of ours")
+    return value
+
+
+def plain(parent: Any, name: str, longest: int) -> bool | int | float | str:
+    """An attribute that is a number, a truth or a text.
+
+    Raises:
+        ValueError: it is none, or too long.
+    """
+    value = _attribute(parent, name)
+    found = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(found, bool | int | float | str) or (isinstance(found, str) and len(found) > longest):
+        raise ValueError(f"{name} is no number or text of ours")
+    return found
+
+
+def truth(parent: Any, name: str) -> bool:
+    """An attribute that is true or false.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = _attribute(parent, name)
+    if not isinstance(value, np.bool_ | bool):
+        raise ValueError(f"{name} is neither true nor false")
+    return bool(value)
+
+
+def _attribute(parent: Any, name: str) -> Any:
+    """An attribute that is one value; lists, references and the like are not even read."""
+    if name not in parent.attrs:
+        raise ValueError(f"no {name}")
+    facts = parent.attrs.get_id(name)
+    if facts.shape != () or facts.dtype.kind not in "OSbiuf":
+        raise ValueError(f"{name} is not one value")
+    return parent.attrs[name]
+
+
+def _inside(parent: Any, name: str) -> Any:
+    if not has(parent, name):
+        raise ValueError(f"no {name}")
+    if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    return parent[name]
+
+
+def _check_storage(name: str, found: Any) -> None:
+    """Refuse an array whose bytes are not in this file, or are many more than the file can hold."""
+    plan = found.id.get_create_plist()
+    if found.is_virtual or plan.get_external_count():
+        raise ValueError(f"{name} lies in another file")
+    if any(plan.get_filter(k)[0] not in FILTERS for k in range(plan.get_nfilters())):
+        raise ValueError(f"{name} is packed in a way that ptde does not use")
+    size = math.prod(found.shape) * found.dtype.itemsize
+    if size > SHRINKS * max(1, found.id.get_storage_size()):
+        raise ValueError(f"{name} is {size:,} bytes, and there are {found.id.get_storage_size():,} in the file")
+    if found.chunks and math.prod(found.chunks) * found.dtype.itemsize > CHUNK_BYTES:
+        raise ValueError(f"{name} comes in pieces of more than {CHUNK_BYTES:,} bytes")
+    if size > available_bytes():
+        raise ValueError(f"{name} is {size:,} bytes, more than this machine has room for")
