@@ -18,7 +18,8 @@ from ptde_core.storage.status import read_state
 def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
     """Whether this training has steps to do in that folder; False if it has already finished there.
 
-    A training that has finished goes on if it is to have more steps than it had.
+    A training that has finished goes on if it is to have more steps than it had, or to write its teacher once more if
+    that is gone.
 
     Raises:
         PtdeError: the folder cannot take this training.
@@ -42,8 +43,13 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
         )
     if not (run.status.exists() and read_state(run) == "finished"):
         return True
-    if settings.steps == held["steps"]:
+    if settings.steps == held["steps"] and run.teacher.exists():
         return False
+    if settings.steps == held["steps"] and not run.state.exists():
+        raise PtdeError(
+            f"{run.path} has finished, but its {run.teacher.name} is gone, and so is what it could be written from",
+            "bring the file back, or train anew in another folder with --out",
+        )
     if not run.state.exists():
         raise PtdeError(
             f"{run.path} has finished its {held['steps']} env steps, and what it needs to go on was not kept",

@@ -1,5 +1,6 @@
 """What this machine has and what it lacks for ptde, each lack with the command that mends it (`ptde doctor`)."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -28,6 +29,7 @@ from ptde_core.envs.workers.limits import GIGABYTES, SECONDS, limits_of_machine
 from ptde_core.envs.workers.place import VARIABLE, chosen_place
 from ptde_core.stages.settings import presets
 from ptde_core.stages.tables import Table
+from ptde_core.storage.tensorboard_file import tensorboard
 
 Verdict = Literal["ok", "absent", "wrong"]
 """ok; not there, and only needed for something optional; or in the way of what is wanted."""
@@ -102,6 +104,7 @@ def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callab
         lambda: Finding("version", code()),
         lambda: Finding("machine", machine()),
         *(partial(_needed, name) for name in _wanted_packages() if _version(name) is None),
+        _imports,
         lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
         _threads,
         _rounding,
@@ -167,6 +170,21 @@ def _wanted_packages() -> list[str]:
 
 def _needed(package: str) -> Finding:
     return Finding(package, "not installed", "wrong", f"python -m pip install {package}")
+
+
+def _imports() -> Finding:
+    """Whether all that a training imports can be imported: that it is installed does not say so."""
+    try:
+        tensorboard()
+        importlib.import_module("ptde_core.stages.train_teacher")
+    except PtdeError as error:
+        return Finding("imports", error.problem, "wrong", error.fix.removeprefix("type: "))
+    except ImportError as error:
+        missing = (error.name or "ptde").partition(".")[0]
+        return Finding(
+            "imports", f"a training cannot be imported ({error})", "wrong", f"python -m pip install {missing}"
+        )
+    return Finding("imports", "all that a training imports")
 
 
 def _threads() -> Finding:

@@ -16,6 +16,7 @@ from ptde_core.stages.reports.wording import backend_name
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import is_replay
 from ptde_core.storage.run_folder import REPLAYS, RunFolder, read_json
+from ptde_core.storage.whole_file import check_output
 
 CURVES, GAME = "curves", "game"
 
@@ -78,6 +79,7 @@ def visualize(
         if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
             raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
     folder = out or _run_of(targets[0]).figures
+    check_output(folder / "learning_curves.png")
     pictures = []
     if CURVES in formats or not formats:
         pictures += _curves(targets, folder, asked=CURVES in formats, listen=listen)
@@ -87,7 +89,7 @@ def visualize(
             if target.is_dir() and (others := RunFolder(target).all_students[1:]):
                 told = ", ".join(str(path) for path in others)
                 listen(Note(f"not shown: {told}; give two checkpoints to see them: ptde visualize TEACHER STUDENT"))
-        shown = shown_of(targets, number, evaluation_seed)
+        shown = shown_of(targets, number, evaluation_seed, listen=listen)
         stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
         for name in wanted:
             if not formats and name == "gif" and shown[0].episode.units is None:
@@ -126,7 +128,7 @@ def _games(
         suffix = ENVIRONMENTS[candidate.content["env"]["backend"]].replay
         if suffix or asked:
             picture = folder / f"{path.stem}_play{suffix}"
-            record_in_game(candidate, evaluation_seed, number, picture)
+            record_in_game(candidate, evaluation_seed, number, picture, listen=listen)
             listen(FileSaved(picture, "one episode, to be watched in the game"))
             pictures.append(picture)
     return pictures

@@ -1,7 +1,9 @@
 """teacher.pt, student.pt and the state to resume from: plain tensors and values; reading them runs no code."""
 
 import hashlib
+import io
 import pickle
+import shlex
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,23 +14,28 @@ from torch import Tensor
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, packages
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.whole_file import replacing
 
 Kind = Literal["teacher", "student", "training", "distillation"]
 
 SCHEMAS: Mapping[Kind, int] = {"teacher": 1, "student": 1, "training": 2, "distillation": 1}
 
 
-def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
-    """Write beside and rename over: a crash leaves the old file, never half a new one.
+def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any], *, new: bool = False) -> None:
+    """Write a checkpoint, whole or not at all; `new`: refuse to replace one that is there.
 
     `content` may hold tensors, numbers, strings, None, and lists and dicts of those. No file knows what device its
     tensors were on.
+
+    Raises:
+        StorageError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    image = io.BytesIO()  # torch's own writer cannot take an error of the disk
     about = {"schema": SCHEMAS[kind], "kind": kind, "code": code(), "packages": packages()}
-    torch.save({**about, **_on_cpu(content)}, partial)
-    partial.replace(path)
+    torch.save({**about, **_on_cpu(content)}, image)
+    with replacing(path, new=new) as file:
+        file.write(image.getbuffer())
 
 
 def _on_cpu(value: Any) -> Any:
@@ -47,7 +54,12 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
     """
     wanted = " or ".join(kinds)
     if not path.is_file():
-        raise PtdeError(f"no {wanted} at {path}", "check the path; `ptde train-teacher` writes teacher.pt")
+        trained = "teacher" in kinds and RunFolder.of(path).config.is_file()
+        run = shlex.quote(str(RunFolder.of(path).path))
+        again = f"`ptde train-teacher --resume --out {run}` writes its teacher again"
+        raise PtdeError(
+            f"no {wanted} at {path}", again if trained else "check the path; `ptde train-teacher` writes teacher.pt"
+        )
     try:
         if not zipfile.is_zipfile(path):  # what torch.save writes is one; older pickles would only earn a warning
             raise zipfile.BadZipFile

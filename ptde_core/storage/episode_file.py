@@ -6,6 +6,7 @@ last_action (R, N), available (R, N, A), action (R, N), reward (R,), z_mean (R, 
 collected, state (R, S).
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.storage.whole_file import replacing
 
 SCHEMA = 1
 CHUNK_ROWS = 1024
@@ -44,6 +46,7 @@ def write_episodes(
     about: Mapping[str, Any],
     *,
     with_state: bool,
+    new: bool = False,
 ) -> None:
     """Write all episodes; the file appears under its name only when it is whole.
 
@@ -54,10 +57,13 @@ def write_episodes(
         z_sigma: per episode (T, N, Z), its standard deviation.
         about: attributes of the root: plain numbers and strings.
         with_state: also keep the global state.
+        new: refuse to replace a file that is there.
+
+    Raises:
+        StorageError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    image = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    with h5py.File(image, "w") as file:
         file.attrs.update({"schema": SCHEMA, **about})
         length = np.array([e.length for e in episodes])
         index = file.create_group("episodes")
@@ -76,7 +82,8 @@ def write_episodes(
         _column(rows, "z_sigma", z_sigma)
         if with_state:
             _column(rows, "state", [e.state[:-1] for e in episodes])
-    partial.replace(path)
+    with replacing(path, new=new) as whole:
+        whole.write(image.getbuffer())
 
 
 def read_about(path: Path) -> dict[str, Any]:

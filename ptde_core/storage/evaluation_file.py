@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.storage.run_folder import read_json, write_json
+from ptde_core.storage.run_lock import adding_to
 
 SCHEMA = 2
 
@@ -164,9 +165,10 @@ def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
 
     The file is made if it is missing, and begun anew if it is of an older schema.
     """
-    old = read_evaluation(path).entries if is_current(path) else []
-    new = {(entry.checkpoint, entry.z) for entry in entries}
-    kept = [entry for entry in old if (entry.checkpoint, entry.z) not in new]
-    evaluation = Evaluation(entries=[*kept, *entries])
-    write_json(path, evaluation.model_dump())
-    return evaluation
+    with adding_to(path):  # others may add theirs meanwhile, and none is lost
+        old = read_evaluation(path).entries if is_current(path) else []
+        new = {(entry.checkpoint, entry.z) for entry in entries}
+        kept = [entry for entry in old if (entry.checkpoint, entry.z) not in new]
+        evaluation = Evaluation(entries=[*kept, *entries])
+        write_json(path, evaluation.model_dump())
+        return evaluation

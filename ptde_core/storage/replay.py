@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
+from ptde_core.storage.whole_file import replacing
 
 
 class Replay:
@@ -80,10 +81,10 @@ class ReplayJournal:
             self.segments.pop(0)
 
     def _write(self, episodes: Sequence[Episode]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         number = 1 + (int(self.segments[-1][0].removeprefix("episodes-").removesuffix(".npz")) if self.segments else 0)
         name = f"episodes-{number:06d}.npz"
-        np.savez(self._folder / name, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
+        with replacing(self._folder / name) as file:
+            np.savez(file, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
         self.segments.append((name, len(episodes)))
 
     def drop_old(self) -> None:
@@ -100,6 +101,7 @@ class ReplayJournal:
         for name, _ in self.segments:
             with np.load(self._folder / name, allow_pickle=False) as arrays:
                 episodes += _unpack(dict(arrays))
+        self.drop_old()  # leftovers would only take room
         return episodes
 
 
