@@ -37,15 +37,19 @@ def main() -> None:
     os.kill(engine, signal.SIGKILL)
     os.waitpid(engine, 0)
     group = os.getpgrp()
+    ready, held_by_sweeper = os.pipe()
     if os.fork() == 0:
+        os.setsid()  # out of the group, which is killed next
+        os.close(held_by_sweeper)
         _sweep(group, sys.argv[4])
         return
+    os.close(held_by_sweeper)
+    os.read(ready, 1)
     os.killpg(group, signal.SIGKILL)  # what the engine had started, and this process with it
 
 
 def _sweep(group: int, folder: str) -> None:
-    """Delete the folder once nobody of the group is left to write into it; in a session of its own, which lives on."""
-    os.setsid()
+    """Delete the folder once nobody of the group is left to write into it; by who does not belong to it."""
     deadline = time.monotonic() + SWEEPING_SECONDS
     while time.monotonic() < deadline:
         try:
