@@ -129,7 +129,7 @@ def _nearest_folder(path: Path) -> Path:
     Raises:
         NotADirectoryError: something else is in the way.
     """
-    for folder in path.absolute().parents:
+    for folder in path.parents:
         if os.path.lexists(folder):
             if not folder.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))

@@ -79,6 +79,19 @@ def test_the_smac_of_pypi_is_known_for_what_it_is(inside: str, tmp_path: Path, m
     assert ("pip install pysc2" in found.mend) == (inside == "env")
 
 
+def test_a_smac_whose_protobuf_is_too_new_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "smac" / "env").mkdir(parents=True)
+    (tmp_path / "smac" / "__init__.py").touch()
+    (tmp_path / "smac" / "env" / "__init__.py").write_text("raise TypeError('Descriptors cannot be created directly.')")
+    for needed in ("pysc2", "s2clientprotocol"):
+        (tmp_path / needed).mkdir()
+        (tmp_path / needed / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = finding("smac", "smac", tmp_path)
+    assert (found.verdict, found.mend) == ("wrong", "python -m pip install 'protobuf<3.21'")
+    assert "Descriptors cannot be created directly" in found.found
+
+
 def test_the_game_its_maps_and_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDIN)
     place = {"SC2PATH": str(tmp_path)}

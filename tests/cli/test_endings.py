@@ -75,9 +75,7 @@ def test_an_output_that_cannot_be_is_told_before_the_work(command: str, ptde: Ty
     }[command]
     ended = ptde(*words)
     assert ended.code == 2
-    assert ended.err == "ptde: cannot use taken: not a directory; give another path\n".replace(
-        "taken:", f"{Path.cwd() / 'taken'}:"
-    )
+    assert ended.err == "ptde: cannot use taken: not a directory; give another path\n"
 
 
 def test_a_report_replaces_an_older_one_whole_and_makes_its_folder(ptde: Type, pipeline: Pipeline) -> None:
