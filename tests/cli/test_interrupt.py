@@ -75,6 +75,9 @@ def test_a_closed_terminal_or_a_request_to_end_is_like_ctrl_c(number: signal.Sig
         process.stderr.close()  # nobody can be told any more
     process.send_signal(number)
     process.wait(timeout=DEADLINE)
+    for stream in (process.stdout, process.stderr):
+        assert stream
+        stream.close()
     assert process.returncode == 130
     status = json.loads((tmp_path / RUN / "status.json").read_text())
     assert (status["state"], status["reason"]) == ("interrupted", "stopped by the user")
