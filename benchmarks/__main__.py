@@ -1,4 +1,7 @@
-"""`python -m benchmarks [SECTION ...]`: measure, print one table, keep it in a file, compare with an older one."""
+"""`python -m benchmarks [SECTION ...]`: measure, print one table, keep it in a file, compare with an older one.
+
+`python -m benchmarks soak` disturbs whole pipelines: benchmarks/soak/.
+"""
 
 import argparse
 import datetime
@@ -48,7 +51,11 @@ SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
 
 
 def main() -> None:
-    """Measure the chosen sections."""
+    """Measure the chosen sections; `soak` is another command, which disturbs instead of measuring."""
+    if sys.argv[1:2] == ["soak"]:
+        from benchmarks.soak.command import main as soak
+
+        sys.exit(soak(sys.argv[2:]))
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("section", nargs="*", choices=[[], *SECTIONS], help="what to measure; everything by default")
     parser.add_argument("--quick", action="store_true", help="few repetitions: to see that it runs")

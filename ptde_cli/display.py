@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
+from ptde_cli.streams import deaf
 from ptde_core.base import events
 from ptde_core.base.events import Event, Listener, silent
 from ptde_core.base.printable import printable
@@ -194,7 +195,8 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bars.stop()
+        with suppress(OSError, ValueError):  # the terminal was closed
+            self.bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -228,9 +230,9 @@ def watching(*, quiet: bool) -> Iterator[Listener]:
         yield silent
     elif sys.stderr.isatty():
         with Bars(sys.stderr) as bars:
-            yield bars
+            yield deaf(bars)
     else:
-        yield Lines(sys.stderr)
+        yield deaf(Lines(sys.stderr))
 
 
 def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:

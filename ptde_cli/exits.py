@@ -1,20 +1,21 @@
 """How a command ends: what the user reads and the exit code, for every way that is not plain success."""
 
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 
-from ptde_core.base.errors import PtdeError
+from ptde_cli.streams import drop_unwritten, prepare_streams, write_out
+from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, storage_error
 from ptde_core.base.printable import printable
 
+UNREAD = 1
 USER_ERROR = 2
 INTERRUPTED = 130
-
-UNUSABLE_PATH = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
-"""Errors of the file system that a user mends by giving another path. All other OSErrors keep their traceback."""
 
 
 class InterruptionError(Exception):
@@ -25,43 +26,94 @@ class InterruptionError(Exception):
         self.words = tuple(words)
 
 
+class StoppedError(PtdeError):
+    """The file system refused in the middle of the work; `words` added to the same command make it go on."""
+
+    def __init__(self, error: StorageError, words: Sequence[str]) -> None:
+        super().__init__(error.problem, error.fix)
+        self.words = tuple(words)
+
+
 @contextmanager
 def resumable(words: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
-    """Turn Ctrl-C into `InterruptionError`. `words` is asked then, when it is known what has been saved."""
+    """Turn Ctrl-C into `InterruptionError`, a full disk into `StoppedError`. `words` is asked then: what is saved?"""
     try:
-        yield
+        with _of_the_file_system("the current folder"):
+            yield
     except KeyboardInterrupt:
         raise InterruptionError(words()) from None
+    except StorageError as error:
+        raise StoppedError(error, words()) from None
 
 
 def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line; say in one sentence what a user can mend. Our own bugs keep their traceback.
 
     Returns:
-        The exit code: 0 done, 1 what `ptde doctor` found, 2 a mistake of the user, 130 interrupted.
+        The exit code: 0 done, 1 what `ptde doctor` found or a result that nobody read, 2 a mistake of the user or of
+        the file system, 130 interrupted.
     """
+    prepare_streams()
     try:
-        result = app(list(arguments), prog_name="ptde", standalone_mode=False)
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        _say("the current folder no longer exists; cd to another one")
+        return USER_ERROR
+    try:
+        with _ending_in_order(), _of_the_file_system("standard output"):
+            result = app(list(arguments), prog_name="ptde", standalone_mode=False)
+            write_out()
     except PtdeError as error:
-        _say(str(error))
+        drop_unwritten()
+        more = [word for word in getattr(error, "words", ()) if word not in arguments]
+        _say(f"{error}{f'; it goes on with {shlex.join(more)} added' if more else ''}")
         return USER_ERROR
     except typer.TyperException as error:
         _say(f"{_sentence(error.format_message())}; see `{_help_of(app, arguments)}`")
         return USER_ERROR
-    except UNUSABLE_PATH as error:
-        if error.filename is None:
-            raise
-        _say(f"cannot use {error.filename}: {error.strerror}; give another path")
-        return USER_ERROR
-    except InterruptionError as stop:
-        again = ["ptde", *arguments, *(word for word in stop.words if word not in arguments)]
+    except BrokenPipeError:  # `ptde report | head`: whoever reads has had enough
+        drop_unwritten()
+        return UNREAD
+    except (InterruptionError, KeyboardInterrupt, typer.Abort) as stop:
+        again = ["ptde", *arguments, *(word for word in getattr(stop, "words", ()) if word not in arguments)]
         _say(f"interrupted; to go on, type: {shlex.join(again)}")
         return INTERRUPTED
     return result if isinstance(result, int) else 0  # an int is the code of a typer.Exit, as after --version
 
 
+@contextmanager
+def _of_the_file_system(otherwise: str) -> Iterator[None]:
+    """Turn an error that a user can mend into a `StorageError`; it names `otherwise` where Python names no file.
+
+    A connection that broke is none of these; other OSErrors are our own mistakes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FILE_SYSTEM:
+            raise
+        raise storage_error(error, otherwise) from None
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """A request to end, or a closed terminal, is like Ctrl-C: files are left whole, engines ended, the state told."""
+    before = {}
+    with suppress(ValueError):  # not in the main thread, where no handler can be set
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # ignored: by nohup
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _say(sentence: str) -> None:
-    print(f"ptde: {printable(sentence)}", file=sys.stderr)
+    with suppress(OSError, ValueError):  # nobody can be told
+        print(f"ptde: {printable(sentence)}", file=sys.stderr, flush=True)
 
 
 def _sentence(message: str) -> str:

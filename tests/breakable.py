@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class Walk:
         if self.plan is not None and (self.plan / "program").exists():
             program = subprocess.Popen(["sleep", "1000"])
             (self.plan / f"program-{os.getpid()}").write_text(str(program.pid))
+            (Path(tempfile.gettempdir()) / "scratch").touch()  # as StarCraft II's package makes folders
 
     def reset(self, seed: int, view: View) -> None:
         self._seed, self._step = seed, 0
@@ -94,5 +96,7 @@ class Walk:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case "hang":
                 time.sleep(1000)
+            case "lose":
+                raise ConnectionError("the game does not answer")
             case "raise":
                 raise OSError("the game has gone")

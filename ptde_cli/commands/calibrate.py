@@ -1,6 +1,5 @@
 """`ptde calibrate`."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -8,9 +7,11 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import OutFile, Quiet, complete_map, one_of, option
+from ptde_cli.output import output
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import CALIBRATION_RUNS, PLAYED_UNASKED, CalibrateSettings, Play
+from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown")
 PLAYS: tuple[Play, ...] = get_args(Play)
@@ -115,6 +116,8 @@ def calibrate(
         if not uses[key]:
             raise PtdeError(f"--{key.replace('_', '-')} does nothing here", f"leave it out, or add {ADD[key]}")
     settings = build_settings(CalibrateSettings, typed)
+    if out is not None:
+        check_output(out)
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.calibration import tables
@@ -133,7 +136,7 @@ def calibrate(
             if learning:
                 got = learn(maps or (), settings, runs or CALIBRATION_RUNS, train=not no_training, listen=listen)
                 made.append(tables.learning_table(got, settings))
-        with out.open("w", encoding="utf-8") if out else nullcontext() as file:
+        with output(out) as file:
             if table_format == FORMATS[0]:
                 print_tables(made, file)
             else:

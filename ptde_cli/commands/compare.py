@@ -1,14 +1,14 @@
 """`ptde compare`."""
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, one_of
+from ptde_cli.output import output
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown", "json")
 
@@ -34,8 +34,10 @@ def compare(
     from ptde_core.stages.compare_runs import compare_runs as stage
     from ptde_core.stages.compare_runs import comparison_json, comparison_markdown, comparison_tables
 
+    if out is not None:
+        check_output(out)
     found = stage(RunFolder(one), RunFolder(other), seed)
-    with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
+    with output(out) as file:
         if text_format == "table":
             print_tables(comparison_tables(found), file)
         else:

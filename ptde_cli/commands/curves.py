@@ -27,10 +27,12 @@ def curves(
     from ptde_core.stages.curves import check_picture, save_figure
     from ptde_core.stages.reports.sections import left_out_table
     from ptde_core.stages.win_rate_curves import draw_win_rates, win_rates
+    from ptde_core.storage.whole_file import check_output
 
     pictures = out or [OUT]
     for path in pictures:
         check_picture(path)
+        check_output(path)
     found = win_rates(runs, unfinished=unfinished)
     figure = draw_win_rates(found)
     with watching(quiet=quiet) as listen:

@@ -9,6 +9,7 @@ from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet, Trust, one_of, option, trust_files
 from ptde_core.base.settings import build_settings
 from ptde_core.stages.settings import InspectSettings
+from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown", "latex", "html")
 
@@ -34,11 +35,13 @@ def inspect(
     settings = build_settings(InspectSettings, {key: value for key, value in typed.items() if value is not None})
     with resumable():
         from ptde_cli.display import print_tables, watching
+        from ptde_core.stages.information.inspect import figures_of, save_information
         from ptde_core.stages.information.inspect import inspect as stage
-        from ptde_core.stages.information.inspect import save_information
         from ptde_core.stages.information.tables import information_tables
         from ptde_core.stages.tables import html_page, latex, markdown
 
+        for run in runs:
+            check_output(figures_of(run, out) / "information.png")
         with watching(quiet=quiet) as listen:
             found = stage(runs, settings, listen=listen)
             save_information(found, runs, out, listen=listen)

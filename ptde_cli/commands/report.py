@@ -1,13 +1,14 @@
 """`ptde report`."""
 
 import sys
-from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
+from ptde_cli.output import output
 from ptde_core.stages.settings import EvaluateSettings
+from ptde_core.storage.whole_file import check_output
 
 SOMETHING_IS_STALE = 1
 TABLE = "table"  # the one format that is drawn here; the others are texts of the core
@@ -89,11 +90,12 @@ def report(
 
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")
+    if out is not None:
+        check_output(out)
     found = stage(runs, seed, Wanted(evaluation_seed, episodes))
-    # All that can go wrong goes wrong before the file is opened.
     tables = report_tables(found, layout) if report_format == TABLE else []
     text = "" if report_format == TABLE else render(found, report_format, layout)
-    with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
+    with output(out) as file:
         if report_format == TABLE:
             print_tables(tables, file)
         else:

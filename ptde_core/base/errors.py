@@ -1,6 +1,8 @@
 """The one error users see: what is wrong, and what to type next."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 NEAR = 0.5  # similarity from which a name is offered instead; names are short: 3n is 0.5 similar to 3m
@@ -45,3 +47,54 @@ def quoted(value: object) -> str:
     """A value, or a library's error, as a sentence of ours says it: never longer than a line."""
     text = str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+class EngineError(PtdeError):
+    """An environment's own code raised something; `trace` is its whole traceback, for a file.
+
+    Args:
+        problem: what happened, with the error's last line.
+        fix: what to do.
+        trace: the traceback as text.
+    """
+
+    def __init__(self, problem: str, fix: str, trace: str) -> None:
+        super().__init__(problem, fix)
+        self.trace = trace
+
+
+class StorageError(PtdeError):
+    """The file system refused: full, read-only, gone, too long a name. Earlier files are as they were."""
+
+
+_MENDS = {
+    errno.ENOSPC: "make room there, and the same command goes on",
+    errno.EDQUOT: "make room there, and the same command goes on",
+    errno.EROFS: "give another path, or mount it so that it can be written",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EIO: "the device or its connection has failed; see to it, and the same command goes on",
+    errno.ESTALE: "the network's file system has gone; connect it again, and the same command goes on",
+    errno.ENODEV: "the file system has gone; mount it again, and the same command goes on",
+    errno.ENOENT: "its folder has gone; bring it back, or give another path",
+    errno.EMFILE: "allow more open files: `ulimit -n 4096`",
+    errno.ENFILE: "close other programs: this machine has too many open files",
+    errno.EEXIST: "use it, move it away, or give another path",
+}
+_ELSEWHERE = (
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EFBIG, errno.ENXIO, errno.EBUSY),
+    *(errno.ETXTBSY, errno.EINVAL, errno.ENOTCONN, errno.EOPNOTSUPP),
+)
+FILE_SYSTEM = frozenset({*_MENDS, *_ELSEWHERE})
+"""Numbers of errors that a user mends outside ptde; other OSErrors are our own mistakes."""
+
+
+def storage_error(error: OSError, path: os.PathLike[str] | str) -> StorageError:
+    """The sentence for an error of the file system.
+
+    Args:
+        error: as Python raised it; the file that it names is told, if it names one.
+        path: what was to be written or read; named where the error does not say.
+    """
+    place = path if error.filename is None else os.fsdecode(error.filename)
+    why = (error.strerror or str(error)).lower()
+    return StorageError(f"cannot use {place}: {why}", _MENDS.get(error.errno or 0, "give another path"))

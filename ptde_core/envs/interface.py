@@ -89,7 +89,10 @@ class BatchedEnv(Protocol):
 
     @property
     def restarts(self) -> int:
-        """Engines that broke and were replaced so far, with or without losing an episode; 0 where nothing can break."""
+        """Engines that broke and were replaced so far, with or without losing an episode; 0 where nothing can break.
+
+        One that works and has only grown too large is none of them.
+        """
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
         """Start new episodes in `rows` (default: all); seeds (len(rows),) decide each episode's whole chance."""

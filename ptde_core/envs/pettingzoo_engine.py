@@ -43,7 +43,7 @@ class PettingZooEngine:
         self._sizes = [_view_size(self._env.observation_space(agent), agent) for agent in self._agents]
         self._choices = [_choices(self._env.action_space(agent), agent) for agent in self._agents]
         self._limit = int(getattr(self._env.unwrapped, "max_cycles", LONGEST))
-        seen, infos = self._env.reset(seed=0)
+        seen, infos = _first_view(self._env, place)
         self._own_state = _state(self._env)
         self._can_be_won = self._says_that_it_can_be_won(seen, infos)
         self.spec = self._build_spec(place)
@@ -80,8 +80,14 @@ class PettingZooEngine:
         for agent in self._env.agents:
             mask = _mask(seen[agent], infos.get(agent, {}))
             actions[agent] = 0 if mask is None else int(np.argmax(mask))
-        *_, infos = self._env.step(actions)
-        return any(WON in info for info in infos.values())
+        told = self._env.step(actions)
+        if not (isinstance(told, tuple) and len(told) == 5):
+            raise PtdeError(
+                f"a step returns {_shape_of(told)}, not (observations, rewards, terminations, truncations, infos)"
+                + (": it is of before PettingZoo 1.22" if isinstance(told, tuple) and len(told) == 4 else ""),
+                "tell ends of the world and of time apart in its step",
+            )
+        return any(WON in info for info in told[-1].values())
 
     def reset(self, seed: int, view: View) -> None:
         """Start the episode of that seed; PettingZoo's environments take 31 bits of it."""
@@ -151,6 +157,11 @@ def _made(place: str) -> Any:
         raise PtdeError(f"{place!r} makes no environment: it has no parallel_env and cannot be called", EXAMPLE)
     _look_at(maker, place)
     env = maker()
+    if _takes_turns(env):
+        raise PtdeError(
+            f"{place!r} makes an AEC environment, whose agents act one after another",
+            "give its parallel_env; where agents could act at once, pettingzoo.utils.aec_to_parallel makes one",
+        )
     if not all(hasattr(env, name) for name in ("possible_agents", "observation_space", "action_space", "reset")):
         raise PtdeError(f"{place!r} makes a {type(env).__name__}, which is no ParallelEnv of PettingZoo", EXAMPLE)
     return env
@@ -180,6 +191,42 @@ def _look_at(maker: Any, place: str) -> None:
         inspect.signature(maker).bind()
     except (TypeError, ValueError) as error:
         raise PtdeError(f"{place!r} cannot be called without arguments ({error})", EXAMPLE) from None
+
+
+def _takes_turns(env: Any) -> bool:
+    """Whether it is one of PettingZoo's AEC environments, which ask one agent at a time."""
+    from pettingzoo import AECEnv
+
+    return isinstance(env, AECEnv) or (
+        callable(getattr(env, "agent_iter", None)) and callable(getattr(env, "last", None))
+    )
+
+
+def _first_view(env: Any, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the first reset shows.
+
+    Raises:
+        PtdeError: it has the signature of older versions of PettingZoo.
+    """
+    takes = inspect.signature(env.reset).parameters.values()
+    if not any(one.name == "seed" or one.kind is inspect.Parameter.VAR_KEYWORD for one in takes):
+        raise PtdeError(
+            f"the reset of {place!r} takes no seed: its signature is of before PettingZoo 1.22",
+            "write it as reset(self, seed=None, options=None), and have the seed decide the episode",
+        )
+    told = env.reset(seed=0)
+    if isinstance(told, tuple) and len(told) == 2 and all(isinstance(part, dict) for part in told):
+        return told
+    raise PtdeError(
+        f"the reset of {place!r} returns {_shape_of(told)}, not (observations, infos)"
+        + (": it is of before PettingZoo 1.23" if isinstance(told, dict) else ""),
+        "have it return two dictionaries by agent",
+    )
+
+
+def _shape_of(told: Any) -> str:
+    """A returned value in words."""
+    return f"{len(told)} values" if isinstance(told, tuple) else f"a {type(told).__name__}"
 
 
 def _view_size(space: Any, agent: str) -> int:

@@ -19,6 +19,7 @@ from ptde_core.policies.sizes import size_of
 from ptde_core.stages.identity import MAY_GROW, made_from_of, same_training, why_other_world
 from ptde_core.stages.settings import TrainingSettings, kept, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.config_file import Config
 from ptde_core.storage.replay import largest_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
@@ -27,7 +28,8 @@ from ptde_core.storage.status import read_state
 def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
     """Whether this training has steps to do in that folder; False if it has already finished there.
 
-    A training that has finished goes on if it is to have more steps than it had.
+    A training that has finished goes on if it is to have more steps than it had, or to write its teacher once more if
+    that is gone.
 
     Raises:
         PtdeError: the folder cannot take this training.
@@ -60,12 +62,27 @@ def is_due(settings: TrainingSettings, run: RunFolder, resume: bool) -> bool:
                 "move it away, or choose another folder with --out",
             )
         return True
+    return _goes_on(settings, run, config)
+
+
+def _goes_on(settings: TrainingSettings, run: RunFolder, config: Config) -> bool:
+    """Whether a finished training has steps to do: it is to have more, or its teacher is gone.
+
+    Raises:
+        PtdeError: what lies there is not of this training, or what it needs to go on is gone.
+    """
+    held = config.settings
     if run.teacher.exists():
         made = made_from_of(load_checkpoint(run.teacher, "teacher"), run.teacher)
         if why := same_training(made, settings, config.made_from.world, MAY_GROW):
             raise PtdeError(f"{run.teacher} is not of the training in {run.path}: it was {why}", UNUSED)
-    if settings.steps == held["steps"]:
+    if settings.steps == held["steps"] and run.teacher.exists():
         return False
+    if settings.steps == held["steps"] and not run.state.exists():
+        raise PtdeError(
+            f"{run.path} has finished, but its {run.teacher.name} is gone, and so is what it could be written from",
+            "bring the file back, or train anew in another folder with --out",
+        )
     if not run.state.exists():
         raise PtdeError(
             f"{run.path} has finished its {held['steps']} env steps, and what it needs to go on was not kept",

@@ -28,12 +28,15 @@ from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.teacher import Teacher
+from ptde_core.stages.engine_mishaps import keeping_errors, telling_of_mishaps
 from ptde_core.stages.identity import check_world_of, collecting_made_from
 from ptde_core.stages.settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import write_episodes
 from ptde_core.storage.replay import largest_replay
-from ptde_core.storage.run_folder import episodes_of, student_of
+from ptde_core.storage.run_folder import RunFolder, episodes_of, student_of
+from ptde_core.storage.run_lock import locked_output
+from ptde_core.storage.whole_file import check_output
 
 STAGE = "collect"
 SIDE_BY_SIDE = 16
@@ -49,12 +52,19 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
         listen: is told of progress and of files.
 
     Raises:
+        StorageError: `out` cannot be written; as far as it can be known, before anything is played.
         PtdeError: not a teacher, a teacher that is not distilled, or `out` exists.
     """
     listen = telling_of_compiling(listen)
     out = out or episodes_of(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
+    check_output(out, new=True)
+    with locked_output(out, STAGE), keeping_errors(RunFolder.of(teacher)):
+        return _collect(teacher, settings, out, listen)
+
+
+def _collect(teacher: Path, settings: CollectSettings, out: Path, listen: Listener) -> Path:
     device = device_of(settings)
     _, trained, policy = informed_teacher(teacher, device)
     began = time.monotonic()
@@ -67,7 +77,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    for episode in play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon)):
+    played = play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon))
+    for episode in telling_of_mishaps(played, env, RunFolder.of(teacher), listen):
         episodes.append(episode)
         labels.append(label(policy, episode))
         listen(Progress(STAGE, len(episodes), how_it_goes("train", episodes, env.spec)))
@@ -75,7 +86,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
     made_from = collecting_made_from(settings, trained.spec.world, trained.teacher_id)
-    write_episodes(out, episodes, means, sigmas, about, made_from, with_state=settings.with_state)
+    write_episodes(out, episodes, means, sigmas, about, made_from, with_state=settings.with_state, new=True)
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out

@@ -18,6 +18,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import METRICS
 from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.tally import Tally
+from ptde_core.storage.whole_file import replacing
 
 # Fixed ids in the SVG, so that equal runs give equal files; text stays text (searchable, small).
 STYLE: Any = {
@@ -136,9 +137,8 @@ def check_picture(path: Path) -> None:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a picture of the kind that the name ends in, one of `UNDATED`; the same figure gives the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path, dpi=150, metadata=UNDATED[path.suffix])
+    with matplotlib.rc_context(STYLE), replacing(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=150, metadata=UNDATED[path.suffix])
     return path
 
 

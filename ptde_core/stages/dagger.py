@@ -6,6 +6,7 @@ A student that errs comes to states that its teacher never visits, of which the 
 from pathlib import Path
 
 from ptde_core.base.device import device_of
+from ptde_core.base.events import Listener
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.policies.acting import DevicePolicy, Exploration
@@ -14,9 +15,11 @@ from ptde_core.policies.restore import Trained
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.stages.collect import SIDE_BY_SIDE, label, origin
+from ptde_core.stages.engine_mishaps import environment_for, telling_of_mishaps
 from ptde_core.stages.settings import DistillSettings
 from ptde_core.storage.checkpoint import identity
 from ptde_core.storage.episode_file import read_about, write_episodes
+from ptde_core.storage.run_folder import RunFolder
 
 
 def episodes_file(out: Path, rounds: int) -> Path:
@@ -24,7 +27,9 @@ def episodes_file(out: Path, rounds: int) -> Path:
     return out.with_name(f"{out.stem}.dagger-{rounds}.h5")
 
 
-def play_round(student: Student, trained: Trained, settings: DistillSettings, rounds: int, path: Path) -> str:
+def play_round(
+    student: Student, trained: Trained, settings: DistillSettings, rounds: int, path: Path, listen: Listener
+) -> str:
     """Let the student play greedily and the teacher label, into an episode file like the teacher's own.
 
     The episodes are a function of the student's weights and of the seed: played again, they are the same.
@@ -35,6 +40,7 @@ def play_round(student: Student, trained: Trained, settings: DistillSettings, ro
         settings: how many episodes, and the seed.
         rounds: number of the round, from 1.
         path: the file; one of another student, left by an earlier fit, is replaced.
+        listen: is told of engines that broke.
 
     Returns:
         The player: identity of the student's weights.
@@ -44,8 +50,10 @@ def play_round(student: Student, trained: Trained, settings: DistillSettings, ro
     assert isinstance(teacher, Teacher)
     count = settings.dagger_episodes
     seeds = episode_seeds(settings.seed, "dagger", (rounds - 1) * count, count)
-    env = trained.environment(min(SIDE_BY_SIDE, count))
-    episodes = list(play(env, DevicePolicy(student, device_of(settings)), seeds, Exploration()))
+    run = RunFolder.of(path)
+    env = environment_for(run, trained, min(SIDE_BY_SIDE, count))
+    played = play(env, DevicePolicy(student, device_of(settings)), seeds, Exploration())
+    episodes = list(telling_of_mishaps(played, env, run, listen))
     env.close()
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
     about = origin(trained) | {"player": player, "dagger_round": rounds}

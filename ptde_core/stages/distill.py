@@ -31,6 +31,8 @@ from ptde_core.stages.student_fit import STAGE, Fit, Job, quality_of
 from ptde_core.storage.checkpoint import save_checkpoint
 from ptde_core.storage.episode_file import read_about, read_local_rows, read_origin
 from ptde_core.storage.run_folder import LAST, RunFolder, episodes_of, student_of
+from ptde_core.storage.run_lock import locked_output
+from ptde_core.storage.whole_file import check_output
 
 
 def distill(
@@ -51,16 +53,23 @@ def distill(
         listen: is told of progress and of files.
 
     Raises:
+        StorageError: `out` cannot be written; as far as it can be known, before anything is collected or fitted.
         PtdeError: not a teacher or one that is not distilled, episodes of another teacher, a broken file, or `out`
             exists; a device that is not there.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     listen = telling_of_compiling(listen)
     out = out or student_of(teacher, settings.recipe)
+    with locked_output(out, STAGE):
+        return _distill(teacher, settings, data, out, listen)
+
+
+def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: Path, listen: Listener) -> Path:
     device = device_of(settings)
     content, trained, policy = informed_teacher(teacher)
     if out.exists():
         raise PtdeError(f"{out} already exists", "evaluate it, or give another file with --out")
+    check_output(out, new=True)
     data = data or own_episodes(teacher, listen)
     about = read_about(data)
     check_episodes(data, teacher, trained)
@@ -101,6 +110,7 @@ def distill(
             "quality": quality_of(student, examples),
             "fitted": vars(fitted),
         },
+        new=True,
     )
     fit.finish()
     listen(FileSaved(out, "the student"))

@@ -1,8 +1,11 @@
 """What this machine has and what it lacks for ptde, each lack with the command that mends it (`ptde doctor`)."""
 
+import importlib
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,14 +28,27 @@ from ptde_core.envs.starcraft.installed import PACKAGES as STARCRAFT
 from ptde_core.envs.starcraft.installed import Package, game_folder, map_file, require_game, require_package
 from ptde_core.envs.starcraft.maps import RACES, SmacV2Map, smac_file
 from ptde_core.envs.workers.limits import GIGABYTES, SECONDS, limits_of_machine
+from ptde_core.envs.workers.local import one_thread_each
 from ptde_core.envs.workers.place import VARIABLE, chosen_place
 from ptde_core.stages.settings import presets
 from ptde_core.stages.tables import Table
+from ptde_core.storage.tensorboard_file import tensorboard
 
 Verdict = Literal["ok", "absent", "wrong"]
 """ok; not there, and only needed for something optional; or in the way of what is wanted."""
 
 STEPS = 200  # env steps of the trial of an environment
+IMPORT = """
+import sys
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.starcraft.engine import imported
+from ptde_core.envs.starcraft.installed import PACKAGES
+try:
+    imported(PACKAGES[sys.argv[1]])
+except PtdeError as error:
+    print(error.problem, error.fix, sep="\\n")
+    sys.exit(2)
+"""
 FOOTBALL_LIBRARIES = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL", "boost_thread", "boost_filesystem")
 
 
@@ -102,6 +118,7 @@ def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callab
         lambda: Finding("version", code()),
         lambda: Finding("machine", machine()),
         *(partial(_needed, name) for name in _wanted_packages() if _version(name) is None),
+        _imports,
         lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
         _threads,
         _kernels,
@@ -167,6 +184,21 @@ def _wanted_packages() -> list[str]:
 
 def _needed(package: str) -> Finding:
     return Finding(package, "not installed", "wrong", f"python -m pip install {package}")
+
+
+def _imports() -> Finding:
+    """Whether all that a training imports can be imported: that it is installed does not say so."""
+    try:
+        tensorboard()
+        importlib.import_module("ptde_core.stages.train_teacher")
+    except PtdeError as error:
+        return Finding("imports", error.problem, "wrong", error.fix.removeprefix("type: "))
+    except ImportError as error:
+        missing = (error.name or "ptde").partition(".")[0]
+        return Finding(
+            "imports", f"a training cannot be imported ({error})", "wrong", f"python -m pip install {missing}"
+        )
+    return Finding("imports", "all that a training imports")
 
 
 def _threads() -> Finding:
@@ -249,9 +281,16 @@ def _football_libraries() -> Finding:
 
 
 def _package(package: Package) -> Finding:
-    """Missing is absent; another program of that name, or half of it, is in the way."""
+    """Missing is absent; another program of that name, half of it, or one that cannot be imported is in the way."""
     try:
-        return Finding(package.module, require_package(package))
+        found = require_package(package)
+        # In a process of its own: the two packages must never meet in one.
+        words = [sys.executable, "-P", "-c", IMPORT, package.module]
+        tried = subprocess.run(words, env=one_thread_each(), capture_output=True, text=True, check=False)
+        if tried.returncode:
+            problem, _, fix = tried.stdout.strip().partition("\n")
+            raise PtdeError(problem or f"{package.module} cannot be imported", fix or f"type: {package.install}")
+        return Finding(package.module, found)
     except PtdeError as error:
         there = importlib.util.find_spec(package.module) is not None
         return _refused(package.module, error, "wrong" if there else "absent")

@@ -22,6 +22,7 @@ from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore, spec_from_plain
 from ptde_core.policies.sizes import parameter_counts
 from ptde_core.stages.collect import how_it_goes
+from ptde_core.stages.engine_mishaps import environment_for, telling_of_mishaps
 from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.policy_names import distilled_with, name_of
 from ptde_core.stages.replays.record import Candidate, candidates_of, record
@@ -40,6 +41,7 @@ from ptde_core.storage.evaluation_file import (
 )
 from ptde_core.storage.replay_file import count_episodes, read_header, write_replay
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.whole_file import check_output
 
 STAGE = "evaluate"
 SIDE_BY_SIDE = 32
@@ -54,6 +56,7 @@ def evaluate(
     lies beside it; a teacher is measured with z sampled, the paper's way, and with the mean of z.
 
     Raises:
+        StorageError: an evaluation cannot be written; as far as it can be known, before anything is played.
         PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
             for a policy that sends no messages; a device that is not there.
     """
@@ -85,6 +88,7 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
     if settings.message_threshold > 0 and without_coach:
         threshold = f"message_threshold = {settings.message_threshold:g}"
         raise PtdeError(f"{without_coach[0]} has no coach, so {threshold} means nothing", "leave it out")
+    _check_places(candidates)
     total = settings.episodes * len(candidates)
     listen(StageStarted(STAGE, f"{settings.episodes} greedy episodes for each of {len(candidates)}", total, "episodes"))
     began, done = time.monotonic(), 0
@@ -97,12 +101,14 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
             coached.threshold = settings.message_threshold
         if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
             listen(Note(preparation))
-        env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+        run = RunFolder.of(candidate.path)
+        env = environment_for(run, trained, min(SIDE_BY_SIDE, settings.episodes))
         played: list[Episode] = []
         sent = offered = 0
         kept: list[Episode] = []
         timed = TimedPolicy(DevicePolicy(trained.policy, device))
-        for episode in play(env, timed, seeds, candidate.how(keep_noise=settings.keep_replays > 0)):
+        how = candidate.how(keep_noise=settings.keep_replays > 0)
+        for episode in telling_of_mishaps(play(env, timed, seeds, how), env, run, listen):
             if len(kept) < settings.keep_replays:
                 kept.append(episode)
             played.append(_outcome(episode))
@@ -125,7 +131,6 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})
-        run = RunFolder.of(candidate.path)
         entries.setdefault(run, []).append(entry)
         if kept:
             trained.policy.cpu()  # it has played; a replay is thought through where the episodes are
@@ -137,6 +142,12 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
         listen(FileSaved(run.evaluation, "every episode's outcome"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return [entry for found in entries.values() for entry in found]
+
+
+def _check_places(candidates: list[Candidate]) -> None:
+    """Refuse evaluations that could not be written, before anything is played."""
+    for candidate in candidates:
+        check_output(RunFolder.of(candidate.path).evaluation)
 
 
 def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEntry | None:

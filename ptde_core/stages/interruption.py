@@ -1,13 +1,18 @@
-"""Ctrl-C during long work: finish the piece in hand, save, then stop. A second Ctrl-C stops at once."""
+"""Ctrl-C during long work: finish the piece in hand, save, then stop. A second Ctrl-C stops at once.
+
+A closed terminal (SIGHUP) and a request to end (SIGTERM) are the same.
+"""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 class Interruption:
-    """Inside the `with`, the first SIGINT or SIGTERM only sets `requested`; the loop asks at its own safe points."""
+    """Inside the `with`, the first of `STOPS` only sets `requested`; the loop asks at its own safe points."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -15,7 +20,9 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # signals can be taken over only there
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPS:
+                if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
+                    continue  # nohup: who has started this wants it to outlive the terminal
                 self._before[number] = signal.signal(number, self._request)
         return self
 

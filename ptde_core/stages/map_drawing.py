@@ -17,6 +17,7 @@ from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.stages.replays.battle_drawing import FILL, FINER, GRID, GROUND, LETTER, RIM, TEXT
 from ptde_core.stages.replays.battle_drawing import WALL as WALL_COLOR
 from ptde_core.stages.tables import Table
+from ptde_core.storage.whole_file import replacing
 
 CellKind = Literal["wall", "floor", "cliff", "edge", "ally", "enemy", "mark"]
 
@@ -148,8 +149,8 @@ def draw_map(facts: MapFacts, path: Path, *, listen: Listener = silent) -> None:
     if path.suffix.lower() != ".png":
         raise PtdeError(f"{path} is not the name of a PNG file", "give --out a name that ends in .png")
     roster = build_roster(facts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _Picture(facts).drawn(roster).save(path)
+    with replacing(path) as file:
+        _Picture(facts).drawn(roster).save(file, format="PNG")
     listen(FileSaved(path, f"map {facts.name}"))
 
 

@@ -18,6 +18,8 @@ from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_lock import locked
+from ptde_core.storage.whole_file import check_output
 
 
 def run(
@@ -35,10 +37,26 @@ def run(
     A student that was trained with its teacher (CTDS) is there already: nothing is collected or distilled for it.
 
     Raises:
-        PtdeError: the folder holds a run with other settings, or a file in it is broken.
+        StorageError: the file system refuses; with room again the same call goes on.
+        PtdeError: another process is at work in the folder, it holds a run with other settings, or a file in it is
+            broken.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
-    put_aside_another_world(settings, folder, listen)
+    check_output(folder.teacher)
+    with locked(folder, "run"):
+        put_aside_another_world(settings, folder, listen)
+        return _run(settings, folder, collecting, distilling, evaluating, keep_state, listen)
+
+
+def _run(
+    settings: TrainingSettings,
+    folder: RunFolder,
+    collecting: CollectSettings,
+    distilling: Sequence[DistillSettings],
+    evaluating: EvaluateSettings,
+    keep_state: bool,
+    listen: Listener,
+) -> list[EvaluationEntry]:
     teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
     if TEACHERS[settings.alg].online_student is not None:

@@ -179,7 +179,8 @@ class Fit:
         self._phase_began = self._step
         rounds = len(self._players) + 1
         path = episodes_file(self._job.out, rounds)
-        self._players.append(play_round(self._student, self._job.trained, self._settings, rounds, path))
+        player = play_round(self._student, self._job.trained, self._settings, rounds, path, self._listen)
+        self._players.append(player)
         self._listen(FileSaved(path, f"the student's episodes with its teacher's z, DAgger round {rounds}"))
 
     def _check(self) -> None:

@@ -9,7 +9,7 @@ that differ by their seed alone can be trained at once; each is then, up to roun
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.device import device_of
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, StorageError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.memory import keep_freed_memory
 from ptde_core.envs.catalogue import ENVIRONMENTS
@@ -42,6 +42,7 @@ from ptde_core.stages.beginning import (
     replay_in_words,
 )
 from ptde_core.stages.compiling import compiling_aside
+from ptde_core.stages.engine_mishaps import keeping_errors, tell_of_mishaps
 from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.interruption import Interruption
 from ptde_core.stages.settings import TrainingSettings
@@ -49,7 +50,9 @@ from ptde_core.stages.training_run import TrainingRun
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_lock import locked
 from ptde_core.storage.status import read_state, write_status
+from ptde_core.storage.whole_file import check_output
 
 STAGE = "train-teacher"
 
@@ -91,13 +94,25 @@ def train_teachers(
         listen: is told of progress and of files.
 
     Raises:
-        PtdeError: a folder holds a run and `resume` is not given, or it holds one with other settings or rules, with
-            more steps, or without what it takes to go on; or settings that need one training at a time, or that this
-            machine cannot do.
+        StorageError: the file system refuses; with room again it goes on from what was saved last.
+        PtdeError: another process is at work in a folder; one holds a run and `resume` is not given, or one with other
+            settings or rules, with more steps, or without what it takes to go on; or settings that need one training at
+            a time, or that this machine cannot do.
         KeyboardInterrupt: interrupted; all is saved to go on with `resume`.
     """
-    listen = telling_of_compiling(listen)
     trust_names(*((own.env, own.map) for own, _ in trainings))  # for what plays their checkpoints after this
+    with ExitStack() as locks:
+        for _, run in trainings:
+            check_output(run.teacher)
+            locks.enter_context(locked(run, STAGE))
+            locks.enter_context(keeping_errors(run))
+        return _train_teachers(trainings, resume, keep_state, telling_of_compiling(listen))
+
+
+def _train_teachers(
+    trainings: Sequence[tuple[TrainingSettings, RunFolder]], resume: bool, keep_state: bool, listen: Listener
+) -> list[Path]:
+    """As `train_teachers`, in folders where nobody else is at work."""
     due = [(settings, run) for settings, run in trainings if is_due(settings, run, resume)]
     for run in [run for settings, run in trainings if (settings, run) not in due]:
         listen(Note(f"the teacher is there: {run.teacher}"))
@@ -132,10 +147,11 @@ def train_teachers(
         for _, run in due:
             if read_state(run) == "finished":
                 continue
-            if isinstance(error, KeyboardInterrupt):
-                write_status(run, "interrupted", "stopped by the user")
-            else:
-                write_status(run, "failed", f"{type(error).__name__}: {error}")
+            with suppress(StorageError):  # what ended it may keep this from being told too; then the lock tells
+                if isinstance(error, KeyboardInterrupt):
+                    write_status(run, "interrupted", "stopped by the user")
+                else:
+                    write_status(run, "failed", f"{type(error).__name__}: {error}")
         raise
     return [run.teacher for _, run in trainings]
 
@@ -199,6 +215,9 @@ class _Sitting:
         self._listen(StageStarted(STAGE, self._title(), total, "env steps", self._done()))
         if preparation := ENVIRONMENTS[settings.env].preparation():
             self._listen(Note(preparation))
+        for run in self._runs:
+            if run.missing:
+                self._listen(Note(run.missing))
         if settings.device == "cpu" and len(self._runs) > 1:
             self._listen(Note("on a CPU, seeds are trained sooner one after another: --seed 1, then --seed 2, ..."))
         if isinstance(settings, ValueDecompositionSettings):
@@ -296,13 +315,11 @@ class _Sitting:
         self._clock = now
 
     def _count_restarts(self) -> None:
-        """Tell of engines that broke since the last time."""
+        """Count and tell of engines that broke since the last time."""
         if new := self._env.restarts - self._restarts_seen:
             self._restarts_seen += new
-            run = self._runs[0]  # engines play one training at a time
-            run.at.engine_restarts += new
-            told = f"{new} engine{'s' if new > 1 else ''} broke and started anew ({run.at.engine_restarts} in all)"
-            self._listen(Note(f"{told}; broken episodes are played again from their seeds"))
+            self._runs[0].at.engine_restarts += new  # engines play one training at a time
+        tell_of_mishaps(self._env, self._listen)
 
     def _title(self) -> str:
         settings, several = self._settings, len(self._runs) > 1

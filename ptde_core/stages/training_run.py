@@ -82,6 +82,7 @@ class TrainingRun:
         if folder.state.exists():
             self._load()
         self._training_log = TrainingLog(folder, self.at.logged)
+        self.missing = self._training_log.missing  # what a user should know of its log
         self._begun_steps, self._begun_seconds = self.at.env_steps, self.at.seconds
         self._play_seconds = 0.0
 

@@ -18,6 +18,7 @@ from ptde_core.stages.settings import read_run_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
+from ptde_core.storage.whole_file import check_output
 
 CURVES, GAME = "curves", "game"
 
@@ -80,6 +81,7 @@ def visualize(
         if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
             raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
     folder = out or _run_of(targets[0]).figures
+    check_output(folder / "learning_curves.png")
     pictures = []
     if CURVES in formats or not formats:
         pictures += _curves(targets, folder, asked=CURVES in formats, listen=listen)
@@ -92,7 +94,7 @@ def visualize(
         for replay in filter(is_replay, files_of(targets)):
             if why := why_stale(replay, read_header(replay)):
                 listen(Note(f"{replay} is stale: {why}"))
-        shown = shown_of(targets, number, evaluation_seed)
+        shown = shown_of(targets, number, evaluation_seed, listen=listen)
         stem = f"{targets[0].stem}_play" if len(targets) == 1 and targets[0].is_file() else "play"
         for name in wanted:
             if not formats and name == "gif" and shown[0].episode.units is None:
@@ -131,7 +133,7 @@ def _games(
         suffix = ENVIRONMENTS[candidate.content["env"]["backend"]].replay
         if suffix or asked:
             picture = folder / f"{path.stem}_play{suffix}"
-            record_in_game(candidate, evaluation_seed, number, picture)
+            record_in_game(candidate, evaluation_seed, number, picture, listen=listen)
             listen(FileSaved(picture, "one episode, to be watched in the game"))
             pictures.append(picture)
     return pictures

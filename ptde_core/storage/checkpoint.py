@@ -1,6 +1,8 @@
 """teacher.pt, student.pt and the state to resume from: plain tensors and values; reading them runs no code."""
 
 import hashlib
+import io
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,22 +13,27 @@ from torch import Tensor
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.provenance import code, packages
 from ptde_core.storage.checkpoint_content import Kind, check_content
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.tensor_file import read_tensor_file
+from ptde_core.storage.whole_file import replacing
 
 SCHEMAS: Mapping[Kind, int] = {"teacher": 2, "student": 2, "training": 3, "distillation": 1}
 
 
-def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any]) -> None:
-    """Write beside and rename over: a crash leaves the old file, never half a new one.
+def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any], *, new: bool = False) -> None:
+    """Write a checkpoint, whole or not at all; `new`: refuse to replace one that is there.
 
     `content` may hold tensors, numbers, strings, None, and lists and dicts of those. No file knows what device its
     tensors were on.
+
+    Raises:
+        StorageError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    image = io.BytesIO()  # torch's own writer cannot take an error of the disk
     about = {"schema": SCHEMAS[kind], "kind": kind, "code": code(), "packages": packages()}
-    torch.save({**about, **_on_cpu(content)}, partial)
-    partial.replace(path)
+    torch.save({**about, **_on_cpu(content)}, image)
+    with replacing(path, new=new) as file:
+        file.write(image.getbuffer())
 
 
 def _on_cpu(value: Any) -> Any:
@@ -44,7 +51,12 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
         PtdeError: missing, broken, not a checkpoint of ptde, of another schema, or of another kind.
     """
     wanted = " or ".join(kinds)
-    content = read_tensor_file(path, wanted, "check the path; `ptde train-teacher` writes teacher.pt")
+    trained = "teacher" in kinds and RunFolder.of(path).config.is_file()
+    run = shlex.quote(str(RunFolder.of(path).path))
+    again = f"`ptde train-teacher --resume --out {run}` writes its teacher again"
+    content = read_tensor_file(
+        path, wanted, again if trained else "check the path; `ptde train-teacher` writes teacher.pt"
+    )
     if not isinstance(content, dict) or "schema" not in content or "kind" not in content:
         raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
     kind, schema = content["kind"], content["schema"]

@@ -6,6 +6,7 @@ padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), 
 (R, N, Z) and, if it was collected, state (R, S).
 """
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from ptde_core.base.made_from import KEY, MadeFrom, read_made_from
 from ptde_core.base.memory import check_room
 from ptde_core.storage import hdf5
 from ptde_core.storage.hdf5 import Column
+from ptde_core.storage.whole_file import replacing
 
 SCHEMA = 2
 CHUNK_ROWS = 1024
@@ -64,6 +66,7 @@ def write_episodes(
     made_from: MadeFrom,
     *,
     with_state: bool,
+    new: bool = False,
 ) -> None:
     """Write all episodes; the file appears under its name only when it is whole.
 
@@ -75,10 +78,13 @@ def write_episodes(
         about: attributes of the root: plain numbers and strings.
         made_from: the teacher and the settings that these episodes come from.
         with_state: also keep the global state.
+        new: refuse to replace a file that is there.
+
+    Raises:
+        StorageError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    image = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    with h5py.File(image, "w") as file:
         file.attrs.update({"schema": SCHEMA, **about, KEY: json.dumps(made_from.plain())})
         length = np.array([e.length for e in episodes])
         index = file.create_group("episodes")
@@ -97,7 +103,8 @@ def write_episodes(
         _column(rows, "z_sigma", z_sigma)
         if with_state:
             _column(rows, "state", [e.state[:-1] for e in episodes])
-    partial.replace(path)
+    with replacing(path, new=new) as whole:
+        whole.write(image.getbuffer())
 
 
 def read_about(path: Path) -> dict[str, Any]:

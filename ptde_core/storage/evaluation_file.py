@@ -27,6 +27,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import DIGEST, MadeFrom, World
 from ptde_core.base.untrusted import Count, Inside
 from ptde_core.storage.run_folder import read_json, write_json
+from ptde_core.storage.run_lock import adding_to
 
 SCHEMA = 3
 
@@ -230,21 +231,22 @@ def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
     Entries of the same checkpoints with other weights are superseded from now on. The file is made if it is missing;
     one of an older schema is put aside, under a name with that schema's number.
     """
-    if path.exists() and not is_current(path):
-        older = read_json(path, "evaluation")["schema_number"]
-        path.rename(path.with_name(f"{path.stem}-schema-{older}{path.suffix}"))
-    old = read_evaluation(path) if is_current(path) else Evaluation()
-    again = {(entry.checkpoint, entry.digest) for entry in entries}
-    weights = {entry.checkpoint: entry.policy_id for entry in entries}
-    current, superseded = list[EvaluationEntry](), list[EvaluationEntry]()
-    for held, counted in [*((one, True) for one in old.entries), *((one, False) for one in old.superseded)]:
-        if (held.checkpoint, held.digest) in again:
-            continue
-        holds = weights.get(held.checkpoint)
-        if counted if holds is None else holds == held.policy_id:
-            current.append(held)
-        else:
-            superseded.append(held)
-    evaluation = Evaluation(entries=[*current, *entries], superseded=superseded)
-    write_json(path, evaluation.model_dump())
-    return evaluation
+    with adding_to(path):  # others may add theirs meanwhile, and none is lost
+        if path.exists() and not is_current(path):
+            older = read_json(path, "evaluation")["schema_number"]
+            path.rename(path.with_name(f"{path.stem}-schema-{older}{path.suffix}"))
+        old = read_evaluation(path) if is_current(path) else Evaluation()
+        again = {(entry.checkpoint, entry.digest) for entry in entries}
+        weights = {entry.checkpoint: entry.policy_id for entry in entries}
+        current, superseded = list[EvaluationEntry](), list[EvaluationEntry]()
+        for held, counted in [*((one, True) for one in old.entries), *((one, False) for one in old.superseded)]:
+            if (held.checkpoint, held.digest) in again:
+                continue
+            holds = weights.get(held.checkpoint)
+            if counted if holds is None else holds == held.policy_id:
+                current.append(held)
+            else:
+                superseded.append(held)
+        evaluation = Evaluation(entries=[*current, *entries], superseded=superseded)
+        write_json(path, evaluation.model_dump())
+        return evaluation

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.storage.npz import read_arrays
+from ptde_core.storage.whole_file import replacing
 
 
 class Replay:
@@ -82,10 +83,10 @@ class ReplayJournal:
             self.segments.pop(0)
 
     def _write(self, episodes: Sequence[Episode]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         number = 1 + (int(self.segments[-1][0].removeprefix("episodes-").removesuffix(".npz")) if self.segments else 0)
         name = f"episodes-{number:06d}.npz"
-        np.savez(self._folder / name, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
+        with replacing(self._folder / name) as file:
+            np.savez(file, **_pack(episodes))  # type: ignore[arg-type]  # numpy's stub knows no **arrays
         self.segments.append((name, len(episodes)))
 
     def drop_old(self) -> None:
@@ -113,6 +114,7 @@ class ReplayJournal:
                 told = f"{path} does not hold what a training needs to go on ({quoted(error)})"
                 raise PtdeError(told, "train it anew in another folder, with --out") from None
             episodes += found
+        self.drop_old()  # leftovers would only take room
         return episodes
 
 

@@ -6,6 +6,7 @@ won and terminated, its arrays those of `ReplayEpisode`; `units` and `minds/<rol
 precision: to be looked at, not to be computed with.
 """
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ptde_core.base.untrusted import Count, Inside, parse_json
 from ptde_core.storage import hdf5
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.hdf5 import Column
+from ptde_core.storage.whole_file import replacing
 
 SCHEMA = 1
 HEADER = 4_000_000  # characters of it
@@ -142,10 +144,13 @@ class Replay:
 
 
 def write_replay(path: Path, replay: Replay) -> None:
-    """Write beside and rename over: the file appears under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    """Write a replay, whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    image = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    with h5py.File(image, "w") as file:
         file.attrs["header"] = replay.header.model_dump_json()
         if replay.floor is not None:
             _keep(file, "floor", replay.floor)
@@ -158,7 +163,8 @@ def write_replay(path: Path, replay: Replay) -> None:
                 _keep_arrays(group.create_group("units"), episode.units)
             for role, mind in episode.minds.items():
                 _keep_arrays(group.create_group(f"minds/{role}"), mind)
-    partial.replace(path)
+    with replacing(path) as whole:
+        whole.write(image.getbuffer())
 
 
 def read_replay(path: Path) -> Replay:

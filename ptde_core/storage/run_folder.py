@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
+from ptde_core.storage.whole_file import write_text
 
 STUDENTS = "students"
 PAPER = "paper"  # the recipe whose student lies beside its teacher
@@ -48,6 +49,22 @@ class RunFolder:
     def status(self) -> Path:
         """running, finished, failed or interrupted, and why; JSON."""
         return self.path / "status.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that is at work in the folder (`run_lock.py`); it says which, for people."""
+        return self.path / ".lock"
+
+    @property
+    def error(self) -> Path:
+        """The whole traceback of the newest error in an environment's own code; text."""
+        return self.path / "error.txt"
+
+    @property
+    def folders(self) -> list[Path]:
+        """The run's folder, and those in it that its stages write into."""
+        inner = (self.resume, self.path / CHECKPOINTS, *self.path.glob(f"{STUDENTS}*"), self.path / REPLAYS)
+        return [self.path, *(folder for folder in inner if folder.is_dir())]
 
     @property
     def metrics(self) -> Path:
@@ -218,11 +235,12 @@ def find_runs_here(runs: Path) -> list[RunFolder]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside and rename over: a crash leaves the old file, never half a new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Write JSON, whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, meaning: str) -> Any:

@@ -1,5 +1,10 @@
-"""status.json: what state a run is in, and why. Replaced in one step, so it is never half written."""
+"""status.json: what state a run is in, and why. Replaced in one step, so it is never half written.
 
+A process that is killed cannot say so. Whether one that says "running" still runs, the folder's lock tells.
+"""
+
+import errno
+import json
 import os
 import time
 from datetime import datetime
@@ -7,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.errors import PtdeError, StorageError, quoted
 from ptde_core.base.untrusted import Count
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
+from ptde_core.storage.run_lock import is_held
 
 State = Literal["running", "finished", "failed", "interrupted"]
 
@@ -22,7 +28,30 @@ def _dated(text: str) -> str:
 def write_status(run: RunFolder, state: State, reason: str = "", **facts: Any) -> None:
     """Record the state of a run; `facts` are counters worth showing (env_steps, seconds)."""
     value = {"state": state, "reason": reason, "pid": os.getpid(), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    write_json(run.status, {**value, **facts})
+    whole = {**value, **facts}
+    try:
+        write_json(run.status, whole)
+    except StorageError as error:
+        if not _is_full(error) or not run.status.is_file() or run.status.is_symlink():
+            raise
+        _overwrite(run, whole)
+
+
+def _is_full(error: StorageError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _overwrite(run: RunFolder, value: dict[str, Any]) -> None:
+    """Write into the room that the file has already: on a full disk there is no other, and the state must be told.
+
+    Raises:
+        StorageError: not even that can be done.
+    """
+    text = json.dumps(value, allow_nan=False) + "\n"
+    with run.status.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        file.write(text.encode().ljust(size, b" "))
 
 
 class Status(BaseModel):
@@ -54,15 +83,17 @@ def read_status(run: RunFolder) -> dict[str, Any]:
 
 
 def read_state(run: RunFolder) -> State:
-    """The run's state; a run that says "running" but whose process is gone was interrupted (kill -9).
+    """The run's state; a run that says "running" but in which nobody is at work was interrupted (kill -9).
 
     Raises:
         PtdeError: as `read_status`.
     """
     status = read_status(run)
     state: State = status["state"]
-    if state == "running" and not _alive(int(status["pid"])):
-        return "interrupted"
+    if state == "running":
+        held = is_held(run)
+        if not (_alive(int(status["pid"])) if held is None else held):
+            return "interrupted"
     return state
 
 

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
+from ptde_core.base.errors import storage_error
 from ptde_core.base.metrics import check_metrics
+from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.tensorboard_file import TensorBoardFile
 
@@ -11,18 +14,29 @@ from ptde_core.storage.tensorboard_file import TensorBoardFile
 class TrainingLog:
     """Both files of a run. Lines are appended; a resumed training first cuts off those behind its saved state.
 
+    Where metrics.jsonl has lost lines that the state knows of, the whole ones that are left stay. TensorBoard's file is
+    then written anew from them, as it is where it has lost something itself.
+
     Args:
         run: where the files are.
         lengths: `lengths` of the state that the training goes on from; a training from the start has none.
+
+    Raises:
+        StorageError: a file cannot be written.
     """
 
     def __init__(self, run: RunFolder, lengths: Mapping[str, int]) -> None:
         self._metrics, self._events = run.metrics, run.tensorboard
-        for path in (self._metrics, self._events):
-            if path.exists():
-                with path.open("r+b") as file:
-                    file.truncate(lengths.get(path.name, 0))
+        self.missing = ""  # what a user should know of lines that are lost
+        short = [path for path in (self._metrics, self._events) if _cut(path, lengths.get(path.name, 0))]
+        if self._metrics in short:
+            kept = _keep_whole_lines(self._metrics)
+            self.missing = f"{self._metrics} has lost lines of tests: {kept} are left of what was logged so far"
         self._tensorboard = TensorBoardFile(self._events)
+        if short and self._metrics.exists():
+            self._events.unlink(missing_ok=True)
+            for row in read_metrics(self._metrics):
+                self._tensorboard.add(int(row["env_steps"]), {key: row[key] for key in row if key != "env_steps"})
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -34,8 +48,34 @@ class TrainingLog:
 
         Raises:
             PtdeError: a name that is not in the catalogue.
+            StorageError: a file cannot be written.
         """
         check_metrics(metrics)
-        with self._metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"env_steps": env_steps, **metrics}) + "\n")
-        self._tensorboard.add(env_steps, metrics)
+        try:
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"env_steps": env_steps, **metrics}) + "\n")
+            self._tensorboard.add(env_steps, metrics)
+        except OSError as error:
+            raise storage_error(error, self._metrics) from error
+
+
+def _cut(path: Path, length: int) -> bool:
+    """Cut a file to the length that belongs to a state; whether it is shorter than that."""
+    try:
+        size = path.stat().st_size if path.exists() else 0
+        if size > length:
+            with path.open("r+b") as file:
+                file.truncate(length)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return size < length
+
+
+def _keep_whole_lines(path: Path) -> int:
+    """Cut off what follows the last line end; how many lines are left."""
+    if not path.exists():
+        return 0
+    text = path.read_bytes()
+    with path.open("r+b") as file:
+        file.truncate(text.rfind(b"\n") + 1)
+    return text.count(b"\n")

@@ -1,5 +1,6 @@
 """`ptde doctor`: what it says of this machine and of machines that lack things or have the wrong ones."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.stages.doctor import Finding, doctor_table, examine, healthy
+from ptde_core.storage.tensorboard_file import tensorboard
 from tests.cli.conftest import Type
+from tests.hidden_packages import hide_packages
 
 STANDIN = Path(__file__).parents[1] / "standin"
 
@@ -53,6 +56,7 @@ def test_what_only_some_need_is_in_nobodys_way_until_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ptde_core.stages.doctor.ENVIRONMENTS", dict.fromkeys(("smac", "smacv2")))
+    hide_packages(monkeypatch)
     everything = examine(tmp_path, None, {"SC2PATH": str(tmp_path)})
     assert healthy(everything)
     assert [one.verdict for one in everything["smac"]] == ["absent"] * 3
@@ -74,6 +78,19 @@ def test_the_smac_of_pypi_is_known_for_what_it_is(inside: str, tmp_path: Path, m
     assert ("pip install pysc2" in found.mend) == (inside == "env")
 
 
+def test_a_smac_whose_protobuf_is_too_new_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "smac" / "env").mkdir(parents=True)
+    (tmp_path / "smac" / "__init__.py").touch()
+    (tmp_path / "smac" / "env" / "__init__.py").write_text("raise TypeError('Descriptors cannot be created directly.')")
+    for needed in ("pysc2", "s2clientprotocol"):
+        (tmp_path / needed).mkdir()
+        (tmp_path / needed / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = finding("smac", "smac", tmp_path)
+    assert (found.verdict, found.mend) == ("wrong", "python -m pip install 'protobuf<3.21'")
+    assert "Descriptors cannot be created directly" in found.found
+
+
 def test_the_game_its_maps_and_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDIN)
     place = {"SC2PATH": str(tmp_path)}
@@ -92,6 +109,34 @@ def test_the_game_its_maps_and_its_trial(tmp_path: Path, monkeypatch: pytest.Mon
     assert trial.verdict == "ok", trial
     assert trial.found.startswith("3m: ready after")
     assert "smac" not in sys.modules
+
+
+def test_what_a_training_imports_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("", "imports", tmp_path).verdict == "ok"
+    tensorboard.cache_clear()
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)  # as when its protobuf does not suit
+    found = finding("", "imports", tmp_path)
+    tensorboard.cache_clear()
+    assert found.verdict == "wrong"
+    assert found.mend == "python -m pip install 'tensorboard>=2.16,<2.21'"
+
+
+def test_a_training_without_tensorboard_is_refused_before_it_begins(
+    ptde: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensorboard.cache_clear()
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
+    ended = ptde("train-teacher", "--env", "game", "--map", "two-step", "--steps", "50")
+    tensorboard.cache_clear()
+    assert ended.code == 2
+    assert "pip install 'tensorboard>=2.16,<2.21'" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_nothing_of_tensorboard_is_imported_for_what_does_not_train(tmp_path: Path) -> None:
+    program = "import sys, ptde_core.stages.run, ptde_core.stages.doctor; print('tensorboard' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ptde_cli import exits
 from tests.cli.conftest import Ended, Pipeline, Type
 
 
@@ -132,5 +132,12 @@ def test_our_own_mistakes_keep_their_traceback(ptde: Type, monkeypatch: pytest.M
         ptde("report")
 
 
-def test_only_errors_about_a_path_of_the_users_are_sentences() -> None:
-    assert OSError not in exits.UNUSABLE_PATH
+def test_errors_of_the_system_that_no_user_mends_keep_their_traceback(
+    ptde: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "the other side has gone")
+
+    monkeypatch.setattr("ptde_cli.commands.report.one_of", fail)
+    with pytest.raises(ConnectionResetError):
+        ptde("report")

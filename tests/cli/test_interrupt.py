@@ -1,3 +1,4 @@
+import json
 import os
 import pty
 import re
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import ROOT, spawn
 
@@ -61,6 +64,24 @@ def test_ctrl_c_tells_the_command_that_goes_on(tmp_path: Path) -> None:
     assert re.search(r", [\d,]+ done before\)", begun), "it goes on where it was stopped"
     assert err.count("--resume") == 1
     assert resumed.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_a_closed_terminal_or_a_request_to_end_is_like_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
+    process = begin("train-teacher", *GAME, "--steps", "1000000", cwd=tmp_path, stderr=subprocess.PIPE)
+    wait_until_it_learns(tmp_path / RUN)
+    assert process.stderr
+    if number == signal.SIGHUP:
+        process.stderr.close()  # nobody can be told any more
+    process.send_signal(number)
+    process.wait(timeout=DEADLINE)
+    for stream in (process.stdout, process.stderr):
+        assert stream
+        stream.close()
+    assert process.returncode == 130
+    status = json.loads((tmp_path / RUN / "status.json").read_text())
+    assert (status["state"], status["reason"]) == ("interrupted", "stopped by the user")
+    assert (tmp_path / RUN / "resume" / "state.pt").exists()
 
 
 def test_ctrl_c_during_run_tells_the_same_command(tmp_path: Path) -> None:

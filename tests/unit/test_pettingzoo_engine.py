@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from ptde_core.policies.restore import spec_from_plain, spec_to_plain
 from tests.leaving_game import Leaving
 
 pytest.importorskip("pettingzoo")
+from pettingzoo import AECEnv
+
 FACE = "ptde_core.envs.pettingzoo_face:parallel_env"
 
 LEAVING = "tests.leaving_game"
@@ -103,6 +106,60 @@ def test_an_edited_environment_is_another_game(tmp_path: Path, monkeypatch: pyte
     after = PettingZooEngine("edited_game").spec
     assert before.world.changed(after.world)
     assert before.fingerprint() != after.fingerprint()
+
+
+class _OldReset(Leaving):
+    def reset(self) -> Any:  # type: ignore[override]
+        return super().reset()[0]
+
+
+class _OldAnswer(Leaving):
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed)[0]
+
+
+class _OldStep(Leaving):
+    def step(self, actions: dict[str, int]) -> Any:
+        seen, rewards, ended, _, infos = super().step(actions)
+        return seen, rewards, ended, infos
+
+
+class _Turns:
+    """An AEC environment that derives from nothing."""
+
+    possible_agents = ("a",)
+
+    def observation_space(self, agent: str) -> None: ...
+    def action_space(self, agent: str) -> None: ...
+    def reset(self, seed: int | None = None) -> None: ...
+    def agent_iter(self) -> None: ...
+    def last(self) -> None: ...
+
+
+def turns() -> Any:
+    class Derived(AECEnv):  # type: ignore[misc]
+        possible_agents = ("a",)
+
+    return Derived()
+
+
+@pytest.mark.parametrize(
+    ("maker", "says"),
+    [
+        (turns, "makes an AEC environment, whose agents act one after another; give its parallel_env"),
+        (_Turns, "makes an AEC environment"),
+        (_OldReset, r"takes no seed: its signature is of before PettingZoo 1.22; write it as reset\(self, seed=None"),
+        (_OldAnswer, r"returns a dict, not \(observations, infos\): it is of before PettingZoo 1.23"),
+        (_OldStep, r"a step returns 4 values, not \(observations, .*: it is of before PettingZoo 1.22"),
+    ],
+)
+def test_environments_of_other_kinds_and_of_older_versions_are_named(
+    maker: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setattr("tests.leaving_game.parallel_env", maker)
+    with pytest.raises(PtdeError, match=says):
+        PettingZooEngine(LEAVING)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,35 @@ def test_a_resumed_training_doubles_no_point(tmp_path: Path) -> None:
     assert [(row["env_steps"], row["test_win_rate"]) for row in read_metrics(run.metrics)] == expected
 
 
+@pytest.mark.parametrize("cut", [0, 1, 40, 70])
+def test_a_log_that_has_lost_lines_keeps_the_whole_ones_and_says_so(cut: int, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    killed = TrainingLog(run, {})
+    for steps in (10, 20):
+        killed.add(steps, {"test_win_rate": 0.125})
+    saved, text = killed.lengths, run.metrics.read_bytes()
+    run.metrics.write_bytes(text[:cut])
+    kept = text[:cut].count(b"\n")
+    resumed = TrainingLog(run, saved)
+    assert resumed.missing == f"{run.metrics} has lost lines of tests: {kept} are left of what was logged so far"
+    resumed.add(30, {"test_win_rate": 0.5})
+    expected = [*[(10, 0.125)][:kept], (30, 0.5)]
+    assert [(row["env_steps"], row["test_win_rate"]) for row in read_metrics(run.metrics)] == expected
+    assert points(run, WIN_RATE) == expected
+
+
+def test_a_tensorboard_file_that_was_cut_is_written_anew(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    killed = TrainingLog(run, {})
+    killed.add(10, {"test_win_rate": 0.125})
+    saved = killed.lengths
+    run.tensorboard.write_bytes(run.tensorboard.read_bytes()[:-5])
+    resumed = TrainingLog(run, saved)
+    assert not resumed.missing, "nothing is lost"
+    resumed.add(20, {"test_win_rate": 0.5})
+    assert points(run, WIN_RATE) == [(10, 0.125), (20, 0.5)]
+
+
 def test_a_training_from_the_start_leaves_nothing_of_one_before(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     TrainingLog(run, {}).add(10, {"test_win_rate": 0.125})

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.workers import InLockStep
 from ptde_core.base.batch import Episode
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import EngineError, PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import check_environment
 from ptde_core.envs.interface import BatchedEnv, FreeRows
@@ -146,8 +146,36 @@ def test_an_episode_that_always_breaks_is_given_up(tmp_path: Path) -> None:
     for seed in episode_seeds(3, "t", 0, 10):
         (tmp_path / str(int(seed))).write_text("always 1 raise")
     env = pool(2, tmp_path)
-    with pytest.raises(PtdeError, match=r"broke 3 times in a row \(OSError: the game has gone\).*ptde doctor"):
+    with pytest.raises(EngineError, match=r"each time at the same place \(OSError: the game has gone\)") as told:
         episodes(env)
+    assert env.restarts == 2, "another try would have been in vain"
+    assert "in _mishap" in told.value.trace
+    env.close()
+
+
+@pytest.mark.parametrize("what", ["lose", "hang"])
+def test_what_may_go_well_the_next_time_is_tried_more_often(what: str, tmp_path: Path) -> None:
+    for seed in episode_seeds(3, "t", 0, 10):
+        (tmp_path / str(int(seed))).write_text(f"always 1 {what}")
+    env = pool(1, tmp_path)
+    with pytest.raises(EngineError, match=r"engine 0 of 1 broke 3 times in a row .*ptde doctor"):
+        episodes(env)
+    assert env.restarts == 3
+    assert len(env.take_mishaps()) == 2, "the third is told by the error"
+    env.close()
+
+
+def test_the_same_error_elsewhere_is_not_the_same_place(undisturbed: list[Episode], tmp_path: Path) -> None:
+    long = [one for one in undisturbed if one.length > 3][:2]
+    for one in long:
+        (tmp_path / str(one.seed)).write_text("3 raise")
+    env = pool(1, tmp_path)
+    assert all(same(a, b) for a, b in zip(episodes(env), undisturbed, strict=True))
+    assert env.restarts == 2
+    assert env.take_mishaps() == [
+        f"an engine broke and was started anew ({k} in all): OSError: the game has gone" for k in (1, 2)
+    ]
+    assert env.take_mishaps() == []
     env.close()
 
 
@@ -174,9 +202,10 @@ def test_snapshots_are_refused() -> None:
 
 
 PARENT = """
-import signal, sys, time
+import os, signal, sys, time
 from functools import partial
 from pathlib import Path
+import numpy as np
 from ptde_core.envs.workers.pool import EnginePool
 from tests.breakable import Walk
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born ignoring it
@@ -184,6 +213,43 @@ env = EnginePool(partial(Walk, Path(sys.argv[1])), 2)
 print(*env.pids, flush=True)
 time.sleep(1000)
 """
+
+
+END = """
+os.kill(env.pids[0], signal.SIGKILL)
+env.reset(np.array([1, 2], np.uint64))
+print(*Path(sys.argv[1]).glob("tmp/*/scratch"), flush=True)
+sys.stdin.read()
+env.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+def test_no_temporary_file_of_an_engine_or_of_its_programs_is_left(how: str, tmp_path: Path) -> None:
+    """Neither when it is closed, nor when it dies and is replaced, nor when ptde itself is killed."""
+    (tmp_path / "program").touch()
+    (tmp_path / "tmp").mkdir()
+    program = PARENT.replace("time.sleep(1000)", END)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    )
+    assert parent.stdout
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    files = [Path(line) for line in parent.stdout.readline().split()]
+    assert len(files) == 2
+    assert all(file.exists() and file.is_relative_to(tmp_path / "tmp") for file in files)
+    if how == "killed":
+        parent.kill()
+    parent.communicate("")
+    assert all(gone(pid) for pid in pids)
+    deadline = time.monotonic() + 10.0
+    while list((tmp_path / "tmp").iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

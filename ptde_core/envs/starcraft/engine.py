@@ -147,18 +147,18 @@ def require_starcraft(backend: str, name: str) -> str:
 
 
 def _smac(name: str) -> Any:
-    base = _imported(SMAC).StarCraft2Env
+    base = imported(SMAC).StarCraft2Env
     if name in REINFORCED:
         return reinforced("smac", base, name, REINFORCED[name], smac_map(name).limit)
     return base(map_name=name, continuing_episode=True)
 
 
 def _smacv2(name: str) -> Any:
-    wrapper = _imported(SMACV2).StarCraftCapabilityEnvWrapper
+    wrapper = imported(SMACV2).StarCraftCapabilityEnvWrapper
     return wrapper(continuing_episode=True, **smacv2_map(name).arguments())
 
 
-def _imported(package: Package) -> Any:
+def imported(package: Package) -> Any:
     """The package's module of environments.
 
     Raises:

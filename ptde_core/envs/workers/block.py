@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptde_core.base.errors import storage_error
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.engine import View
 
@@ -33,6 +34,9 @@ class Block:
         memory: file descriptor; the file grows to its size if it has not yet.
         spec: sizes of a row.
         n_envs: rows E.
+
+    Raises:
+        StorageError: there is no room for it.
     """
 
     def __init__(self, memory: int, spec: EnvSpec, n_envs: int) -> None:
@@ -51,7 +55,12 @@ class Block:
         for name, (shape, kind) in plan.items():
             starts[name] = size
             size += -(-int(np.prod(shape)) * np.dtype(kind).itemsize // ALIGNMENT) * ALIGNMENT
-        os.ftruncate(memory, size)
+        try:
+            os.ftruncate(memory, size)
+            if hasattr(os, "posix_fallocate"):  # memory that is promised and not there would end the process later
+                os.posix_fallocate(memory, 0, size)
+        except OSError as error:
+            raise storage_error(error, "the memory shared with engines (/dev/shm)") from error
         buffer = mmap.mmap(memory, size)
         arrays: dict[str, NDArray[Any]] = {
             name: np.ndarray(shape, kind, buffer, starts[name]) for name, (shape, kind) in plan.items()

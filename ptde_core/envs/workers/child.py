@@ -57,9 +57,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Failed:
-    """The engine raised something; its traceback as text."""
+    """The engine raised something; its traceback as text.
+
+    `passing`: it may go well the next time, for what failed was a connection and not the code.
+    """
 
     trace: str
+    passing: bool = False
 
 
 Reply = Ready | Done | Outgrown | Refused | Failed
@@ -79,8 +83,8 @@ def serve(connection_fd: int, memory: int) -> None:
         return  # ptde has gone; the guard ends the rest
     except PtdeError as error:
         _answer(connection, Refused(error.problem, error.fix))
-    except Exception:
-        _answer(connection, Failed(traceback.format_exc()))
+    except Exception as error:
+        _answer(connection, Failed(traceback.format_exc(), isinstance(error, ConnectionError | TimeoutError)))
 
 
 def _answer(connection: Connection, reply: Reply) -> None:

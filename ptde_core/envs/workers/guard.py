@@ -1,22 +1,27 @@
 """The process around an engine: whatever happens to ptde or to the engine, nothing that it started is left behind.
 
-    python -m ptde_core.envs.workers.guard CONNECTION MEMORY LIFELINE
+    python -m ptde_core.envs.workers.guard CONNECTION MEMORY LIFELINE FOLDER
 
 It begins a session of its own, so Ctrl-C reaches ptde alone, and forks: the child becomes the engine, and this process
 only waits. The other end of the lifeline is held by ptde and by nobody else. When ptde ends, also by kill -9, or lets
 go of it, the system closes it; then the engine is killed, and all that the engine has started (StarCraft II is a
-program of its own). A stopped engine (SIGSTOP) dies of this too.
+program of its own). A stopped engine (SIGSTOP) dies of this too. FOLDER, where the engine and its programs keep their
+temporary files, is deleted when they are gone.
 """
 
 import os
 import select
+import shutil
 import signal
 import sys
+import time
+
+SWEEPING_SECONDS = 10.0  # after these the folder is deleted whoever is still there
 
 
 def main() -> None:
     """Become an engine and its guard; the arguments are inherited file descriptors."""
-    connection, memory, lifeline = map(int, sys.argv[1:])
+    connection, memory, lifeline = map(int, sys.argv[1:4])
     alive, held_by_engine = os.pipe()
     engine = os.fork()  # before numpy is loaded: a fork does not take threads along
     if engine == 0:
@@ -31,7 +36,28 @@ def main() -> None:
     select.select([lifeline, alive], [], [])
     os.kill(engine, signal.SIGKILL)
     os.waitpid(engine, 0)
-    os.killpg(0, signal.SIGKILL)  # what the engine had started, and this process with it
+    group = os.getpgrp()
+    ready, held_by_sweeper = os.pipe()
+    if os.fork() == 0:
+        os.setsid()  # out of the group, which is killed next
+        os.close(held_by_sweeper)
+        _sweep(group, sys.argv[4])
+        return
+    os.close(held_by_sweeper)
+    os.read(ready, 1)
+    os.killpg(group, signal.SIGKILL)  # what the engine had started, and this process with it
+
+
+def _sweep(group: int, folder: str) -> None:
+    """Delete the folder once nobody of the group is left to write into it; by who does not belong to it."""
+    deadline = time.monotonic() + SWEEPING_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            break
+        time.sleep(0.01)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,14 +73,15 @@ class LocalWorker:
         self.descriptor = self.connection.fileno()
         watched, lifeline = os.pipe()
         self._output = tempfile.TemporaryFile("a+b")  # noqa: SIM115  lives as long as the process
+        self._folder = tempfile.mkdtemp(prefix="ptde-engine-")  # for temporary files of the engine and its programs
         handed = (theirs.fileno(), memory, watched)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ptde_core.envs.workers.guard", *map(str, handed)],
+            [sys.executable, "-P", "-m", "ptde_core.envs.workers.guard", *map(str, handed), self._folder],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
             pass_fds=handed,
-            env=one_thread_each(),
+            env={**one_thread_each(), "TMPDIR": self._folder},
             start_new_session=True,
         )
         # Also when the pool is forgotten instead of closed.
@@ -141,6 +143,7 @@ class LocalWorker:
             self._process.wait()
         self.connection.close()
         self._output.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def one_thread_each() -> Mapping[str, str]:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.workers.breakdowns import Breakdowns, Mishap
 from ptde_core.envs.workers.child import Done, Failed, Outgrown, Ready, Refused
 from ptde_core.envs.workers.engine import MakeEngine
-from ptde_core.envs.workers.limits import Limits, limits_of_machine
+from ptde_core.envs.workers.limits import GIGABYTES, Limits, limits_of_machine
 from ptde_core.envs.workers.place import Worker, build_place, cores
 
 CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
-OUTGROWN = "it holds more memory than it may"
 
 
 class Asked(NamedTuple):
@@ -53,8 +53,8 @@ class EnginePool:
         self._pids: list[int] = [0] * n_envs
         self._asked: dict[int, Asked] = {}  # by row
         self._wanted: dict[int, int] = {}  # seeds of episodes that begin when the row's engine has answered
-        self._breakdowns = [0] * n_envs  # of each row, since one of its episodes came to an end
-        self.restarts = 0
+        self._breakdowns = Breakdowns(n_envs, self._limits.breakdowns)
+        self._steps, self._seeds = [0] * n_envs, [0] * n_envs  # what each row has played of which episode
         self._specs: list[EnvSpec] = []  # of the first engine that was started, and of the newest
         try:
             for row in range(n_envs):
@@ -75,6 +75,21 @@ class EnginePool:
         self.truncated = np.zeros(e, np.bool_)
         self.won = np.zeros(e, np.bool_)
         self.lost = np.zeros(e, np.bool_)
+
+    @property
+    def restarts(self) -> int:
+        """Engines that broke and were replaced; see `BatchedEnv`."""
+        return self._breakdowns.broken
+
+    @property
+    def outgrown(self) -> int:
+        """Engines that were replaced between two episodes because they held too much memory."""
+        return self._breakdowns.outgrown
+
+    def take_mishaps(self) -> list[str]:
+        """What befell engines since this was asked last, a sentence each."""
+        told, self._breakdowns.untold = self._breakdowns.untold, []
+        return told
 
     @property
     def pids(self) -> list[int]:
@@ -108,7 +123,7 @@ class EnginePool:
         """
         found: list[int] = []
         while self._asked and (not found or len(self._asked) > self._cores):
-            found += [row for row, why in self._answers(self._asked).items() if self._settle(row, why)]
+            found += [row for row, mishap in self._answers(self._asked).items() if self._settle(row, mishap)]
         return found
 
     def reset(self, seeds: NDArray[np.uint64], rows: NDArray[np.intp] | None = None) -> None:
@@ -145,12 +160,12 @@ class EnginePool:
         """
         self._worker(row).ask_recording(path)
         self._asked[row] = Asked("recording", time.monotonic() + self._limits.start_seconds)
-        found: dict[int, str] = {}
+        found: dict[int, Mishap | None] = {}
         while not found:
             found = self._answers([row])
         self._settle(row, found[row])
-        if why := found[row]:
-            raise PtdeError(f"{self.spec.backend} could not write {path} ({why})", "see `ptde doctor`")
+        if mishap := found[row]:
+            raise PtdeError(f"{self.spec.backend} could not write {path} ({mishap.why})", "see `ptde doctor`")
 
     def snapshot(self) -> NoReturn:
         """Engines cannot be copied.
@@ -217,8 +232,8 @@ class EnginePool:
             worker.ask_reset(seed)
             self._asked[row] = Asked("episode", deadline, seed)
 
-    def _answers(self, rows: Iterable[int]) -> dict[int, str]:
-        """Wait until engines of the rows have answered or broken, one at least; for each why it broke, or ""."""
+    def _answers(self, rows: Iterable[int]) -> dict[int, Mishap | None]:
+        """Wait until engines of the rows have answered or broken, one at least; for each how it broke, or None."""
         waiting = {self._worker(row): row for row in rows}
         deadline = min(self._asked[row].deadline for row in waiting.values())
         # What has been answered meanwhile is taken in even if ptde itself was stopped for longer than the limit.
@@ -228,29 +243,35 @@ class EnginePool:
             found |= {row: self._late(row) for row in waiting.values() if self._asked[row].deadline <= deadline}
         return found
 
-    def _late(self, row: int) -> str:
+    def _late(self, row: int) -> Mishap:
         limits, step = self._limits, self._asked[row].what == "step"
-        return f"it did not answer within {limits.step_seconds if step else limits.start_seconds:g} s"
+        return Mishap(f"it did not answer within {limits.step_seconds if step else limits.start_seconds:g} s")
 
-    def _settle(self, row: int, why: str) -> bool:
+    def _settle(self, row: int, mishap: Mishap | None) -> bool:
         """Bring a row up to its engine's answer; whether it now shows what it was asked for.
 
         Raises:
             PtdeError: the engine broke too often without an episode of its row coming to an end.
+            EngineError: its own code raised the same once more where it had raised it before.
         """
         asked = self._asked.pop(row)
-        if why:
+        if mishap:
+            if mishap.outgrown:  # it works, so it may put its things in order
+                self._worker(row).ask_close()
+                self._worker(row).wait(CLOSING_SECONDS)
             self._worker(row).end()
             self._workers[row] = None
-            self._count(row, why)
+            in_step = asked.what == "step"
+            where = (self._seeds[row], self._steps[row] + 1) if in_step else (asked.seed, 0)
+            self._breakdowns.add(row, mishap, *where)
             if asked.what == "episode":
                 self._wanted.setdefault(row, asked.seed)
             elif asked.what == "step":
                 self.lost[row], self.reward[row] = True, 0.0
-        if row in self._wanted or (why and asked.what == "start"):
+        if row in self._wanted or (mishap and asked.what == "start"):
             self._go_on(row)
             return False
-        if not why and asked.what in {"episode", "step"}:
+        if not mishap and asked.what in {"episode", "step"}:
             self._show(row, asked)
         return True
 
@@ -260,14 +281,16 @@ class EnginePool:
         if asked.what == "episode":
             for flag in (self.reward, self.terminated, self.truncated, self.won, self.lost):
                 flag[row] = 0
+            self._steps[row], self._seeds[row] = 0, asked.seed
             return
+        self._steps[row] += 1
         self.reward[row], self.won[row] = block.reward[row], block.won[row]
         self.terminated[row], self.truncated[row] = block.terminated[row], block.truncated[row]
         if self.terminated[row] or self.truncated[row]:
-            self._breakdowns[row] = 0
+            self._breakdowns.episode_ended(row)
 
-    def _take(self, row: int, worker: Worker) -> str:
-        """Take in an engine's answer; why it broke, or "".
+    def _take(self, row: int, worker: Worker) -> Mishap | None:
+        """Take in an engine's answer; how it broke, or None.
 
         Raises:
             PtdeError: the engine cannot be had on this machine.
@@ -276,27 +299,18 @@ class EnginePool:
             reply = worker.receive()
         except (EOFError, OSError):
             words = worker.last_words()
-            return f"it died{f', its last words: {words}' if words else ''}"
+            return Mishap(f"it died{f', its last words: {words}' if words else ''}")
         match reply:
             case Refused(problem, fix):
                 raise PtdeError(problem, fix)
-            case Failed(trace):
-                return trace.strip().splitlines()[-1]
+            case Failed(trace, passing):
+                return Mishap(trace.strip().splitlines()[-1], trace, passing)
             case Outgrown():
-                return OUTGROWN
+                return Mishap(f"it holds more than {self._limits.gigabytes:g} GB ({GIGABYTES})", outgrown=True)
             case Ready(spec, pid):
                 self._specs = [*self._specs[:1], spec]
                 assert spec == self._specs[0], "engines of one pool differ in what they show"
                 self._pids[row] = pid
             case Done():
                 pass
-        return ""
-
-    def _count(self, row: int, why: str) -> None:
-        self.restarts += 1
-        self._breakdowns[row] += why != OUTGROWN
-        if self._breakdowns[row] >= self._limits.breakdowns:
-            raise PtdeError(
-                f"engine {row} of {self.n_envs} broke {self._breakdowns[row]} times in a row ({why})",
-                "see `ptde doctor` and docs/engines.md",
-            )
+        return None

@@ -16,6 +16,7 @@ from ptde_core.policies.attribution import mean_of_z
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
 from ptde_core.policies.student import Student
+from ptde_core.stages.engine_mishaps import environment_for, telling_of_mishaps
 from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.information.measure import Dependence, Played, Recovery, depends_on, recovers
 from ptde_core.stages.policy_names import name_of
@@ -57,6 +58,11 @@ class Inspected:
     rows: int
     dependence: Dependence
     recovered: tuple[StudentRecovery, ...] = ()
+
+
+def figures_of(target: Path, out: Path | None) -> Path:
+    """The folder for the figure of one of `inspect`'s targets: `out`, else figures/ in its run folder."""
+    return out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
 
 
 def inspect(targets: Sequence[Path], settings: InspectSettings, *, listen: Listener = silent) -> list[Inspected]:
@@ -113,9 +119,11 @@ def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) 
         episodes: list[Episode] = []
         if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
             listen(Note(preparation))
-        env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+        run = RunFolder.of(candidate.path)
+        env = environment_for(run, trained, min(SIDE_BY_SIDE, settings.episodes))
         seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
-        for episode in play(env, trained.policy, seeds, candidate.how(keep_noise=False)):
+        playing = play(env, trained.policy, seeds, candidate.how(keep_noise=False))
+        for episode in telling_of_mishaps(playing, env, run, listen):
             episodes.append(episode)
             done += 1
             listen(Progress(STAGE, done))
@@ -162,7 +170,7 @@ def save_information(
 
     pictures = []
     for number, (one, target) in enumerate(zip(inspected, targets, strict=True)):
-        folder = out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+        folder = figures_of(target, out)
         stem = "information" if len(inspected) == 1 or out is None else f"information-{number}"
         figure = draw_information(one)
         for suffix in (".png", ".svg"):

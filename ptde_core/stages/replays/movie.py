@@ -12,6 +12,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.stages.replays.battle_drawing import Scene, draw_battle
 from ptde_core.stages.replays.football_drawing import draw_football
 from ptde_core.stages.replays.shown import Shown
+from ptde_core.storage.whole_file import replacing
 
 STEP_MS, LAST_MS = 140, 2500
 COLORS = 64
@@ -46,9 +47,10 @@ def save_gif(pictures: Sequence[Image.Image], path: Path) -> None:
     """An animated GIF that holds its last picture; its folder is made."""
     palette = _palette(pictures)
     flat = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    path.parent.mkdir(parents=True, exist_ok=True)
     durations = [STEP_MS] * (len(flat) - 1) + [LAST_MS]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=durations, loop=0, optimize=False)
+    more: dict[str, Any] = {"append_images": flat[1:], "duration": durations, "loop": 0, "optimize": False}
+    with replacing(path) as file:
+        flat[0].save(file, format="GIF", save_all=True, **more)
 
 
 def save_mp4(pictures: Sequence[Image.Image], path: Path) -> None:
@@ -62,13 +64,14 @@ def save_mp4(pictures: Sequence[Image.Image], path: Path) -> None:
     except ImportError:
         fix = "`pip install 'ptde[video]'`, or take --format gif"
         raise PtdeError("MP4 needs the package imageio-ffmpeg, which is not installed", fix) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
     width, height = (side - side % 2 for side in pictures[0].size)  # H.264 halves the colours' resolution
-    writer: Any = imageio_ffmpeg.write_frames(str(path), (width, height), fps=1000 / STEP_MS, macro_block_size=2)
-    writer.send(None)
-    for picture in [*pictures, *[pictures[-1]] * (LAST_MS // STEP_MS)]:
-        writer.send(np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:height, :width]))
-    writer.close()
+    shape: dict[str, Any] = {"fps": 1000 / STEP_MS, "macro_block_size": 2, "output_params": ["-f", "mp4"]}
+    with replacing(path) as file:
+        writer: Any = imageio_ffmpeg.write_frames(str(file.name), (width, height), **shape)
+        writer.send(None)
+        for picture in [*pictures, *[pictures[-1]] * (LAST_MS // STEP_MS)]:
+            writer.send(np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:height, :width]))
+        writer.close()
 
 
 def save_moments(films: Sequence[Sequence[Image.Image]], path: Path, moments: Sequence[int] = ()) -> None:
@@ -91,8 +94,8 @@ def save_moments(films: Sequence[Sequence[Image.Image]], path: Path, moments: Se
     for row in rows:
         sheet.paste(row, (0, top))
         top += row.height + GAP
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.quantize(dither=Image.Dither.NONE).save(path, optimize=True)
+    with replacing(path) as file:
+        sheet.quantize(dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
 
 
 def _row(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Listener, silent
 from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.catalogue import ENVIRONMENTS
@@ -27,12 +28,14 @@ from ptde_core.policies.catalogue import TEACHERS, sights_of
 from ptde_core.policies.follow import follow, informed, local_inputs
 from ptde_core.policies.play import play
 from ptde_core.policies.restore import Trained, restore
+from ptde_core.stages.engine_mishaps import environment_for, telling_of_mishaps
 from ptde_core.stages.identity import check_world_of
 from ptde_core.stages.policy_names import name_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHeader, Role, UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder, all_students_of
+from ptde_core.storage.whole_file import replacing
 
 PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # of football, larger than life, or nobody would see them
 
@@ -81,7 +84,14 @@ def candidates_of(path: Path) -> list[Candidate]:
     return [Candidate(path, content, z) for z in sources]
 
 
-def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: Path | None = None) -> Replay:
+def play_again(
+    candidate: Candidate,
+    evaluation_seed: int,
+    number: int,
+    beside: Path | None = None,
+    *,
+    listen: Listener = silent,
+) -> Replay:
     """The replay of one episode of an evaluation's list, played now; equal play gives the episode that was counted.
 
     Args:
@@ -89,6 +99,7 @@ def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: 
         evaluation_seed: of that list.
         number: which of its episodes, from 0.
         beside: the checkpoint that is shown next to it, if there is one.
+        listen: is told of engines that broke.
 
     Raises:
         PtdeError: its world is another by now.
@@ -96,13 +107,17 @@ def play_again(candidate: Candidate, evaluation_seed: int, number: int, beside: 
     check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)
     seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
-    env = trained.environment(1)
-    episodes = list(play(env, trained.policy, seeds, candidate.how(keep_noise=True)))
+    run = RunFolder.of(candidate.path)
+    env = environment_for(run, trained, 1)
+    played = play(env, trained.policy, seeds, candidate.how(keep_noise=True))
+    episodes = list(telling_of_mishaps(played, env, run, listen))
     env.close()
     return record(candidate, trained, episodes, evaluation_seed, beside)
 
 
-def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path: Path) -> None:
+def record_in_game(
+    candidate: Candidate, evaluation_seed: int, number: int, path: Path, *, listen: Listener = silent
+) -> None:
     """The same episode in the game's own file, written by the game (StarCraft II: .SC2Replay).
 
     Raises:
@@ -113,12 +128,13 @@ def record_in_game(candidate: Candidate, evaluation_seed: int, number: int, path
     if not ENVIRONMENTS[trained.spec.backend].replay:
         raise PtdeError(f"{trained.spec.backend} has no file of its own to keep a game in", "leave --format game out")
     seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
-    env = trained.environment(1)
-    next(play(env, trained.policy, seeds, candidate.how(keep_noise=False)))
+    run = RunFolder.of(candidate.path)
+    env = environment_for(run, trained, 1)
+    next(telling_of_mishaps(play(env, trained.policy, seeds, candidate.how(keep_noise=False)), env, run, listen))
     games = env.env if isinstance(env, StateBesideView) else env
     assert isinstance(games, EnginePool), f"{trained.spec.backend} runs no engines"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    games.save_recording(0, path.absolute())
+    with replacing(path) as file:
+        games.save_recording(0, Path(str(file.name)).absolute())
     env.close()
 
 

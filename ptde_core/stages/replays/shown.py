@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Listener, silent
 from ptde_core.stages.identity import made_from_of, why_other_world
 from ptde_core.stages.replays.parting import check_same_start
 from ptde_core.stages.replays.record import candidates_of, play_again
@@ -45,13 +46,14 @@ class Shown:
         return LOST.get(self.replay.header.backend, "not won") if self.episode.terminated else "time is up"
 
 
-def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int) -> list[Shown]:
+def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int, *, listen: Listener = silent) -> list[Shown]:
     """The episodes that these files stand for.
 
     Args:
         targets: one run folder (its teacher and one student, see `files_of`) or one or two checkpoints or replays.
         number: which episode of the evaluation's list, from 0; of a replay: of those that it holds.
         evaluation_seed: of that list, for what is played now.
+        listen: is told of engines that broke.
 
     Raises:
         PtdeError: nothing there to play, no such episode, or two that did not begin alike.
@@ -61,7 +63,7 @@ def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int) -> list
         raise PtdeError(f"{len(files)} episodes are too many to be shown next to each other", "give at most two")
     checkpoints = [None if is_replay(file) else file for file in files]
     besides = [*reversed(checkpoints)] if len(files) == 2 else [None]
-    shown = [_shown(file, number, evaluation_seed, beside) for file, beside in zip(files, besides, strict=True)]
+    shown = [_shown(file, number, evaluation_seed, beside, listen) for file, beside in zip(files, besides, strict=True)]
     for other in shown[1:]:
         check_same_start(shown[0].replay, shown[0].episode, other.replay, other.episode)
     return shown
@@ -88,9 +90,9 @@ def _files(target: Path) -> list[Path]:
     return found
 
 
-def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None) -> Shown:
+def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None, listen: Listener) -> Shown:
     if not is_replay(path):
-        replay = play_again(candidates_of(path)[0], evaluation_seed, number, beside)
+        replay = play_again(candidates_of(path)[0], evaluation_seed, number, beside, listen=listen)
         return Shown(replay, replay.episodes[0])
     replay = read_replay(path)
     if number >= len(replay.episodes):

@@ -16,6 +16,7 @@ from ptde_core.stages.replays.football_drawing import LINES
 from ptde_core.stages.replays.parting import parting_of
 from ptde_core.stages.replays.shown import Shown
 from ptde_core.storage.replay_file import Mind
+from ptde_core.storage.whole_file import write_text
 
 HERE = Path(__file__).parent
 LARGEST = 32767  # of a 16-bit integer
@@ -105,5 +106,4 @@ def _field(shown: list[Shown]) -> dict[str, Any] | None:
 
 def write_page(shown: list[Shown], path: Path) -> None:
     """Write the page; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(replay_page(shown), encoding="utf-8")
+    write_text(path, replay_page(shown))

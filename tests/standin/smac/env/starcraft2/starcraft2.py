@@ -233,6 +233,8 @@ class StarCraft2Env:
 
     def close(self) -> None:
         self._controller = None
+        if _plan().is_dir():
+            (_plan() / "closed").touch()
 
 
 def _plan() -> Path:

@@ -1,0 +1,85 @@
+"""How engines break, and when there is no point in another try: counted, told the first time, given up."""
+
+import re
+from typing import NamedTuple
+
+from ptde_core.base.errors import EngineError
+
+ADDRESS = re.compile(r"0x[0-9a-f]+")  # of an object in memory: it differs from process to process
+
+
+class Mishap(NamedTuple):
+    """Why an engine broke, in a line; of an error in its own code the whole traceback too.
+
+    `passing`: it may go well the next time, as after a lost connection. `outgrown`: it works, and is only too large.
+    """
+
+    why: str
+    trace: str = ""
+    passing: bool = True
+    outgrown: bool = False
+
+
+class Breakdowns:
+    """What befell the engines of one pool.
+
+    Args:
+        n_envs: rows E.
+        most: how often an engine may break before an episode of its row comes to an end.
+    """
+
+    def __init__(self, n_envs: int, most: int) -> None:
+        self.broken = 0  # engines that broke and were replaced
+        self.outgrown = 0  # those that only held too much memory
+        self.untold: list[str] = []  # a sentence each, since it was told last
+        self._most = most
+        self._in_a_row = [0] * n_envs  # of each row, since one of its episodes came to an end
+        self._seen: dict[str, set[tuple[int, int]]] = {}  # traceback -> (seed, step) where it came up
+
+    def episode_ended(self, row: int) -> None:
+        """An episode of a row came to its end: what broke before it no longer counts."""
+        self._in_a_row[row] = 0
+
+    def add(self, row: int, mishap: Mishap, seed: int, step: int) -> None:
+        """An engine is about to be replaced.
+
+        Args:
+            row: its row.
+            mishap: why.
+            seed: of the episode that it began or played.
+            step: the one that it played, from 1; 0 where it was started or began an episode.
+
+        Raises:
+            EngineError: it broke too often, or its own code raised the same error at the same place as before.
+        """
+        if mishap.outgrown:
+            self.outgrown += 1
+            self.untold.append(f"an engine was replaced: {mishap.why}")
+            return
+        self.broken += 1
+        self._in_a_row[row] += 1
+        if self._comes_back(mishap, seed, step):
+            raise EngineError(
+                f"the environment's own code raises an error, each time at the same place ({mishap.why})",
+                "mend it, and the same command goes on",
+                mishap.trace,
+            )
+        if self._in_a_row[row] >= self._most:
+            raise EngineError(
+                f"engine {row} of {len(self._in_a_row)} broke {self._in_a_row[row]} times in a row ({mishap.why})",
+                "see `ptde doctor` and docs/engines.md",
+                mishap.trace,
+            )
+        self.untold.append(f"an engine broke and was started anew ({self.broken} in all): {mishap.why}")
+
+    def _comes_back(self, mishap: Mishap, seed: int, step: int) -> bool:
+        """Whether an error of an engine's own code has come up before: on a first step, or on this step of the episode.
+
+        Another try would only end in the same way, after as much time.
+        """
+        if not mishap.trace or mishap.passing:
+            return False
+        before = self._seen.setdefault(ADDRESS.sub("", mishap.trace), set())
+        again = (seed, step) in before or any(max(step, other) <= 1 for _, other in before)
+        before.add((seed, step))
+        return again

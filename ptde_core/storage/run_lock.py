@@ -1,0 +1,165 @@
+"""One process at a time writes into a run folder: `locked(run, stage)`. Others are told who does, and leave at once.
+
+The lock is the system's own, on a file in the folder, so it ends with its owner however that ends. What the file says
+(process id, machine, stage) is only for people.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ptde_core.base.errors import PtdeError, storage_error
+from ptde_core.storage.run_folder import MARKS, RunFolder
+from ptde_core.storage.whole_file import clear_partials
+
+try:
+    import fcntl
+except ImportError:  # only where the system has no such locks
+    fcntl = None  # type: ignore[assignment]
+
+PATIENCE = 1.0  # seconds: longer than a look at the lock (`is_held`), shorter than any stage
+WRITING = 600.0  # seconds that others may take to add to a file
+
+
+@contextmanager
+def locked(run: RunFolder, stage: str) -> Iterator[None]:
+    """Be the only process that writes into a run folder, within the block; blocks of one process may nest.
+
+    The folder is made if it is missing, and deleted again, with those above it that were made for it, if the block
+    leaves nothing in it. What writers that were killed have left in it is deleted.
+
+    Args:
+        run: the folder.
+        stage: what others are told that is done there.
+
+    Raises:
+        PtdeError: another process is at work there.
+        StorageError: the folder cannot be written.
+    """
+    made = _make(run.path)
+    try:
+        with _held(run.lock, stage, PATIENCE, f"in {run.path}") as outermost:
+            if outermost:
+                for folder in run.folders:
+                    clear_partials(folder)
+            yield
+    finally:
+        if made and not any(name != run.lock.name for name in _names(run.path)):
+            with suppress(OSError):
+                run.lock.unlink(missing_ok=True)
+                for folder in made:
+                    folder.rmdir()
+
+
+@contextmanager
+def locked_output(path: Path, stage: str) -> Iterator[None]:
+    """Be the only one that makes a file: the run that it lies in is locked, and outside a run a lock beside the file.
+
+    Raises:
+        PtdeError: another process is at work there.
+        StorageError: its folder cannot be written.
+    """
+    run = RunFolder.of(path)
+    if any((run.path / mark).exists() for mark in MARKS):
+        with locked(run, stage):
+            yield
+        return
+    made, beside = _make(path.parent), path.with_name(f".{path.name}.lock"[-200:])
+    try:
+        with _held(beside, stage, PATIENCE, f"on {path}"):
+            yield
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+            for folder in made if not _names(path.parent) else ():
+                folder.rmdir()
+
+
+@contextmanager
+def adding_to(path: Path) -> Iterator[None]:
+    """Wait until nobody else adds to a file that is read, changed and replaced; others wait for this block.
+
+    Raises:
+        PtdeError: somebody has been at it for ten minutes.
+        StorageError: its folder cannot be written.
+    """
+    with _held(path.with_name(f".{path.name}.lock"), "writing", WRITING, f"on {path}"):
+        yield
+
+
+def is_held(run: RunFolder) -> bool | None:
+    """Whether a process is at work in the folder now; None where the folder does not tell."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(run.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without such locks
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]:
+    """Hold a lock; whether this is the outermost block of this process that does."""
+    lock = FileLock(file.parent.resolve() / file.name, thread_local=False, is_singleton=True)
+    outermost = not lock.is_locked
+    try:
+        lock.acquire(timeout=patience, poll_interval=0.02)
+    except Timeout:
+        raise PtdeError(
+            f"another process is at work {where}{_owner(file)}", "wait until it is done, or give another folder"
+        ) from None
+    except OSError as error:
+        raise storage_error(error, file) from error
+    try:
+        if outermost:
+            with suppress(OSError):  # on a full disk the lock holds all the same
+                file.write_text(f"{os.getpid()} {socket.gethostname()} {stage}\n", encoding="utf-8")
+        yield outermost
+    finally:
+        lock.release()
+
+
+def _owner(file: Path) -> str:
+    """Who has written its name into a lock: " (process 17 on box, train-teacher)"."""
+    try:
+        pid, host, stage = file.read_text(encoding="utf-8")[:200].split(maxsplit=2)
+    except (OSError, ValueError):
+        return ""
+    words = f"process {pid} on {host}, {stage.strip()}"
+    return f" ({words})" if pid.isdecimal() and words.isprintable() else ""
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder; those that were missing, the innermost first.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise storage_error(NotADirectoryError(*error.args, error.filename), folder) from error
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    return missing
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
