@@ -168,7 +168,11 @@ def test_environments_of_other_kinds_and_of_older_versions_are_named(
         ("nowhere_at_all:env", "no PettingZoo environment at 'nowhere_at_all:env'"),
         ("ptde_core.envs.pettingzoo_face:nothing", "no PettingZoo environment at"),
         ("ptde_core:__version__", "cannot be called"),
-        ("ptde_core.base.settings:Settings", "which is no ParallelEnv"),
+        ("ptde_core.base.settings:Settings", "a class without reset and step"),
+        ("os:abort", "function of Python's own"),
+        ("shutil:disk_usage", "function of Python's own"),
+        ("ptde_core.base.errors:unknown", "cannot be called without arguments"),
+        ("ptde_core.envs.skirmish.maps:map_names", "which is no ParallelEnv"),
     ],
 )
 def test_what_is_no_environment_is_refused(place: str, says: str) -> None:
