@@ -9,6 +9,7 @@ import typer
 
 from ptde_core.base.errors import PtdeError
 
+FAILED = 1  # the command itself did what it was to do, and found or met failures
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -37,7 +38,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line; say in one sentence what a user can mend. Our own bugs keep their traceback.
 
     Returns:
-        The exit code: 0 done, 1 what `ptde doctor` found, 2 a mistake of the user, 130 interrupted.
+        The exit code: 0 done, 1 what `ptde doctor` found or cells of a sweep that failed, 2 a mistake of the user,
+        130 interrupted.
     """
     try:
         result = app(list(arguments), prog_name="ptde", standalone_mode=False)

@@ -1,26 +1,21 @@
 """The whole pipeline: the stages in a row. What is finished is skipped, what was interrupted goes on."""
 
-from collections.abc import Sequence
-
 from ptde_core.base.events import Listener, silent
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill_recipes import distill_recipes
 from ptde_core.stages.evaluate import evaluate_what_is_due
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainingSettings
+from ptde_core.stages.pipeline import Pipeline
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
 
 def run(
-    settings: TrainingSettings,
+    pipeline: Pipeline,
     folder: RunFolder,
     *,
-    collecting: CollectSettings,
-    distilling: Sequence[DistillSettings],
-    evaluating: EvaluateSettings,
     keep_state: bool = True,
     listen: Listener = silent,
 ) -> list[EvaluationEntry]:
@@ -32,12 +27,13 @@ def run(
         PtdeError: the folder holds a run with other settings, or a file in it is broken.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
+    settings = pipeline.training
     teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
     if TEACHERS[settings.alg].online_student is not None:
         measured.append(folder.student)
     elif INFORMATION[settings.global_info].distillable:
         if not folder.episodes.exists():
-            collect(teacher, collecting, listen=listen)
-        measured += distill_recipes(teacher, distilling, folder.episodes, listen=listen)
-    return evaluate_what_is_due(measured, evaluating, listen=listen)
+            collect(teacher, pipeline.collecting, listen=listen)
+        measured += distill_recipes(teacher, pipeline.distilling, folder.episodes, listen=listen)
+    return evaluate_what_is_due(measured, pipeline.evaluating, listen=listen)

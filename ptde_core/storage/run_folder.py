@@ -41,9 +41,24 @@ class RunFolder:
         return self.path / "status.json"
 
     @property
+    def cell(self) -> Path:
+        """How far the run is as a cell of a sweep, and how it ended; JSON."""
+        return self.path / "cell.json"
+
+    @property
+    def error(self) -> Path:
+        """The whole traceback of what failed in a cell of a sweep, text."""
+        return self.path / "error.txt"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a line: env_steps and metrics by catalogue name."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def curve(self) -> Path:
+        """What metrics.jsonl holds as compressed CSV, in runs that are kept for others (`curve_file`)."""
+        return self.path / "curve.csv.gz"
 
     @property
     def tensorboard(self) -> Path:
@@ -199,10 +214,15 @@ def find_runs_here(runs: Path) -> list[RunFolder]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside and rename over: a crash leaves the old file, never half a new one."""
+    """Write JSON, as `write_text`."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside and rename over: a crash leaves the old file, never half a new one. Its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 

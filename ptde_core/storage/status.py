@@ -19,12 +19,13 @@ def read_state(run: RunFolder) -> State:
     """The run's state; a run that says "running" but whose process is gone was interrupted (kill -9)."""
     value = read_json(run.status, "status of a run")
     state: State = value["state"]
-    if state == "running" and not _alive(int(value["pid"])):
+    if state == "running" and not is_alive(int(value["pid"])):
         return "interrupted"
     return state
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
