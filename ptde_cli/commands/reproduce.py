@@ -58,6 +58,10 @@ def reproduce(
             help="page with all of it; pictures go to figures/ beside it  [default: reproduction.md beside the runs]",
         ),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="also copy the small files of all runs that are done there"),
+    ] = None,
     dry_run: DryRun = False,
     processes: Processes = None,
     ray: Ray = None,
@@ -68,8 +72,8 @@ def reproduce(
     """Run the paper's experiments, or those that are left, and show what came of them."""
     if not 0 < budget <= 1:
         raise PtdeError(f"--budget {budget:g} is no share of the paper's steps", "give more than 0, and at most 1")
-    if made_from is not None and (out or dry_run or processes or ray or slurm):
-        raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
+    if made_from is not None and (out or keep or dry_run or processes or ray or slurm):
+        raise PtdeError("--from trains nothing", "leave out --out, --keep and what says how to train")
     scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
     parts = parts_of(part, scope)
     file = sweep_of(parts, scope)
@@ -84,6 +88,7 @@ def reproduce(
         from ptde_core.stages.reproduce import PAGE, cells_held
         from ptde_core.stages.reproduce import reproduce as stage
         from ptde_core.stages.sweeps.file import cells_of
+        from ptde_core.stages.sweeps.packing import pack
 
         cells, folder = cells_of(file), file.out
         if made_from is not None:
@@ -91,6 +96,8 @@ def reproduce(
         with watching(quiet=quiet) as listen:
             if part == ALL and env is None and not any(map(is_football, parts)):
                 listen(Note("left out: table3 and figure9, for football's engine is not installed (docs/football.md)"))
+            if keep is not None:
+                pack(cells, file.out, keep, listen=listen)
             tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)
         print_tables(tables)
         print("\n".join(answers))

@@ -124,10 +124,9 @@ def test_a_sweep_of_twelve_cells_killed_five_times_equals_an_undisturbed_one(tmp
     assert spawn("sweep", "mine.toml", "--processes", "2", cwd=calm).code == 0
     chance = random.Random(19)
     for _ in range(5):
-        process = begun(killed)
-        time.sleep(chance.uniform(5.0, 25.0))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        with begun(killed) as process:
+            time.sleep(chance.uniform(5.0, 25.0))
+            process.send_signal(signal.SIGKILL)
     ended = spawn("sweep", "mine.toml", "--processes", "2", cwd=killed)
     assert ended.code == 0, ended.err
     assert "12 done." in ended.out
@@ -139,7 +138,7 @@ def test_a_sweep_of_twelve_cells_killed_five_times_equals_an_undisturbed_one(tmp
 @pytest.mark.timeout(1800)
 def test_cells_killed_themselves_are_tried_again(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TINY.replace("steps = 400", "steps = 20000") + "[[grid]]\nseed = [1, 2]\n")
-    process = begun(tmp_path)
+    process = begun(tmp_path)  # closed by `communicate`
     cells = [in_folder(cell, tmp_path) for cell in cells_of(read_sweep(tmp_path / "mine.toml"))]
     deadline = time.monotonic() + DEADLINE
     while not all(cell.run.metrics.exists() for cell in cells) and time.monotonic() < deadline:
