@@ -11,7 +11,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acting, distillation, end_to_end, learner, memory, peers, reports, scaling, simulator, workers
+from benchmarks import (
+    acting,
+    distillation,
+    end_to_end,
+    learner,
+    memory,
+    peers,
+    reports,
+    scaling,
+    simulator,
+    sweeps,
+    workers,
+)
 from benchmarks.figures import Figure
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine, packages
@@ -19,7 +31,19 @@ from ptde_core.base.provenance import code, machine, packages
 # Those that measure a process's memory come first: on Linux, a process is born with the largest that its parent held.
 SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
     module.SECTION.replace(" ", "-"): module.measure
-    for module in (memory, end_to_end, simulator, acting, learner, distillation, reports, workers, scaling, peers)
+    for module in (
+        memory,
+        end_to_end,
+        simulator,
+        acting,
+        learner,
+        distillation,
+        reports,
+        workers,
+        scaling,
+        sweeps,
+        peers,
+    )
 }
 
 

@@ -92,8 +92,8 @@ def test_what_students_keep() -> None:
     specific("3s_vs_8z", [0, 0], student=0)
     answer = found()[3]
     assert answer.words == (
-        "QMIX_ASGKD keeps most on 3s_vs_5z, does not on 5m_vs_6m, has nothing to keep on 3s_vs_8z, where its teacher won "
-        "nothing."
+        "QMIX_ASGKD keeps most on 3s_vs_5z, does not on 5m_vs_6m, has nothing to keep on 3s_vs_8z, where its teacher "
+        "won nothing."
     )
     assert answer.table is not None
     assert [row[-1] for row in answer.table.rows] == ["89.4 %", "58.2 %", "85.6 %"]
