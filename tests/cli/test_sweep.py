@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ptde_core.base.errors import PtdeError
 from ptde_core.stages.sweeps.cells import Cell, state_of
 from ptde_core.stages.sweeps.file import cells_of, read_sweep
+from ptde_core.stages.sweeps.packing import pack
 from ptde_core.storage.checkpoint import identity, load_checkpoint
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder, find_runs
 from tests.cli.conftest import ROOT, Type, spawn
 
@@ -74,6 +77,13 @@ def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path
     again = ptde("sweep", "mine.toml", "--quiet")
     assert (again.code, again.err) == (0, "")
     assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == written
+    pack(cells_of(read_sweep(Path("mine.toml"))), Path("runs"), Path("kept"))
+    kept = Path("kept/game/two-step/QMIX_SGI/seed1")
+    assert not (kept / "metrics.jsonl").exists()
+    assert metrics_of(RunFolder(kept)) == metrics_of(RunFolder(run))
+    assert results(Path("kept")) == results(Path("runs")), "with its teacher and its student"
+    with pytest.raises(PtdeError, match="runs is the folder of the runs themselves"):
+        pack(cells_of(read_sweep(Path("mine.toml"))), Path("runs"), Path("runs"))
     (run / "student.pt").unlink()
     assert "student.pt was evaluated and is missing" in ptde("sweep", "status", "mine.toml").out
 
