@@ -25,6 +25,7 @@ from benchmarks import (
     reports,
     scaling,
     simulator,
+    sweeps,
     workers,
 )
 from benchmarks.figures import Figure
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Callable[[bool], Iterator[Figure]]] = {
         reports,
         workers,
         scaling,
+        sweeps,
         peers,
     )
 }

@@ -61,6 +61,16 @@ COMMANDS = (
         "ptde run --map 3m",
     ),
     Command(
+        "sweep",
+        "Many whole pipelines from one file, a run folder each, side by side; killed or not, it goes on.",
+        "ptde sweep sweep.toml --dry-run",
+    ),
+    Command(
+        "reproduce",
+        "The paper's tables and figures: train what they take, show ours beside the paper's, answer its questions.",
+        "ptde reproduce table2 --budget 0.001 --seeds 1",
+    ),
+    Command(
         "train-teacher",
         "Stage 1: train a teacher whose agents are given global information.",
         "ptde train-teacher --alg qmix --map 3s_vs_8z --steps 20000",

@@ -1,4 +1,4 @@
-"""What people see: progress made from the core's events, and tables. With `player.py` the only file that touches Rich.
+"""What people see: progress made from the core's events, and tables. With `live_table.py` and `player.py` all of Rich.
 
 Results go to standard output, progress to standard error, so that a result can be piped while progress is watched.
 """

@@ -13,7 +13,7 @@ from ptde_cli.streams import drop_unwritten, prepare_streams, write_out
 from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, storage_error
 from ptde_core.base.printable import printable
 
-UNREAD = 1
+UNREAD = FAILED = 1  # nobody read the result; or all was done that could be, and there were failures
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -50,8 +50,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line; say in one sentence what a user can mend. Our own bugs keep their traceback.
 
     Returns:
-        The exit code: 0 done, 1 what `ptde doctor` found or a result that nobody read, 2 a mistake of the user or of
-        the file system, 130 interrupted.
+        The exit code: 0 done, 1 what `ptde doctor` found, cells that failed or a result that nobody read, 2 a
+        mistake of the user or of the file system, 130 interrupted.
     """
     prepare_streams()
     try:

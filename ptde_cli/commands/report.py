@@ -11,6 +11,7 @@ from ptde_core.stages.settings import EvaluateSettings
 from ptde_core.storage.whole_file import check_output
 
 SOMETHING_IS_STALE = 1
+MARL_EVAL = "marl-eval"
 TABLE = "table"  # the one format that is drawn here; the others are texts of the core
 
 
@@ -23,9 +24,10 @@ def formats() -> list[str]:
 
 def layouts() -> list[str]:
     """All layouts."""
+    from ptde_core.stages.reports.formats import DATA_LAYOUTS
     from ptde_core.stages.reports.sections import LAYOUTS
 
-    return list(LAYOUTS)
+    return [*LAYOUTS, *DATA_LAYOUTS]
 
 
 def complete_format(incomplete: str) -> list[str]:
@@ -53,7 +55,8 @@ def report(
         str,
         typer.Option(
             "--layout",
-            help="full, paper-table2 (SMAC), paper-table3 (football), or per-run (nothing averaged)",
+            help="full, paper-table2 (SMAC), paper-table3 (football), or per-run (nothing averaged); of csv: per-seed"
+            " (one row per seed); of marl-eval: curves (tests in training)",
             metavar="LAYOUT",
             autocompletion=complete_layout,
         ),
@@ -84,8 +87,9 @@ def report(
     from ptde_cli.display import print_tables
     from ptde_core.stages.reports.choice import Wanted
     from ptde_core.stages.reports.collect import report as stage
-    from ptde_core.stages.reports.formats import render
+    from ptde_core.stages.reports.formats import DATA_LAYOUTS, render
     from ptde_core.stages.reports.found import STALE
+    from ptde_core.stages.reports.marl_eval import marl_eval_warnings
     from ptde_core.stages.reports.sections import report_tables
 
     one_of(report_format, formats(), "report format")
@@ -93,8 +97,12 @@ def report(
     if out is not None:
         check_output(out)
     found = stage(runs, seed, Wanted(evaluation_seed, episodes))
-    tables = report_tables(found, layout) if report_format == TABLE else []
-    text = "" if report_format == TABLE else render(found, report_format, layout)
+    as_tables = report_format == TABLE and layout not in DATA_LAYOUTS
+    tables = report_tables(found, layout) if as_tables else []
+    text = "" if as_tables else render(found, report_format, layout)
+    if report_format == MARL_EVAL:
+        for warning in marl_eval_warnings(found):
+            print(f"warning: {warning}", file=sys.stderr)
     with output(out) as file:
         if report_format == TABLE:
             print_tables(tables, file)

@@ -1,8 +1,6 @@
 """`ptde run`: the whole pipeline."""
 
-from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
 
 from ptde_cli.commands.train_teacher import (
     Alg,
@@ -31,12 +29,8 @@ from ptde_cli.options import (
     run_engines_at,
     trust_what_is_typed,
 )
-from ptde_core.base.errors import PtdeError
-from ptde_core.base.settings import Values, build_settings
-from ptde_core.stages.recipes import distill_settings, recipes_meant, recipes_of_run
-from ptde_core.stages.settings import CollectSettings, EvaluateSettings, train_teacher_settings
-
-LATER_STAGES = ("collect", "distill", "evaluate")
+from ptde_core.stages.pipeline import by_stage, later_stages
+from ptde_core.stages.settings import train_teacher_settings
 
 
 def run(
@@ -77,17 +71,8 @@ def run(
     teachers_assigned, later_assigned = by_stage(assigned)
     settings = train_teacher_settings(teachers, teachers_assigned, typed)
     trust_what_is_typed(trust, settings, teachers_assigned, typed)
-    on_device = {"device": settings.device}
     trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
-    evaluating = build_settings(EvaluateSettings, on_device, later["evaluate"], later_assigned["evaluate"])
-    of_students = (later["distill"], later_assigned["distill"])
-    recipes = recipes_meant(recipe or [], of_students, recipes_of_run())
-    stages = []
-    for own, folder in trainings:
-        first = on_device | {"seed": own.seed}  # runs of different seeds share no chance in any stage of training
-        collecting = build_settings(CollectSettings, first, later["collect"], later_assigned["collect"])
-        distilling = [distill_settings(name, settings.map, first, *of_students) for name in recipes]
-        stages.append((own, folder, collecting, distilling))
+    stages = [(later_stages(own, (later, later_assigned), recipe or ()), folder) for own, folder in trainings]
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.stages.remaking import put_aside_another_world
@@ -105,35 +90,6 @@ def run(
                 for own, folder in trainings:
                     put_aside_another_world(own, folder, listen)
                 train_teachers(trainings, resume=True, keep_state=not no_keep_state, listen=listen)
-            for own, folder, collecting, distilling in stages:
-                entries += stage(
-                    own,
-                    folder,
-                    collecting=collecting,
-                    distilling=distilling,
-                    evaluating=evaluating,
-                    keep_state=not no_keep_state,
-                    listen=listen,
-                )
+            for pipeline, folder in stages:
+                entries += stage(pipeline, folder, keep_state=not no_keep_state, listen=listen)
         print_tables(evaluation_tables(entries))
-
-
-def by_stage(values: Values) -> tuple[dict[str, Any], Mapping[str, dict[str, Any]]]:
-    """Split values into the teacher's and those of each later stage: `distill.steps`, or a table named `distill`.
-
-    Raises:
-        PtdeError: a later stage's name with a plain value.
-    """
-    teachers: dict[str, Any] = {}
-    later: dict[str, dict[str, Any]] = {stage: {} for stage in LATER_STAGES}
-    for key, value in values.items():
-        stage, dot, name = key.partition(".")
-        if stage not in later:
-            teachers[key] = value
-        elif dot:
-            later[stage][name] = value
-        elif isinstance(value, dict):
-            later[stage].update(value)
-        else:
-            raise PtdeError(f"{key} = {value!r} names a stage, not a setting", f"type for example {stage}.seed=1")
-    return teachers, later

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ptde_cli.commands.run import LATER_STAGES
 from ptde_cli.options import bounds, complete_map, one_of, option
 from ptde_core.base.settings import Settings, build_settings
+from ptde_core.stages.pipeline import LATER_STAGES
 from ptde_core.stages.recipes import recipes
 from ptde_core.stages.settings import (
     CollectSettings,

@@ -71,7 +71,36 @@ class Note:
     text: str
 
 
-Event = StageStarted | Progress | Compiled | Logged | StageFinished | FileSaved | Note
+@dataclass(frozen=True)
+class CellSeen:
+    """A cell of a sweep, as it is now.
+
+    Args:
+        name: such as "3m QMIX_SGI seed 1".
+        state: pending, running, done, failed or stale.
+        doing: the stage that is under way or comes next.
+        share: of its training that is done.
+        metrics: the newest of its training, by catalogue name.
+        seconds_left: of one core; None where nobody knows.
+    """
+
+    name: str
+    state: str
+    doing: str
+    share: float
+    metrics: Mapping[str, float]
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class SweepSeen:
+    """All cells of a sweep as they are now; `seconds_left` of wall time until the last one is done, None: not known."""
+
+    cells: tuple[CellSeen, ...]
+    seconds_left: float | None
+
+
+Event = StageStarted | Progress | Compiled | Logged | StageFinished | FileSaved | Note | SweepSeen
 Listener = Callable[[Event], None]
 
 

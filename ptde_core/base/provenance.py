@@ -48,7 +48,7 @@ def cores() -> int:
 @cache
 def machine() -> str:
     """One line about this machine: cores, processor, memory, system."""
-    return f"{cores()} cores, {_processor()}, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
+    return f"{cores()} cores, {_processor()}, {memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def _processor() -> str:
@@ -60,7 +60,8 @@ def _processor() -> str:
     return platform.processor() or "processor unknown"
 
 
-def _memory_gib() -> float:
+def memory_gib() -> float:
+    """Memory of this machine; nan where it does not say."""
     if not hasattr(os, "sysconf"):
         return float("nan")
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

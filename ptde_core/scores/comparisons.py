@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval
+from ptde_core.scores.tally import Tally
 
 Strata = Sequence[Sequence[float]]  # per map: one value per training seed
 
@@ -74,6 +76,35 @@ def difference_interval(
         rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
     )
     return _percentiles(first - second, confidence)
+
+
+def seeds_difference_interval(
+    ours: Sequence[Tally], theirs: Sequence[Tally], confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Welch's t interval of the difference of two mean win rates over training seeds, ours minus theirs.
+
+    With the seeds' variances s^2 over n and m seeds: d -+ t sqrt(v + w), v = s_ours^2 / n, w = s_theirs^2 / m, and
+    (v + w)^2 / (v^2 / (n - 1) + w^2 / (m - 1)) degrees of freedom. v and w are at least those of the episodes alone,
+    p (1 - p) / episodes with half a pseudo-win and -loss, so that seeds that all won everything still have a width.
+
+    Returns:
+        The two ends; None where a side has fewer than two seeds.
+    """
+    if min(len(ours), len(theirs)) < 2:
+        return None
+    means, errors = [], []
+    for tallies in (ours, theirs):
+        rates = np.array([one.rate for one in tallies])
+        pooled = Tally.of_tallies(tallies)
+        p = (pooled.wins + PSEUDO_COUNT) / (pooled.episodes + 2 * PSEUDO_COUNT)
+        means.append(rates.mean())
+        errors.append(max(rates.var(ddof=1) / len(rates), p * (1 - p) / pooled.episodes))
+    freedom = sum(errors) ** 2 / sum(
+        error**2 / (len(tallies) - 1) for error, tallies in zip(errors, (ours, theirs), strict=True)
+    )
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(sum(errors)))
+    difference = float(means[0] - means[1])
+    return Interval(difference - half, difference + half)
 
 
 def _drawn(count: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -3,8 +3,6 @@
 What was made from something else than it would be made from today is put aside and made anew (`remaking.py`).
 """
 
-from collections.abc import Sequence
-
 from ptde_core.base.events import Listener, silent
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.policies.catalogue import TEACHERS
@@ -12,8 +10,8 @@ from ptde_core.policies.restore import spec_from_plain
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill_recipes import distill_recipes
 from ptde_core.stages.evaluate import evaluate_what_is_due
+from ptde_core.stages.pipeline import Pipeline
 from ptde_core.stages.remaking import put_aside_another_world, put_aside_other_episodes, put_aside_other_students
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainingSettings
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
@@ -23,12 +21,9 @@ from ptde_core.storage.whole_file import check_output
 
 
 def run(
-    settings: TrainingSettings,
+    pipeline: Pipeline,
     folder: RunFolder,
     *,
-    collecting: CollectSettings,
-    distilling: Sequence[DistillSettings],
-    evaluating: EvaluateSettings,
     keep_state: bool = True,
     listen: Listener = silent,
 ) -> list[EvaluationEntry]:
@@ -44,28 +39,21 @@ def run(
     """
     check_output(folder.teacher)
     with locked(folder, "run"):
-        put_aside_another_world(settings, folder, listen)
-        return _run(settings, folder, collecting, distilling, evaluating, keep_state, listen)
+        put_aside_another_world(pipeline.training, folder, listen)
+        return _run(pipeline, folder, keep_state, listen)
 
 
-def _run(
-    settings: TrainingSettings,
-    folder: RunFolder,
-    collecting: CollectSettings,
-    distilling: Sequence[DistillSettings],
-    evaluating: EvaluateSettings,
-    keep_state: bool,
-    listen: Listener,
-) -> list[EvaluationEntry]:
+def _run(pipeline: Pipeline, folder: RunFolder, keep_state: bool, listen: Listener) -> list[EvaluationEntry]:
+    settings = pipeline.training
     teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
     if TEACHERS[settings.alg].online_student is not None:
         measured.append(folder.student)
     elif INFORMATION[settings.global_info].distillable:
         world = spec_from_plain(load_checkpoint(teacher, "teacher")["env"]).world
-        put_aside_other_episodes(teacher, collecting, world, folder, listen)
+        put_aside_other_episodes(teacher, pipeline.collecting, world, folder, listen)
         if not folder.episodes.exists():
-            collect(teacher, collecting, listen=listen)
-        put_aside_other_students(teacher, distilling, folder, listen)
-        measured += distill_recipes(teacher, distilling, folder.episodes, listen=listen)
-    return evaluate_what_is_due(measured, evaluating, listen=listen)
+            collect(teacher, pipeline.collecting, listen=listen)
+        put_aside_other_students(teacher, pipeline.distilling, folder, listen)
+        measured += distill_recipes(teacher, pipeline.distilling, folder.episodes, listen=listen)
+    return evaluate_what_is_due(measured, pipeline.evaluating, listen=listen)

@@ -31,7 +31,7 @@ from ptde_core.stages.reports.found import MAY_DIFFER, STALE, LeftOut, differing
 from ptde_core.stages.reports.performance import Measure
 from ptde_core.stages.reports.wording import backend_title, listed, row_label
 from ptde_core.stages.settings import RUNS, read_run_config
-from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here
 from ptde_core.storage.status import moment, read_state, read_status
@@ -191,7 +191,7 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
             return LeftOut(name, STALE, f"it was {why}; train anew")
         time = moment(status["time"], run.status)
         made = read_provenance(run.provenance)
-        rows = read_metrics(run.metrics) if run.metrics.exists() else []
+        rows = metrics_of(run)
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
     place = (made.backend, made.backend_version)

@@ -51,13 +51,18 @@ class RunFolder:
         return self.path / "status.json"
 
     @property
+    def cell(self) -> Path:
+        """How far the run is as a cell of a sweep, and how it ended; JSON."""
+        return self.path / "cell.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that is at work in the folder (`run_lock.py`); it says which, for people."""
         return self.path / ".lock"
 
     @property
     def error(self) -> Path:
-        """The whole traceback of the newest error in an environment's own code; text."""
+        """The whole traceback of what failed in a cell of a sweep, or of an environment's own code; text."""
         return self.path / "error.txt"
 
     @property
@@ -70,6 +75,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """One JSON object a line: env_steps and metrics by catalogue name."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def curve(self) -> Path:
+        """What metrics.jsonl holds as compressed CSV, in runs that are kept for others (`curve_file`)."""
+        return self.path / "curve.csv.gz"
 
     @property
     def tensorboard(self) -> Path:

@@ -92,7 +92,7 @@ def read_state(run: RunFolder) -> State:
     state: State = status["state"]
     if state == "running":
         held = is_held(run)
-        if not (_alive(int(status["pid"])) if held is None else held):
+        if not (is_alive(int(status["pid"])) if held is None else held):
             return "interrupted"
     return state
 
@@ -112,7 +112,8 @@ def moment(text: str, path: object) -> datetime:
     return found
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from ptde_cli.commands.run import by_stage
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import World
-from ptde_core.base.settings import Settings
 from ptde_core.envs.skirmish.maps import load_map
+from ptde_core.stages import pipeline as stages
 from ptde_core.stages.identity import training_made_from
+from ptde_core.stages.pipeline import by_stage
 from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.settings import (
     CollectSettings,
@@ -32,7 +32,7 @@ class Trained:
         self.settings = TrainValueDecompositionSettings()
         self.folder = RunFolder(Path())
         self.trainings: list[tuple[TrainValueDecompositionSettings, RunFolder]] = []
-        self.later: dict[str, Settings] = {}
+        self.stages: stages.Pipeline | None = None
         self.resume, self.keep_state = False, False
 
     def train(
@@ -48,14 +48,13 @@ class Trained:
 
     def run(
         self,
-        settings: TrainValueDecompositionSettings,
+        pipeline: stages.Pipeline,
         folder: RunFolder,
         *,
         keep_state: bool,
         listen: Listener,
-        **later: Settings,
     ) -> list[object]:
-        self.settings, self.folder, self.later, self.keep_state = settings, folder, later, keep_state
+        self.settings, self.folder, self.stages, self.keep_state = pipeline.training, folder, pipeline, keep_state
         return []
 
 
@@ -163,24 +162,26 @@ def test_run_hands_each_stage_its_own_settings(ptde: Type, trained: Trained) -> 
     ended = ptde("run", "--map", "3m", "--seed", "3", "--config", "mine.toml", "--set", "distill.steps=9")
     assert ended.code == 0
     assert (trained.settings.td_lambda, trained.settings.seed) == (0.5, 3)
-    assert trained.later == {
-        "collecting": CollectSettings(seed=3),
-        "distilling": [
+    assert trained.stages == stages.Pipeline(
+        trained.settings,
+        CollectSettings(seed=3),
+        (
             DistillSettings(seed=3, steps=9, learning_rate=0.01),
             distill_settings("recurrent", "3m", {"seed": 3, "steps": 9, "learning_rate": 0.01}),
-        ],
-        "evaluating": EvaluateSettings(episodes=5),
-    }
+        ),
+        EvaluateSettings(episodes=5),
+    )
 
 
 def test_run_uses_the_presets_of_later_stages(ptde: Type, trained: Trained) -> None:
     ptde("run", "--map", "3m")
     of_map = preset("3m", "distill")
-    paper, recurrent = trained.later["distilling"]
+    assert trained.stages
+    paper, recurrent = trained.stages.distilling
     assert paper == DistillSettings(**of_map["paper"]) != DistillSettings(), "3m has a preset of its own"
     assert (recurrent.recipe, recurrent.steps) == ("recurrent", of_map["recurrent"]["steps"])
     ptde("run", "--map", "3m", "--recipe", "recurrent")
-    assert trained.later["distilling"] == [recurrent]
+    assert trained.stages.distilling == (recurrent,)
 
 
 def test_values_are_split_by_stage() -> None:

@@ -16,7 +16,7 @@ from ptde_core.envs.skirmish.calibration import ByError, figures
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.scripted import random_actions
 from ptde_core.stages.calibration import winning
-from ptde_core.stages.calibration.processes import INTERRUPTED, train_here, train_side_by_side
+from ptde_core.stages.calibration.processes import train_here, train_side_by_side
 from ptde_core.stages.calibration.tables import learning_table
 from ptde_core.stages.calibration.trainings import (
     PYMARL2,
@@ -30,6 +30,7 @@ from ptde_core.stages.calibration.trainings import (
 from ptde_core.stages.calibration.winning import compare_won
 from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings
+from ptde_core.stages.side_by_side import INTERRUPTED
 from ptde_core.stages.train_teacher import train_teacher
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config

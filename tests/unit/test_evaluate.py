@@ -7,6 +7,7 @@ import pytest
 
 from ptde_core.stages.distill import distill
 from ptde_core.stages.evaluate import evaluate
+from ptde_core.stages.pipeline import Pipeline
 from ptde_core.stages.run import run
 from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings
 from ptde_core.storage.run_folder import RunFolder
@@ -53,13 +54,10 @@ def test_the_whole_pipeline_twice_does_the_work_once(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
 
     def pipeline() -> list[tuple[str, int]]:
-        entries = run(
-            game_settings(steps=600),
-            folder,
-            collecting=CollectSettings(episodes=10),
-            distilling=[DistillSettings(steps=50)],
-            evaluating=EVALUATE,
+        stages = Pipeline(
+            game_settings(steps=600), CollectSettings(episodes=10), (DistillSettings(steps=50),), EVALUATE
         )
+        entries = run(stages, folder)
         return [(e.name, sum(e.episodes.won)) for e in entries]
 
     first = pipeline()

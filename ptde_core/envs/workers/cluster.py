@@ -44,7 +44,8 @@ class ClusterPlace:
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits) -> None:
         self._make, self._n_envs, self._limits = make, n_envs, limits
         share = min(1.0, cluster_cores() / n_envs)
-        self._actor = _ray().remote(num_cpus=int(share * 1000) / 1000, max_restarts=0)(Host)  # Ray counts thousandths
+        thousandths = int(share * 1000) / 1000  # Ray counts no finer
+        self._actor = connected_ray().remote(num_cpus=thousandths, max_restarts=0)(Host)
         self._block: Block | None = None
 
     def start(self, row: int) -> "ClusterWorker":
@@ -54,9 +55,9 @@ class ClusterPlace:
     def answered(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
         """See `Place`."""
         by_answer = {one.answer: one for one in workers if isinstance(one, ClusterWorker)}
-        ready, _ = _ray().wait(list(by_answer), timeout=seconds)
+        ready, _ = connected_ray().wait(list(by_answer), timeout=seconds)
         if len(by_answer) > 1:  # whoever else has answered by now
-            ready, _ = _ray().wait(list(by_answer), num_returns=len(by_answer), timeout=0)
+            ready, _ = connected_ray().wait(list(by_answer), num_returns=len(by_answer), timeout=0)
         return [by_answer[one] for one in ready]
 
     def block(self, spec: EnvSpec) -> Block:
@@ -99,7 +100,7 @@ class ClusterWorker:
 
     def receive(self) -> Reply:
         """See `Worker`."""
-        ray = _ray()
+        ray = connected_ray()
         try:
             reply, arrays = ray.get(self.answer)
         except ray.exceptions.RayError as error:
@@ -116,11 +117,11 @@ class ClusterWorker:
     def wait(self, seconds: float) -> None:
         """See `Worker`."""
         with contextlib.suppress(Exception):
-            _ray().get(self._host.gone.remote(), timeout=seconds)
+            connected_ray().get(self._host.gone.remote(), timeout=seconds)
 
     def end(self) -> None:
         """See `Worker`: the guard beside the engine sees that the actor has gone."""
-        _ray().kill(self._host)
+        connected_ray().kill(self._host)
 
 
 class Host:
@@ -182,12 +183,16 @@ def cluster_cores() -> int:
     Raises:
         PtdeError: there is no cluster at RAY_ADDRESS.
     """
-    return max(1, int(_ray().cluster_resources().get("CPU", 1)))
+    return max(1, int(connected_ray().cluster_resources().get("CPU", 1)))
 
 
 @functools.cache
-def _ray() -> Any:
-    """Ray, connected."""
+def connected_ray(address: str | None = None) -> Any:
+    """Ray, connected to a cluster: that at the address, else the one that `ClusterPlace` says.
+
+    Raises:
+        PtdeError: there is none.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -195,9 +200,14 @@ def _ray() -> Any:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109  a text is wanted
         try:
             # Modules are found on the machines where they are found here, as far as there are such folders.
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": {"PYTHONPATH": paths}},
+            )
         except (ConnectionError, RuntimeError, ValueError) as error:
-            where = os.environ.get("RAY_ADDRESS", "this machine")
+            where = address or os.environ.get("RAY_ADDRESS", "this machine")
             raise PtdeError(
                 f"no Ray cluster at {where} ({error})", "start one: `ray start --head`, see docs/engines.md"
             ) from None

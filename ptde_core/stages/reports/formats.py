@@ -16,7 +16,8 @@ from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
 from ptde_core.stages.reports.collect import Report, Section
 from ptde_core.stages.reports.costs import acting_parameters, inferences, reconstruction_errors, restarts_of
-from ptde_core.stages.reports.marl_eval import marl_eval
+from ptde_core.stages.reports.marl_eval import marl_eval, marl_eval_curves
+from ptde_core.stages.reports.per_seed import csv_per_seed
 from ptde_core.stages.reports.score import Score
 from ptde_core.stages.reports.sections import report_tables
 from ptde_core.stages.reports.wording import fraction
@@ -32,11 +33,16 @@ def render(report: Report, report_format: str, layout: str = "full") -> str:
     Args:
         report: what to write.
         report_format: one of `FORMATS`.
-        layout: which tables, one of `sections.LAYOUTS`; a format of `DATA_FORMATS` always holds all there is.
+        layout: which tables, one of `sections.LAYOUTS`; a format of `DATA_FORMATS` always holds all there is, or has
+            layouts of its own, `DATA_LAYOUTS`.
 
     Raises:
         PtdeError: a format or layout that does not exist, or a layout for a format that holds no tables.
     """
+    if found := DATA_LAYOUTS.get(layout):
+        if found[0] != report_format:
+            raise PtdeError(f"{layout} is a layout of {found[0]}, not of {report_format}", f"add --format {found[0]}")
+        return found[1](report)
     if report_format in TABLE_FORMATS:
         return TABLE_FORMATS[report_format](report_tables(report, layout))
     if report_format not in DATA_FORMATS:
@@ -184,4 +190,9 @@ DATA_FORMATS: Mapping[str, Callable[[Report], str]] = {
     "json": _json,
     "marl-eval": marl_eval,
 }
+DATA_LAYOUTS: Mapping[str, tuple[str, Callable[[Report], str]]] = {
+    "per-seed": ("csv", csv_per_seed),
+    "curves": ("marl-eval", marl_eval_curves),
+}
+"""Layouts of one data format: its name, and what writes it."""
 FORMATS = (*TABLE_FORMATS, *DATA_FORMATS)

@@ -11,6 +11,7 @@ from ptde_core.stages.reports.costs import costs_table, machine_notes, maps_in_o
 from ptde_core.stages.reports.found import LeftOut
 from ptde_core.stages.reports.per_run import per_run_table
 from ptde_core.stages.reports.score import Score
+from ptde_core.stages.reports.shortfall import shortfall
 from ptde_core.stages.reports.wording import (
     NOT_TO_BE_TAKEN_FOR,
     RETURN_RETENTION,
@@ -81,7 +82,7 @@ def paper_table(section: Section, number: int) -> list[Table]:
     for name in dict.fromkeys(name for rates in benchmark.win_rates.values() for name in rates):
         scores = {map_name: ours[map_name, name] for map_name in maps if (map_name, name) in ours}
         printed = {map_name: rates[name] for map_name, rates in benchmark.win_rates.items() if name in rates}
-        ours_row = (name, *(rate_cell(scores[m]) if m in scores else NOTHING for m in maps))
+        ours_row = (name, *(rate_cell(scores[m]) + shortfall(scores[m]) if m in scores else NOTHING for m in maps))
         beside = {m: f", ours {scores[m].beside_paper}" if m in scores else "" for m in maps}
         papers = (mean_std_text(printed[m]) + beside[m] if m in printed else NOTHING for m in maps)
         groups.append((ours_row, (PAPER_MARK + benchmark.label, *papers)))

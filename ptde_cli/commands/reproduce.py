@@ -1,0 +1,107 @@
+"""`ptde reproduce`: the paper's tables and figures, from training to the answers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptde_cli.commands.sweep import DryRun, Processes, Ray, Slurm, SlurmOptions, engine_for, work_through
+from ptde_cli.exits import resumable
+from ptde_cli.options import Quiet
+from ptde_core.base.errors import PtdeError
+from ptde_core.stages.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
+
+
+def complete_part(incomplete: str) -> list[str]:
+    """The tables and figures that begin with what is typed."""
+    return [name for name in (*PARTS, ALL) if name.startswith(incomplete)]
+
+
+def reproduce(
+    part: Annotated[
+        str,
+        typer.Argument(metavar="PART", help=f"{', '.join(PARTS)}, or {ALL}", autocompletion=complete_part),
+    ],
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env",
+            metavar="NAME",
+            help=f"{' | '.join(SMAC_LIKE)}  [default: skirmish, and football for its own parts]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        float,
+        typer.Option("--budget", metavar="FRACTION", help="share of the paper's steps, of training and of students"),
+    ] = 1.0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="K", help="training seeds 1, ..., K")] = 3,
+    maps: Annotated[str | None, typer.Option("--maps", metavar="A,B,...", help="only these  [default: all]")] = None,
+    algorithms: Annotated[
+        str | None,
+        typer.Option("--algorithms", metavar="A,B,...", help="only these teachers, such as QMIX_SGI  [default: all]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help=f"folder of the runs  [default: {OUT}, of a smaller budget {OUT}-FRACTION]"
+        ),
+    ] = None,
+    made_from: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="train nothing: take the runs that are there")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page",
+            metavar="FILE.md",
+            help="page with all of it; pictures go to figures/ beside it  [default: reproduction.md beside the runs]",
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="also copy the small files of all runs that are done there"),
+    ] = None,
+    dry_run: DryRun = False,
+    processes: Processes = None,
+    ray: Ray = None,
+    slurm: Slurm = False,
+    slurm_option: SlurmOptions = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run the paper's experiments, or those that are left, and show what came of them."""
+    if not 0 < budget <= 1:
+        raise PtdeError(f"--budget {budget:g} is no share of the paper's steps", "give more than 0, and at most 1")
+    if made_from is not None and (out or keep or dry_run or processes or ray or slurm):
+        raise PtdeError("--from trains nothing", "leave out --out, --keep and what says how to train")
+    scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
+    parts = parts_of(part, scope)
+    file = sweep_of(parts, scope)
+    if made_from is None:
+        engine = engine_for(file.out, processes, ray, slurm, slurm_option)
+        work_through(file, part, dry_run, engine, quiet)
+        if dry_run:
+            return
+    with resumable():
+        from ptde_cli.display import print_tables, watching
+        from ptde_core.base.events import Note
+        from ptde_core.stages.reproduce import PAGE, cells_held
+        from ptde_core.stages.reproduce import reproduce as stage
+        from ptde_core.stages.sweeps.file import cells_of
+        from ptde_core.stages.sweeps.packing import pack
+
+        cells, folder = cells_of(file), file.out
+        if made_from is not None:
+            cells, folder = cells_held(cells, made_from, file.out), made_from
+        with watching(quiet=quiet) as listen:
+            if part == ALL and env is None and not any(map(is_football, parts)):
+                listen(Note("left out: table3 and figure9, for football's engine is not installed (docs/football.md)"))
+            if keep is not None:
+                pack(cells, file.out, keep, listen=listen)
+            tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)
+        print_tables(tables)
+        print("\n".join(answers))
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text is not None else ()

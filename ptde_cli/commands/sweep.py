@@ -1,0 +1,185 @@
+"""`ptde sweep`: many pipelines from one file, and `ptde sweep status`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ptde_cli.exits import FAILED, resumable
+from ptde_cli.options import Quiet
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.provenance import cores
+from ptde_core.base.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from ptde_core.stages.sweeps.cells import Cell
+    from ptde_core.stages.sweeps.file import SweepFile
+    from ptde_core.stages.sweeps.sweep import Engine
+
+STATUS = "status"
+
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        metavar="N",
+        help="cells at once on this machine, each with one thread  [default: one per core]",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="only show the cells, with estimated time and memory; nothing is trained")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", metavar="ADDRESS", help="work on a Ray cluster (extra ray): its address, or auto; shared storage"
+    ),
+]
+Slurm = Annotated[
+    bool, typer.Option("--slurm", help="work as Slurm jobs (extra slurm), a job per cell; shared storage")
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm-option",
+        metavar="KEY=VALUE",
+        help="a parameter of submitit's for these jobs, such as timeout_min=600; repeatable",
+    ),
+]
+
+
+def sweep(
+    words: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[status] FILE.toml",
+            help="what to do (docs/sweeps.md); with status before it, how far that is; status alone: all below runs/",
+            show_default=False,
+        ),
+    ],
+    dry_run: DryRun = False,
+    processes: Processes = None,
+    ray: Ray = None,
+    slurm: Slurm = False,
+    slurm_option: SlurmOptions = None,
+    quiet: Quiet = False,
+) -> None:
+    """Work on all cells of a sweep, or show how far they are."""
+    if words[0] == Path(STATUS):
+        if dry_run or processes or ray or slurm or slurm_option:
+            raise PtdeError("status only looks", "leave the other options out, or leave out status")
+        show_status(words[1:])
+        return
+    if len(words) > 1:
+        raise PtdeError(f"{' '.join(map(str, words))} are {len(words)} files", "give one sweep at a time")
+    from ptde_core.stages.sweeps.file import read_sweep
+
+    file, name = read_sweep(words[0]), name_of(words[0])
+    engine = engine_for(file.out, processes, ray, slurm, slurm_option)
+    work_through(file, name, dry_run, engine, quiet)
+
+
+def engine_for(
+    out: Path, processes: int | None, ray: str | None, slurm: bool, slurm_option: list[str] | None
+) -> "Engine":
+    """Where cells are to be worked on.
+
+    Raises:
+        PtdeError: two places at once, or one that is not there.
+    """
+    given = [name for name, value in (("--processes", processes), ("--ray", ray), ("--slurm", slurm)) if value]
+    if len(given) > 1:
+        raise PtdeError(f"{' and '.join(given)} are both there", "give one of them")
+    if slurm_option and not slurm:
+        raise PtdeError(f"--slurm-option {slurm_option[0]} does nothing here", "leave it out, or add --slurm")
+    if ray is not None:
+        from ptde_core.stages.sweeps.on_ray import on_ray
+
+        return on_ray(ray)
+    if slurm:
+        from ptde_core.stages.sweeps.on_slurm import on_slurm
+
+        return on_slurm(out, parse_assignments(slurm_option or ()))
+    from ptde_core.stages.sweeps.sweep import here
+
+    return here(processes or cores())
+
+
+def name_of(path: Path) -> str:
+    """What a sweep is called: the name of its file, without its endings."""
+    return path.name.partition(".")[0]
+
+
+def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", quiet: bool) -> "list[Cell]":
+    """Work on all cells and show how they ended; leaves with exit code 1 if some have failed.
+
+    Returns:
+        The cells; all of them are done, unless it was a dry run.
+    """
+    with resumable():
+        from ptde_cli.display import print_tables
+        from ptde_cli.live_table import watching_cells
+        from ptde_core.stages.sweeps import tables
+        from ptde_core.stages.sweeps.cells import state_of
+        from ptde_core.stages.sweeps.estimates import Estimates
+        from ptde_core.stages.sweeps.file import cells_of
+        from ptde_core.stages.sweeps.search import Search, lowest
+        from ptde_core.stages.sweeps.sweep import leave_record
+        from ptde_core.stages.sweeps.sweep import sweep as stage
+
+        trials = file.sample.trials if file.sample else 1
+        cells = cells_of(file, lowest(file.sample) if file.sample else None)
+        estimates = Estimates(cells)  # an unknown map is told before anything is written
+        if dry_run:
+            for cell in cells:
+                estimates.measure(cell)
+            states = [(cell, state_of(cell)) for cell in cells]
+            each = f" in each of {trials} trials, shown with the lowest values" if file.sample else ""
+            title = f"{name}: {len(cells)} cells{each}, {engine.where}"
+            print_tables([tables.plan_table(title, states, estimates, engine.at_once)])
+            return cells
+        search = Search(file, name) if file.sample else None
+        with watching_cells(quiet=quiet) as listen:
+            leave_record(file, name)
+            ended = stage(
+                search.begin(engine.at_once) if search else cells,
+                engine,
+                keep_state=file.keep_state,
+                following=search.following if search else lambda _: (),
+                total=trials * sum(cell.pipeline.training.steps for cell in cells),
+                listen=listen,
+            )
+        shown = [tables.states_table(f"{name}: {len(ended)} cells", ended, estimates)]
+        print_tables([*shown, *([search.table()] if search else [])])
+        if any(state.state == "failed" for _, state in ended):
+            raise typer.Exit(FAILED)
+    return cells
+
+
+def show_status(files: list[Path]) -> None:
+    """Print how far the cells of these sweeps are; of none: of those that have left their files below runs/."""
+    from ptde_cli.display import print_tables
+    from ptde_core.stages.settings import RUNS
+    from ptde_core.stages.sweeps import tables
+    from ptde_core.stages.sweeps.cells import state_of
+    from ptde_core.stages.sweeps.estimates import Estimates
+    from ptde_core.stages.sweeps.file import cells_of, read_sweep
+    from ptde_core.stages.sweeps.search import cells_tried
+    from ptde_core.stages.sweeps.sweep import records_below
+
+    meant = files or records_below(RUNS)
+    if not meant:
+        raise PtdeError(f"no sweep has left its file in {RUNS}/", "give the sweep's file: ptde sweep status FILE.toml")
+    shown = []
+    for path in meant:
+        file = read_sweep(path)
+        name = name_of(path)
+        cells = cells_of(file) if file.sample is None else cells_tried(file, name)
+        estimates = Estimates(cells)
+        for cell in cells:
+            estimates.measure(cell)
+        title = f"{name}: {len(cells)} cells"
+        shown.append(tables.states_table(title, [(cell, state_of(cell)) for cell in cells], estimates))
+    print_tables(shown)

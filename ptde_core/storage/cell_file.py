@@ -1,0 +1,102 @@
+"""cell.json: how far a run is as a cell of a sweep. Whoever works on it touches the file, to show that it lives."""
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.storage.run_folder import read_json, write_json
+from ptde_core.storage.status import is_alive
+
+TOUCH_SECONDS = 5.0
+SILENT_SECONDS = 60.0  # of a file that nobody has touched for so long, nobody works on the cell any more
+
+
+class CellRecord(BaseModel):
+    """The whole file.
+
+    `settings` is the digest of all settings of its stages with which it was last worked on; `attempts` counts those of
+    the newest sweep, the running one included; `seconds` is the wall time of all sittings that ended by themselves.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: Literal["running", "interrupted", "failed", "done"]
+    settings: str
+    attempts: int
+    reason: str = ""
+    pid: int
+    host: str
+    time: str  # when it came to this state; ISO 8601
+    seconds: float = 0.0
+
+
+def read_cell(path: Path) -> CellRecord | None:
+    """Read and check the file; None where there is none. One that says "running" while nobody works was interrupted.
+
+    Raises:
+        PtdeError: it is broken.
+    """
+    if not path.exists():
+        return None
+    try:
+        record = CellRecord.model_validate(read_json(path, "record of a sweep's cell"))
+    except ValidationError:
+        raise PtdeError(f"{path} is not the record of a sweep's cell", "delete it; the sweep goes on") from None
+    if record.state == "running" and not _worked_on(record, path):
+        return record.model_copy(update={"state": "interrupted"})
+    return record
+
+
+def write_cell(
+    path: Path,
+    state: Literal["running", "interrupted", "failed", "done"],
+    settings: str,
+    attempts: int,
+    reason: str = "",
+    seconds: float = 0.0,
+) -> None:
+    """Record a cell's state as of now, by this process."""
+    record = CellRecord(
+        state=state,
+        settings=settings,
+        attempts=attempts,
+        reason=reason,
+        pid=os.getpid(),
+        host=platform.node(),
+        time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        seconds=seconds,
+    )
+    write_json(path, record.model_dump())
+
+
+@contextmanager
+def touching(path: Path) -> Iterator[None]:
+    """Touch the file from time to time, as long as the block lasts."""
+    over = threading.Event()
+
+    def touch() -> None:
+        while not over.wait(TOUCH_SECONDS):
+            with suppress(OSError):  # a file that cannot be touched now may be the next time
+                os.utime(path)
+
+    thread = threading.Thread(target=touch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _worked_on(record: CellRecord, path: Path) -> bool:
+    if time.time() - path.stat().st_mtime > SILENT_SECONDS:
+        return False
+    return record.host != platform.node() or is_alive(record.pid)

@@ -1,0 +1,60 @@
+"""curve.csv.gz: what a training logged, small, for runs that are kept for others; and who reads either form."""
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.metrics import check_metrics
+from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.run_folder import RunFolder
+
+LARGEST = 64 * 2**20  # bytes of the text: a hundred times what the longest training logs
+
+
+def metrics_of(run: RunFolder) -> list[dict[str, float]]:
+    """What a run's training has logged, from whichever file is there; empty where neither is.
+
+    Raises:
+        PtdeError: the file is broken.
+    """
+    if run.metrics.exists():
+        return read_metrics(run.metrics)
+    return read_curve(run.curve) if run.curve.exists() else []
+
+
+def write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write lines of metrics, a column each; the same lines give the same file, byte for byte."""
+    columns = ["env_steps", *sorted({name for row in rows for name in row} - {"env_steps"})]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: repr(value) for name, value in row.items()} for row in rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+    partial.replace(path)
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """Read what `write_curve` wrote.
+
+    Raises:
+        PtdeError: it is not such a file.
+    """
+    try:
+        with gzip.open(path) as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ValueError("too large")
+        reader = csv.DictReader(io.StringIO(text.decode()), strict=True)
+        if "env_steps" not in (reader.fieldnames or ()):
+            raise ValueError("no env steps")
+        rows = [{name: float(value) for name, value in row.items() if value != ""} for row in reader]
+        for row in rows:
+            check_metrics({name: value for name, value in row.items() if name != "env_steps"})
+    except (OSError, EOFError, ValueError, TypeError, KeyError, csv.Error):
+        raise PtdeError(f"{path} is not a curve of ptde", "was it cut or edited?") from None
+    return rows

@@ -1,0 +1,67 @@
+"""`ptde reproduce` as typed: mistakes, a plan, and the whole of Table 2 at a thousandth of the paper's steps."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from ptde_core.stages.sweeps.packing import LARGEST_CHECKPOINT
+from ptde_core.storage.run_folder import find_runs
+from tests.cli.conftest import Type, spawn
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("table1",), "no table or figure named 'table1'"),
+        (("table2", "--budget", "0"), "--budget 0 is no share of the paper's steps; give more than 0, and at most 1"),
+        (("table2", "--budget", "1.5"), "--budget 1.5 is no share"),
+        (("table2", "--budget", "nan"), "--budget nan is no share"),
+        (("table2", "--seeds", "0"), "--seeds"),
+        (("table2", "--maps", "3m"), "no map in it named '3m'"),
+        (("table2", "--algorithms", "QMIX_ASGKD"), "name its teacher, QMIX_SGI"),
+        (("table2", "--from", "nowhere", "--dry-run"), "--from trains nothing"),
+        (("table2", "--from", "nowhere"), "no folder at nowhere"),
+        (("table2", "--slurm-option", "a=1"), "--slurm-option a=1 does nothing here"),
+        (("table2", "--ray", "auto", "--processes", "2"), "--processes and --ray are both there"),
+    ],
+)
+def test_mistakes_are_told_and_leave_nothing(ptde: Type, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    ended = ptde("reproduce", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert sentence in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_of_the_papers_experiments(ptde: Type, tmp_path: Path) -> None:
+    ended = ptde("reproduce", "table2", "--dry-run", "--maps", "3s_vs_5z,6h_vs_8z", "--seeds", "2")
+    assert ended.code == 0
+    assert ended.out.count(" pending ") == 2 * 6 * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_table_2_at_a_thousandth_of_the_papers_steps(tmp_path: Path) -> None:
+    words = ("table2", "--budget", "0.001", "--seeds", "1")
+    began = time.monotonic()
+    ended = spawn("reproduce", *words, "--keep", "kept", "--quiet", cwd=tmp_path)
+    print(f"took {time.monotonic() - began:.0f} s")  # under 900 s on two idle cores
+    assert ended.code == 0, ended.err
+    assert "The paper's Table 2 on skirmish (not SMAC)" in ended.out
+    assert "(1 of 3 seeds, 2k of 2.00M steps)" in ended.out
+    assert [f"RQ{number}: " in ended.out for number in range(1, 6)] == [True] * 5
+    page = tmp_path / "reproduction-0.001" / "reproduction.md"
+    assert "# Research questions" in page.read_text()
+    kept = find_runs([tmp_path / "kept"])
+    assert len(kept) == 36
+    for run in kept:
+        assert run.curve.exists()
+        assert not run.metrics.exists()
+        assert all(path.stat().st_size <= LARGEST_CHECKPOINT for path in run.path.rglob("*.pt"))
+    shutil.rmtree(tmp_path / "reproduction-0.001")
+    again = spawn("reproduce", *words, "--from", "kept", "--page", "docs/r.md", "--quiet", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert again.out.splitlines()[-5:] == ended.out.splitlines()[-5:], "what is kept says the same"
+    assert (tmp_path / "docs" / "r.md").exists()

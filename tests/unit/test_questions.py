@@ -1,0 +1,146 @@
+"""RQ1 to RQ5: the words follow from the numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptde_core.scores.comparisons import seeds_difference_interval
+from ptde_core.scores.tally import Tally
+from ptde_core.stages.reports.collect import report
+from ptde_core.stages.reports.questions import Answer, answers
+from ptde_core.stages.reports.sections import report_tables
+from tests.unit.test_report import RUNS, add_run, entry, pipeline
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RUNS.mkdir()
+
+
+def plain(map_name: str, wins: Sequence[int], **changes: object) -> None:
+    for seed, won in enumerate(wins, start=1):
+        facts = {"map": map_name, "train_seed": seed, **changes}
+        add_run(f"{map_name} {changes} none {seed}", [entry("none", won, **facts)])
+
+
+def unified(map_name: str, wins: Sequence[int], **changes: object) -> None:
+    for seed, won in enumerate(wins, start=1):
+        facts = {"map": map_name, "train_seed": seed, "global_info": "unified", "name": "QMIX_UGI", **changes}
+        add_run(f"{map_name} {changes} unified {seed}", [entry("sampled", won, teacher_id=f"u{seed}", **facts)])
+
+
+def specific(map_name: str, wins: Sequence[int], student: int = 200, **changes: object) -> None:
+    for seed, won in enumerate(wins, start=1):
+        add_run(f"{map_name} {changes} specific {seed}", pipeline(map_name, seed, won, won, student, **changes))
+
+
+def found() -> dict[int, Answer]:
+    return {answer.number: answer for answer in answers(report([RUNS]))}
+
+
+def test_without_runs_of_a_question_it_is_not_answered() -> None:
+    plain("3s_vs_5z", [10, 20])
+    words = {number: answer.words for number, answer in found().items()}
+    assert words[1] == "Not answered: no map has both QMIX_UGI and QMIX."
+    assert all(text.startswith("Not answered: ") for text in words.values())
+    assert all(answer.table is None for answer in found().values())
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "lead", "verdict"),
+    [
+        ([300, 302, 304], [100, 102, 104], "Yes, on every map that was run.", "higher"),
+        ([100, 102, 104], [300, 302, 304], "No: wherever the runs tell the two apart, it is worse.", "lower"),
+        ([300, 100, 200], [200, 300, 90], "Open: the runs tell the two apart on no map.", "not told apart"),
+        ([300], [10], "Open: the runs tell the two apart on no map.", "one seed"),
+    ],
+)
+def test_a_verdict_takes_an_interval_without_0_and_two_seeds(
+    ours: list[int], theirs: list[int], lead: str, verdict: str
+) -> None:
+    unified("3s_vs_5z", ours)
+    plain("3s_vs_5z", theirs)
+    answer = found()[1]
+    assert answer.words.startswith(lead)
+    assert answer.table is not None
+    (row,) = answer.table.rows
+    assert row[:3] == ("skirmish (not SMAC)", "3s_vs_5z", "QMIX_UGI - QMIX")
+    assert row[4] == verdict
+    assert row[6] == "+0.740", "the paper's 0.868 - 0.128"
+
+
+def test_maps_that_differ_and_the_papers_order() -> None:
+    unified("3s_vs_5z", [300, 301])
+    plain("3s_vs_5z", [10, 11])
+    unified("3s_vs_8z", [300, 301])
+    plain("3s_vs_8z", [10, 11])
+    unified("5m_vs_6m", [10, 11])
+    plain("5m_vs_6m", [300, 301])
+    words = found()[1].words
+    assert words == (
+        "It depends on the map. QMIX_UGI beside QMIX: higher on 3s_vs_5z, 3s_vs_8z; lower on 5m_vs_6m. "
+        "The paper has the same order on 1 of these 3 maps."
+    )
+
+
+def test_what_students_keep() -> None:
+    specific("3s_vs_5z", [300, 300], student=290)
+    specific("5m_vs_6m", [300, 300], student=60)
+    specific("3s_vs_8z", [0, 0], student=0)
+    answer = found()[3]
+    assert answer.words == (
+        "QMIX_ASGKD keeps most on 3s_vs_5z, does not on 5m_vs_6m, has nothing to keep on 3s_vs_8z, where its teacher "
+        "won nothing."
+    )
+    assert answer.table is not None
+    assert [row[-1] for row in answer.table.rows] == ["89.4 %", "58.2 %", "85.6 %"]
+
+
+def test_one_environment_does_not_answer_the_fourth_and_two_do() -> None:
+    specific("3s_vs_5z", [300, 301])
+    unified("3s_vs_5z", [10, 11])
+    assert found()[4].words.startswith("Not answered: there are runs of one environment only. On skirmish (not SMAC), ")
+    football = {"backend": "football", "backend_version": "9"}
+    specific("academy_counterattack_easy", [300, 301], **football)
+    unified("academy_counterattack_easy", [10, 11], **football)
+    words = found()[4].words
+    assert "On skirmish (not SMAC), QMIX_SGI beside QMIX_UGI: higher on 3s_vs_5z." in words
+    assert "On football, QMIX_SGI beside QMIX_UGI: higher on academy_counterattack_easy." in words
+
+
+def test_other_algorithms() -> None:
+    specific("3s_vs_5z", [300, 301], alg="vdn", name="VDN_SGI")
+    unified("3s_vs_5z", [10, 11], alg="vdn", name="VDN_UGI")
+    assert found()[5].words == "Yes, on every map that was run. VDN_SGI beside VDN_UGI: higher on 3s_vs_5z."
+
+
+def test_a_cell_of_the_papers_table_says_what_is_less_than_the_papers() -> None:
+    plain("3s_vs_5z", [10], env_steps=2_000)
+    plain("5m_vs_6m", [10, 20, 30], env_steps=2_000_100)
+    (table,) = report_tables(report([RUNS]), "paper-table2")
+    row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "QMIX"), strict=True))
+    assert row["3s_vs_5z"].endswith(" (1 of 3 seeds, 2k of 2.00M steps)")
+    assert row["5m_vs_6m"] == "0.062 ± 0.031"
+
+
+def test_the_interval_over_seeds_holds_the_truth_about_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        sides = [
+            [Tally(int(chance.binomial(320, p)), 320) for p in chance.normal(mean, 0.05, 3)] for mean in (0.5, 0.3)
+        ]
+        interval = seeds_difference_interval(*sides)
+        assert interval is not None
+        held += interval.low <= 0.2 <= interval.high
+    assert 0.92 < held / 400 <= 0.99
+
+
+def test_seeds_that_all_won_everything_still_have_a_width() -> None:
+    interval = seeds_difference_interval([Tally(320, 320)] * 3, [Tally(320, 320)] * 3)
+    assert interval is not None
+    assert interval.low < 0 < interval.high
+    assert seeds_difference_interval([Tally(1, 2)], [Tally(1, 2)] * 3) is None

@@ -1,0 +1,167 @@
+"""Sweeps on Ray and through submitit, on this machine; a search by optuna; what is said where one is not installed."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Event, SweepSeen
+from ptde_core.stages.sweeps.cells import Cell
+from ptde_core.stages.sweeps.file import SampleSettings, SweepFile, cells_of, sweep_file
+from ptde_core.stages.sweeps.on_ray import on_ray
+from ptde_core.stages.sweeps.on_slurm import on_slurm
+from ptde_core.stages.sweeps.search import Search, space_of
+from ptde_core.stages.sweeps.sweep import here, sweep
+
+
+def needs(module: str, extra: str) -> pytest.MarkDecorator:
+    absent = importlib.util.find_spec(module) is None
+    return pytest.mark.skipif(absent, reason=f"{module} is not installed (extra `{extra}`)")
+
+
+TINY: dict[str, Any] = {
+    "env": "game",
+    "map": "two-step",
+    "steps": 400,
+    "batch_episodes": 8,
+    "test_every": 200,
+    "test_episodes": 4,
+    "evaluate": {"episodes": 8},
+}
+
+
+def tiny(folder: Path, seeds: int = 2, **values: Any) -> SweepFile:
+    grid = {"algorithm": ["QMIX"], "seed": list(range(1, seeds + 1))}
+    return sweep_file({"out": folder, "settings": TINY, "grid": grid, **values})
+
+
+def outcomes(cells: list[Cell]) -> list[Any]:
+    """Every policy's weights and every episode."""
+    held = [json.loads(cell.run.evaluation.read_text())["entries"] for cell in cells]
+    return [[(one["policy_id"], one["z"], one["episodes"]) for one in entries] for entries in held]
+
+
+@pytest.mark.parametrize(
+    ("module", "act", "sentence"),
+    [
+        ("ray", lambda folder: on_ray("auto"), r"--ray needs Ray, .*; type: pip install 'ptde\[ray\]'"),
+        ("submitit", lambda folder: on_slurm(folder, {}), r"--slurm needs submitit, .*pip install 'ptde\[slurm\]'"),
+        (
+            "optuna",
+            lambda folder: Search(tiny(folder, sample={"settings": {"gamma": [0.9]}}), "s"),
+            r"\[sample\] needs optuna, .*pip install 'ptde\[tune\]'",
+        ),
+    ],
+)
+def test_what_is_not_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, act: Callable[[Path], object], sentence: str
+) -> None:
+    for where in ("on_ray", "on_slurm", "search"):
+        monkeypatch.setattr(f"ptde_core.stages.sweeps.{where}.find_spec", lambda _: None)
+    with pytest.raises(PtdeError, match=sentence):
+        act(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs("submitit", "slurm")
+def test_without_slurm_or_with_a_wrong_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PtdeError, match="--slurm needs Slurm, and there is no sbatch here"):
+        on_slurm(tmp_path, {})
+    with pytest.raises(PtdeError, match="submitit refuses the options"):
+        on_slurm(tmp_path, {"no_such_option": 1}, cluster="local")
+
+
+@needs("submitit", "slurm")
+@pytest.mark.filterwarnings("default")  # submitit's own
+def test_jobs_do_the_same_as_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # a job finds ptde where it is installed
+    ours, theirs = cells_of(tiny(Path("here"))), cells_of(tiny(Path("jobs")))
+    sweep(ours, here(2))
+    ended = sweep(theirs, on_slurm(Path("jobs"), {}, cluster="local"))
+    assert [(state.state, state.reason) for _, state in ended] == [("done", "")] * 2
+    assert outcomes(theirs) == outcomes(ours)
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path) -> Iterator[Any]:
+    """A Ray cluster of two nodes on this machine, to which this process is connected as to any other."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    import ray
+
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@needs("ray", "ray")
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("default")  # Ray's own
+def test_a_lost_node_loses_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_nodes: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    ours, theirs = cells_of(tiny(Path("here"), 4)), cells_of(tiny(Path("ray"), 4))
+    sweep(ours, here(2))
+    lost = two_nodes.add_node(num_cpus=1)
+    two_nodes.wait_for_nodes()
+    told: list[str] = []
+
+    def lose_a_node(event: Event) -> None:
+        if isinstance(event, SweepSeen) and not told and sum(one.state == "running" for one in event.cells) == 2:
+            told.append("lost")
+            two_nodes.remove_node(lost, allow_graceful=False)
+
+    ended = sweep(theirs, on_ray(two_nodes.address), listen=lose_a_node)
+    assert told == ["lost"]
+    assert [(state.state, state.reason) for _, state in ended] == [("done", "")] * 4
+    assert outcomes(theirs) == outcomes(ours)
+
+
+SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_episodes": {"low": 4, "high": 8, "step": 2}}
+
+
+@needs("optuna", "tune")
+def test_a_search_tries_as_many_as_it_was_told_and_goes_on(tmp_path: Path) -> None:
+    file = tiny(tmp_path, 1, sample={"trials": 3, "sampler": "random", "settings": SPACE})
+    search = Search(file, "s")
+    first = search.begin(1)
+    assert len(first) == 1
+    again = Search(file, "s")  # killed before its cell had ended
+    assert again.begin(1) == first
+    ended = sweep(first, here(1), following=again.following)
+    assert [state.state for _, state in ended] == ["done"] * 3
+    assert len({cell.run.path for cell, _ in ended}) == 3
+    for cell, _ in ended:
+        training = cell.pipeline.training.model_dump()
+        assert 1e-4 <= training["learning_rate"] <= 1e-2
+        assert training["batch_episodes"] in {4, 6, 8}
+        assert f"learning_rate={training['learning_rate']:g}" in str(cell.run.path)
+    table = Search(file, "s").table()
+    assert [row[1] for row in table.rows] == ["complete"] * 3
+    assert Search(file, "s").begin(1) == [], "all have been tried"
+    scores = [float(row[-1]) for row in table.rows]
+    assert scores == sorted(scores, reverse=True)
+
+
+@needs("optuna", "tune")
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"gamma": {"low": 2, "high": 1}}, "gamma = .* cannot be sampled"),
+        ({"gamma": {"low": 0.1, "high": 1, "logs": True}}, "gamma = .* cannot be sampled"),
+        ({"gamma": 3}, "gamma = 3 cannot be sampled"),
+        ({"gamma": []}, "gamma = .* cannot be sampled"),
+        ({"gamma": {"low": 0.1}}, "gamma = .* is no list of values"),
+    ],
+)
+def test_a_space_that_makes_no_sense(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PtdeError, match=sentence):
+        space_of(SampleSettings(settings=settings))
