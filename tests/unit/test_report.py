@@ -123,7 +123,16 @@ def checkpointed(run: RunFolder, one: EvaluationEntry, of_run: MadeFrom) -> Eval
     content = {
         "networks": networks,
         "teacher_id": one.teacher_id,
-        "settings": {"map": one.map},
+        "settings": {
+            **{"alg": one.alg, "global_info": one.global_info, "env": one.backend, "map": one.map},
+            **{"seed": one.train_seed, "steps": 150_000},
+        },
+        "env": {
+            **{"backend": one.backend, "version": one.backend_version, "map": one.map, "n_agents": 1, "n_actions": 1},
+            **{"obs_size": 1, "state_size": 1, "episode_limit": 60},
+            **{"obs_names": ["o"], "state_names": ["s"], "action_names": ["a"]},
+        },
+        "counters": {"env_steps": one.env_steps},
         "teacher_file": "teacher.pt",
         "kept": "last",
         "made_from": (by_itself if one.distilled else of_run).plain(),
