@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.two_views import Sights, StateBesideView
 from ptde_core.nets.recurrent_agent import local_input
@@ -20,7 +21,7 @@ from ptde_core.policies.play_freely import _joined, _parted
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
-SPEC = Skirmish("3m", 1).spec
+SPEC: EnvSpec = Skirmish("3m", 1).spec
 TWO_VIEWS = StateBesideView(PersonalSignalGame(1), Sights()).spec
 ROWS = 9
 

@@ -49,7 +49,7 @@ class EnemyOrder:
 class Terrain:
     """The ground as cells [x, y].
 
-    `floor`: pathable for everybody in SMAC's grid, which decides what move actions are offered (SPEC 1.1).
+    `floor`: pathable for everybody in SMAC's grid, which decides the move actions (smac-contract#availability).
     `cliff`: for cliff walkers (colossus) only. `edge`: floor along the map's edge that nothing which walks gets to.
     """
 
@@ -103,7 +103,7 @@ class MapFacts:
         return tuple(unit_facts(group.type, side) for group in groups for _ in range(group.count))
 
     def has_shields(self, side: int) -> bool:
-        """Whether SMAC shows a shield feature for that side: its race is Protoss (SPEC 5)."""
+        """Whether SMAC shows a shield feature for that side: its race is Protoss (smac-contract#views)."""
         return any(unit.race == "protoss" for unit in self.facts(side))
 
 
@@ -141,7 +141,7 @@ def read_map(path: Path) -> MapFacts:
     except FileNotFoundError:
         raise PtdeError(f"no map file at {path}", "check the path") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/own-maps.md for an example") from None
+        raise PtdeError(f"{path} is not a TOML file ({error})", "see docs/how-to/own-maps.md for an example") from None
     return build_map(path.stem, table)
 
 
@@ -161,7 +161,7 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
             raise PtdeError(f"{where} has an unknown key {key!r}", nearest(key, _REQUIRED + _OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
-            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/own-maps.md for an example")
+            raise PtdeError(f"{where} lacks the key {key!r}", "see docs/how-to/own-maps.md for an example")
     limit = table["limit"]
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise PtdeError(f"{where}: limit = {limit!r}", "give the episode limit as env steps, at least 1")
@@ -191,7 +191,10 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
 
 
 def _default_type_bits(allies: tuple[Group, ...], enemies: tuple[Group, ...]) -> tuple[str, ...]:
-    """SMAC shows types only where a side mixes them; then in the order of the allied sort (SPEC 4)."""
+    """SMAC shows types only where a side mixes them; then in the order of the allied sort.
+
+    Source: smac-contract#unit-order.
+    """
     kinds = [{group.type for group in groups} for groups in (allies, enemies)]
     return tuple(sorted(kinds[0] | kinds[1])) if max(map(len, kinds)) > 1 else ()
 

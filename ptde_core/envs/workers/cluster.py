@@ -199,6 +199,6 @@ def _ray() -> Any:
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = os.environ.get("RAY_ADDRESS", "this machine")
             raise PtdeError(
-                f"no Ray cluster at {where} ({error})", "start one: `ray start --head`, see docs/engines.md"
+                f"no Ray cluster at {where} ({error})", "start one: `ray start --head`, see docs/explanation/engines.md"
             ) from None
     return ray

@@ -298,5 +298,5 @@ class EnginePool:
         if self._breakdowns[row] >= self._limits.breakdowns:
             raise PtdeError(
                 f"engine {row} of {self.n_envs} broke {self._breakdowns[row]} times in a row ({why})",
-                "see `ptde doctor` and docs/engines.md",
+                "see `ptde doctor` and docs/explanation/engines.md",
             )
