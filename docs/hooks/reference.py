@@ -30,8 +30,9 @@ def cli_page() -> str:
     app = typer.main.get_command(app_for([command.name for command in COMMANDS]))
     parts = [
         "# Commands",
-        "Read from the command line itself; `ptde COMMAND --help` says the same. An option that is also a setting shows the "
-        "setting's bounds and default. Exit codes: 0, done; 1, `ptde doctor` found a lack; 2, something that was typed cannot be; 130, interrupted.",
+        "Read from the command line itself; `ptde COMMAND --help` says the same. An option that is also a setting "
+        "shows the setting's bounds and default.",
+        "Exit codes: 0, done; 1, `ptde doctor` found a lack; 2, something that was typed cannot be; 130, interrupted.",
     ]
     for name, command in app.commands.items():  # type: ignore[attr-defined]
         parts += _command(f"ptde {name}", command, 2)
@@ -44,19 +45,19 @@ def settings_page() -> str:
     """Every setting of every stage, from the settings models."""
     parts = [
         "# Settings",
-        "Read from the settings models; `ptde settings STAGE` says the same, with a map's preset where `--map` is given. Give "
-        "them as `--set key=value`, as lines of a `--config FILE.toml`, or by name from Python. What wins: an option, then "
-        "`--set`, then the file, then the map's preset, then (of a student) its recipe, then the default.",
+        "Read from the settings models; `ptde settings STAGE` says the same, with a map's preset if `--map` is given.",
+        "Give them as `--set key=value`, as lines of a `--config FILE.toml`, or by name from Python. What wins: an "
+        "option, then `--set`, then the file, then the map's preset, then (of a student) its recipe, then the default.",
     ]
     models = {alg: model for alg, (model, _) in TRAINING.items()}
     of_all = {
         key: line
         for key, line in _lines(models["qmix"]).items()
-        if key != "alg" and all(_lines(model).get(key) == line for model in models.values())
+        if all(_lines(model).get(key) == line for model in models.values())
     }
     parts += ["## train-teacher", "What all algorithms have:", _table(HEADS, of_all.values())]
     for alg, model in models.items():
-        own = [line for key, line in _lines(model).items() if key not in of_all and key != "alg"]
+        own = [line for key, line in _lines(model).items() if key not in of_all]
         parts += [f"### {alg}", "Beside those above:", _table(HEADS, own)]
     for stage, model in STAGES.items():
         if stage != "train-teacher":
@@ -65,7 +66,11 @@ def settings_page() -> str:
         (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in recipe.values.items()) or "—", recipe.meaning)
         for name, recipe in recipes().items()
     ]
-    parts += ["### Recipes", "`--recipe NAME` of `ptde distill` and `ptde run`:", _table(("recipe", "changes", "meaning"), rows)]
+    parts += [
+        "### Recipes",
+        "`--recipe NAME` of `ptde distill` and `ptde run`:",
+        _table(RECIPE_HEADS, rows),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,8 +78,8 @@ def metrics_page() -> str:
     """Every metric that a stage logs, from the catalogue."""
     parts = [
         "# Metrics",
-        "Read from `ptde_core/base/metrics.py`. They stand in `metrics.jsonl`, in TensorBoard and on Weights & Biases, over env "
-        "steps (of a student's fit: gradient steps).",
+        "Read from `ptde_core/base/metrics.py`. They stand in `metrics.jsonl`, in TensorBoard and on Weights & Biases, "
+        "over env steps (of a student's fit: gradient steps).",
     ]
     for group in dict.fromkeys(metric.group for metric in METRICS.values()):
         rows = [(f"`{name}`", one.unit or "—", one.meaning) for name, one in METRICS.items() if one.group == group]
@@ -88,6 +93,7 @@ PAGES = {
     "reference/metrics.md": metrics_page,
 }
 
+RECIPE_HEADS = ("recipe", "changes", "meaning")
 HEADS = ("setting", "default", "bounds", "meaning")
 
 
