@@ -34,7 +34,7 @@ def cli_page() -> str:
         "shows the setting's bounds and default.",
         "Exit codes: 0, done; 1, `ptde doctor` found a lack; 2, something that was typed cannot be; 130, interrupted.",
     ]
-    for name, command in app.commands.items():  # type: ignore[attr-defined]
+    for name, command in app.commands.items():
         parts += _command(f"ptde {name}", command, 2)
         for inner, own in getattr(command, "commands", {}).items():
             parts += _command(f"ptde {name} {inner}", own, 3)
