@@ -17,7 +17,7 @@ from ptde_core.nets.settings import StudentSettings
 from ptde_core.nets.student import STUDENTS
 from ptde_core.policies.acting import Policy
 from ptde_core.policies.catalogue import build_online_student, build_teacher
-from ptde_core.policies.play_freely import _joined, _parted
+from ptde_core.policies.memories import joined, parted
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
@@ -76,7 +76,7 @@ def test_rows_alone_and_in_any_company_get_the_same(name: str) -> None:
                 assert torch.equal(own[0], values[row])
             for first in range(0, ROWS - 1, 2):
                 rows = [first + 1, first] if step % 2 else [first, first + 1]
-                own, memory = asked(rows, _joined([pairs[row] for row in rows]))
-                for row, part in zip(rows, _parted(memory, 2), strict=True):
+                own, memory = asked(rows, joined([pairs[row] for row in rows]))
+                for row, part in zip(rows, parted(memory, 2), strict=True):
                     pairs[row] = part
                 assert torch.equal(own, values[rows])
