@@ -3,7 +3,7 @@
 #   docker build -t ptde .
 #   docker run --rm -v "$PWD/runs:/work/runs" ptde run --env football --map academy_3_vs_1_with_keeper --steps 20000
 #
-# The engine is compiled in the first stage, some ten minutes of one core, with what docs/football.md names.
+# The engine is compiled in the first stage, some ten minutes of one core, with what docs/how-to/football.md names.
 
 FROM python:3.11-slim-bookworm AS engine
 RUN apt-get update \

@@ -11,7 +11,7 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.stages.settings import train_teacher_settings
 
 EPISODES, STEPS = 128, 70
-SPEC = EnvSpec(
+SPEC: EnvSpec = EnvSpec(
     backend="synthetic",
     version="1",
     map="8 agents",

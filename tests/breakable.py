@@ -17,7 +17,7 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.engine import Outcome, View
 
 LIMIT = 12
-SPEC = EnvSpec(
+SPEC: EnvSpec = EnvSpec(
     backend="walk",
     version="1",
     map="line",

@@ -2,7 +2,7 @@
 
 The teacher is a value decomposition of its own (`value_decomposition.py`); it alone plays for training. The student
 regresses the values of all available actions, with its history, on the batches that the teacher learns from.
-`docs/algorithms/ctds.md` says what is the paper's and what is ours.
+`docs/explanation/algorithms/ctds.md` says what is the paper's and what is ours.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Files that may come from anybody: how much of one is read, and which plain values are taken out of it.
 
-Whoever reads a file asks here first. What is promised, and what is not, stands in docs/security.md.
+Whoever reads a file asks here first. What is promised, and what is not, stands in docs/explanation/security.md.
 """
 
 import math

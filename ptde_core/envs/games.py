@@ -5,7 +5,8 @@ two payoff matrices; the best that can be had is 8, and a plain sum of values (V
 
 non-monotonic: one step, three actions each; 6 if both play 0, -12 if one of them does, else 0. Whether playing 0 is
 good depends on the other, so no mixer that is monotonic in the agents' values can show it: after uniform exploration
-the best fit of any such mixer calls something else the best (docs/algorithms/qplex.md). QPLEX's mixer can show it.
+the best fit of any such mixer calls something else the best. QPLEX's mixer can show it
+(docs/explanation/algorithms/qplex.md).
 
 common-signal, personal-signal: each step the state shows a target action, drawn anew, one for the team or one for each
 agent; the agents' views show nothing of it. Without global information an agent is right once in three times. Unified

@@ -27,7 +27,9 @@ class EnvSpec:
         version: version of that backend's rules: equal versions play equal episodes.
         map: the map or scenario; of a map file of one's own, its name and the begin of its content's digest.
         episode_limit: env steps after which an episode is truncated.
-        obs_names, state_names, action_names: one name per feature and action, in order.
+        obs_names: one name per feature of an observation, in order.
+        state_names: the same of the state.
+        action_names: the same of the actions.
         map_digest: of the map's content; "" where the version and the map's name say all of it.
         can_be_won: whether there are won episodes at all; where not, returns tell how well one plays.
     """

@@ -1,6 +1,6 @@
 """Anybody's PettingZoo `ParallelEnv` as a team game (`--env pettingzoo --map module:maker`), one process each.
 
-The rules, for what PettingZoo leaves open, stand in docs/engines.md; each has its function here.
+The rules, for what PettingZoo leaves open, stand in docs/explanation/engines.md; each has its function here.
 """
 
 import hashlib

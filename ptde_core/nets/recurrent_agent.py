@@ -1,6 +1,6 @@
 """The agent every algorithm shares: local history -> hidden -> action values, the global information joining last.
 
-One set of weights serves all agents; the agent's id in its local input tells them apart (METHODS: trunk and Q head).
+One set of weights serves all agents; the agent's id in its local input tells them apart (paper, Figure 3a).
 """
 
 import torch

@@ -54,7 +54,7 @@ class InformedSettings(AgentSettings):
 
 
 class NetworkSettings(InformedSettings):
-    """PTDE's teachers (METHODS of the paper's authors). Learners add the settings that only train."""
+    """PTDE's teachers, in their authors' published sizes. Learners add the settings that only train."""
 
     global_info: Literal["agent-specific", "unified", "none"] = Field(
         "agent-specific", description="global information the teacher's agents act on"

@@ -260,10 +260,10 @@ def _pettingzoo() -> Finding:
 def _football() -> Finding:
     found = _version("gfootball")
     if found is None:
-        return Finding("gfootball", "not installed", "absent", f"{PACKAGE}  (docs/football.md)")
+        return Finding("gfootball", "not installed", "absent", f"{PACKAGE}  (docs/how-to/football.md)")
     if importlib.util.find_spec("gfootball_engine") is None:
         return Finding(
-            "gfootball", f"{found}, but its engine was not built", "absent", f"{PACKAGE}  (docs/football.md)"
+            "gfootball", f"{found}, but its engine was not built", "absent", f"{PACKAGE}  (docs/how-to/football.md)"
         )
     if _version("six") is None:
         return Finding(

@@ -147,8 +147,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_an_environment_that_does_not_start_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*given: object) -> None:
-        raise PtdeError("engine 0 of 1 broke 5 times in a row", "see docs/engines.md")
+        raise PtdeError("engine 0 of 1 broke 5 times in a row", "see docs/explanation/engines.md")
 
     monkeypatch.setattr("ptde_core.stages.doctor.build_environment", broken)
     found = finding("game", "trial", tmp_path)
-    assert (found.verdict, found.mend) == ("wrong", "see docs/engines.md")
+    assert (found.verdict, found.mend) == ("wrong", "see docs/explanation/engines.md")

@@ -16,7 +16,7 @@ from ptde_core.envs.workers.pool import EnginePool
 pytestmark = [
     pytest.mark.football,
     pytest.mark.skipif(
-        importlib.util.find_spec("gfootball") is None, reason="gfootball is not installed (docs/football.md)"
+        importlib.util.find_spec("gfootball") is None, reason="gfootball is not installed (docs/how-to/football.md)"
     ),
 ]
 MAP = "academy_3_vs_1_with_keeper"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.two_views import Sights, StateBesideView
 from ptde_core.nets.recurrent_agent import local_input
@@ -16,11 +17,11 @@ from ptde_core.nets.settings import StudentSettings
 from ptde_core.nets.student import STUDENTS
 from ptde_core.policies.acting import Policy
 from ptde_core.policies.catalogue import build_online_student, build_teacher
-from ptde_core.policies.play_freely import _joined, _parted
+from ptde_core.policies.memories import joined, parted
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 
-SPEC = Skirmish("3m", 1).spec
+SPEC: EnvSpec = Skirmish("3m", 1).spec
 TWO_VIEWS = StateBesideView(PersonalSignalGame(1), Sights()).spec
 ROWS = 9
 
@@ -75,7 +76,7 @@ def test_rows_alone_and_in_any_company_get_the_same(name: str) -> None:
                 assert torch.equal(own[0], values[row])
             for first in range(0, ROWS - 1, 2):
                 rows = [first + 1, first] if step % 2 else [first, first + 1]
-                own, memory = asked(rows, _joined([pairs[row] for row in rows]))
-                for row, part in zip(rows, _parted(memory, 2), strict=True):
+                own, memory = asked(rows, joined([pairs[row] for row in rows]))
+                for row, part in zip(rows, parted(memory, 2), strict=True):
                     pairs[row] = part
                 assert torch.equal(own, values[rows])

@@ -44,7 +44,7 @@ def last_payoff(folder: Path, alg: str, seed: int, **changes: Any) -> float:
 
 
 def test_qplex_finds_what_monotonic_mixing_cannot_represent(tmp_path: Path) -> None:
-    """The best payoff is 6, in the midst of -12. QPLEX does not find it from every start (docs/algorithms/qplex.md)."""
+    """The best payoff is 6, among -12. QPLEX finds it from some starts (docs/explanation/algorithms/qplex.md)."""
     assert last_payoff(tmp_path / "qmix", "qmix", seed=1) == 0.0
     mixer = {"mixer_heads": 10, "mixer_layers": 3}
     assert any(last_payoff(tmp_path / f"qplex{seed}", "qplex", seed, **mixer) == 6.0 for seed in (1, 2, 3))
@@ -81,7 +81,7 @@ def test_who_can_use_which_global_information(game: str, info: str, low: float, 
     ],
 )
 def test_mappo_can_use_the_same(game: str, info: str, low: float, high: float, tmp_path: Path) -> None:
-    """The most that unified information allows on personal-signal is 2.5 on average (docs/algorithms/mappo.md)."""
+    """Unified information allows 2.5 at most on personal-signal (docs/explanation/algorithms/mappo.md)."""
     assert low <= trained_return(mappo_game_settings(map=game, global_info=info), tmp_path / "run") <= high
 
 

@@ -10,7 +10,8 @@ from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
 MIXERS = {
     "vdn": SumMixer,
     "qmix": lambda: MonotonicMixer(n_agents=2, state_size=1, embed=32, hyper=64),
-    # The sizes of the published code for matrix games; four heads of one layer do not get there (docs/algorithms).
+    # The published sizes for matrix games; four heads of one layer do not get there
+    # (docs/explanation/algorithms/qplex.md).
     "qplex": lambda: DuplexMixer(n_agents=2, n_actions=3, state_size=1, hyper=64, heads=10, layers=3),
 }
 
@@ -42,7 +43,7 @@ def fitted(alg: str, seed: int) -> tuple[list[int], float]:
     return greedy.tolist(), least
 
 
-BEST_MONOTONIC_FIT = 0.8 * (6 + 12) ** 2 / 9  # 28.8, see docs/algorithms/qplex.md
+BEST_MONOTONIC_FIT = 0.8 * (6 + 12) ** 2 / 9  # 28.8, see docs/explanation/algorithms/qplex.md
 
 
 @pytest.mark.parametrize("alg", ["vdn", "qmix"])
@@ -57,5 +58,5 @@ def test_qmix_reaches_the_bound_of_all_monotonic_mixers() -> None:
 
 
 def test_qplex_fits_the_whole_table_and_plays_its_best_cell() -> None:
-    """Not from every start (docs/algorithms/qplex.md): the others stay where two cells compete for being the best."""
+    """From some starts; the others stay where two cells compete (docs/explanation/algorithms/qplex.md)."""
     assert any(greedy == [0, 0] and error < 0.05 for greedy, error in (fitted("qplex", seed) for seed in range(5)))

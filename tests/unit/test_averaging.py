@@ -21,7 +21,7 @@ from ptde_core.stages.settings import train_teacher_settings
 from ptde_core.storage.checkpoint import identity
 from tests.invariants.test_side_by_side import TWO_VIEWS
 
-SPEC = Skirmish("3m", 1).spec
+SPEC: EnvSpec = Skirmish("3m", 1).spec
 
 
 class OneWeight(nn.Module):

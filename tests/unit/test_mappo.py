@@ -23,6 +23,7 @@ from ptde_core.algorithms.rollout import Rollout, look_back, part_of, starts
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error
 from ptde_core.learning.targets import td_lambda_targets
 from ptde_core.nets.actor_critic import critic_input
@@ -31,7 +32,7 @@ from ptde_core.nets.value_norm import ValueNorm
 from ptde_core.policies.play import play
 from ptde_core.stages.settings import train_teacher_settings
 
-SPEC = PersonalSignalGame.spec
+SPEC: EnvSpec = PersonalSignalGame.spec
 INFOS = ("none", "unified", "agent-specific")
 SIZE_OF_Z = 64
 

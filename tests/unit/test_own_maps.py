@@ -1,4 +1,4 @@
-"""The example of docs/own-maps.md is a map that loads and plays, and the page names what there is."""
+"""The example of docs/how-to/own-maps.md is a map that loads and plays, and the page names what there is."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from ptde_core.envs.skirmish.maps import ORDER_KEYS, load_map, terrain_names
 from ptde_core.envs.skirmish.scripted import random_actions
 from ptde_core.envs.skirmish.units import unit_names
 
-PAGE = (Path(__file__).parents[2] / "docs" / "own-maps.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "own-maps.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -54,7 +54,7 @@ def test_the_example_plays(gate: Path) -> None:
 def test_the_pages_python_runs(gate: Path) -> None:
     pytest.importorskip("pettingzoo", reason="the extra pettingzoo is not installed")
     (code,) = blocks("python")
-    exec(compile(code, "docs/own-maps.md", "exec"), {})
+    exec(compile(code, "docs/how-to/own-maps.md", "exec"), {})
 
 
 def test_the_page_names_all_units_grounds_and_orders() -> None:

@@ -1,4 +1,4 @@
-"""docs/PAPER.md names code that exists."""
+"""docs/reference/paper.md names code that exists."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMED = sorted(set(re.findall(r"`(\w+/[\w/]+\.\w+)(?::([\w.]+))?`", (ROOT / "docs/PAPER.md").read_text())))
+NAMED = sorted(set(re.findall(r"`(\w+/[\w/]+\.\w+)(?::([\w.]+))?`", (ROOT / "docs/reference/paper.md").read_text())))
 
 
 def test_the_map_is_not_empty() -> None:

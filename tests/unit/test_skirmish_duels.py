@@ -1,4 +1,4 @@
-"""Duels against SPEC 9.10: hits and swings exactly, time between first and last swing within 2 %; the damage ladder."""
+"""Duels (smac-contract#duels): hits and swings exactly, first to last swing within 2 %; the damage ladder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every map's features against a second reading of SPEC 1.1 and 5, written plainly and apart from the kernels.
+"""Every map's features (smac-contract#availability, #views), written a second time, plainly, without the kernels.
 
 Battles are crafted at random and set through `set_units`; nothing here reads the simulator's tables.
 """

@@ -1,4 +1,4 @@
-"""Sizes, rewards and index orders of all maps against SPEC 4.1 and 5.3."""
+"""Sizes, rewards and index orders of all maps against smac-contract#unit-order, #sizes."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from ptde_core.envs.skirmish.maps import load_map, map_names
 from ptde_core.envs.skirmish.spec import VERSION, build_spec
 from ptde_core.envs.skirmish.tables import REWARD_SCALE, max_reward
 
-# map: agents, enemies, limit, type bits, actions, obs, state, max reward, divisor (SPEC 5.3)
+# map: agents, enemies, limit, type bits, actions, obs, state, max reward, divisor (smac-contract#sizes)
 SIZES = {
     "3m": (3, 3, 60, 0, 9, 30, 48, 365, 18.25),
     "8m": (8, 8, 120, 0, 14, 80, 168, 640, 32),

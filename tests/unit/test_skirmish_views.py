@@ -1,4 +1,7 @@
-"""Hand-worked availability, observations, states and rewards of crafted battles (SPEC 1.1, 5, 6, 3.6)."""
+"""Hand-worked availability, observations, states and rewards of crafted battles.
+
+Source: smac-contract#availability, #views, #reward, #ends.
+"""
 
 import numpy as np
 import pytest

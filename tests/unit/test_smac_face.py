@@ -177,7 +177,7 @@ def test_the_script_replaces_the_given_actions_in_place() -> None:
         given[:] = [1] * 5
         _, over, info = env.step(given)
         last = env.get_state()[-5 * env.n_actions :].reshape(5, env.n_actions)
-        assert (last[:, 1] == 1).all(), "the state shows what was given (SPEC 8)"
+        assert (last[:, 1] == 1).all(), "the state shows what was given (smac-contract#script)"
         if not over and info["dead_allies"] == 0:
             assert min(given) >= 6
     assert env.get_stats()["battles_game"] == 1
@@ -249,7 +249,7 @@ heuristic_rest debug
 """
 """Of the class in the `smac` package, as it orders them."""
 
-SMAC_METHODS = """
+SMAC_CALLS = """
 can_move check_bounds close distance full_restart get_agent_action get_agent_action_heuristic get_ally_num_attributes
 get_avail_actions get_avail_agent_actions get_enemy_num_attributes get_env_info get_obs get_obs_agent
 get_obs_ally_feats_size get_obs_enemy_feats_size get_obs_move_feats_size get_obs_own_feats_size get_obs_size get_state
@@ -278,7 +278,7 @@ win_counted defeat_counted
 
 def test_all_of_smacs_names_are_there() -> None:
     env = StarCraft2Env("2s3z", seed=0)
-    assert not [name for name in SMAC_METHODS.split() if not callable(getattr(env, name, None))]
+    assert not [name for name in SMAC_CALLS.split() if not callable(getattr(env, name, None))]
     assert not [name for name in SMAC_ATTRIBUTES.split() if not hasattr(env, name)]
     env.reset()
     assert not [name for name in SMAC_ATTRIBUTES.split() if not hasattr(env, name)]

@@ -12,13 +12,14 @@ from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
 from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.stacked import Layout, StackedViews
 from ptde_core.storage.device_replay import Chosen, DeviceReplay
 from ptde_core.storage.replay import Replay
 from tests.conftest import game_settings
 
 CPU = torch.device("cpu")
-SPEC = PersonalSignalGame.spec
+SPEC: EnvSpec = PersonalSignalGame.spec
 
 
 def episode(length: int, number: int) -> Episode:

@@ -13,12 +13,13 @@ from ptde_core.algorithms.settings import ValueDecompositionSettings
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner, pick, td_loss
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.mixers import SumMixer
 from ptde_core.policies.teacher import Unrolled
 from ptde_core.policies.views import Views
 from ptde_core.stages.settings import train_teacher_settings
 
-SPEC = PersonalSignalGame.spec
+SPEC: EnvSpec = PersonalSignalGame.spec
 
 
 def episode(length: int, seed: int, terminated: bool = True) -> Episode:

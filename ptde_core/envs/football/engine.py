@@ -25,7 +25,7 @@ PACKAGE = (
     "python -m pip install -U pip setuptools wheel psutil six;"
     " python -m pip install --no-build-isolation gfootball==2.10.2"
 )
-INSTALL = f"{LIBRARIES}; {PACKAGE}  (other systems: docs/football.md)"
+INSTALL = f"{LIBRARIES}; {PACKAGE}  (other systems: docs/how-to/football.md)"
 
 
 class FootballEngine:

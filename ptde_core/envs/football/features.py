@@ -1,4 +1,4 @@
-"""What agents see and what the state says, feature by feature after the paper's Table 4 (METHODS section 5).
+"""What agents see and what the state says, feature by feature after the paper's Table 4.
 
 Positions are the engine's: x from -1 (our goal) to 1 (theirs), y from -0.42 to 0.42, the ball's height in tens of
 metres. Speeds are movement per env step, along the pitch a hundred times as large as the engine's own, so that they are

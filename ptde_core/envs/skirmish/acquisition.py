@@ -1,4 +1,7 @@
-"""Whom a unit fights: acquiring, keeping, changing and giving up targets (SPEC 9.7), and answering fire."""
+"""Whom a unit fights: acquiring, keeping, changing and giving up targets, and answering fire.
+
+Source: smac-contract#targets.
+"""
 
 import math
 
@@ -139,7 +142,7 @@ def _nearest(
 
 @kernel
 def answer_fire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
-    """Struck enemies that have nothing to hit turn on the shooter and call friends nearby (SPEC 9.7)."""
+    """Struck enemies that have nothing to hit turn on the shooter and call friends nearby (smac-contract#targets)."""
     for i in range(n_agents, real.shape[1]):
         real[HELP, i] = max(real[HELP, i] - 1.0, 0.0)
         shooter = whole[STRUCK_BY, i]

@@ -1,7 +1,8 @@
 """A battle from its start through its game loops to its end, and the two kernels that Python calls for a batch.
 
-One loop: answers to fire, timers and regeneration, targets, decisions, movement, strikes, deaths (SPEC 9.9).
-One env step: orders, 8 loops, outcome, reward, views (SPEC 3).
+One loop: answers to fire, timers and regeneration, targets, decisions, movement, strikes, deaths
+(smac-contract#game-loop).
+One env step: orders, 8 loops, outcome, reward, views (smac-contract#step).
 """
 
 import math
@@ -102,7 +103,7 @@ def _loop(
 
 @kernel
 def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes) -> None:
-    """All units at full health on their spots, facing anywhere, the enemy under its order (SPEC 2)."""
+    """All units at full health on their spots, facing anywhere, the enemy under its order (smac-contract#start)."""
     real[:, :] = 0.0
     whole[:, :] = 0
     for i in range(real.shape[1]):
@@ -124,7 +125,10 @@ def _spawn(m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int,
 
 @kernel
 def _weigh(n_agents: int, real: Reals, whole: Wholes) -> float:
-    """The absolute change of the enemies' health and shield since the last call, 10 more per kill (SPEC 6)."""
+    """The absolute change of the enemies' health and shield since the last call, 10 more per kill.
+
+    Source: smac-contract#reward.
+    """
     total = 0.0
     for j in range(n_agents, real.shape[1]):
         if real[WORTH, j] < 0.0:  # dead before
@@ -141,7 +145,7 @@ def _weigh(n_agents: int, real: Reals, whole: Wholes) -> float:
 
 @kernel
 def _outcome(m: MapTables, n_agents: int, clock: int, whole: Wholes) -> int:
-    """The end code of SPEC 3.6; a win or a loss on the last step counts before the time limit."""
+    """The end code of smac-contract#ends; a win or a loss on the last step counts before the time limit."""
     living, fighters, foes, foe_fighters = 0, 0, 0, 0
     for i in range(whole.shape[1]):
         fights = 1 if m.body[HEAL_RATE, i] == 0.0 else 0

@@ -244,7 +244,7 @@ def compare_heuristic(facts: MapFacts, episodes: int, seed: int = 0) -> Iterator
 
 
 def compare_duels(seed: int = 0) -> Iterator[Comparison]:
-    """The duels of SPEC 9.10: hits and swings exactly, times within 2 %; hits alone for units that die attacking."""
+    """Duels (smac-contract#duels): hits and swings exactly, times to 2 %; hits alone for units that die attacking."""
     for attacker, target, hits, swings, steps in figures()["duels"]["rows"]:
         subject = f"{attacker} on {target}"
         duel = fight_duel(attacker, target, seed=seed, far=unit_has_close_weapon(attacker))

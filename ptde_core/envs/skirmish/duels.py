@@ -106,6 +106,6 @@ def damage_ladder(attacker: str, target: str) -> tuple[float, ...]:
 
 
 def unit_has_close_weapon(name: str) -> bool:
-    """Whether the unit fights adjacent targets with another weapon than the one SPEC 9.10 lists."""
+    """Whether the unit fights adjacent targets with another weapon than the one smac-contract#duels lists."""
     weapon = unit_facts(name, 0).weapon
     return weapon is not None and weapon.close is not None

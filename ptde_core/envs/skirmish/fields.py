@@ -163,11 +163,11 @@ HOME, NOTICED, ANSWERS = range(3)
     SETTINGS,
 ) = range(20)
 
-# env-step actions (SPEC 1)
+# env-step actions (smac-contract#actions)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = range(7)
 
 # battle outcomes
 RUNNING, WON, LOST, DRAWN, TIMED_OUT = range(5)
 
 SIGHT = 9.0
-ATTACK_DISTANCE = 6.0  # SMAC offers attacks and heals up to this centre distance, whatever the unit (SPEC 1.2)
+ATTACK_DISTANCE = 6.0  # SMAC offers attacks and heals up to this centre distance (smac-contract#ranges)

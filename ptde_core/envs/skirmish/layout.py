@@ -23,9 +23,9 @@ class Roster:
 
 
 def build_roster(facts: MapFacts) -> Roster:
-    """Place both sides (SPEC 4; maps' spawn layout is an estimate) and put the allies in SMAC's order.
+    """Place both sides and put the allies in SMAC's order (smac-contract#unit-order); the spawn layout is an estimate.
 
-    Agents are sorted by (type, x, y); type ids of the allied copies follow the alphabet (SPEC 4.1).
+    Agents are sorted by (type, x, y); type ids of the allied copies follow the alphabet (smac-contract#unit-order).
     """
     placed: list[tuple[UnitFacts, int, float, float]] = []
     for side, groups in enumerate((facts.allies, facts.enemies)):
@@ -53,7 +53,7 @@ def _place(facts: MapFacts, group: Group, side: int, placed: list[tuple[UnitFact
 
 
 def collide(a: UnitFacts, b: UnitFacts) -> bool:
-    """Whether two units keep apart: they share a collision layer (SPEC 9.3)."""
+    """Whether two units keep apart: they share a collision layer (smac-contract#movement)."""
     return bool(set(a.collides) & set(b.collides))
 
 

@@ -52,7 +52,7 @@ class EnemyOrder:
 class Terrain:
     """The ground as cells [x, y].
 
-    `floor`: pathable for everybody in SMAC's grid, which decides what move actions are offered (SPEC 1.1).
+    `floor`: pathable for everybody in SMAC's grid, which decides the move actions (smac-contract#availability).
     `cliff`: for cliff walkers (colossus) only. `edge`: floor along the map's edge that nothing which walks gets to.
     """
 
@@ -112,7 +112,7 @@ class MapFacts:
         return tuple(unit_facts(group.type, side) for group in groups for _ in range(group.count))
 
     def has_shields(self, side: int) -> bool:
-        """Whether SMAC shows a shield feature for that side: its race is Protoss (SPEC 5)."""
+        """Whether SMAC shows a shield feature for that side: its race is Protoss (smac-contract#views)."""
         return any(unit.race == "protoss" for unit in self.facts(side))
 
 
@@ -149,7 +149,7 @@ def read_map(path: Path) -> MapFacts:
     Raises:
         PtdeError: what is wrong with the file, with the offending key and value.
     """
-    table = read_toml(path, "map file", "check the path", "see docs/own-maps.md for an example")
+    table = read_toml(path, "map file", "check the path", "see docs/how-to/own-maps.md for an example")
     return build_map(path.stem, table)
 
 
@@ -169,7 +169,7 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
             raise PtdeError(f"{where} has an unknown key {quoted(repr(key))}", nearest(key, _REQUIRED + _OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
-            raise PtdeError(f"{where} lacks the key {quoted(repr(key))}", "see docs/own-maps.md for an example")
+            raise PtdeError(f"{where} lacks the key {quoted(repr(key))}", "see docs/how-to/own-maps.md for an example")
     limit = table["limit"]
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= LONGEST:
         told = f"give the episode limit as env steps, 1 to {LONGEST:,}"
@@ -200,7 +200,10 @@ def build_map(name: str, table: Mapping[str, Any]) -> MapFacts:
 
 
 def _default_type_bits(allies: tuple[Group, ...], enemies: tuple[Group, ...]) -> tuple[str, ...]:
-    """SMAC shows types only where a side mixes them; then in the order of the allied sort (SPEC 4)."""
+    """SMAC shows types only where a side mixes them; then in the order of the allied sort.
+
+    Source: smac-contract#unit-order.
+    """
     kinds = [{group.type for group in groups} for groups in (allies, enemies)]
     return tuple(sorted(kinds[0] | kinds[1])) if max(map(len, kinds)) > 1 else ()
 

@@ -1,4 +1,4 @@
-"""How units turn, walk, keep apart, push, and find their way around standing units (SPEC 9.3).
+"""How units turn, walk, keep apart, push, and find their way around standing units (smac-contract#movement).
 
 Every loop, each walking unit takes one step straight where it wants to go and turns that way meanwhile: turning delays
 its next shot, not its feet. A step never ends in a wall or closer to another unit than their separation (unless they
@@ -53,7 +53,7 @@ GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting 
 TOUCH = 1e-9
 INSTANT = 1.0  # accelerations per loop squared above this are immediate
 _BENDS = 8  # bends tried on each side
-_WIDEST_BEND = 108.0  # degrees, fitted (docs/skirmish.md): around others a unit goes sideways and a little back
+_WIDEST_BEND = 108.0  # degrees, fitted (docs/explanation/skirmish.md): how far back a unit goes around others
 _BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
 _BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
 

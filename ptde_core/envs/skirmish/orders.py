@@ -84,7 +84,10 @@ CROWD = 2.0  # within this of its point, a unit that bumps into an arrived frien
 
 @kernel
 def order_agents(m: MapTables, n_agents: int, real: Reals, whole: Wholes, actions: NDArray[np.int64]) -> None:
-    """Give each living agent the order of its action (SPEC 1); `actions` (N,). An equal attack order just goes on."""
+    """Give each living agent the order of its action; `actions` (N,). An equal attack order just goes on.
+
+    Source: smac-contract#actions.
+    """
     for i in range(n_agents):
         action = actions[i]
         if whole[ALIVE, i] == 0 or action < STOP:
@@ -117,7 +120,7 @@ def order_agents(m: MapTables, n_agents: int, real: Reals, whole: Wholes, action
 def order_enemies(
     m: MapTables, n_agents: int, chance: NDArray[np.uint64], battle: int, real: Reals, whole: Wholes
 ) -> None:
-    """The map script's one order to all enemies (SPEC 2, 9.7)."""
+    """The map script's one order to all enemies (smac-contract#start, #targets)."""
     units = real.shape[1]
     share = uniform(chance, battle)
     x = m.order[0] + share * (m.order[2] - m.order[0])
@@ -248,13 +251,20 @@ def find_ways(m: MapTables, loop: int, real: Reals, whole: Wholes) -> None:
 
 @kernel
 def _decide_healer(m: MapTables, loop: int, real: Reals, whole: Wholes, i: int) -> None:
-    """A medivac: agents' heal only on order; the enemy's follows its order and heals by autocast (SPEC 9.7, 9.8)."""
+    """A medivac: agents' heal only on order; the enemy's follows its order and heals by autocast.
+
+    Source: smac-contract#targets, #special-units.
+    """
     if whole[ORDER, i] in (ATTACK_MOVE, IDLE) and m.trait[SIDE, i] == 1:
         looks = (loop + whole[SCAN_PHASE, i]) % int(m.setting[HEAL_SCAN]) == 0
         whole[TARGET, i] = _patient(m, real, whole, i, looks)
     patient = whole[TARGET, i]
     if whole[ORDER, i] == HEAL and real[HEALTH, patient] >= m.body[HEALTH_MAX, patient]:
-        whole[ORDER, i], whole[TARGET, i], patient = IDLE, -1, -1  # nothing to heal: the order is dropped (SPEC 9.8)
+        whole[ORDER, i], whole[TARGET, i], patient = (
+            IDLE,
+            -1,
+            -1,
+        )  # nothing to heal: order dropped (smac-contract#special-units)
     if patient < 0 or whole[ALIVE, patient] == 0 or m.pair[HEAL_REACH, i, patient] < 0.0:
         _go(m, real, whole, i)
     else:

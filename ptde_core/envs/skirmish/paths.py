@@ -1,4 +1,4 @@
-"""Ways around walls: turning points planned once per map, and the next one for a walking unit (SPEC 9.3).
+"""Ways around walls: turning points planned once per map, and the next one for a walking unit (smac-contract#movement).
 
 The shortest way among walls is a chain of straight lines whose bends lie at wall corners. So a map needs only its
 corners and, for each, the length of the shortest way from there to every cell; a unit then heads for the goal if a

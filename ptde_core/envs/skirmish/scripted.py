@@ -1,4 +1,4 @@
-"""Policies without learning: uniformly random valid actions, and SMAC's scripted heuristic (SPEC 8)."""
+"""Policies without learning: uniformly random valid actions, and SMAC's scripted heuristic (smac-contract#script)."""
 
 from typing import Any
 

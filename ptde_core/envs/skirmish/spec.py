@@ -8,7 +8,7 @@ VERSION = "8"
 
 
 def build_spec(facts: MapFacts, backend: str, version: str) -> EnvSpec:
-    """The facts of a map for a policy (SPEC 1, 5), as that backend, in that version, plays it."""
+    """The facts of a map for a policy (smac-contract#actions, #views), as that backend, in that version, plays it."""
     n, m = facts.n_agents, facts.n_enemies
     moves = ("north", "south", "east", "west")
     actions = ("no-op", "stop", *moves, *(f"attack enemy_{e}" for e in range(m)))

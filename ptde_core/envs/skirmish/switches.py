@@ -1,4 +1,4 @@
-"""Whatever the game's data leave open, as one record of named switches; the defaults are argued in docs/skirmish.md."""
+"""What the game's data leave open, as named switches. Why each default: docs/explanation/skirmish.md, Estimates."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,7 +11,7 @@ class Switches:
     """Rules known from the client, fitted, or estimated. A map file may set any of them in `[switches]`."""
 
     head_start_loops: int = 0
-    """Game loops that the enemy walks before the first observation (0 to 2 in the real game, SPEC 2)."""
+    """Game loops that the enemy walks before the first observation (0 to 2 in the real game, smac-contract#start)."""
     backswing_holds: bool = True
     """A unit finishes its backswing before it follows a target; on its march, without one, it walks on at once."""
     chase_to_leash: bool = True

@@ -71,7 +71,10 @@ def build_tables(
 
 
 def max_reward(facts: MapFacts) -> float:
-    """SMAC's largest raw return: every enemy's health and shield, 10 per kill, 200 for the win (SPEC 6)."""
+    """SMAC's largest raw return: every enemy's health and shield, 10 per kill, 200 for the win.
+
+    Source: smac-contract#reward.
+    """
     enemies = facts.facts(1)
     return REWARD_WIN + sum(unit.health + unit.shield + REWARD_DEATH for unit in enemies)
 

@@ -15,7 +15,10 @@ _FILE = Path(__file__).parent / "data" / "units.toml"
 
 @dataclass(frozen=True)
 class Beam:
-    """A colossus' attack: circles sweep a line across the line of fire, twice (SPEC 9.8). Lengths in cells."""
+    """A colossus' attack: circles sweep a line across the line of fire, twice. Lengths in cells.
+
+    Source: smac-contract#special-units.
+    """
 
     half_length: float
     circles: int
@@ -62,7 +65,7 @@ class Weapon:
 
 @dataclass(frozen=True)
 class Heal:
-    """The medivac's heal (SPEC 9.8): life per second, its price in energy, ranges edge to edge."""
+    """The medivac's heal (smac-contract#special-units): life per second, its price in energy, ranges edge to edge."""
 
     life_per_s: float
     energy_per_life: float

@@ -1,4 +1,4 @@
-"""What SMAC shows of a battle: available actions, observations, state (SPEC 1.1, 5), exactly."""
+"""What SMAC shows of a battle: available actions, observations, state (smac-contract#availability, #views), exactly."""
 
 import math
 
@@ -39,7 +39,7 @@ TEST_STEP = 1.0  # a direction is offered if the cell this far ahead is walkable
 
 @kernel
 def show_available(m: MapTables, n_agents: int, real: Reals, whole: Wholes, available: NDArray[np.bool_]) -> None:
-    """Fill available (N, A). The ground grid counts for everybody, flyers included (SPEC 1.1)."""
+    """Fill available (N, A). The ground grid counts for everybody, flyers included (smac-contract#availability)."""
     units = real.shape[1]
     for i in range(n_agents):
         alive = whole[ALIVE, i] == 1
@@ -81,7 +81,9 @@ def show_observations(
     sight: float,
     obs: NDArray[np.float32],
 ) -> None:
-    """Fill obs (N, O): moves, enemies, other allies, self (SPEC 5.1); zeros for the dead and what is out of sight.
+    """Fill obs (N, O): moves, enemies, other allies, self; zeros for the dead and what is out of sight.
+
+    Source: smac-contract#observations.
 
     `sight` in cells is SMAC's 9 but for agents that see otherwise; distances are in units of SMAC's whatever it is.
     """
@@ -142,7 +144,10 @@ def show_state(
     n_actions: int,
     state: NDArray[np.float32],
 ) -> None:
-    """Fill state (S,): allies, enemies, last actions one-hot; `actions` (N,), -1 where there was none (SPEC 5.2)."""
+    """Fill state (S,): allies, enemies, last actions one-hot; `actions` (N,), -1 where there was none.
+
+    Source: smac-contract#state.
+    """
     width, height = m.floor.shape
     bits = int(m.setting[TYPE_BITS])
     state[:] = 0.0

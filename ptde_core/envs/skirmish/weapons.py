@@ -1,4 +1,7 @@
-"""Swings, missiles, beams, explosions, healing and what they do to health and shields (SPEC 9.4, 9.5, 9.6, 9.8)."""
+"""Swings, missiles, beams, explosions, healing and what they do to health and shields.
+
+Source: smac-contract#weapons, #damage, #regeneration, #special-units.
+"""
 
 import math
 
@@ -103,7 +106,10 @@ def begin_swing(
     i: int,
     target: int,
 ) -> None:
-    """Start a swing: the cooldown runs from here and carries the fraction of a loop since it ran out (SPEC 9.4)."""
+    """Start a swing: the cooldown runs from here and carries the fraction of a loop since it ran out.
+
+    Source: smac-contract#weapons.
+    """
     carry = real[COOLDOWN, i] if real[COOLDOWN, i] > READY else 0.0
     square = (real[X, i] - real[X, target]) ** 2 + (real[Y, i] - real[Y, target]) ** 2
     reach = pair[CLOSE_REACH, i, target]
@@ -184,7 +190,10 @@ def _release(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 @kernel
 def _fly(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
-    """Move the missile of unit i for one loop; it homes, always hits, and is wasted on the dead (SPEC 9.4)."""
+    """Move the missile of unit i for one loop; it homes, always hits, and is wasted on the dead.
+
+    Source: smac-contract#weapons.
+    """
     target = whole[SHOT_AT, i]
     if whole[ALIVE, target] == 0:
         whole[SHOT_AT, i] = -1
@@ -207,7 +216,10 @@ def _fly(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 @kernel
 def _fire_beam(real: Reals, whole: Wholes, i: int, target: int, dx: float, dy: float, away: float, age: float) -> None:
-    """Lay the beams' line across the line of fire, through where the target stands now (SPEC 9.8)."""
+    """Lay the beams' line across the line of fire, through where the target stands now.
+
+    Source: smac-contract#special-units.
+    """
     whole[BEAM_AT, i] = target
     whole[BEAM_HIT_1, i] = 0
     whole[BEAM_HIT_2, i] = 0
@@ -258,7 +270,10 @@ def _sweep(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 @kernel
 def hurt(m: MapTables, real: Reals, whole: Wholes, shooter: int, target: int, damage: float) -> None:
-    """One hit: shields first and in full, armour only against what reaches life, at least 0.5 (SPEC 9.5)."""
+    """One hit: shields first and in full, armour only against what reaches life, at least 0.5.
+
+    Source: smac-contract#damage.
+    """
     real[QUIET, target] = 0.0
     whole[STRUCK_BY, target] = shooter
     _touch(m, whole, shooter, target)
@@ -286,7 +301,7 @@ def _touch(m: MapTables, whole: Wholes, i: int, target: int) -> None:
 
 @kernel
 def bury(m: MapTables, real: Reals, whole: Wholes) -> None:
-    """Remove the dead; suicide units explode as they die, which may kill more (SPEC 9.8)."""
+    """Remove the dead; suicide units explode as they die, which may kill more (smac-contract#special-units)."""
     again = True
     while again:
         again = False
@@ -314,7 +329,7 @@ def _explode(m: MapTables, real: Reals, whole: Wholes, i: int) -> None:
 
 @kernel
 def heal(m: MapTables, real: Reals, whole: Wholes, i: int, patient: int) -> None:
-    """One loop of healing, as far as damage and energy go (SPEC 9.8)."""
+    """One loop of healing, as far as damage and energy go (smac-contract#special-units)."""
     missing = m.body[HEALTH_MAX, patient] - real[HEALTH, patient]
     given = min(m.body[HEAL_RATE, i], missing, real[ENERGY, i] / m.body[HEAL_PRICE, i])
     if given > 0.0:

@@ -3,8 +3,9 @@
     from smac.env import StarCraft2Env                      # before
     from ptde_core.envs.smac_face import StarCraft2Env      # after
 
-What it returns has SMAC's types (lists, numpy vectors, plain floats) and SMAC's rules (SPEC 1 to 8). The battles are
-skirmish's, not StarCraft II's: a number that comes from here is a skirmish number.
+What it returns has SMAC's types (lists, numpy vectors, plain floats) and SMAC's rules
+(docs/reference/smac-contract.md). The battles are skirmish's, not StarCraft II's: a number that comes from here is a
+skirmish number.
 """
 
 from ptde_core.envs.smac_face.environment import StarCraft2Env

@@ -180,7 +180,9 @@ class SmacBattle(SmacMap):
         return [None if target < 0 else target for target in self._script.target[0].tolist()]
 
     def _scripted_actions(self) -> NDArray[np.int64]:
-        """What SMAC's script chooses now (N,), for the dead as if they stood where they were seen last (SPEC 8).
+        """What SMAC's script chooses now (N,), for the dead as if they stood where they were seen last.
+
+        Source: smac-contract#script.
 
         With heuristic_rest, walking replaces orders on targets out of reach. 0: no target, no order.
         """

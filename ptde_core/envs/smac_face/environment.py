@@ -25,7 +25,7 @@ class StarCraft2Env(SmacBattle):
     at SMAC's default only.
 
     Args:
-        map_name: a built-in map, or the path of a map file of your own (docs/own-maps.md).
+        map_name: a built-in map, or the path of a map file of your own (docs/how-to/own-maps.md).
         step_mul: game loops per env step; 8.
         move_amount: cells that a move order leads; 2.
         difficulty: "1" to "9" or "A", also as a number. On SMAC's maps it changes nothing, here or there: the enemy is
@@ -57,7 +57,7 @@ class StarCraft2Env(SmacBattle):
         window_size_x: any; there is no window.
         window_size_y: any, likewise.
         heuristic_ai: SMAC's script plays instead of the given actions; `step` overwrites the list that it was given
-            with what the script chose (SPEC 8).
+            with what the script chose (smac-contract#script).
         heuristic_rest: the script walks towards targets out of reach with move actions.
         debug: any; nothing is logged.
         others: none; a name that SMAC does not have.
@@ -173,7 +173,7 @@ class StarCraft2Env(SmacBattle):
                 what the script chose, for dead agents too.
 
         Returns:
-            reward: scaled so that a flawless win is worth 20 (SPEC 6).
+            reward: scaled so that a flawless win is worth 20 (smac-contract#reward).
             terminated: won, lost, drawn or out of time.
             info: battle_won, dead_allies, dead_enemies; episode_limit if the time is up in a continuing episode.
 
@@ -190,7 +190,7 @@ class StarCraft2Env(SmacBattle):
         if self.heuristic_ai:
             self.last_action = np.eye(self.n_actions)[given]
             played = self._scripted_actions()
-            actions[:] = played.tolist()  # type: ignore[index]  # SMAC's own side effect (SPEC 8)
+            actions[:] = played.tolist()  # type: ignore[index]  # SMAC's own side effect (smac-contract#script)
             self._env.step_freely(played[None])
         else:
             for agent, action in enumerate(given):

@@ -19,7 +19,7 @@ FOLDER = "~/StarCraftII"
 MAPS = Path("Maps") / "SMAC_Maps"
 GAME = (
     "type: curl -O http://blzdistsc2-a.akamaihd.net/Linux/SC2.4.10.zip; unzip -P iagreetotheeula SC2.4.10.zip -d ~"
-    "  (the password accepts Blizzard's licence: docs/install.md); or export SC2PATH=WHERE_IT_IS"
+    "  (the password accepts Blizzard's licence: docs/how-to/install.md); or export SC2PATH=WHERE_IT_IS"
 )
 
 

@@ -67,7 +67,7 @@ class Breakdowns:
         if self._in_a_row[row] >= self._most:
             raise EngineError(
                 f"engine {row} of {len(self._in_a_row)} broke {self._in_a_row[row]} times in a row ({mishap.why})",
-                "see `ptde doctor` and docs/engines.md",
+                "see `ptde doctor` and docs/explanation/engines.md",
                 mishap.trace,
             )
         self.untold.append(f"an engine broke and was started anew ({self.broken} in all): {mishap.why}")

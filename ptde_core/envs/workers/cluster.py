@@ -209,6 +209,6 @@ def connected_ray(address: str | None = None) -> Any:
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = address or os.environ.get("RAY_ADDRESS", "this machine")
             raise PtdeError(
-                f"no Ray cluster at {where} ({error})", "start one: `ray start --head`, see docs/engines.md"
+                f"no Ray cluster at {where} ({error})", "start one: `ray start --head`, see docs/explanation/engines.md"
             ) from None
     return ray

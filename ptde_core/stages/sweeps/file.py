@@ -63,11 +63,15 @@ def read_sweep(path: Path) -> SweepFile:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
-        raise PtdeError(f"no sweep's file at {path}", "check the path; see docs/sweeps.md for what it holds") from None
+        raise PtdeError(
+            f"no sweep's file at {path}", "check the path; see docs/how-to/sweeps.md for what it holds"
+        ) from None
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise PtdeError(f"{path} is not a sweep's file ({error})", "see docs/sweeps.md for what it holds") from None
+        raise PtdeError(
+            f"{path} is not a sweep's file ({error})", "see docs/how-to/sweeps.md for what it holds"
+        ) from None
     if not isinstance(values, dict):
-        raise PtdeError(f"{path} is not a sweep's file", "see docs/sweeps.md for what it holds")
+        raise PtdeError(f"{path} is not a sweep's file", "see docs/how-to/sweeps.md for what it holds")
     return sweep_file(values)
 
 

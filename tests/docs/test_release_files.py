@@ -1,0 +1,52 @@
+"""What stands in more than one file of the project's shell is the same in all of them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from ptde_core import __version__
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_in_citation_and_changelog() -> None:
+    assert f"\nversion: {__version__}\n" in text("CITATION.cff")
+    assert f"\n## [{__version__}] - " in text("CHANGELOG.md")
+    assert "\n## [Unreleased]\n" in text("CHANGELOG.md")
+
+
+def test_each_supported_python_is_checked() -> None:
+    said = {line.split()[-1] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)}
+    assert (
+        set(re.findall(r'python: "(3\.\d+)"', text(".github/workflows/check.yml"))) == said == {"3.11", "3.12", "3.13"}
+    )
+    assert "bash .ci/run" in text(".github/workflows/check.yml")
+
+
+def test_the_release_needs_no_token() -> None:
+    release = text(".github/workflows/release.yml")
+    assert "id-token: write" in release
+    assert "secrets." not in release
+    assert re.search(r'tags: \["v\*"\]', release)
+
+
+def test_numba_is_bounded_and_its_newest_is_tried() -> None:
+    (numba,) = [one for one in PROJECT["dependencies"] if one.startswith("numba")]
+    assert re.fullmatch(r"numba>=[\d.]+,<[\d.]+", numba)
+    weekly = text(".github/workflows/newest-numba.yml")
+    assert "schedule:" in weekly
+    assert "--upgrade --pre numba" in weekly
+    assert all((ROOT / path).is_file() for path in re.findall(r"tests/[\w/]+\.py", weekly))
+
+
+def test_the_manual_is_built_strictly_and_its_packages_are_an_extra() -> None:
+    assert "mkdocs build --strict" in text(".ci/run")
+    assert "'.[test,docs]'" in text(".ci/run")
+    names = {re.split(r"[\[>=<]", one)[0] for one in PROJECT["optional-dependencies"]["docs"]}
+    assert {"mkdocs", "mkdocs-material", "mkdocstrings"} <= names
+    assert PROJECT["authors"] == [{"name": "ptde contributors"}]
