@@ -77,6 +77,8 @@ def test_without_slurm_or_with_a_wrong_option(tmp_path: Path, monkeypatch: pytes
 
 
 @needs("submitit", "slurm")
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")  # submitit's own
 def test_jobs_do_the_same_as_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
