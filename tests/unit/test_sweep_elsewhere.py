@@ -77,6 +77,8 @@ def test_without_slurm_or_with_a_wrong_option(tmp_path: Path, monkeypatch: pytes
 
 
 @needs("submitit", "slurm")
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")  # submitit's own
 def test_jobs_do_the_same_as_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -89,9 +91,11 @@ def test_jobs_do_the_same_as_processes(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def two_nodes(tmp_path: Path) -> Iterator[Any]:
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A Ray cluster of two nodes on this machine, to which this process is connected as to any other."""
     from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # tests share the cores; Ray's own 15 would wait for all others
 
     cluster = Cluster()
     cluster.add_node(num_cpus=1)

@@ -13,6 +13,8 @@ from ptde_core.stages.sweeps.elsewhere import Failed, Host, raised
 from ptde_core.stages.sweeps.estimates import Estimates
 from ptde_core.stages.sweeps.sweep import Engine
 
+MINUTES = 24 * 60  # of a job, unless told otherwise; one that takes longer is queued again
+TIMES = 100  # that a job is queued again
 AT_ONCE = 1000  # jobs in Slurm's queue, which decides how many of them run
 JOBS = "slurm-jobs"  # folder of submitit's files, beside the runs
 
@@ -35,9 +37,9 @@ def on_slurm(out: Path, options: Mapping[str, Any], cluster: str = "slurm") -> E
     import submitit
 
     def executor(**more: Any) -> Any:
-        found = submitit.AutoExecutor(folder=out.absolute() / JOBS, cluster=cluster)
+        found = submitit.AutoExecutor(folder=out.absolute() / JOBS, cluster=cluster, slurm_max_num_timeout=TIMES)
         try:
-            found.update_parameters(**{"name": "ptde", "cpus_per_task": 1, **more, **options})
+            found.update_parameters(**{"name": "ptde", "cpus_per_task": 1, "timeout_min": MINUTES, **more, **options})
         except (NameError, TypeError, ValueError) as error:
             raise PtdeError(f"submitit refuses the options: {error}", "see its parameters of AutoExecutor") from None
         return found
