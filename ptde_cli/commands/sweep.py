@@ -55,7 +55,7 @@ def sweep(
         list[Path],
         typer.Argument(
             metavar="[status] FILE.toml",
-            help="what to do (docs/how-to/sweeps.md); with status before it, how far that is; status alone: all below runs/",
+            help="what to do (docs/how-to/sweeps.md); status before it: how far that is; status alone: all below runs/",
             show_default=False,
         ),
     ],

@@ -3,8 +3,6 @@
 No torch here: the command line reads this file.
 """
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -17,9 +15,11 @@ from ptde_core.algorithms.naming import OWN_NAMES, student_name, teacher_name
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.names import AlgorithmName
 from ptde_core.base.settings import Settings, Values, build_settings
+from ptde_core.base.untrusted import read_toml
 from ptde_core.stages.pipeline import LATER_STAGES, Pipeline, pipeline_settings
 from ptde_core.stages.settings import RUNS, TRAINING
 from ptde_core.stages.sweeps.cells import Cell, name_of_variant
+from ptde_core.storage.run_folder import read_json
 
 ALGORITHM = "algorithm"  # a grid's key for algorithm and information together, by their name in tables
 # Keys that a cell's folder tells without its variant, or (recipes) whose results lie beside each other in one folder.
@@ -59,19 +59,12 @@ def read_sweep(path: Path) -> SweepFile:
     Raises:
         PtdeError: it is missing, is neither, or has a key or value that cannot be.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except FileNotFoundError:
-        raise PtdeError(
-            f"no sweep's file at {path}", "check the path; see docs/how-to/sweeps.md for what it holds"
-        ) from None
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise PtdeError(
-            f"{path} is not a sweep's file ({error})", "see docs/how-to/sweeps.md for what it holds"
-        ) from None
+    missing, broken = "check the path", "see docs/how-to/sweeps.md for what it holds"
+    values: Any = (
+        read_json(path, "sweep's file") if path.suffix == ".json" else read_toml(path, "sweep's file", missing, broken)
+    )
     if not isinstance(values, dict):
-        raise PtdeError(f"{path} is not a sweep's file", "see docs/how-to/sweeps.md for what it holds")
+        raise PtdeError(f"{path} is not a sweep's file", broken)
     return sweep_file(values)
 
 
