@@ -41,7 +41,7 @@ def test_a_plan_of_the_papers_experiments(ptde: Type, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_table_2_at_a_thousandth_of_the_papers_steps(tmp_path: Path) -> None:
     words = ("table2", "--budget", "0.001", "--seeds", "1")

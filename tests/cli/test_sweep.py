@@ -124,7 +124,7 @@ def test_mistakes_are_told_and_leave_nothing(ptde: Type, tmp_path: Path, words: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.toml", "mine.toml"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_sweep_of_twelve_cells_killed_five_times_equals_an_undisturbed_one(tmp_path: Path) -> None:
     calm, killed = tmp_path / "calm", tmp_path / "killed"
@@ -144,7 +144,7 @@ def test_a_sweep_of_twelve_cells_killed_five_times_equals_an_undisturbed_one(tmp
     assert results(killed) == results(calm)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_cells_killed_themselves_are_tried_again(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TINY.replace("steps = 400", "steps = 20000") + "[[grid]]\nseed = [1, 2]\n")

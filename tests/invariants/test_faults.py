@@ -25,7 +25,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "fault", [name if name in EVERY_DAY else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+    "fault", [name if name in EVERY_DAY else pytest.param(name, marks=pytest.mark.long) for name in FAULTS]
 )
 def test_a_disturbed_pipeline_ends_like_an_undisturbed_one(fault: str, wanted: dict[str, Any], tmp_path: Path) -> None:
     if fault == "full disk":
@@ -37,7 +37,7 @@ def test_a_disturbed_pipeline_ends_like_an_undisturbed_one(fault: str, wanted: d
     assert FAULTS[fault](Pipeline("qmix", tmp_path / "run"), wanted, SECONDS, random.Random(1)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_until_it_has_finished_in_between(wanted: dict[str, Any], tmp_path: Path) -> None:
     kills, wrong = kill_again_and_again(Pipeline("qmix", tmp_path / "run"), wanted, SECONDS, random.Random(2), kills=3)
     assert wrong == []

@@ -77,7 +77,7 @@ def test_without_slurm_or_with_a_wrong_option(tmp_path: Path, monkeypatch: pytes
 
 
 @needs("submitit", "slurm")
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")  # submitit's own
 def test_jobs_do_the_same_as_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @needs("ray", "ray")
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")  # Ray's own
 def test_a_lost_node_loses_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_nodes: Any) -> None:
