@@ -1,5 +1,6 @@
 """Settings of every stage, and the presets that fill them per map. No torch here: the command line reads this file."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -212,9 +213,14 @@ def preset(map_name: str, *tables: str) -> dict[str, Any]:
 
 def default_folder(settings: TrainingSettings) -> RunFolder:
     """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it."""
-    map_name = Path(settings.map).stem if settings.map.endswith(".toml") else settings.map
+    map_name = Path(settings.map).stem if settings.map.endswith(".toml") else _as_folder(settings.map)
     name = teacher_name(settings.alg, settings.global_info)
     return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
+
+
+def _as_folder(map_name: str) -> str:
+    """A map's name with a hyphen for what a folder's name should not hold (`:` is refused by Windows and in URLs)."""
+    return re.sub(r"[^\w.-]+", "-", map_name).strip("-.") or "map"
 
 
 def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:
