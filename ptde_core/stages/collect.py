@@ -69,7 +69,7 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     env.close()
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
-    write_episodes(out, episodes, means, sigmas, about, with_state=settings.with_state)
+    write_episodes(out, episodes, means, sigmas, about, trained.spec.names, with_state=settings.with_state)
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out

@@ -48,7 +48,7 @@ def play_round(student: Student, trained: Trained, settings: DistillSettings, ro
     env.close()
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
     about = origin(trained) | {"player": player, "dagger_round": rounds}
-    write_episodes(path, episodes, means, sigmas, about, with_state=False)
+    write_episodes(path, episodes, means, sigmas, about, trained.spec.names, with_state=False)
     return player
 
 

@@ -1,5 +1,6 @@
 """Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved returns, what is broken is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,7 +11,7 @@ import torch
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import read_about, read_local_rows, write_episodes
+from ptde_core.storage.episode_file import read_about, read_contents, read_local_rows, write_episodes
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
 from ptde_core.storage.replay import Replay, ReplayJournal
@@ -119,10 +120,17 @@ def test_leftovers_of_a_save_cut_short_are_ignored_and_overwritten(tmp_path: Pat
     assert [e.seed for e in ReplayJournal(tmp_path).load(again.segments)] == [0, 2]
 
 
+NAMES = {
+    "obs": [f"o{k}" for k in range(4)],
+    "state": [f"ally_{k}.health µ" for k in range(5)],
+    "action": ["stop", "north", "south"],
+}
+
+
 def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:
     episodes = [episode(k, length=n) for k, n in enumerate(lengths)]
     z = [np.full((n, 2, 6), k, np.float32) for k, n in enumerate(lengths)]
-    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, with_state=with_state)
+    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "n_actions": 3}, NAMES, with_state=with_state)
     return episodes
 
 
@@ -135,7 +143,42 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     assert (rows.last_action[[0, 3, 4]] == -1).all()
     np.testing.assert_array_equal(rows.last_action[5:9], episodes[2].actions[:-1])
     assert rows.z_mean[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 2]
-    assert read_about(tmp_path / "e.h5") == {"schema": 1, "teacher_id": "abc", "n_actions": 3}
+    assert read_about(tmp_path / "e.h5") == {"schema": 2, "teacher_id": "abc", "n_actions": 3}
+
+
+@pytest.mark.parametrize("with_state", [True, False])
+def test_episode_file_says_how_episodes_ended_and_where_they_led(with_state: bool, tmp_path: Path) -> None:
+    lengths = (3, 1, 5)
+    episodes = [replace(episode(k, length=n), terminated=k != 1) for k, n in enumerate(lengths)]
+    z = [np.zeros((n, 2, 6), np.float32) for n in lengths]
+    write_episodes(tmp_path / "e.h5", episodes, z, z, {}, NAMES, with_state=with_state)
+    found = read_contents(tmp_path / "e.h5", with_rows=True)
+    assert found.rows["terminated"].tolist() == [False, False, True, False, False, False, False, False, True]
+    assert found.rows["truncated"].tolist() == [False] * 3 + [True] + [False] * 5
+    np.testing.assert_array_equal(found.episodes["last_obs"], [e.obs[-1] for e in episodes])
+    np.testing.assert_array_equal(found.episodes["last_available"], [e.available[-1] for e in episodes])
+    kept = {"obs", "action", *(["state"] if with_state else [])}
+    assert {name: list(texts) for name, texts in found.names.items()} == {name: NAMES[name] for name in kept}
+    assert ("last_state" in found.episodes, "state" in found.rows) == (with_state, with_state)
+    if with_state:
+        np.testing.assert_array_equal(found.episodes["last_state"], [e.state[-1] for e in episodes])
+
+
+def test_an_episode_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "e.h5")
+    with h5py.File(tmp_path / "e.h5", "r+") as file:
+        file.attrs["schema"] = 1
+    with pytest.raises(PtdeError, match=r"e\.h5 is not an episode file of schema 2; collect anew"):
+        read_contents(tmp_path / "e.h5", with_rows=False)
+
+
+@pytest.mark.parametrize("without", ["names", "episodes/length", "rows"])
+def test_an_episode_file_with_a_part_missing_is_refused(without: str, tmp_path: Path) -> None:
+    write(tmp_path / "e.h5")
+    with h5py.File(tmp_path / "e.h5", "r+") as file:
+        del file[without]
+    with pytest.raises(PtdeError, match="is not a whole HDF5 file of episodes"):
+        read_contents(tmp_path / "e.h5", with_rows=False)
 
 
 def test_the_state_is_kept_only_if_asked_for(tmp_path: Path) -> None:
