@@ -19,7 +19,7 @@ from tests.cli.conftest import ROOT, TINY_FOLDER, TINY_RUN, Pipeline
 RUN = str(TINY_FOLDER)
 COMMANDS = {
     "run": TINY_RUN,
-    "distill": ("distill", f"{RUN}/teacher.pt", "--recipe", "recurrent", "--steps", "10", "--episodes", "4"),
+    "distill": ("distill", f"{RUN}/teacher.pt", "--out", "short.pt", "--steps", "10", "--episodes", "4"),
     "evaluate": ("evaluate", f"{RUN}/student.pt", "--episodes", "4"),
     "report": ("report",),
     "compare": ("compare", RUN, "other/runs/skirmish/3m/QMIX_SGI/seed1"),
