@@ -81,6 +81,23 @@ COMMANDS = (
         f"ptde collect {RUN}/teacher.pt --episodes 200",
     ),
     Command(
+        "data",
+        "Look into collected episodes: what a file holds; the same as NumPy arrays or Parquet.",
+        f"ptde data show {RUN}/episodes.h5",
+        parts=(
+            Command(
+                "show",
+                "Say what a file of episodes holds and where it comes from; with --features the name of each number.",
+                f"ptde data show {RUN}/episodes.h5",
+            ),
+            Command(
+                "export",
+                "Write a file of episodes for other programs: NumPy arrays or Parquet.",
+                f"ptde data export {RUN}/episodes.h5 --to npz",
+            ),
+        ),
+    ),
+    Command(
         "distill",
         "Stage 2: fit a student, whose agents see only their own view, to its teacher.",
         f"ptde distill {RUN}/teacher.pt",
@@ -89,6 +106,11 @@ COMMANDS = (
         "evaluate",
         "Measure policies on the same episodes: win rate, 95 % interval, PRR.",
         f"ptde evaluate {RUN}/student.pt",
+    ),
+    Command(
+        "export",
+        "Write a trained policy for other runtimes: an ONNX graph, or its weights as NumPy arrays.",
+        f"ptde export {RUN}/student.pt --format onnx",
     ),
     Command(
         "report",
@@ -122,7 +144,7 @@ COMMANDS = (
         parts=(
             Command(
                 "show",
-                "Draw a map, also one of your own: terrain, spawn points, units; with --out as PNG too.",
+                "Draw a map, also one of your own; with --out as PNG too; --features: what each number of a view is.",
                 "ptde maps show 2c_vs_64zg --out map.png",
             ),
         ),

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table as Grid
 from rich.text import Text
 
+from ptde_cli.layout import column_widths, in_columns, stacked, wrapped
 from ptde_cli.streams import deaf
 from ptde_core.base import events
 from ptde_core.base.events import Event, Listener, silent
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PACE_SECONDS = 30.0  # speed and time left are those of the last half minute: training slows down once it learns
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal to redraw
-PIPED_WIDTH = 400  # wide enough for every table of ours: a piped table is never wrapped or cut
+PIPED_WIDTH = 100_000  # a piped table is never wrapped or cut
 
 HEADLINES = (
     ("test_win_rate", "won {:.0%} in tests"),
@@ -236,24 +236,26 @@ def watching(*, quiet: bool) -> Iterator[Listener]:
 
 
 def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:
-    """Tables on standard output, or in a file; where it is no terminal they are as wide as they need to be."""
+    """Tables on standard output, or in a file; where it is no terminal they are as wide as they need to be.
+
+    On a terminal that is too narrow words wrap, and where that is not enough each row becomes a block (`layout`).
+    """
     stream = file or sys.stdout
     console = Console(file=stream, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
     for table in tables:
-        console.print(Text(table.title, "bold"))
-        grid = Grid(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-        for head, right in zip(table.columns, table.right_aligned, strict=True):
-            # On a narrow terminal the words give way; a number, and the name that a row begins with, never breaks.
-            whole = right or not grid.columns
-            grid.add_column(Text(head), justify="right" if right else "left", no_wrap=whole, overflow="fold")
-        for group in table.groups:
-            for row in group:
-                grid.add_row(*map(Text, row))
-            grid.add_section()
-        console.print(grid)
+        _print_lines(console, table.title, "bold")
+        widths = column_widths(table, console.width, cell_len)
+        lines = stacked(table, console.width, cell_len) if widths is None else in_columns(table, widths, cell_len)
+        for line, emphasized in [("", False), *lines, ("", False)]:
+            console.print(Text(line, "bold" if emphasized else ""), soft_wrap=True)
         for note in table.notes:
-            console.print(Text(note, "dim"))
+            _print_lines(console, note, "dim")
         console.print()
+
+
+def _print_lines(console: Console, text: str, style: str) -> None:
+    for line in wrapped(text, console.width):
+        console.print(Text(line, style), soft_wrap=True)
 
 
 def print_map(sheet: "MapSheet") -> None:

@@ -19,6 +19,8 @@ from ptde_core.policies.restore import restore
 from ptde_core.stages.collect import collect as collect_stage
 from ptde_core.stages.distill_recipes import distill_recipes
 from ptde_core.stages.evaluate import evaluate as evaluate_stage
+from ptde_core.stages.export import ExportFormat
+from ptde_core.stages.export import export as export_stage
 from ptde_core.stages.recipes import distill_settings
 from ptde_core.stages.reports.collect import report as report_stage
 from ptde_core.stages.reports.formats import render
@@ -36,6 +38,7 @@ __all__ = [
     "collect",
     "distill",
     "evaluate",
+    "export",
     "load_policy",
     "make_env",
     "report",
@@ -126,6 +129,26 @@ def evaluate(*policies: Place, listen: Listener = silent, **settings: Any) -> li
     """
     paths = [path for one in policies for path in _checkpoints(one)]
     return evaluate_stage(paths, build_settings(EvaluateSettings, settings), listen=listen)
+
+
+def export(
+    checkpoint: Place,
+    format: ExportFormat = "onnx",  # noqa: A002  the option's name
+    *,
+    z: ZChoice = "mean",
+    out: Path | str | None = None,
+    listen: Listener = silent,
+) -> Path:
+    """Write a policy for other runtimes; returns the path. `ptde export`.
+
+    Args:
+        checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
+        format: onnx (a graph; extra `onnx`), or npz (the weights).
+        z: of a teacher that draws its z: its mean, or sampled from noise that is an input.
+        out: the file; by default beside the checkpoint.
+        listen: is told of the file.
+    """
+    return export_stage(_teacher(checkpoint), format, z, None if out is None else Path(out), listen=listen)
 
 
 def report(*runs: Place, format: str = "markdown", layout: str = "full", seed: int = 0) -> str:  # noqa: A002

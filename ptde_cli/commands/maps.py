@@ -48,10 +48,23 @@ def maps_show(
         ),
     ],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE.png", help="draw it into this file too")] = None,
+    features: Annotated[
+        bool, typer.Option("--features", help="say instead which number of observation and state is what")
+    ] = False,
 ) -> None:
-    """Draw one map."""
-    from ptde_cli.display import print_map, watching
+    """Draw one map, or name the numbers that its agents see."""
+    from ptde_cli.display import print_map, print_tables, watching
+    from ptde_core.base.errors import PtdeError
     from ptde_core.envs.skirmish.maps import load_map
+
+    if features:
+        if out is not None:
+            raise PtdeError("--features draws nothing, so that there is nothing to write to --out", "leave out one")
+        from ptde_core.envs.skirmish.spec import VERSION, build_spec
+        from ptde_core.stages.episode_data import name_tables
+
+        print_tables(name_tables(build_spec(load_map(name), "skirmish", VERSION).names))
+        return
     from ptde_core.stages.map_drawing import draw_map, map_sheet  # numba loads here
 
     facts = load_map(name)

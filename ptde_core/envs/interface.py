@@ -49,6 +49,11 @@ class EnvSpec:
     map_digest: str = ""
 
     @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The names by what they are of, as files hold them."""
+        return {"obs": self.obs_names, "state": self.state_names, "action": self.action_names}
+
+    @property
     def state_one_hot(self) -> int:
         """How many of the state's last features are the agents' last actions, one-hot; 0 if it does not end in them."""
         return len(list(takewhile(lambda name: ".last_action " in name, reversed(self.state_names))))

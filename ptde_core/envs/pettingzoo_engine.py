@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,31 +18,33 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.pettingzoo_actions import Choices
+from ptde_core.envs.pettingzoo_place import EXAMPLE, Place
 from ptde_core.envs.workers.engine import Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
 
 LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
 MASK = "action_mask"
 WON = "won"
-EXAMPLE = "type for example: --map my_module:parallel_env"
 
 
 class PettingZooEngine:
     """One parallel environment.
 
     Args:
-        place: "module:maker"; the maker is called without arguments. A module in its place stands for its
-            `parallel_env`, and a module alone too.
+        place: "module:maker?key=value#reward=playing" (`pettingzoo_place`). A module in the maker's place stands for
+            its `parallel_env`, and a module alone too.
 
     Raises:
         PtdeError: there is no such thing, or it is no environment that a team can play.
     """
 
     def __init__(self, place: str) -> None:
-        self._env = _made(place)
+        told = Place.of(place)
+        self._env, self._only_playing = _made(told, place), told.reward == "playing"
         self._agents: list[str] = list(self._env.possible_agents)
         self._sizes = [_view_size(self._env.observation_space(agent), agent) for agent in self._agents]
-        self._choices = [_choices(self._env.action_space(agent), agent) for agent in self._agents]
+        self._choices = [Choices(self._env.action_space(agent), agent) for agent in self._agents]
         self._limit = int(getattr(self._env.unwrapped, "max_cycles", LONGEST))
         seen, infos = _first_view(self._env, place)
         self._own_state = _state(self._env)
@@ -55,7 +58,9 @@ class PettingZooEngine:
             state = tuple(f"{agent}.{name}" for agent in self._agents for name in obs)
         else:
             state = tuple(f"state_{k}" for k in range(self._own_state.size))
-        actions = tuple(f"action_{k}" for k in range(max(self._choices)))
+        most = max(one.count for one in self._choices)
+        named = {one.names for one in self._choices if one.count == most}
+        actions = named.pop() if len(named) == 1 else tuple(f"action_{k}" for k in range(most))
         return EnvSpec(
             backend="pettingzoo",
             version=str(self._env.metadata.get("name", "unnamed")),
@@ -77,9 +82,10 @@ class PettingZooEngine:
         if "can_be_won" in self._env.metadata:
             return bool(self._env.metadata["can_be_won"])
         actions = {}
-        for agent in self._env.agents:
-            mask = _mask(seen[agent], infos.get(agent, {}))
-            actions[agent] = 0 if mask is None else int(np.argmax(mask))
+        for agent, choices in zip(self._agents, self._choices, strict=True):
+            if agent in self._env.agents:
+                mask = _mask(seen[agent], infos.get(agent, {}))
+                actions[agent] = choices.action(0 if mask is None else int(np.argmax(choices.mask(mask))))
         told = self._env.step(actions)
         if not (isinstance(told, tuple) and len(told) == 5):
             raise PtdeError(
@@ -96,13 +102,18 @@ class PettingZooEngine:
         self._show(seen, infos, view)
 
     def step(self, actions: NDArray[np.int64], view: View) -> Outcome:
-        """One step of all agents that still play; the reward is the mean over all agents."""
+        """One step of all agents that still play; the reward is the mean over all agents, or over these."""
         playing = set(self._env.agents)
-        chosen = {agent: int(a) for agent, a in zip(self._agents, actions, strict=True) if agent in playing}
+        chosen = {
+            agent: choices.action(int(a))
+            for agent, choices, a in zip(self._agents, self._choices, actions, strict=True)
+            if agent in playing
+        }
         seen, rewards, _, truncations, infos = self._env.step(chosen)
         self._steps += 1
         self._show(seen, infos, view)
-        reward = sum(float(one) for one in rewards.values()) / len(self._agents)
+        of_whom = len(playing) if self._only_playing else len(self._agents)
+        reward = sum(float(one) for one in rewards.values()) / max(1, of_whom)
         over, out_of_time = not self._env.agents, any(truncations.values())
         won = any(bool(info.get(WON, False)) for info in infos.values())
         if won and not self._can_be_won:
@@ -124,7 +135,8 @@ class PettingZooEngine:
                 view.obs[k, : flat.size] = flat
             if agent in playing:
                 mask = _mask(seen[agent], infos.get(agent, {}))
-                view.available[k, : self._choices[k]] = True if mask is None else mask
+                choices = self._choices[k]
+                view.available[k, : choices.count] = True if mask is None else choices.mask(mask)
             if not view.available[k].any():
                 view.available[k, 0] = True
         view.state[:] = view.obs.ravel() if self._own_state is None else np.asarray(self._env.state()).ravel()
@@ -143,20 +155,19 @@ def build_pettingzoo(place: str, n_envs: int) -> EnginePool:
     return EnginePool(partial(PettingZooEngine, place), n_envs)
 
 
-def _made(place: str) -> Any:
-    module_name, _, maker_name = place.partition(":")
+def _made(told: Place, place: str) -> Any:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  a module beside the user, as with `python -m`
     try:
-        found: Any = importlib.import_module(module_name)
-        if maker_name:
-            found = getattr(found, maker_name, None) or importlib.import_module(f"{module_name}.{maker_name}")
+        found: Any = importlib.import_module(told.module)
+        if told.maker:
+            found = getattr(found, told.maker, None) or importlib.import_module(f"{told.module}.{told.maker}")
     except (ImportError, ValueError) as error:
         raise PtdeError(f"no PettingZoo environment at {place!r} ({error})", EXAMPLE) from None
     maker = getattr(found, "parallel_env", found)
     if not callable(maker):
         raise PtdeError(f"{place!r} makes no environment: it has no parallel_env and cannot be called", EXAMPLE)
-    _look_at(maker, place)
-    env = maker()
+    _look_at(maker, place, told.arguments)
+    env = maker(**told.arguments)
     if _takes_turns(env):
         raise PtdeError(
             f"{place!r} makes an AEC environment, whose agents act one after another",
@@ -176,7 +187,7 @@ def _source_digest(place: str, env: Any) -> str:
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
 
 
-def _look_at(maker: Any, place: str) -> None:
+def _look_at(maker: Any, place: str, arguments: Mapping[str, Any]) -> None:
     """Refuse, before it is called, what makes no environment: another class, a function of Python's own.
 
     Raises:
@@ -188,9 +199,10 @@ def _look_at(maker: Any, place: str) -> None:
     if inspect.isbuiltin(maker) or (home in sys.stdlib_module_names - {"__main__"} and not isinstance(maker, partial)):
         raise PtdeError(f"{place!r} is a function of Python's own, so no environment's maker", EXAMPLE)
     try:
-        inspect.signature(maker).bind()
+        inspect.signature(maker).bind(**arguments)
     except (TypeError, ValueError) as error:
-        raise PtdeError(f"{place!r} cannot be called without arguments ({error})", EXAMPLE) from None
+        so = "so" if arguments else "without arguments"
+        raise PtdeError(f"the maker of {place!r} cannot be called {so} ({error})", EXAMPLE) from None
 
 
 def _takes_turns(env: Any) -> bool:
@@ -239,14 +251,6 @@ def _view_size(space: Any, agent: str) -> int:
     return int(np.prod(box.shape))
 
 
-def _choices(space: Any, agent: str) -> int:
-    from gymnasium.spaces import Discrete
-
-    if not isinstance(space, Discrete) or int(space.start) != 0:
-        raise PtdeError(f"{agent} acts in {space}", "only Discrete actions from 0 can be played")
-    return int(space.n)
-
-
 def _state(env: Any) -> NDArray[Any] | None:
     """The environment's state; None where it has none, which is then the joint view of all agents."""
     try:
@@ -259,7 +263,6 @@ def _flat(seen: Any) -> NDArray[Any]:
     return np.asarray(seen["observation"] if isinstance(seen, dict) else seen).ravel()
 
 
-def _mask(seen: Any, info: dict[str, Any]) -> NDArray[np.bool_] | None:
-    """What may be done: the mask in the view, else in the info, else None for everything."""
-    mask = seen.get(MASK) if isinstance(seen, dict) else info.get(MASK)
-    return None if mask is None else np.asarray(mask, np.bool_)
+def _mask(seen: Any, info: dict[str, Any]) -> Any:
+    """What may be done, as the environment says it: a mask in the view, else in the info, else None for everything."""
+    return seen.get(MASK) if isinstance(seen, dict) else info.get(MASK)

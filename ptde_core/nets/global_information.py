@@ -170,7 +170,10 @@ class AgentHyper(nn.Module):
         if kernels.can_take(rows, a) and not rows.requires_grad:
             g = CompiledContraction.apply(rows, a, m, bias, offset, self.one_hot, elu)  # type: ignore[no-untyped-call]  # torch's
             return g
-        g = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
+        if kernels.traced():  # a loop over chunks would write the number of rows into the record
+            g = torch.einsum("rnk,rzk->rnz", a, torch.einsum("rs,szk->rzk", rows, m))  # (R, N, Z)
+        else:
+            g = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
         g = g + (rows @ bias)[:, None] + offset
         return F.elu(g) if elu else g
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ptde_core.base import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.acting import ActingAgent
@@ -66,7 +67,7 @@ class CoachedTeacher(nn.Module):
         else:
             mean, z, step = memory.mean, memory.z, memory.step
             looks = step % self.every == 0  # (E,)
-            if looks.any():
+            if kernels.traced() or looks.any():  # a record has no branches
                 mean, sigma = self.coach(state)
                 sent = looks[:, None].expand(mean.shape[:2])  # (E, N)
                 if self.threshold > 0:

@@ -13,12 +13,15 @@ from ptde_core.policies.views import Views
 
 
 class OneViewAgents(Teacher):
-    """Recurrent agents on one view of the two: the networks are as if the other view did not exist."""
+    """Recurrent agents on one view of the two: the networks are as if the other view did not exist.
+
+    `columns`: where that view stands in an observation. `Teacher.step` is a step on local inputs that hold it alone.
+    """
 
     def __init__(self, spec: EnvSpec, settings: TwoViewSettings, view: View) -> None:
         without_z = NetworkSettings(global_info="none", hidden_size=settings.hidden_size)
         super().__init__(one_view(spec, view), without_z)
-        self._columns, self._shown = columns_of(spec, view), spec.obs_size
+        self.columns, self._shown = columns_of(spec, view), spec.obs_size
 
     def unroll(self, views: Views, noise: Tensor | None) -> Unrolled:
         """Action values of every step of every episode; see `Teacher.unroll`. The views hold both."""
@@ -32,4 +35,4 @@ class OneViewAgents(Teacher):
 
     def _own(self, local: Tensor) -> Tensor:
         """Of local inputs (..., N, L) with both views those with its own."""
-        return torch.cat([local[..., self._columns], local[..., self._shown :]], dim=-1)
+        return torch.cat([local[..., self.columns], local[..., self._shown :]], dim=-1)

@@ -86,7 +86,8 @@ def _collect(teacher: Path, settings: CollectSettings, out: Path, listen: Listen
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
     made_from = collecting_made_from(settings, trained.spec.world, trained.teacher_id)
-    write_episodes(out, episodes, means, sigmas, about, made_from, with_state=settings.with_state, new=True)
+    names, kept = trained.spec.names, settings.with_state
+    write_episodes(out, episodes, means, sigmas, about, names, made_from, with_state=kept, new=True)
     listen(FileSaved(out, "the teacher's episodes and z"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out

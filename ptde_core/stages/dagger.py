@@ -59,7 +59,7 @@ def play_round(
     about = origin(trained) | {"player": player, "dagger_round": rounds}
     parents = {"teacher": trained.teacher_id, "player": player}
     made_from = MadeFrom(stage="distill", world=trained.spec.world, settings=settings.model_dump(), parents=parents)
-    write_episodes(path, episodes, means, sigmas, about, made_from, with_state=False)
+    write_episodes(path, episodes, means, sigmas, about, trained.spec.names, made_from, with_state=False)
     return player
 
 

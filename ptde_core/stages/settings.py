@@ -1,5 +1,6 @@
 """Settings of every stage, and the presets that fill them per map. No torch here: the command line reads this file."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -252,13 +253,18 @@ def default_folder(settings: TrainingSettings) -> RunFolder:
     Raises:
         PtdeError: a map file that is missing or broken.
     """
-    map_name = settings.map
-    if map_name.endswith(".toml"):
+    map_name = _as_folder(settings.map)
+    if settings.map.endswith(".toml"):
         from ptde_core.envs.catalogue import world_now  # numpy loads here
 
-        map_name = found.map if (found := world_now(settings.env, map_name)) else Path(map_name).stem
+        map_name = found.map if (found := world_now(settings.env, settings.map)) else Path(settings.map).stem
     name = teacher_name(settings.alg, settings.global_info)
     return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
+
+
+def _as_folder(map_name: str) -> str:
+    """A map's name with a hyphen for what a folder's name should not hold (`:` is refused by Windows and in URLs)."""
+    return re.sub(r"[^\w.-]+", "-", map_name).strip("-.") or "map"
 
 
 def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:

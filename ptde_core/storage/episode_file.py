@@ -1,13 +1,17 @@
 """episodes.h5: what a teacher saw and the information it gave, as flat rows of real steps, for distillation.
 
-Layout (schema 2). The root's attributes say where it all comes from; `made_from` among them is JSON. Group `episodes`,
-an entry per episode: start (its first row), length, seed, won, total_reward. Group `rows`, one row per real step, no
-padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), reward (R,), z_mean (R, N, Z), z_sigma
-(R, N, Z) and, if it was collected, state (R, S).
+Layout (schema 2, docs/how-to/data.md). The root's attributes say where it all comes from; `made_from`
+among them is JSON. Group `rows`, one row per real step,
+no padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), reward (R,), terminated (R,),
+truncated (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was collected, state (R, S). Group `episodes`, an entry
+per episode: start (its first row), length, seed, won, total_reward, and what the last step led to: last_obs (B, N, O),
+last_available (B, N, A) and, with the state, last_state (B, S). Group `names`, a text for each number: obs (O,),
+action (A,) and, with the state, state (S,).
 """
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +33,8 @@ from ptde_core.storage.whole_file import replacing
 SCHEMA = 2
 CHUNK_ROWS = 1024
 ATTRIBUTES = 200
-TEXT = 1000  # characters of an attribute
+TEXT = 1000  # characters of an attribute, or of a name
+NAMES = 100_000  # of the numbers of a view
 ROOM = 3  # times the rows' bytes that a fit takes: as read, as inputs, and as shuffled
 # All that distillation reads: nothing global among them.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
@@ -63,6 +68,7 @@ def write_episodes(
     z_mean: Sequence[NDArray[np.float32]],
     z_sigma: Sequence[NDArray[np.float32]],
     about: Mapping[str, Any],
+    names: Mapping[str, Sequence[str]],
     made_from: MadeFrom,
     *,
     with_state: bool,
@@ -76,6 +82,7 @@ def write_episodes(
         z_mean: per episode (T, N, Z), the mean of the teacher's z at every real step.
         z_sigma: per episode (T, N, Z), its standard deviation.
         about: attributes of the root: plain numbers and strings.
+        names: of the numbers of "obs" and "state", and of the actions: "action".
         made_from: the teacher and the settings that these episodes come from.
         with_state: also keep the global state.
         new: refuse to replace a file that is there.
@@ -93,16 +100,27 @@ def write_episodes(
         index["seed"] = np.array([e.seed for e in episodes], np.uint64)
         index["won"] = np.array([e.won for e in episodes])
         index["total_reward"] = np.array([e.total_reward for e in episodes])
+        _column(index, "last_obs", [e.obs[-1:] for e in episodes])
+        _column(index, "last_available", [e.available[-1:] for e in episodes])
+        ended = np.arange(length.sum()) + 1  # (R,) rows up to and with this one
+        last = np.isin(ended, np.cumsum(length))  # (R,) whether it is its episode's last
+        terminated = last & np.repeat([e.terminated for e in episodes], length)
         rows = file.create_group("rows")
         _column(rows, "obs", [e.obs[:-1] for e in episodes])
         _column(rows, "last_action", [_last_actions(e) for e in episodes])
         _column(rows, "available", [e.available[:-1] for e in episodes])
         _column(rows, "action", [e.actions for e in episodes])
         _column(rows, "reward", [e.reward for e in episodes])
+        _column(rows, "terminated", [terminated])
+        _column(rows, "truncated", [last & ~terminated])
         _column(rows, "z_mean", z_mean)
         _column(rows, "z_sigma", z_sigma)
         if with_state:
             _column(rows, "state", [e.state[:-1] for e in episodes])
+            _column(index, "last_state", [e.state[-1:] for e in episodes])
+        texts = file.create_group("names")
+        for kind in ("obs", "action", *(("state",) if with_state else ())):
+            texts.create_dataset(kind, data=list(names[kind]), dtype=h5py.string_dtype())
     with replacing(path, new=new) as whole:
         whole.write(image.getbuffer())
 
@@ -184,6 +202,60 @@ def _opened(path: Path) -> Iterator[Any]:
         if schema != SCHEMA:
             raise PtdeError(f"{path} is not an episode file of schema {SCHEMA}", "collect anew: `ptde collect TEACHER`")
         yield file
+
+
+@dataclass(frozen=True)
+class Array:
+    """What an array of a file is, without its numbers."""
+
+    group: str  # rows or episodes
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    stored_bytes: int  # as compressed
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file of episodes holds; of the arrays those that were asked for."""
+
+    about: Mapping[str, Any]  # where it comes from
+    arrays: tuple[Array, ...]
+    names: Mapping[str, tuple[str, ...]]  # of the numbers of obs and, where it is there, state; of the actions: action
+    episodes: Mapping[str, NDArray[Any]]  # (B, ...) an entry per episode
+    rows: Mapping[str, NDArray[Any]]  # (R, ...) an entry per step; empty if they were not asked for
+
+
+def read_contents(path: Path, *, with_rows: bool) -> Contents:
+    """Read all that lies in a file; the steps, which may be large, only where they are asked for.
+
+    Raises:
+        PtdeError: missing, cut short, or not such a file.
+    """
+    about = read_about(path)
+    with _opened(path) as file:
+        groups = {name: hdf5.group(file, name) for name in ("rows", "episodes")}
+        facts = {(group, name): hdf5.facts_of(held, name) for group, held in groups.items() for name in held}
+        length = hdf5.array(groups["episodes"], "length", Column(np.int64, (None,)))
+        counts = {"rows": int(length.sum()), "episodes": len(length)}
+        for (group, name), (shape, _, _) in facts.items():
+            if not shape or shape[0] != counts[group]:
+                raise ValueError(f"{name} has not {counts[group]} entries")
+        if with_rows:
+            size = sum(math.prod(shape) * kind.itemsize for shape, kind, _ in facts.values())
+            check_room(ROOM * size, f"the {counts['rows']:,} steps of {path}", "collect fewer episodes")
+        arrays = tuple(
+            Array(group, name, shape, str(kind), stored) for (group, name), (shape, kind, stored) in facts.items()
+        )
+        texts = hdf5.group(file, "names")
+        names = {name: hdf5.texts(texts, name, NAMES, TEXT) for name in hdf5.names_of(texts)}
+        read = {
+            (group, name): hdf5.array(groups[group], name, Column(kind, shape, finite=False))
+            for (group, name), (shape, kind, _) in facts.items()
+            if with_rows or group == "episodes"
+        }
+    episodes, rows = ({name: one for (g, name), one in read.items() if g == group} for group in ("episodes", "rows"))
+    return Contents(about, arrays, names, episodes, rows)
 
 
 def _broken(path: Path) -> PtdeError:

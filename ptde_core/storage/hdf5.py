@@ -114,6 +114,39 @@ def rows_of(parent: Any, name: str) -> int:
     return int(found.shape[0])
 
 
+def names_of(parent: Any) -> list[str]:
+    """The names of what lies in a group."""
+    return [str(name) for name in parent]
+
+
+def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape, kind and stored bytes of an array inside the file, which is not read.
+
+    Raises:
+        ValueError: there is no such array, or it is a link to somewhere else.
+    """
+    found = _inside(parent, name)
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    return tuple(map(int, found.shape)), found.dtype, int(found.id.get_storage_size())
+
+
+def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
+    """A list of texts inside the file.
+
+    Raises:
+        ValueError: it is none, not in this file, or has too many or too long ones.
+    """
+    shape, kind, _ = facts_of(parent, name)
+    if len(shape) != 1 or shape[0] > most or h5py.check_string_dtype(kind) is None:
+        raise ValueError(f"{name} is no list of texts of ours")
+    _check_storage(name, parent[name])
+    found = tuple(map(str, parent[name].asstr()[:]))
+    if any(len(text) > longest for text in found):
+        raise ValueError(f"{name} holds a text of more than {longest} characters")
+    return found
+
+
 def has(parent: Any, name: str) -> bool:
     """Whether there is something of that name."""
     return name in parent.keys()  # noqa: SIM118  `name in parent` would follow links

@@ -168,6 +168,7 @@ class RunFolder:
         """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
         patterns = (
             *("episodes*.h5", "student*.pt*", "student*.dagger-*.h5", STUDENTS, f"{STUDENTS}-{BEST}", "teacher-*.pt"),
+            *(f"{kind}*.{form}" for kind in ("teacher", "student") for form in ("onnx", "npz")),  # `ptde export`
             *(self.evaluation.name, REPLAYS, self.figures.name),
         )
         return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,17 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.contract import check_environment
+from ptde_core.envs.pettingzoo_actions import Choices
 from ptde_core.envs.pettingzoo_engine import PettingZooEngine, build_pettingzoo
+from ptde_core.envs.pettingzoo_place import Place
 from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.workers.engine import View
 from ptde_core.policies.restore import spec_from_plain, spec_to_plain
+from ptde_core.stages.settings import default_folder, train_teacher_settings
 from tests.leaving_game import Leaving
 
 pytest.importorskip("pettingzoo")
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from pettingzoo import AECEnv
 
 FACE = "ptde_core.envs.pettingzoo_face:parallel_env"
@@ -165,6 +170,13 @@ def test_environments_of_other_kinds_and_of_older_versions_are_named(
 @pytest.mark.parametrize(
     ("place", "says"),
     [
+        ("tests.combining_game:make?m=5", r"cannot be called so \(got an unexpected keyword argument 'm'\)"),
+        ("tests.combining_game:make?n", r"'n' in .* is not of the form key=value"),
+        ("tests.combining_game:make?n=2&n=3", "gives n twice"),
+        ("tests.combining_game:make#reward=all", "no reward of a team named 'all'"),
+        ("tests.combining_game:make#rewards=playing", "no option of a PettingZoo environment named 'rewards'"),
+        ("tests.combining_game:make?most=true", "which has 1,000,000 combinations"),
+        ("nowhere_at_all:env?n=5", "no PettingZoo environment at 'nowhere_at_all:env\\?n=5'"),
         ("nowhere_at_all:env", "no PettingZoo environment at 'nowhere_at_all:env'"),
         ("ptde_core.envs.pettingzoo_face:nothing", "no PettingZoo environment at"),
         ("ptde_core:__version__", "cannot be called"),
@@ -178,3 +190,113 @@ def test_environments_of_other_kinds_and_of_older_versions_are_named(
 def test_what_is_no_environment_is_refused(place: str, says: str) -> None:
     with pytest.raises(PtdeError, match=says):
         PettingZooEngine(place)
+
+
+COMBINING = "tests.combining_game:make"
+
+
+@pytest.fixture
+def combining(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], PettingZooEngine]:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    return lambda behind: PettingZooEngine(COMBINING + behind)
+
+
+def test_combinations_are_actions_of_their_own(combining: Callable[[str], PettingZooEngine]) -> None:
+    engine = combining("?n=3")
+    assert (engine.spec.n_agents, engine.spec.n_actions) == (3, 6)
+    assert engine.spec.action_names == (
+        "action_0_0",
+        "action_0_1",
+        "action_0_2",
+        "action_1_0",
+        "action_1_1",
+        "action_1_2",
+    )
+    assert engine.spec.map == f"{COMBINING}?n=3"
+    view = view_of(engine)
+    engine.reset(1, view)
+    assert view.available.all()
+    engine.step(np.array([0, 5, 3]), view)
+    assert [engine._env.taken[agent].tolist() for agent in engine._agents] == [[0, 0], [1, 2], [1, 0]]
+    assert engine._env.action_space("a0").contains(engine._env.taken["a0"])
+
+
+@pytest.mark.parametrize(
+    ("mask", "allowed"),
+    [
+        ("[1,0,0,0,0,1]", [True, False, False, False, False, True]),
+        ("[[1,1],[0,1,0]]", [False, True, False, False, True, False]),
+    ],
+)
+def test_masks_are_of_all_combinations_or_of_each_part(
+    mask: str, allowed: list[bool], combining: Callable[[str], PettingZooEngine]
+) -> None:
+    engine = combining(f"?mask={mask}")
+    view = view_of(engine)
+    engine.reset(1, view)
+    assert view.available.tolist() == [allowed] * 2
+
+
+def test_a_mask_of_another_form_is_refused(combining: Callable[[str], PettingZooEngine]) -> None:
+    engine = combining("?mask=[1,1]")
+    with pytest.raises(
+        PtdeError, match=r"an action_mask is \[1, 1\]; give 6 numbers, or one mask for each of the parts"
+    ):
+        engine.reset(1, view_of(engine))
+
+
+@pytest.mark.parametrize(
+    ("space", "count", "number", "action"),
+    [
+        (Discrete(3, start=-1), 3, 0, -1),
+        (MultiBinary(2), 4, 2, [1, 0]),
+        (MultiDiscrete([[2, 2], [1, 3]]), 12, 11, [[1, 1], [0, 2]]),
+        (MultiDiscrete([2, 3], start=[5, 1]), 6, 4, [6, 2]),
+    ],
+)
+def test_each_kind_of_choice_is_counted(space: Any, count: int, number: int, action: Any) -> None:
+    choices = Choices(space, "a")
+    assert choices.count == len(choices.names) == len(set(choices.names)) == count
+    assert np.array_equal(choices.action(number), action)
+    assert all(space.contains(choices.action(k)) for k in range(count))
+    assert len({str(choices.action(k)) for k in range(count)}) == count
+
+
+def test_a_box_of_actions_is_refused() -> None:
+    with pytest.raises(PtdeError, match="only Discrete, MultiDiscrete and MultiBinary actions can be played"):
+        Choices(Box(-1, 1, (2,)), "a")
+
+
+@pytest.mark.parametrize(("behind", "reward"), [("", 0.5), ("#reward=team", 0.5), ("#reward=playing", 1.0)])
+def test_whether_those_who_left_count_in_the_teams_reward(
+    behind: str, reward: float, leaving: PettingZooEngine
+) -> None:
+    engine = PettingZooEngine(LEAVING + behind)
+    view = view_of(engine)
+    engine.reset(1, view)
+    assert engine.step(np.array([0, 1]), view).reward == 1.0, "both played"
+    assert engine.step(np.array([0, 0]), view).reward == reward
+    assert (engine.spec.fingerprint() == leaving.spec.fingerprint()) is (not behind)
+
+
+def test_arguments_are_read_as_set_reads_them() -> None:
+    place = Place.of("a.b:make?n=5&x=0.5&on=true&sizes=[1, 2]&mode=hard&text=a%26b%23c")
+    assert (place.module, place.maker, place.reward) == ("a.b", "make", "team")
+    assert place.arguments == {"n": 5, "x": 0.5, "on": True, "sizes": [1, 2], "mode": "hard", "text": "a&b#c"}
+    assert Place.of("a.b").maker == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("a.b:make?n=5&mode=hard#reward=playing", "a.b-make-n-5-mode-hard-reward-playing"),
+        ("academy_3_vs_1_with_keeper:checkpoints", "academy_3_vs_1_with_keeper-checkpoints"),
+        ("3s_vs_5z", "3s_vs_5z"),
+        ("maps/own.toml", "own"),
+        ("a:b?path=../../x", "a-b-path-..-..-x"),
+        ("..", "map"),
+    ],
+)
+def test_a_run_folders_name_holds_nothing_that_a_system_refuses(name: str, folder: str) -> None:
+    run = default_folder(train_teacher_settings({"env": "pettingzoo", "map": name}))
+    assert run.path == Path("runs/pettingzoo") / folder / "QMIX_SGI" / "seed1"

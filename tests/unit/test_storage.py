@@ -1,5 +1,6 @@
 """Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved returns, what is broken is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,14 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom, World
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import Widths, read_about, read_local_rows, read_origin, write_episodes
+from ptde_core.storage.episode_file import (
+    Widths,
+    read_about,
+    read_contents,
+    read_local_rows,
+    read_origin,
+    write_episodes,
+)
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
 from ptde_core.storage.replay import Replay, ReplayJournal
@@ -128,13 +136,18 @@ COLLECTED = MadeFrom(
     parents={"teacher": "abc"},
 )
 WIDTHS = Widths(agents=2, actions=3, obs=4, info=6)
+NAMES = {
+    "obs": [f"o{k}" for k in range(4)],
+    "state": [f"ally_{k}.health µ" for k in range(5)],
+    "action": ["stop", "north", "south"],
+}
 
 
 def write(path: Path, lengths: tuple[int, ...] = (3, 1, 5), with_state: bool = True) -> list[Episode]:
     episodes = [episode(k, length=n) for k, n in enumerate(lengths)]
     z = [np.full((n, 2, 6), k, np.float32) for k, n in enumerate(lengths)]
     about = {"teacher_id": "abc", "map": "3m", "n_actions": 3}
-    write_episodes(path, episodes, z, z, about, COLLECTED, with_state=with_state)
+    write_episodes(path, episodes, z, z, about, NAMES, COLLECTED, with_state=with_state)
     return episodes
 
 
@@ -155,6 +168,43 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
         "n_actions": 3,
     }
     assert read_origin(tmp_path / "e.h5") == COLLECTED
+
+
+@pytest.mark.parametrize("with_state", [True, False])
+def test_episode_file_says_how_episodes_ended_and_where_they_led(with_state: bool, tmp_path: Path) -> None:
+    lengths = (3, 1, 5)
+    episodes = [replace(episode(k, length=n), terminated=k != 1) for k, n in enumerate(lengths)]
+    z = [np.zeros((n, 2, 6), np.float32) for n in lengths]
+    write_episodes(
+        tmp_path / "e.h5", episodes, z, z, {"teacher_id": "a", "map": "3m"}, NAMES, COLLECTED, with_state=with_state
+    )
+    found = read_contents(tmp_path / "e.h5", with_rows=True)
+    assert found.rows["terminated"].tolist() == [False, False, True, False, False, False, False, False, True]
+    assert found.rows["truncated"].tolist() == [False] * 3 + [True] + [False] * 5
+    np.testing.assert_array_equal(found.episodes["last_obs"], [e.obs[-1] for e in episodes])
+    np.testing.assert_array_equal(found.episodes["last_available"], [e.available[-1] for e in episodes])
+    kept = {"obs", "action", *(["state"] if with_state else [])}
+    assert {name: list(texts) for name, texts in found.names.items()} == {name: NAMES[name] for name in kept}
+    assert ("last_state" in found.episodes, "state" in found.rows) == (with_state, with_state)
+    if with_state:
+        np.testing.assert_array_equal(found.episodes["last_state"], [e.state[-1] for e in episodes])
+
+
+def test_an_episode_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "e.h5")
+    with h5py.File(tmp_path / "e.h5", "r+") as file:
+        file.attrs["schema"] = 1
+    with pytest.raises(PtdeError, match=r"e\.h5 is not an episode file of schema 2; collect anew"):
+        read_contents(tmp_path / "e.h5", with_rows=False)
+
+
+@pytest.mark.parametrize("without", ["names", "episodes/length", "rows"])
+def test_an_episode_file_with_a_part_missing_is_refused(without: str, tmp_path: Path) -> None:
+    write(tmp_path / "e.h5")
+    with h5py.File(tmp_path / "e.h5", "r+") as file:
+        del file[without]
+    with pytest.raises(PtdeError, match="is not a whole HDF5 file of episodes"):
+        read_contents(tmp_path / "e.h5", with_rows=False)
 
 
 def test_the_state_is_kept_only_if_asked_for(tmp_path: Path) -> None:

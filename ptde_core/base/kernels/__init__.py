@@ -4,7 +4,7 @@ What comes before and after a product is done while its rows are in the cache, w
 """
 
 from ptde_core.base.kernels.acting import act, inform
-from ptde_core.base.kernels.arrays import VARIABLE, are_on, array, can_take
+from ptde_core.base.kernels.arrays import VARIABLE, are_on, array, can_take, traced
 from ptde_core.base.kernels.chance import normals
 from ptde_core.base.kernels.choices import best_available, choose
 from ptde_core.base.kernels.contraction import contraction, contraction_gradients
@@ -48,4 +48,5 @@ __all__ = [
     "mix_gradients",
     "normals",
     "regression",
+    "traced",
 ]

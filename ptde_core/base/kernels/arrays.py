@@ -1,6 +1,7 @@
 """Whether kernels are used, which tensors they take, and as what.
 
 `PTDE_KERNELS=off` in the environment leaves networks, learners and the choice of actions to torch and numpy.
+While torch records its operations (to export a network), networks take none either: a kernel would not be recorded.
 """
 
 import os
@@ -29,9 +30,18 @@ def are_on() -> bool:
     return _ON
 
 
+def traced() -> bool:
+    """Whether torch records its operations: `torch.export`, `torch.onnx.export`, `torch.compile`, `torch.jit.trace`."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]  # torch's
+
+
 def can_take(*tensors: Tensor) -> bool:
-    """Whether the kernels compute with such tensors: they are on, and all are float32 on the CPU."""
-    return _ON and all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+    """Whether the kernels compute with such tensors: they are on, all are float32 on the CPU, and nothing is traced."""
+    return (
+        _ON
+        and not traced()
+        and all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+    )
 
 
 def array(tensor: Tensor) -> Array:

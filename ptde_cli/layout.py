@@ -1,0 +1,115 @@
+"""How a table fits a width: in columns whose words wrap, else each row as a block of lines. No word is ever cut.
+
+A word that is longer than the width (a path) is one line, which the terminal wraps as it likes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from textwrap import wrap
+
+from ptde_core.stages.tables import Row, Table
+
+Length = Callable[[str], int]  # columns of a terminal that a text takes
+GAP = 2  # between columns
+EDGE = " "  # before the first
+ENOUGH = 24  # room beside a head in which it is worth wrapping words
+INDENT = "  "
+
+
+def column_widths(table: Table, width: int, length: Length) -> list[int] | None:
+    """A width for each column, with which the table is at most so wide; None if there is none.
+
+    Numbers and the name that a row begins with stay on one line; heads and other words may wrap between words.
+
+    Args:
+        table: to be shown.
+        width: of the terminal.
+        length: of a text.
+    """
+    least, natural = [], []
+    for k, head in enumerate(table.columns):
+        cells = [row[k] for row in table.rows]
+        whole = table.right_aligned[k] or k == 0
+        longest = max(map(length, cells), default=0)
+        least.append(max(longest if whole else _longest_word(cells, length), _longest_word([head], length)))
+        natural.append(max(longest, length(head)))
+    room = width - len(EDGE) - GAP * (len(natural) - 1)
+
+    def capped(cap: int) -> list[int]:
+        return [max(low, min(high, cap)) for low, high in zip(least, natural, strict=True)]
+
+    fitting = (made for cap in range(max(natural, default=0), -1, -1) if sum(made := capped(cap)) <= room)
+    return next(fitting, None)
+
+
+def in_columns(table: Table, widths: Sequence[int], length: Length) -> Iterator[tuple[str, bool]]:
+    """The lines of a table whose columns have these widths, a rule below the heads and an empty line between groups.
+
+    With each line whether it is one of the heads'.
+
+    Args:
+        table: to be shown.
+        widths: of `column_widths`.
+        length: of a text.
+    """
+    yield from ((line, True) for line in _row_lines(table.columns, table, widths, length, foot=True))
+    yield EDGE + "─" * (sum(widths) + GAP * (len(widths) - 1)), False
+    for number, group in enumerate(table.groups):
+        if number:
+            yield "", False
+        for row in group:
+            yield from ((line, False) for line in _row_lines(row, table, widths, length))
+
+
+def _row_lines(row: Row, table: Table, widths: Sequence[int], length: Length, *, foot: bool = False) -> Iterator[str]:
+    """The lines of one row; cells of fewer lines stand at its top, or at its foot."""
+    cells = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    height = max(map(len, cells))
+    for line in range(height):
+        parts = []
+        for cell, width, right in zip(cells, widths, table.right_aligned, strict=True):
+            at = line - (height - len(cell) if foot else 0)
+            text = cell[at] if 0 <= at < len(cell) else ""
+            padding = " " * (width - length(text))
+            parts.append(padding + text if right else text + padding)
+        yield (EDGE + (" " * GAP).join(parts)).rstrip()
+
+
+def stacked(table: Table, width: int, length: Length) -> Iterator[tuple[str, bool]]:
+    """The rows one below the other, a line for each cell that is not empty; with each line whether a row begins there.
+
+    Args:
+        table: to be shown.
+        width: at which words wrap.
+        length: of a text.
+    """
+    heads = table.columns
+    column = max(map(length, heads[1:]), default=0)
+    for row in table.rows:
+        yield from ((line, True) for line in wrapped(f"{heads[0]}: {row[0]}" if heads[0] else row[0], width))
+        for head, cell in zip(heads[1:], row[1:], strict=True):
+            if cell:
+                yield from (
+                    (line, False) for line in _labelled(head + " " * (column - length(head)), cell, width, length)
+                )
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most so many characters, each word whole."""
+    return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _labelled(head: str, cell: str, width: int, length: Length) -> Iterator[str]:
+    """A cell beside its head; below it where there is no room."""
+    beside = f"{INDENT}{head}{' ' * GAP}"
+    room = width - length(beside)
+    if room >= length(cell) or room >= max(ENOUGH, _longest_word([cell], length)):
+        first, *others = wrapped(cell, room)
+        yield beside + first
+        yield from (" " * length(beside) + line for line in others)
+        return
+    yield from (INDENT + line for line in wrapped(head, width - len(INDENT)))
+    yield from (INDENT * 2 + line for line in wrapped(cell, width - 2 * len(INDENT)))
+
+
+def _longest_word(texts: Sequence[str], length: Length) -> int:
+    return max((length(word) for text in texts for word in text.split()), default=0)
