@@ -1,9 +1,11 @@
 """A trained policy as a file for other runtimes: an ONNX graph, or its weights as plain arrays (npz)."""
 
 import json
+import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -106,8 +108,7 @@ def _write_onnx(policy: PortablePolicy, about: Mapping[str, Any], path: Path) ->
     free = tuple(
         {place: axes[axis] for place, axis in enumerate(one.shape) if isinstance(axis, str)} for one in policy.inputs
     )
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, on parts of torch and onnxscript
+    with torch.no_grad(), _quiet_exporter():
         program = torch.onnx.export(
             policy,
             tuple(one.example(EXAMPLE) for one in policy.inputs),
@@ -123,6 +124,20 @@ def _write_onnx(policy: PortablePolicy, about: Mapping[str, Any], path: Path) ->
     onnx.helper.set_model_props(model, {ABOUT: json.dumps(about)})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without torch's warnings on its own parts, and its log lines on packages that no policy needs (torchvision)."""
+    logger = logging.getLogger("torch.onnx._internal.exporter")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 Run = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
