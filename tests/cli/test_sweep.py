@@ -85,7 +85,7 @@ def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path
     with pytest.raises(PtdeError, match="runs is the folder of the runs themselves"):
         pack(cells_of(read_sweep(Path("mine.toml"))), Path("runs"), Path("runs"))
     (run / "student.pt").unlink()
-    assert "student.pt was evaluated and is missing" in ptde("sweep", "status", "mine.toml").out
+    assert "student.pt was evaluated, and is not there any more" in ptde("sweep", "status", "mine.toml").out
 
 
 def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
     ended = ptde("sweep", "mine.toml")
     assert ended.code == 1
     assert "two-step QMIX seed 1 failed and is tried once more: " in ended.err
-    assert "two-step QMIX seed 1 failed 2 times: runs/game/two-step/QMIX/seed1 was trained with" in ended.err
+    assert "two-step QMIX seed 1 failed 2 times: runs/game/two-step/QMIX/seed1/config.json does not say what" in ended.err
     assert "two-step VDN seed 1 is done" in ended.err
     assert "1 failed, 1 done." in ended.out
     assert "Traceback" in (taken / "error.txt").read_text()
