@@ -60,7 +60,7 @@ def test_which_number_is_what(name: str, ptde: Type) -> None:
         ("export episodes.h5 --format npz", ("episodes.h5 is not a readable checkpoint",)),
         ("export nowhere.pt --format tflite", ("no export format named 'tflite'",)),
         ("export nowhere.pt --z man --format npz", ("no kind of z named 'man'", "did you mean 'mean'?")),
-        ("data show nowhere.h5", ("no episodes at nowhere.h5", "ptde collect TEACHER")),
+        ("data show nowhere.h5", ("no file of episodes at nowhere.h5", "ptde collect TEACHER")),
         ("data show text.h5", ("text.h5 is not a whole HDF5 file of episodes",)),
         ("data export episodes.h5 --to csv", ("no data format named 'csv'",)),
         ("data export episodes.h5 --out there", ("there is not the name of an npz file",)),

@@ -28,7 +28,7 @@ def policies(ended: Ended) -> list[dict[str, object]]:
 
 def test_run_leaves_every_file_and_ends_with_the_table(pipeline: Pipeline) -> None:
     assert pipeline.ended.code == 0, pipeline.ended.err
-    names = {path.name for path in pipeline.run.iterdir()}
+    names = {path.name for path in pipeline.run.iterdir() if path.name[0] != "."}
     assert names == {
         *("config.json", "provenance.json", "status.json", "metrics.jsonl", "tensorboard", "resume"),
         *("teacher.pt", "episodes.h5", "student.pt", "students", "evaluation.json"),

@@ -1,7 +1,6 @@
 """Whether what a finished run folder holds still belongs together: the one place where a sweep asks for it."""
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.identity import why_other_world, why_stale
 from ptde_core.stages.settings import read_run_config
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
@@ -12,6 +11,8 @@ def stale(run: RunFolder) -> str:
 
     Its files have to be there, made from the world as it is now, and its evaluations have to be of its checkpoints.
     """
+    from ptde_core.stages.identity import why_other_world, why_stale  # numpy loads here
+
     for path in (run.config, run.teacher, run.evaluation):
         if not path.exists():
             return f"{path.name} is missing"
