@@ -2,7 +2,7 @@
 
 import torch
 
-SPEC = {
+SPEC: dict[str, object] = {
     "backend": "game",
     "version": "1",
     "map": "personal-signal",

@@ -95,7 +95,11 @@ def reproduce(
             cells, folder = cells_held(cells, made_from, file.out), made_from
         with watching(quiet=quiet) as listen:
             if part == ALL and env is None and not any(map(is_football, parts)):
-                listen(Note("left out: table3 and figure9, for football's engine is not installed (docs/football.md)"))
+                listen(
+                    Note(
+                        "left out: table3 and figure9, for football's engine is not installed (docs/how-to/football.md)"
+                    )
+                )
             if keep is not None:
                 pack(cells, file.out, keep, listen=listen)
             tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from ptde_cli.app import COMMANDS
+from ptde_core.envs.catalogue import world_now
 from ptde_core.envs.skirmish.maps import map_names
 from tests.cli.conftest import Ended, Type, spawn
 from tests.cli.test_errors import assert_one_sentence
@@ -23,8 +24,9 @@ def test_a_map_of_ones_own_is_drawn_as_plain_text(ptde: Type) -> None:
     Path("own.toml").write_text(OWN)
     ended = ptde("maps", "show", "own.toml")
     assert (ended.code, ended.err) == (0, "")
+    digest = world_now("skirmish", "own.toml").map_digest[:8]
     assert ended.out.splitlines()[:8] == [
-        "own: 6 x 5 cells, north is up",
+        f"own@{digest}: 6 x 5 cells, north is up",
         "  4 ############",
         "  3 ##. . . . ##",
         "  2 ##M ^^^^a ##",
@@ -101,7 +103,7 @@ def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        (("limit = 20", "limit = 0"), ("map 'own': limit = 0", "at least 1")),
+        (("limit = 20", "limit = 0"), ("map 'own': limit = 0", "1 to 100,000")),
         (("limit = 20", ""), ("map 'own' lacks the key 'limit'", "own-maps.md")),
         (("limit = 20", "limits = 20"), ("unknown key 'limits'", "did you mean 'limit'?")),
         (("limit = 20", "limit ="), ("own.toml is not a TOML file",)),

@@ -32,6 +32,8 @@ COMMANDS = {
     "settings": ("settings", "train-teacher"),
     "calibrate": ("calibrate", "--map", "3m", "--play", "random", "--episodes", "16"),
     "doctor": ("doctor", "--env", "game"),
+    "sweep": ("sweep", "mine.toml", "--dry-run"),
+    "reproduce": ("reproduce", "table2", "--dry-run", "--maps", "3s_vs_5z", "--seeds", "1"),
 }
 WIDTHS = (60, 80, 100, 200)
 
@@ -48,6 +50,7 @@ def printed(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dic
     shutil.copytree(pipeline.cwd / "runs", folder / "runs")
     shutil.copytree(pipeline.cwd / "runs", folder / "other" / "runs")
     (folder / "checkpoints").mkdir()
+    (folder / "mine.toml").write_text('[[grid]]\nmap = "3m"\nseed = [1, 2]\n')
     shutil.copy(folder / RUN / "teacher.pt", folder / "checkpoints")
     found: dict[str, list[Table]] = {}
     with pytest.MonkeyPatch.context() as patch:

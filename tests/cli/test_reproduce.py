@@ -61,7 +61,7 @@ def test_table_2_at_a_thousandth_of_the_papers_steps(tmp_path: Path) -> None:
         assert not run.metrics.exists()
         assert all(path.stat().st_size <= LARGEST_CHECKPOINT for path in run.path.rglob("*.pt"))
     shutil.rmtree(tmp_path / "reproduction-0.001")
-    again = spawn("reproduce", *words, "--from", "kept", "--page", "docs/r.md", "--quiet", cwd=tmp_path)
+    again = spawn("reproduce", *words, "--from", "kept", "--page", "page/r.md", "--quiet", cwd=tmp_path)
     assert again.code == 0, again.err
     assert again.out.splitlines()[-5:] == ended.out.splitlines()[-5:], "what is kept says the same"
-    assert (tmp_path / "docs" / "r.md").exists()
+    assert (tmp_path / "page" / "r.md").exists()

@@ -96,7 +96,9 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
     ended = ptde("sweep", "mine.toml")
     assert ended.code == 1
     assert "two-step QMIX seed 1 failed and is tried once more: " in ended.err
-    assert "two-step QMIX seed 1 failed 2 times: runs/game/two-step/QMIX/seed1/config.json does not say what" in ended.err
+    assert (
+        "two-step QMIX seed 1 failed 2 times: runs/game/two-step/QMIX/seed1/config.json does not say what" in ended.err
+    )
     assert "two-step VDN seed 1 is done" in ended.err
     assert "1 failed, 1 done." in ended.out
     assert "Traceback" in (taken / "error.txt").read_text()

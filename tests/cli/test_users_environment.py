@@ -75,8 +75,8 @@ def test_an_error_that_comes_back_ends_at_once_and_is_kept_whole(where: str, fol
 def test_engines_that_break_are_told_of_wherever_they_play(folder: Path) -> None:
     for words in (
         ("train-teacher", *RUN),
-        ("collect", "run/teacher.pt", "--episodes", "2"),
-        ("evaluate", "run/teacher.pt"),
+        ("collect", "run/teacher.pt", "--episodes", "2", "--trust"),
+        ("evaluate", "run/teacher.pt", "--trust"),
     ):
         (folder / "step").write_text("once")
         more = ("--episodes", "2") if words[0] == "evaluate" else ()
