@@ -88,7 +88,7 @@ def test_what_came_of_the_shorter_training_is_put_aside_whole(tmp_path: Path) ->
     assert {name: (aside / name).read_bytes() for name in held} == held
     assert (aside / "evaluation.json").read_bytes() == evaluated
     assert (aside / "replays").is_dir()
-    assert sorted(path.name for path in run.path.glob("*.*")) == [
+    assert sorted(path.name for path in run.path.glob("[!.]*.*")) == [
         "config.json", "metrics.jsonl", "provenance.json", "status.json", "teacher.pt",
     ]  # fmt: skip
     assert find_runs([tmp_path]) == [run]

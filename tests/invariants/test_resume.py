@@ -182,7 +182,7 @@ def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: P
 
     def older(held: Mapping[str, Any]) -> dict[str, Any]:
         younger = ("bootstrap_at_limit", "td_loss_factor")
-        return {key: value for key, value in held.items() if key not in younger} | {"mixer_heads": 4, "mixer_layers": 1}
+        return {key: value for key, value in held.items() if key not in younger}
 
     config = read_config(cut.config)
     then = config.made_from.model_copy(update={"settings": older(config.made_from.settings)})

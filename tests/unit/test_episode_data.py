@@ -93,7 +93,7 @@ def test_the_tables_name_every_array_and_every_number(tmp_path: Path) -> None:
 
 def test_the_pages_example_makes_transitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines of docs/how-to/data.md as they stand there: what each step led to, across the ends of episodes."""
-    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "data.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python[^\n]*\n(import h5py.*?)```", page, re.DOTALL)
     assert len(block.strip().splitlines()) <= 10
     path, found = episodes(tmp_path)
@@ -109,7 +109,7 @@ def test_the_pages_example_makes_transitions(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", list(NAMES))
 def test_the_page_describes_every_array(name: str, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "data.md").read_text(encoding="utf-8")
     _, found = episodes(tmp_path)
     for array in found.arrays:
         assert f"`{array.name}`" in page

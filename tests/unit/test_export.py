@@ -217,7 +217,7 @@ def test_a_graph_that_computes_something_else_gets_no_name(
 
 def test_the_pages_example_plays_a_student(checkpoints: Mapping[str, Path], tmp_path: Path) -> None:
     """The NumPy lines of docs/how-to/export.md, as they stand there, against our own policy."""
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "export.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python[^\n]*\n(import json.*?)```", page, re.DOTALL)
     path = ptde.export(checkpoints["student recurrent"], "npz", out=tmp_path / "student.npz")
     names: dict[str, Any] = {}
