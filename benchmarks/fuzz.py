@@ -24,7 +24,7 @@ from ptde_core.base.settings import read_settings_file
 from ptde_core.envs.games import build_game
 from ptde_core.envs.skirmish.maps import load_map
 from ptde_core.policies.restore import restore, spec_to_plain
-from ptde_core.stages.settings import read_run_settings, train_teacher_settings
+from ptde_core.stages.settings import read_run_config, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.episode_file import Widths, read_about, read_local_rows, write_episodes
 from ptde_core.storage.evaluation_file import Evaluation, read_evaluation
@@ -175,7 +175,7 @@ READERS: Mapping[str, Reader] = {
     "status": Reader(_write_status, _in_run("status.json", read_state)),
     "config": Reader(
         lambda path: write_json(path, train_teacher_settings({}).model_dump()),
-        _in_run("config.json", read_run_settings),
+        _in_run("config.json", read_run_config),
     ),
     "evaluation": Reader(lambda path: write_json(path, Evaluation().model_dump()), read_evaluation),
     "provenance": Reader(lambda path: add_sitting(path, "game", "1", 1), read_provenance),

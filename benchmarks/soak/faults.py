@@ -75,10 +75,9 @@ def stopped(pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, chanc
 
 def two_writers(pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, chance: random.Random) -> list[str]:
     """The same command twice at once: one does it, the other is told so, or finds it done."""
-    first, errors = pipeline.start(), pipeline.errors
+    first = pipeline.start()
     time.sleep(chance.uniform(0.0, seconds / 2))
     second = pipeline.ended(pipeline.start())
-    pipeline.errors = errors
     one = pipeline.ended(first)
     wrong = [
         f"it ended with {ended.code}: {ended.said[-2000:]}"

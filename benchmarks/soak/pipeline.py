@@ -51,7 +51,7 @@ class Pipeline:
     alg: str
     folder: Path
     more: tuple[str, ...] = ()
-    errors: Any = field(default=None, repr=False)
+    errors: dict[int, Path] = field(default_factory=dict, repr=False)  # pid -> what that process says
 
     @property
     def run(self) -> RunFolder:
@@ -60,18 +60,20 @@ class Pipeline:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin the command, or go on with it."""
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  read when the process has ended
         of_alg = OF_ALGORITHM.get(self.alg, ("--set", "batch_episodes=8"))
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "ptde_cli", "run", "--alg", self.alg, "--out", str(self.folder)),
-                *(*SIZES, *of_alg, *self.more),
-            ],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self.errors,
-        )
+        with tempfile.NamedTemporaryFile(prefix="ptde-soak-", delete=False) as said:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "ptde_cli", "run", "--alg", self.alg, "--out", str(self.folder)),
+                    *(*SIZES, *of_alg, *self.more),
+                ],
+                env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+        self.errors[process.pid] = Path(said.name)
+        return process
 
     def ended(self, process: subprocess.Popen[bytes], seconds: float | None = None) -> Ended:
         """Wait for its end.
@@ -80,8 +82,7 @@ class Pipeline:
             subprocess.TimeoutExpired: it has not ended within the time.
         """
         code = process.wait(seconds)
-        self.errors.seek(0)
-        return Ended(code, self.errors.read().decode(errors="replace"))
+        return Ended(code, self.errors[process.pid].read_text(encoding="utf-8", errors="replace"))
 
     def finish(self) -> Ended:
         """Run it to its end."""

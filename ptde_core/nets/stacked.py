@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.layers import IN_TORCH, Linear
+from ptde_core.nets.mixers import HeadLayer
 from ptde_core.nets.recurrent_agent import Trunk
 
 
@@ -29,6 +30,8 @@ def stacked(networks: Sequence[nn.Module]) -> nn.Module:
     first = networks[0]
     if isinstance(first, nn.Linear | nn.GRU):
         return (_StackedLinear if isinstance(first, nn.Linear) else _StackedMemory)(networks)
+    if isinstance(first, HeadLayer):
+        return _StackedHeads(networks)
     if next(first.parameters(recurse=False), None) is not None or next(first.buffers(recurse=False), None) is not None:
         raise PtdeError(f"networks with a {type(first).__name__} cannot be trained several at once", "give one seed")
     together = copy.copy(first)
@@ -73,6 +76,19 @@ class _StackedLinear(_Stack):
         """Outputs of inputs (K, ..., j) and (K, ..., k) side by side."""
         out: Tensor = self(torch.cat([x, other], dim=-1))
         return out
+
+
+class _StackedHeads(_Stack):
+    """K times one layer of all of QPLEX's heads."""
+
+    weight: Tensor  # (K, H, k, m)
+    bias: Tensor  # (K, H, 1, m)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (K, ..., H, m) of inputs (K, ..., H, k)."""
+        rows = x.flatten(1, -3).transpose(1, 2).flatten(0, 1)  # (K*H, R, k)
+        out = torch.baddbmm(self.bias.flatten(0, 1), rows, self.weight.flatten(0, 1))  # (K*H, R, m)
+        return out.unflatten(0, self.weight.shape[:2]).transpose(1, 2).reshape(*x.shape[:-1], -1)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,7 +1,6 @@
 """RQ1 to RQ5: the words follow from the numbers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +10,7 @@ from ptde_core.scores.tally import Tally
 from ptde_core.stages.reports.collect import report
 from ptde_core.stages.reports.questions import Answer, answers
 from ptde_core.stages.reports.sections import report_tables
-from tests.unit.test_report import RUNS, add_run, entry, pipeline
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    RUNS.mkdir()
+from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
 
 
 def plain(map_name: str, wins: Sequence[int], **changes: object) -> None:

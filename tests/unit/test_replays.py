@@ -12,17 +12,25 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.policies.acting import greedy
 from ptde_core.stages.collect import collect
 from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate, evaluated
+from ptde_core.stages.evaluate import evaluate
+from ptde_core.stages.evaluate import evaluated as entry_of
 from ptde_core.stages.replays.parting import Parting, check_same_start, parting_of
 from ptde_core.stages.replays.record import candidates_of, play_again
 from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, train_teacher_settings
 from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.replay_file import Replay, read_replay, write_replay
 from ptde_core.storage.run_folder import RunFolder
 from tests.unit.test_information import fresh
 
 KEEP = EvaluateSettings(episodes=3, keep_replays=2)
 FILES = {"sampled": "teacher-sampled.h5", "mean": "teacher-mean.h5", "student": "student.h5"}
+
+
+def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[EvaluationEntry]:
+    """The entries of these checkpoints' policies that have been evaluated just so."""
+    found = (entry_of(candidate, settings) for path in checkpoints for candidate in candidates_of(path))
+    return [entry for entry in found if entry is not None]
 
 
 @pytest.fixture(scope="module")

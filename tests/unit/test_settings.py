@@ -177,8 +177,8 @@ def test_an_unknown_algorithm_is_refused_and_the_nearest_offered() -> None:
 
 
 def test_the_folder_of_a_run_names_backend_map_algorithm_and_seed() -> None:
-    settings = train_teacher_settings({"map": "./maps/mine.toml", "alg": "vdn", "global_info": "unified", "seed": 9})
-    assert default_folder(settings).path == Path("runs/skirmish/mine/VDN_UGI/seed9")
+    settings = train_teacher_settings({"map": "3s_vs_5z", "alg": "vdn", "global_info": "unified", "seed": 9})
+    assert default_folder(settings).path == Path("runs/skirmish/3s_vs_5z/VDN_UGI/seed9")
 
 
 # What Yu et al.'s scripts (2021) train SMAC's maps with, where not with 5 epochs, clip 0.2, 1 minibatch, gain 0.01.
