@@ -20,13 +20,23 @@ import numpy as np
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import KEY, MadeFrom, World
 from ptde_core.base.settings import read_settings_file
 from ptde_core.envs.games import build_game
 from ptde_core.envs.skirmish.maps import load_map
 from ptde_core.policies.restore import restore, spec_to_plain
+from ptde_core.stages.identity import training_made_from
 from ptde_core.stages.settings import read_run_config, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import Widths, read_about, read_local_rows, write_episodes
+from ptde_core.storage.config_file import write_config
+from ptde_core.storage.episode_file import (
+    Widths,
+    read_about,
+    read_contents,
+    read_local_rows,
+    read_origin,
+    write_episodes,
+)
 from ptde_core.storage.evaluation_file import Evaluation, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
@@ -35,6 +45,8 @@ from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHea
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import read_state, write_status
 
+WORLD = World(environment="game", version="1", map="personal-signal")
+COLLECTED = MadeFrom(stage="collect", world=WORLD, settings={"episodes": 3}, parents={"teacher": "abc"})
 WIDTHS = Widths(agents=2, actions=3, obs=4, info=6)
 MAP = """terrain = [
   "######",
@@ -71,6 +83,7 @@ def teacher_content(seed: int = 1) -> dict[str, Any]:
         "teacher_id": identity(networks),
         "counters": {"env_steps": 10, "episodes": 1, "updates": 0},
         "kept": "last",
+        KEY: training_made_from(settings, env.spec.world).plain(),
     }
 
 
@@ -93,7 +106,8 @@ def write_rows(path: Path) -> None:
     """A whole file of episodes, with the widths of `WIDTHS`."""
     episodes = [an_episode(k) for k in range(3)]
     z = [np.zeros((3, 2, 6), np.float32) for _ in episodes]
-    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "map": "3m"}, with_state=True)
+    names = {"obs": list("abcd"), "state": list("vwxyz"), "action": ["stop", "north", "south"]}
+    write_episodes(path, episodes, z, z, {"teacher_id": "abc", "map": "3m"}, names, COLLECTED, with_state=True)
 
 
 def write_a_replay(path: Path) -> None:
@@ -124,7 +138,9 @@ def write_a_replay(path: Path) -> None:
 
 def _read_episodes(path: Path) -> None:
     read_about(path)
+    read_origin(path)
     read_local_rows(path, WIDTHS)
+    read_contents(path, with_rows=True)
 
 
 def _write_journal(path: Path) -> None:
@@ -147,6 +163,11 @@ def _in_run(name: str, read: Callable[[RunFolder], object]) -> Callable[[Path], 
         return read(RunFolder(path.parent))
 
     return read_it
+
+
+def _write_a_config(path: Path) -> None:
+    settings = train_teacher_settings({"env": "game", "map": "personal-signal"})
+    write_config(path, settings.model_dump(), training_made_from(settings, WORLD))
 
 
 def _write_status(path: Path) -> None:
@@ -174,7 +195,7 @@ READERS: Mapping[str, Reader] = {
     ),
     "status": Reader(_write_status, _in_run("status.json", read_state)),
     "config": Reader(
-        lambda path: write_json(path, train_teacher_settings({}).model_dump()),
+        _write_a_config,
         _in_run("config.json", read_run_config),
     ),
     "evaluation": Reader(lambda path: write_json(path, Evaluation().model_dump()), read_evaluation),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ptde_core.base.events import Event, Note, StageStarted
+from ptde_core.stages.pipeline import Pipeline
 from ptde_core.stages.run import run as run_all
 from ptde_core.stages.settings import (
     CollectSettings,
@@ -36,11 +37,11 @@ def pipeline(folder: RunFolder, **changes: Any) -> tuple[list[EvaluationEntry], 
         if isinstance(event, Note):
             notes.append(event.text)
 
-    stage: dict[str, Any] = {"collecting": COLLECT, "distilling": [DISTILL], "evaluating": EVALUATE}
-    settings = changes.pop("settings", SETTINGS)
-    entries = run_all(settings, folder, **{**stage, **changes}, listen=listen)
+    stage: dict[str, Any] = {"collecting": COLLECT, "distilling": (DISTILL,), "evaluating": EVALUATE}
+    whole = Pipeline(changes.pop("settings", SETTINGS), **{**stage, **changes})
+    entries = run_all(whole, folder, listen=listen)
     return entries, stages, notes
 
 
 def snapshot(run: RunFolder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    return {path.name: path.read_bytes() for path in run.path.rglob("[!.]*") if path.is_file()}

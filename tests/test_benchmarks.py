@@ -53,6 +53,6 @@ def test_a_peer_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     python.chmod(0o755)
     (tmp_path / "lib" / "python3.11" / "site-packages" / "benchmarl").mkdir(parents=True)
     monkeypatch.setattr(peers, "FOLDER", tmp_path)
-    assert [line.split()[0] for line in peers.left_out()] == ["jaxmarl"]
+    assert [line.split()[0] for line in peers.left_out()] == ["jaxmarl", "pymarl2"]
     with pytest.raises(PtdeError, match=r"benchmarl_qmix\.py failed: ImportError: no benchmarl"):
         list(peers.measure(True))

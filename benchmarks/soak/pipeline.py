@@ -11,7 +11,7 @@ from typing import Any
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.storage.checkpoint import identity, load_checkpoint
-from ptde_core.storage.episode_file import read_local_rows
+from ptde_core.storage.episode_file import read_contents
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import read_provenance
@@ -114,7 +114,11 @@ def unreadable(run: RunFolder) -> list[str]:
         run.state: lambda path: load_checkpoint(path, "training"),
         **{path: lambda path: load_checkpoint(path, "teacher", "student") for path in run.path.glob("*.pt")},
         **{path: lambda path: load_checkpoint(path, "student") for path in run.path.glob("students*/*.pt")},
-        **{path: read_local_rows for path in run.path.rglob("*.h5") if path.parent == run.path},
+        **{
+            path: lambda path: read_contents(path, with_rows=True)
+            for path in run.path.rglob("*.h5")
+            if path.parent == run.path
+        },
     }
     for path, read in readers.items():
         if path.exists():

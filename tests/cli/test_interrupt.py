@@ -28,9 +28,14 @@ def begin(*words: str, cwd: Path, stderr: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        # A shell's background jobs are born ignoring it. The tests have no threads that could hold a lock.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=_heed,  # noqa: PLW1509  the tests have no threads that could hold a lock
     )
+
+
+def _heed() -> None:
+    """Take no signal for ignored: a shell's background jobs are born ignoring SIGINT, those of nohup SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_until_it_learns(run: Path) -> None:

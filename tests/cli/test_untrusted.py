@@ -1,12 +1,16 @@
 """Commands given files of others, numbers without a bound, and trainings that go wrong."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.fuzz import teacher_content
+from ptde_core.base.made_from import KEY, MadeFrom, World
 from ptde_core.storage.checkpoint import save_checkpoint
+from ptde_core.storage.config_file import write_config
 from tests.cli.conftest import Type
 from tests.cli.test_errors import assert_one_sentence
 
@@ -21,11 +25,18 @@ def evil(tmp_path: Path) -> dict[str, str]:
     return {"env": "pettingzoo", "map": "evil:parallel_env"}
 
 
+def made_from(settings: Mapping[str, Any]) -> MadeFrom:
+    """What a teacher of these settings would say of itself."""
+    world = World(environment=settings["env"], version="1", map=settings["map"])
+    return MadeFrom(stage="train-teacher", world=world, settings=dict(settings))
+
+
 @pytest.mark.parametrize("command", ["evaluate", "collect", "distill"])
 def test_a_checkpoint_chooses_no_code(command: str, evil: dict[str, str], ptde: Type, tmp_path: Path) -> None:
     content = teacher_content()
     content["settings"] = content["settings"] | evil
     content["env"] = content["env"] | {"backend": evil["env"], "map": evil["map"]}
+    content[KEY] = made_from(content["settings"]).plain()
     save_checkpoint(tmp_path / "teacher.pt", "teacher", content)
     ended = ptde(command, "teacher.pt", "--quiet")
     assert_one_sentence(ended, "evil:parallel_env", "--trust")
@@ -42,7 +53,7 @@ def test_settings_in_files_choose_no_code(place: str, evil: dict[str, str], ptde
     else:
         (tmp_path / "out").mkdir()
         settings = teacher_content()["settings"] | evil
-        (tmp_path / "out" / "config.json").write_text(json.dumps(settings))
+        write_config(tmp_path / "out" / "config.json", settings, made_from(settings))
         words = ("--resume", "--out", "out")
     assert_one_sentence(ptde("train-teacher", *words), "evil:parallel_env", "--trust")
     assert not (tmp_path / "ran").exists()

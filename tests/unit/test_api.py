@@ -1,5 +1,6 @@
 """The front door from Python: the pipeline's verbs, and a trained policy in a loop of one's own."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,9 @@ def test_a_loaded_policy_plays_the_episodes_that_an_evaluation_plays(alg: str, z
 
 
 def test_a_student_acts_without_the_state(trained_run: RunFolder, tmp_path: Path) -> None:
-    student = ptde.load_policy(ptde.distill(trained_run, steps=20, data=None, out=tmp_path / "student.pt"))
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(trained_run.path, run.path)  # which tests leave as it is
+    student = ptde.load_policy(ptde.distill(run, steps=20))
     assert not student.reads_state
     env = ptde.make_env("personal-signal", 3, env="game")
     env.reset(np.arange(3, dtype=np.uint64))
