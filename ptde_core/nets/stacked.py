@@ -88,7 +88,7 @@ class _StackedHeads(_Stack):
         """Outputs (K, ..., H, m) of inputs (K, ..., H, k)."""
         rows = x.flatten(1, -3).transpose(1, 2).flatten(0, 1)  # (K*H, R, k)
         out = torch.baddbmm(self.bias.flatten(0, 1), rows, self.weight.flatten(0, 1))  # (K*H, R, m)
-        return out.unflatten(0, self.weight.shape[:2]).transpose(1, 2).reshape(*x.shape[:-1], -1)
+        return out.view(*self.weight.shape[:2], *out.shape[1:]).transpose(1, 2).reshape(*x.shape[:-1], -1)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

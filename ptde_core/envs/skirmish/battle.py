@@ -55,7 +55,8 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.movement import Block, Near, walk_all
+from ptde_core.envs.skirmish.free_ways import Block
+from ptde_core.envs.skirmish.movement import Near, walk_all
 from ptde_core.envs.skirmish.orders import decide, order_agents, order_enemies
 from ptde_core.envs.skirmish.tables import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.views import show_available, show_observations, show_state
