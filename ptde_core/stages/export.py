@@ -104,6 +104,7 @@ def _require_packages() -> None:
 def _write_onnx(policy: PortablePolicy, about: Mapping[str, Any], path: Path) -> None:
     import onnx
 
+    torch.compiler.reset()  # sizes of earlier exports would count as free ones
     axes = {name: torch.export.Dim(name, min=1) for name in EXAMPLE}
     free = tuple(
         {place: axes[axis] for place, axis in enumerate(one.shape) if isinstance(axis, str)} for one in policy.inputs
