@@ -41,7 +41,8 @@ def _multiply_and_add(_: Any, rounds: Any) -> Any:
 
 @entry
 def _chains(rounds: int) -> float:
-    return _multiply_and_add(rounds)  # type: ignore[no-any-return]
+    total: float = _multiply_and_add(rounds)
+    return total
 
 
 def multiply_add_peak(threads: int) -> float:

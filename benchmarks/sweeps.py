@@ -17,7 +17,7 @@ def measure(quick: bool) -> Iterator[Figure]:
     """Two trainings of QMIX on 3s_vs_5z, each a cell with an evaluation."""
     settings = {"map": "3s_vs_5z", "steps": 20_000 if quick else 200_000, "evaluate": {"episodes": 32}}
     seconds = {processes: _took(settings, processes) for processes in (1, 2)}
-    steps = 2 * int(settings["steps"])  # type: ignore[call-overload]  a number
+    steps = 2 * int(settings["steps"])  # type: ignore[call-overload]  # a number, in a table of any values
     for processes, took in seconds.items():
         yield Figure(SECTION, f"two cells, {processes} at once", steps / took, "env steps/s", f"{took:.0f} s in all")
     note = f"of {cores()} cores"

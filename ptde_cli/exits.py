@@ -55,7 +55,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """
     prepare_streams()
     try:
-        os.getcwd()  # noqa: PTH109
+        os.getcwd()  # noqa: PTH109  Path.cwd() does the same, and this is asked for its error alone
     except OSError:
         _say("the current folder no longer exists; cd to another one")
         return USER_ERROR

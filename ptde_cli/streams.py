@@ -22,7 +22,7 @@ def prepare_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  open as long as the process
     for stream in (sys.stdout, sys.stderr):
         # The terminal's own encoding stays; a test's stand-in has no errors to set.
         if hasattr(stream, "reconfigure"):

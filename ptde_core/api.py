@@ -151,7 +151,7 @@ def export(
     return export_stage(_teacher(checkpoint), format, z, None if out is None else Path(out), listen=listen)
 
 
-def report(*runs: Place, format: str = "markdown", layout: str = "full", seed: int = 0) -> str:  # noqa: A002
+def report(*runs: Place, format: str = "markdown", layout: str = "full", seed: int = 0) -> str:  # noqa: A002  the option's name
     """Tables of evaluated runs as text; `ptde report`.
 
     Args:

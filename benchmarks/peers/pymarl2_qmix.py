@@ -15,7 +15,6 @@ import os
 import random
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -45,8 +44,8 @@ def main() -> None:
     source = options.code.resolve() / "src"
     sys.path.insert(0, str(source))
     _give_the_face()
-    collections.Mapping = collections.abc.Mapping  # type: ignore[attr-defined]
-    os._exit = _end  # type: ignore[assignment]
+    collections.Mapping = collections.abc.Mapping  # type: ignore[attr-defined]  # where it stood when that code was written
+    os._exit = _end  # type: ignore[assignment]  # that one never returns, ours raises
     config = _configuration(source / "config", options)
     random.seed(options.seed)
     np.random.seed(options.seed)  # noqa: NPY002  what its code draws from
@@ -77,15 +76,11 @@ def _end(code: int) -> None:
 def _give_the_face() -> None:
     """Modules of the names that it imports the game from."""
     envs, matrix_game, smac, smac_env = (ModuleType(name) for name in ("envs", "envs.matrix_game", "smac", "smac.env"))
-    envs.REGISTRY = {"sc2": partial(_made)}  # type: ignore[attr-defined]
+    envs.REGISTRY = {"sc2": StarCraft2Env}  # type: ignore[attr-defined]  # a bare module has no names yet
     matrix_game.print_matrix_status = None  # type: ignore[attr-defined]  # of a game that is not played here
-    smac_env.StarCraft2Env = StarCraft2Env  # type: ignore[attr-defined]
+    smac_env.StarCraft2Env = StarCraft2Env  # type: ignore[attr-defined]  # as above
     for module in (envs, matrix_game, smac, smac_env):
         sys.modules[module.__name__] = module
-
-
-def _made(**arguments: Any) -> StarCraft2Env:
-    return StarCraft2Env(**arguments)
 
 
 def _configuration(folder: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def two_writers(pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, c
 def cut_short(
     pipeline: Pipeline,
     wanted: Mapping[str, Any],  # noqa: ARG001  one signature
-    seconds: float,  # noqa: ARG001
+    seconds: float,  # noqa: ARG001  one signature
     chance: random.Random,
 ) -> list[str]:
     """A file of the finished run is cut at a random length: the same command mends it, or says what is wrong."""

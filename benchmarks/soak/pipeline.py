@@ -82,7 +82,10 @@ class Pipeline:
             subprocess.TimeoutExpired: it has not ended within the time.
         """
         code = process.wait(seconds)
-        return Ended(code, self.errors[process.pid].read_text(encoding="utf-8", errors="replace"))
+        said = self.errors.pop(process.pid)
+        text = said.read_text(encoding="utf-8", errors="replace")
+        said.unlink()
+        return Ended(code, text)
 
     def finish(self) -> Ended:
         """Run it to its end."""

@@ -263,7 +263,7 @@ def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
         available=hdf5.array(group, "available", Column(np.bool_, (steps, agents, choices))),
         reward=hdf5.array(group, "reward", Column(np.float32, (steps,))),
         state=hdf5.array(group, "state", Column(np.float32, (steps + 1, len(header.state_names)))),
-        minds={role: _mind(hdf5.group(minds, role), (steps, agents), choices) for role in minds.keys()},  # noqa: SIM118
+        minds={role: _mind(hdf5.group(minds, role), (steps, agents), choices) for role in minds.keys()},  # noqa: SIM118  an HDF5 group
         units=_units(hdf5.group(group, "units"), steps, agents, header) if hdf5.has(group, "units") else None,
     )
 
