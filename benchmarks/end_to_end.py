@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,16 @@ def trained(info: str, quick: bool) -> Training:
         steps = 20_000 if quick else 120_000
         peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return Training(*second_half(lines, steps), int(lines[-1]["episodes"]), peak)
+
+
+def second_half(lines: Sequence[Mapping[str, float]], steps: int) -> tuple[float, float]:
+    """Env steps per second of a training's second half, and the share of it that was play, from its log."""
     half, last = next(line for line in lines if line["env_steps"] >= steps / 2), lines[-1]
     spent = [line["env_steps"] / line["env_steps_per_s"] for line in (half, last)]
     played = [line["play_share"] * seconds for line, seconds in zip((half, last), spent, strict=True)]
     took = spent[1] - spent[0]
-    speed = (last["env_steps"] - half["env_steps"]) / took
-    return Training(speed, (played[1] - played[0]) / took, int(last["episodes"]), peak)
+    return (last["env_steps"] - half["env_steps"]) / took, (played[1] - played[0]) / took
 
 
 def _train(run: Path, *words: str) -> tuple[float, float]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks import peers
+from benchmarks.end_to_end import second_half
 from benchmarks.figures import Figure, seconds
 from benchmarks.synthetic import EPISODES, SPEC, batch_of, learner_of
 from ptde_core.algorithms.stacked import StackedLearner
@@ -151,10 +152,8 @@ def _training(name: str, info: str, count: int, device: torch.device, steps: int
             print(f"{name}, {count} seeds: {(done.stderr.strip() or 'failed').splitlines()[-1]}", flush=True)
             return
         lines = [json.loads(line) for line in (Path(folder) / "seed1" / "metrics.jsonl").read_text().splitlines()]
-    half, last = next(line for line in lines if line["env_steps"] >= steps / 2), lines[-1]
-    spent = [line["env_steps"] / line["env_steps_per_s"] for line in (half, last)]
-    speed = (last["env_steps"] - half["env_steps"]) / (spent[1] - spent[0])
-    note = f"of all seeds together; {last['play_share']:.0%} of it playing; batches of 32 episodes, second half"
+    speed, playing = second_half(lines, steps)
+    note = f"of all seeds together; {playing:.0%} of it playing; batches of 32 episodes, second half"
     yield Figure(
         SECTION, f"training, {name} on 3s_vs_5z, {count} seed{'s' if count > 1 else ''}", speed, "env steps/s", note
     )

@@ -35,6 +35,7 @@ def kill_again_and_again(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            pipeline.errors.pop(process.pid).unlink()
             done += 1
             wrong += unreadable(pipeline.run)
             continue

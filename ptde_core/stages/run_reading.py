@@ -12,8 +12,8 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.stages.identity import why_other_world, why_stale
 from ptde_core.stages.reports.choice import Wanted, chosen
 from ptde_core.stages.settings import read_run_config
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
-from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import Provenance, read_provenance
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, read_status
@@ -51,7 +51,7 @@ def _read(run: RunFolder) -> RunRead:
     by_kind = {_kind(entry): entry for entry in chosen(evaluated, Wanted(), _kind)}
     distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
     of_training = why_other_world(config.made_from.world, str(config.settings["map"]))
-    rows = read_metrics(run.metrics) if run.metrics.exists() else []
+    rows = metrics_of(run)
     return RunRead(
         path=str(run.path),
         state=read_state(run),

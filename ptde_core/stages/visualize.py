@@ -15,7 +15,7 @@ from ptde_core.stages.replays.record import candidates_of, record_in_game
 from ptde_core.stages.replays.shown import Shown, files_of, shown_of, why_stale
 from ptde_core.stages.reports.wording import backend_name
 from ptde_core.stages.settings import read_run_config
-from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
 from ptde_core.storage.whole_file import check_output
@@ -153,7 +153,7 @@ def _curves(targets: Sequence[Path], folder: Path, *, asked: bool, listen: Liste
 
 def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) -> list[Path]:
     """learning_curves.png, .svg and .pdf of a run; none where no metrics have been logged."""
-    rows = read_metrics(run.metrics)
+    rows = metrics_of(run)
     if not rows:
         return []
     config = read_run_config(run)

@@ -10,6 +10,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import check_metrics
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.whole_file import replacing
 
 LARGEST = 64 * 2**20  # bytes of the text: a hundred times what the longest training logs
 
@@ -32,10 +33,8 @@ def write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: repr(value) for name, value in row.items()} for row in rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:

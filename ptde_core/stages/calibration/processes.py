@@ -14,7 +14,7 @@ from ptde_core.stages.identity import why_not_this_training
 from ptde_core.stages.settings import TrainingSettings, read_run_config, train_teacher_settings
 from ptde_core.stages.side_by_side import Process, SideBySide, working
 from ptde_core.stages.train_teacher import train_teacher
-from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
@@ -89,7 +89,7 @@ def _steps_done(settings: TrainingSettings, run: RunFolder) -> int:
 
 def _newest(run: RunFolder) -> dict[str, float]:
     """The newest line of a run's metrics; empty before the first."""
-    rows = read_metrics(run.metrics) if run.metrics.exists() else []
+    rows = metrics_of(run)
     return rows[-1] if rows else {}
 
 

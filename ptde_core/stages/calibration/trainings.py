@@ -15,6 +15,7 @@ from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.stages.calibration.chosen_maps import maps_among
 from ptde_core.stages.calibration.processes import Training, train_side_by_side
 from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 
@@ -178,7 +179,7 @@ def learn(
 
 
 def _rows(run: RunFolder) -> list[dict[str, float]]:
-    return read_metrics(run.metrics) if run.metrics.exists() else []
+    return metrics_of(run)
 
 
 def progressed(map_name: str, seed: int, rows: Sequence[dict[str, float]]) -> Progressed:

@@ -26,7 +26,7 @@ from ptde_core.stages.settings import (
 )
 from ptde_core.stages.sweeps.staleness import stale
 from ptde_core.storage.cell_file import read_cell
-from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder, student_of
 
 State = Literal["pending", "running", "done", "failed", "stale"]
@@ -109,7 +109,7 @@ def state_of(cell: Cell) -> CellState:
     run = cell.run
     try:
         record = read_cell(run.cell)
-        rows = read_metrics(run.metrics) if run.metrics.exists() else []
+        rows = metrics_of(run)
     except PtdeError as error:
         return CellState("failed", 0, "training", {}, str(error))
     newest = rows[-1] if rows else {}

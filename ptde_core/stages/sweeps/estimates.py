@@ -15,7 +15,7 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.catalogue import build_environment_of
 from ptde_core.stages.settings import TrainingSettings
 from ptde_core.stages.sweeps.cells import Cell, CellState
-from ptde_core.storage.metrics_file import read_metrics
+from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay import largest_replay
 
 SPEEDS = Path(__file__).with_name("speeds.toml")
@@ -51,7 +51,7 @@ class Estimates:
         """Take in the speed that a cell's training has logged."""
         run = cell.run
         try:
-            rows = read_metrics(run.metrics) if run.metrics.exists() else []
+            rows = metrics_of(run)
         except PtdeError:
             return
         if rows and rows[-1].get("updates") and "env_steps_per_s" in rows[-1]:
