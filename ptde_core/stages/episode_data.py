@@ -1,6 +1,7 @@
 """Collected episodes for people and other programs: tables of what a file holds; the same as npz or Parquet."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, silent
 from ptde_core.stages.tables import Table
 from ptde_core.storage.episode_file import Array, Contents, read_contents
+from ptde_core.storage.whole_file import replacing
 
 DataFormat = Literal["npz", "parquet"]
 FORMATS: tuple[DataFormat, ...] = ("npz", "parquet")
@@ -100,21 +102,21 @@ def export_data(path: Path, form: DataFormat, out: Path | None = None, *, listen
             "Parquet needs pyarrow, which is not installed", "python -m pip install 'ptde[parquet]', or take --to npz"
         )
     found = read_contents(path, with_rows=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
     if form == "npz":
         arrays = {f"rows_{name}": one for name, one in found.rows.items()}
         arrays |= {f"episodes_{name}": one for name, one in found.episodes.items()}
         arrays |= {f"names_{name}": np.array(texts) for name, texts in found.names.items()}
-        with partial.open("wb") as file:
+        with replacing(out, new=True) as file:
             np.savez_compressed(file, about=np.array(json.dumps(found.about)), **arrays)  # type: ignore[arg-type]  # numpy's stub
-        partial.replace(out)
         listen(FileSaved(out, f"{len(arrays)} arrays"))
         return out
-    partial.mkdir(exist_ok=True)
-    for name, columns in (("steps", _step_columns(found)), ("episodes", found.episodes)):
-        _write_parquet(partial / f"{name}.parquet", columns, found)
-    partial.replace(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        whole = Path(folder) / out.name
+        whole.mkdir()
+        for name, columns in (("steps", _step_columns(found)), ("episodes", found.episodes)):
+            _write_parquet(whole / f"{name}.parquet", columns, found)
+        whole.replace(out)
     listen(FileSaved(out, "steps.parquet and episodes.parquet"))
     return out
 

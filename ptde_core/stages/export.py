@@ -21,6 +21,7 @@ from ptde_core.policies.acting import ZChoice
 from ptde_core.policies.portable import AGENTS, BATCH, NEXT, PortablePolicy
 from ptde_core.policies.restore import restore
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.whole_file import replacing
 
 STAGE = "export"
 ExportFormat = Literal["onnx", "npz"]
@@ -67,26 +68,22 @@ def export(
     about = {"kind": content["kind"], **policy.about()}
     began = time.monotonic()
     listen(StageStarted(STAGE, f"{content['kind']} {checkpoint} as {form}", 1, "files"))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    if form == "npz":
-        weights = {name: tensor.numpy() for name, tensor in policy.policy.state_dict().items()}
-        about["settings"] = dict(content["settings"]) | (
-            {"distill": content["distill"]} if "distill" in content else {}
-        )
-        with partial.open("wb") as file:
+    with replacing(out, new=True) as file:
+        if form == "npz":
+            weights = {name: tensor.numpy() for name, tensor in policy.policy.state_dict().items()}
+            about["settings"] = dict(content["settings"]) | (
+                {"distill": content["distill"]} if "distill" in content else {}
+            )
             np.savez(file, **{ABOUT: np.array(json.dumps(about)), **weights})
-        meaning = f"{len(weights)} arrays of weights"
-    else:
-        _write_onnx(policy, about, partial)
-        try:
-            difference = _difference(policy, _onnxruntime(partial))
-        except PtdeError:
-            partial.unlink()
-            raise
-        listen(Note(f"played beside the policy for {CHECKED_STEPS} steps: outputs differ by {difference:.1e} at most"))
-        meaning = f"ONNX graph: {', '.join(one.name for one in policy.inputs)} -> {policy.outputs[0].name}, memory"
-    partial.replace(out)
+            meaning = f"{len(weights)} arrays of weights"
+        else:
+            unfinished = Path(str(file.name))
+            _write_onnx(policy, about, unfinished)
+            difference = _difference(policy, _onnxruntime(unfinished))
+            told = f"played beside the policy for {CHECKED_STEPS} steps: outputs differ by {difference:.1e} at most"
+            listen(Note(told))
+            inputs = ", ".join(one.name for one in policy.inputs)
+            meaning = f"ONNX graph: {inputs} -> {policy.outputs[0].name}, memory"
     listen(FileSaved(out, meaning))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out

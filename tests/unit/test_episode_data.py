@@ -114,3 +114,16 @@ def test_the_page_describes_every_array(name: str, tmp_path: Path) -> None:
     for array in found.arrays:
         assert f"`{array.name}`" in page
     assert f"`names/{name}`" in page
+
+
+@pytest.mark.parametrize("form", ["npz", "parquet"])
+def test_a_link_that_waits_where_a_file_is_made_is_not_followed(form: Any, tmp_path: Path) -> None:
+    path, _ = episodes(tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("episodes.npz.partial", "episodes-parquet.partial"):
+        (tmp_path / name).symlink_to(victim)
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra `parquet`)")
+    assert export_data(path, form).exists()
+    assert victim.read_text() == "mine"

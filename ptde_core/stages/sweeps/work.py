@@ -3,14 +3,16 @@
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import EngineError, PtdeError, StorageError
 from ptde_core.stages.run import run
 from ptde_core.stages.side_by_side import Process, working
 from ptde_core.stages.sweeps.cells import Cell
 from ptde_core.storage.cell_file import read_cell, touching, write_cell
+from ptde_core.storage.whole_file import write_text
 
 
 def process_of(cell: Cell, attempt: int, *, keep_state: bool, folder: Path | None = None) -> Process:
@@ -49,7 +51,9 @@ def work_on(cell: Cell, attempt: int, *, keep_state: bool) -> None:
             record_as("interrupted")
             raise
         except BaseException as error:
-            cell.run.error.write_text(traceback.format_exc(), encoding="utf-8")
+            if not isinstance(error.__cause__, EngineError):  # else it is there, and says more
+                with suppress(StorageError):  # what failed is told all the same
+                    write_text(cell.run.error, traceback.format_exc())
             record_as("failed", str(error) if isinstance(error, PtdeError) else f"{type(error).__name__}: {error}")
             raise
         cell.run.error.unlink(missing_ok=True)
