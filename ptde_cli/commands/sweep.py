@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptde_cli.exits import FAILED, resumable
-from ptde_cli.options import Quiet
+from ptde_cli.options import Quiet, Trust, trust_files
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import cores
 from ptde_core.base.settings import parse_assignments
@@ -64,9 +64,11 @@ def sweep(
     ray: Ray = None,
     slurm: Slurm = False,
     slurm_option: SlurmOptions = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Work on all cells of a sweep, or show how far they are."""
+    trust_files(trust)
     if words[0] == Path(STATUS):
         if dry_run or processes or ray or slurm or slurm_option:
             raise PtdeError("status only looks", "leave the other options out, or leave out status")
@@ -126,7 +128,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
         from ptde_core.stages.sweeps.estimates import Estimates
         from ptde_core.stages.sweeps.file import cells_of
         from ptde_core.stages.sweeps.search import Search, lowest
-        from ptde_core.stages.sweeps.sweep import leave_record
+        from ptde_core.stages.sweeps.sweep import check_names, leave_record
         from ptde_core.stages.sweeps.sweep import sweep as stage
 
         trials = file.sample.trials if file.sample else 1
@@ -142,6 +144,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
             return cells
         search = Search(file, name) if file.sample else None
         with watching_cells(quiet=quiet) as listen:
+            check_names(cells)
             leave_record(file, name)
             ended = stage(
                 search.begin(engine.at_once) if search else cells,

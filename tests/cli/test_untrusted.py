@@ -108,3 +108,13 @@ def test_what_does_not_fit_into_memory_is_not_begun(
 def test_names_of_files_move_no_cursor(ptde: Type, tmp_path: Path) -> None:
     ended = ptde("evaluate", "a\x1b[2J\u202e\nb.pt")
     assert_one_sentence(ended, r"a\u001b[2J\u202e\nb.pt")
+
+
+def test_a_sweeps_file_chooses_no_code(evil: dict[str, str], ptde: Type, tmp_path: Path) -> None:
+    settings = "\n".join(f"{key} = '{value}'" for key, value in evil.items())
+    (tmp_path / "s.toml").write_text(f"[settings]\n{settings}\nsteps = 10\n")
+    assert_one_sentence(ptde("sweep", "s.toml", "--quiet"), "evil:parallel_env", "--trust")
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "runs").exists()
+    assert "--trust" not in ptde("sweep", "s.toml", "--quiet", "--trust").err
+    assert (tmp_path / "ran").exists()

@@ -3,7 +3,6 @@
 No torch here: the command line reads this file.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from ptde_core.algorithms.naming import teacher_name
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import digest_of
 from ptde_core.base.settings import build_settings
 from ptde_core.nets.settings import INFORMATION
 from ptde_core.stages.pipeline import Pipeline
@@ -64,8 +64,7 @@ class Cell:
     @property
     def digest(self) -> str:
         """Of all that its stages are told; equal digests ask for equal results."""
-        text = json.dumps(_plain(self.pipeline), sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(_plain(self.pipeline))
 
     def to_json(self) -> str:
         """The cell as one line, for the process that works on it."""
@@ -147,7 +146,7 @@ def name_of_variant(pipeline: Pipeline, usual: Pipeline, keys: Sequence[str]) ->
     name = ",".join(f"{key}={re.sub(r'[^a-zA-Z0-9_.+-]', '_', _text(value))}" for key, value in sorted(told.items()))
     if len(name) <= LONGEST_NAME:
         return name
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return digest_of(told)
 
 
 def _value(pipeline: Pipeline, key: str) -> Any:

@@ -28,7 +28,7 @@ def pack(cells: Sequence[Cell], out: Path, target: Path, *, listen: Listener = s
     Raises:
         PtdeError: no cell is done, or the target is the runs' own folder.
     """
-    if target.absolute() == out.absolute():
+    if target.resolve() == out.resolve():
         raise PtdeError(f"{target} is the folder of the runs themselves", "give another one")
     done = [cell for cell in cells if state_of(cell).state == "done"]
     if not done:

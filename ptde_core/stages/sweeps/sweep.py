@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptde_core.base.events import CellSeen, Listener, Note, Progress, StageFinished, StageStarted, SweepSeen, silent
+from ptde_core.envs.trust import check_trusted
 from ptde_core.stages.side_by_side import Running, SideBySide
 from ptde_core.stages.sweeps.cells import Cell, CellState, state_of
 from ptde_core.stages.sweeps.estimates import Estimates
@@ -72,7 +73,7 @@ def sweep(
         listen: told of every cell that ends, and of all of them as they are.
 
     Raises:
-        PtdeError: an environment or map does not exist.
+        PtdeError: an environment or map does not exist, or is the name of code that nobody has trusted.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
     return _Sweep(cells, engine, keep_state, following, listen).work(total)
@@ -87,7 +88,7 @@ class _Sweep:
         self._cells = list(cells)
         self._following, self._listen, self._engine = following, listen, engine
         self._estimates = Estimates(cells)
-        self._states = {cell.run.path: self._read(cell) for cell in cells}
+        self._states = {cell.run.path: state_of(cell) for cell in cells}
         self._attempts: dict[Path, int] = {}
         due = deque(cell for cell in cells if self._states[cell.run.path].state != "done")
         self._queue = SideBySide(due, engine.at_once, lambda cell: self._begin(cell, keep_state))
@@ -109,12 +110,13 @@ class _Sweep:
         return [(cell, self._states[cell.run.path]) for cell in self._cells]
 
     def _begin(self, cell: Cell, keep_state: bool) -> Running:
+        check_names([cell])
         attempt = self._attempts[cell.run.path] = self._attempts.get(cell.run.path, 0) + 1
         return self._engine.start(cell, attempt, keep_state)
 
     def _ready(self, cell: Cell) -> bool:
         """Whether nobody else works on it: another sweep, or a process of one that was killed and is saving."""
-        return self._read(cell).state != "running"
+        return state_of(cell).state != "running"
 
     def _ended(self, cell: Cell, failure: Exception | None) -> None:
         attempt = self._attempts[cell.run.path]
@@ -125,7 +127,7 @@ class _Sweep:
             reason = _reason(cell, failure)
             write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
             self._listen(Note(f"{cell.name} failed {attempt} times: {reason}"))
-        state = self._states[cell.run.path] = self._read(cell)
+        state = self._states[cell.run.path] = state_of(cell)
         self._estimates.measure(cell)
         if failure is None:
             won = f", won {state.metrics['test_win_rate']:.0%} in its last test" if _tested(state) else ""
@@ -133,12 +135,12 @@ class _Sweep:
         if failure is None or attempt == ATTEMPTS:
             for more in self._following(cell):
                 self._cells.append(more)
-                state = self._states[more.run.path] = self._read(more)
+                state = self._states[more.run.path] = state_of(more)
                 self._queue.waiting.append(more)  # also one that is done: its end is told, and brings about others
 
     def _polled(self) -> None:
         for cell in self._queue.running:
-            self._states[cell.run.path] = self._read(cell)
+            self._states[cell.run.path] = state_of(cell)
             self._estimates.measure(cell)
         seen = tuple(self._seen(cell) for cell in self._cells)
         self._listen(Progress(STAGE, self._steps()))
@@ -153,8 +155,15 @@ class _Sweep:
     def _steps(self) -> int:
         return sum(state.env_steps for state in self._states.values())
 
-    def _read(self, cell: Cell) -> CellState:
-        return state_of(cell)
+
+def check_names(cells: Iterable[Cell]) -> None:
+    """Refuse cells whose file names Python code to be run, unless the user has said that files may.
+
+    Raises:
+        PtdeError: with the name; `--trust` is the way.
+    """
+    for cell in cells:
+        check_trusted(cell.pipeline.training.env, cell.pipeline.training.map)
 
 
 def wall_seconds(left: Sequence[float | None], at_once: int) -> float | None:
