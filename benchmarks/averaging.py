@@ -5,7 +5,6 @@ episodes. One line of the file for each checkpoint; a training that is done is n
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import read_rows, write_rows
 from ptde_core.base.events import Event
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.policies.acting import Exploration
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--decay", type=float, default=0.99)
     parser.add_argument("--episodes", type=int, default=160)
     options = parser.parse_args()
-    rows = _read(options.out)
+    rows = read_rows(options.out)
     for map_name in options.map or STEPS:
         names = options.algorithm or list(ALGORITHMS)
         trainings = {
@@ -61,7 +61,7 @@ def main() -> None:
             key = {"map": map_name, "algorithm": name, "seed": str(seed)}
             if not any(key.items() <= row.items() for row in rows):
                 rows += [key | measured for measured in _measured(settings, run, options.episodes)]
-                _write(options.out, rows)
+                write_rows(options.out, COLUMNS, rows)
     Console(width=None if sys.stdout.isatty() else 120).print(_table(rows))
 
 
@@ -93,20 +93,6 @@ def _won(content: Mapping[str, Any], episodes: int) -> int:
     won = sum(episode.won for episode in play(env, trained.policy, seeds, Exploration()))
     env.close()
     return won
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _table(rows: list[dict[str, str]]) -> Table:

@@ -5,7 +5,6 @@ run: what teacher and recommended student won of the same episodes, the PRR, and
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import read_rows, write_rows
 from ptde_core.scores.tally import Tally
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder
@@ -32,15 +32,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, action="append", help="repeatable; 1 and 2 by default")
     options = parser.parse_args()
-    rows = list(csv.DictReader(options.out.open(newline=""))) if options.out.exists() else []
+    rows = read_rows(options.out)
     for threads in options.threads or (1, 2):
         for seed in range(1, options.seeds + 1):
             if not any((row["threads"], row["seed"]) == (str(threads), str(seed)) for row in rows):
                 rows.append(_measured(options.runs / f"threads{threads}" / f"seed{seed}", threads, seed))
-                with options.out.open("w", newline="") as file:
-                    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write_rows(options.out, COLUMNS, rows)
     Console(width=None if sys.stdout.isatty() else 100).print(_table(rows))
 
 

@@ -30,6 +30,7 @@ from ptde_core.stages.settings import DistillSettings
 SECTION = "kernels"
 EPISODES = 16  # one thread's share of a batch, about
 WIDTH = 64
+TURN = 0.05  # seconds of calls in a turn, at the least one call
 
 
 def measure(quick: bool) -> Iterator[Figure]:
@@ -50,17 +51,21 @@ def measure(quick: bool) -> Iterator[Figure]:
 def _compared(name: str, make: Callable[[], Callable[[], object]], repeats: int) -> Figure:
     """Both ways in turns, each built with the switch as it is used; the median of each."""
     times: dict[bool, list[float]] = {True: [], False: []}
-    works = {}
+    works, calls = {}, {}
     for on in (True, False):
         with patch.object(arrays, "_ON", on):
             works[on] = make()
             works[on]()
+            began = perf_counter()
+            works[on]()
+            calls[on] = max(1, int(TURN / (perf_counter() - began)))
     for _ in range(repeats):
         for on in (True, False):
             with patch.object(arrays, "_ON", on):
                 began = perf_counter()
-                works[on]()
-                times[on].append(perf_counter() - began)
+                for _ in range(calls[on]):
+                    works[on]()
+                times[on].append((perf_counter() - began) / calls[on])
     on, off = median(times[True]), median(times[False])
     return Figure(SECTION, name, off / on, "times", f"on {1e3 * on:.3g} ms, off {1e3 * off:.3g} ms")
 
