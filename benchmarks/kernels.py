@@ -67,7 +67,13 @@ def _compared(name: str, make: Callable[[], Callable[[], object]], repeats: int)
                     works[on]()
                 times[on].append((perf_counter() - began) / calls[on])
     on, off = median(times[True]), median(times[False])
-    return Figure(SECTION, name, off / on, "times", f"on {1e3 * on:.3g} ms, off {1e3 * off:.3g} ms")
+    return Figure(
+        SECTION, name, off / on, "times", f"on {_three_digits(1e3 * on)} ms, off {_three_digits(1e3 * off)} ms"
+    )
+
+
+def _three_digits(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def _batch() -> EpisodeBatch:
