@@ -9,11 +9,11 @@ from benchmarks.figures import Figure, seconds
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
-from ptde_core.envs.catalogue import build_environment
+from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.policies.acting import Exploration, LocalInputs, choose
+from ptde_core.policies.policy import Exploration, LocalInputs, choose
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 SECTION = "acting"
 KINDS = ("none", "unified", "agent-specific")

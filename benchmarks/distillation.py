@@ -9,8 +9,8 @@ from benchmarks.figures import Figure, gemm_peak, seconds
 from ptde_core.base.threads import Threads, one_thread
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.regression import TwoLayerRegression
-from ptde_core.nets.student import StudentNetwork
-from ptde_core.stages.settings import DistillSettings
+from ptde_core.nets.student_network import StudentNetwork
+from ptde_core.runs.stage_settings import DistillSettings
 
 SECTION = "distillation"
 

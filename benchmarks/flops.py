@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode, EpisodeBatch
-from ptde_core.base.kernels import BLOCK
+from ptde_core.kernels import BLOCK
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.layers import Linear
-from ptde_core.policies.views import Views
+from ptde_core.policies.network_inputs import Views
 
 
 def update_flops(learner: ValueDecompositionLearner, batch: Sequence[Episode]) -> float:
@@ -57,7 +57,7 @@ def _contraction(hyper: AgentHyper, state: Tensor, agents: int) -> float:
 
 
 def _used(data: Tensor, one_hot: int) -> float:
-    """The part of rows (R, k) that is multiplied: see `ptde_core/base/kernels/data.py`."""
+    """The part of rows (R, k) that is multiplied: see `ptde_core/kernels/data.py`."""
     if not one_hot:
         return 1.0
     width = data.shape[1]

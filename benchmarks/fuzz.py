@@ -21,12 +21,12 @@ from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World
-from ptde_core.base.settings import read_settings_file
-from ptde_core.envs.games import build_game
-from ptde_core.envs.skirmish.maps import load_map
-from ptde_core.policies.restore import restore, spec_to_plain
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.settings import read_run_config, train_teacher_settings
+from ptde_core.base.setting_fields import read_settings_file
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.envs.small_games import build_game
+from ptde_core.policies.from_checkpoint import restore, spec_to_plain
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import read_run_config, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.episode_file import (
@@ -40,7 +40,7 @@ from ptde_core.storage.episode_file import (
 from ptde_core.storage.evaluation_file import Evaluation, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
-from ptde_core.storage.replay import ReplayJournal
+from ptde_core.storage.replay_buffer import ReplayJournal
 from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHeader, read_replay, write_replay
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import read_state, write_status

@@ -23,7 +23,7 @@ from benchmarks import peers
 from benchmarks.end_to_end import second_half
 from benchmarks.figures import Figure, seconds
 from benchmarks.synthetic import EPISODES, SPEC, batch_of, learner_of
-from ptde_core.algorithms.stacked import StackedLearner
+from ptde_core.algorithms.stacked_learner import StackedLearner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine, packages

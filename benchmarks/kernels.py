@@ -13,19 +13,19 @@ from benchmarks.figures import Figure
 from benchmarks.synthetic import SPEC, full_batch, learner_of
 from ptde_core.algorithms.value_decomposition import best_available
 from ptde_core.base.batch import EpisodeBatch
-from ptde_core.base.kernels import arrays
-from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.base.threads import Threads, one_thread
+from ptde_core.kernels import arrays
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.regression import TwoLayerRegression
-from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.learning.td_targets import td_lambda_targets
 from ptde_core.nets.global_information import AgentHyper, GaussianHeads
+from ptde_core.nets.gru import gru_over_sequences
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.mixers import MonotonicMixer
-from ptde_core.nets.recurrence import gru_over_sequences
-from ptde_core.nets.student import StudentNetwork
-from ptde_core.policies.views import Views
-from ptde_core.stages.settings import DistillSettings
+from ptde_core.nets.student_network import StudentNetwork
+from ptde_core.policies.network_inputs import Views
+from ptde_core.runs.stage_settings import DistillSettings
 
 SECTION = "kernels"
 EPISODES = 16  # one thread's share of a batch, about

@@ -15,10 +15,10 @@ from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_o
 from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.mappo import MappoLearner
 from ptde_core.base.batch import Episode
-from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.nets.global_information import AgentHyper
-from ptde_core.policies.sizes import parameter_counts
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.policies.parameter_counts import parameter_counts
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 SECTION = "learner"
 RANKS = (16, 4, 1)  # of the agent-specific weights; the full form is among the algorithms

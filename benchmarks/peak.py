@@ -11,8 +11,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
 
-from ptde_core.base.kernels.compile import code, entry
-from ptde_core.base.kernels.products import ADDRESS, FLOATS, LANES
+from ptde_core.kernels.compile import code, entry
+from ptde_core.kernels.products import ADDRESS, FLOATS, LANES
 
 cgutils: Any = _cgutils  # untyped
 CHAINS = 12  # more than an instruction's latency times those begun in a cycle; fewer than there are registers

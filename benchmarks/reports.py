@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from benchmarks.figures import Figure, seconds
-from ptde_core.algorithms.naming import student_name, teacher_name
+from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import world_now
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.settings import DistillSettings, default_folder, train_teacher_settings
+from ptde_core.envs.backends import world_now
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import DistillSettings, default_folder, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.evaluation_file import (

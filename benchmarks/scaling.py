@@ -10,10 +10,10 @@ import torch
 from benchmarks.figures import Figure, seconds
 from benchmarks.simulator import wall_steps_per_second
 from benchmarks.synthetic import SPEC, batch_of, learner_for
-from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import build_environment
-from ptde_core.policies.play import play
+from ptde_core.envs.backends import build_environment
+from ptde_core.rollout.play import play
 
 SECTION = "scaling"
 ENVIRONMENTS = (1, 8, 64, 512, 4096)

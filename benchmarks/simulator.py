@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.figures import Figure
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.envs.skirmish.environment import Skirmish, compiled
 from ptde_core.envs.skirmish.scripted import random_actions
+from ptde_core.envs.skirmish.skirmish import Skirmish, compiled
 
 SECTION = "simulator"
 MAPS = ("3m", "3s_vs_5z", "3s5z_vs_3s6z", "corridor", "27m_vs_30m")

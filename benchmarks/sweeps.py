@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from ptde_core.base.provenance import cores
-from ptde_core.stages.sweeps.file import cells_of, sweep_file
-from ptde_core.stages.sweeps.sweep import here, sweep
+from ptde_core.experiments.sweeps.sweep import here, sweep
+from ptde_core.experiments.sweeps.sweep_file import cells_of, sweep_file
 
 SECTION = "sweeps"
 

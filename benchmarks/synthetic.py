@@ -8,7 +8,7 @@ from ptde_core.algorithms.catalogue import build_learner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 EPISODES, STEPS = 128, 70
 SPEC: EnvSpec = EnvSpec(

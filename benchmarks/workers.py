@@ -18,14 +18,14 @@ from benchmarks.figures import Figure
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import random_actions
-from ptde_core.envs.football.engine import FootballEngine
+from ptde_core.envs.engines.football.football_engine import FootballEngine
+from ptde_core.envs.engines.pettingzoo.pettingzoo_engine import PettingZooEngine
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
-from ptde_core.envs.pettingzoo_engine import PettingZooEngine
-from ptde_core.envs.workers.engine import MakeEngine, Outcome, View
+from ptde_core.envs.workers.engine_contract import MakeEngine, Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.acting import Exploration, Policy
-from ptde_core.policies.catalogue import build_teacher
-from ptde_core.policies.play import play
+from ptde_core.policies.policy import Exploration, Policy
+from ptde_core.policies.teachers import build_teacher
+from ptde_core.rollout.play import play
 
 SECTION = "workers"
 FOOTBALL = "academy_3_vs_1_with_keeper"

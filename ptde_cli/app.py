@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ptde_cli.exits import run_app
-from ptde_core import __version__
+from ptde_core.base.version import __version__
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from ptde_cli.streams import deaf
 from ptde_core.base import events
 from ptde_core.base.events import Event, Listener, silent
 from ptde_core.base.printable import printable
-from ptde_core.stages.tables import Table
+from ptde_core.results.table import Table
 
 if TYPE_CHECKING:
-    from ptde_core.stages.map_drawing import CellKind, MapSheet  # at run time it would load numba for every command
+    from ptde_core.viewing.map_drawing import CellKind, MapSheet  # at run time it would load numba for every command
 
 PACE_SECONDS = 30.0  # speed and time left are those of the last half minute: training slows down once it learns
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal to redraw

@@ -6,7 +6,7 @@ A word that is longer than the width (a path) is one line, which the terminal wr
 from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
-from ptde_core.stages.tables import Row, Table
+from ptde_core.results.table import Row, Table
 
 Length = Callable[[str], int]  # columns of a terminal that a text takes
 GAP = 2  # between columns

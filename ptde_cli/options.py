@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ptde_core.base.errors import PtdeError, quoted, unknown
-from ptde_core.base.settings import MOST_SEED, Settings, Values, parse_assignments, read_settings_file
-from ptde_core.stages.recipes import recipes
-from ptde_core.stages.settings import RUNS, TrainingSettings
+from ptde_core.base.setting_fields import MOST_SEED, Settings, Values, parse_assignments, read_settings_file
+from ptde_core.runs.recipes import recipes
+from ptde_core.runs.stage_settings import RUNS, TrainingSettings
 
 MOST_SEEDS = 1000  # of one call
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))
@@ -101,7 +101,7 @@ def run_engines_at(workers: str | None) -> None:
         PtdeError: there is no such place, or Ray is not installed.
     """
     if workers is not None:
-        from ptde_core.envs.workers.place import VARIABLE, chosen_place  # numpy loads here
+        from ptde_core.envs.workers.host import VARIABLE, chosen_place  # numpy loads here
 
         os.environ[VARIABLE] = workers
         chosen_place()
@@ -135,7 +135,7 @@ def trust_files(trust: bool) -> None:
 
 def complete_map(incomplete: str) -> list[str]:
     """The built-in maps that begin with what is typed."""
-    from ptde_core.envs.skirmish.maps import map_names  # numpy loads here, only when the shell asks
+    from ptde_core.envs.skirmish.map_files import map_names  # numpy loads here, only when the shell asks
 
     return [name for name in map_names() if name.startswith(incomplete)]
 

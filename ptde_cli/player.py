@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.printable import printable
-from ptde_core.stages.replays.screen import BLANK, Screen, screens_of
-from ptde_core.stages.replays.shown import Shown
+from ptde_core.viewing.replays.chosen_episodes import Shown
+from ptde_core.viewing.replays.screen import BLANK, Screen, screens_of
 
 STEP_SECONDS = 0.2
 BAR = 8  # characters of a full health bar

@@ -11,12 +11,13 @@ The names of `ptde_core.api` are here too. They load torch when they are first u
 
 import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ptde_core.api import *  # noqa: F403  what type checkers see; at run time `__getattr__`
 
-__version__ = "0.1.0"
+from ptde_core.base.version import __version__ as __version__
 
 # Torch's OpenMP threads wait for each other by spinning. Where other processes share the cores (several seeds at once,
 # a laptop in use) a spinning thread keeps the one it waits for from running: an update of 70 ms was seen to take 4 s.
@@ -25,7 +26,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def __getattr__(name: str) -> Any:
-    if not name.startswith("_") and name in (api := import_module("ptde_core.api")).__all__:
+    ours = name.startswith("_") or find_spec(f"{__name__}.{name}")  # a module of ours is imported by Python itself
+    if not ours and name in (api := import_module("ptde_core.api")).__all__:
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

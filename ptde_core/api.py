@@ -10,22 +10,22 @@ from typing import Any
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
-from ptde_core.base.settings import build_settings
-from ptde_core.envs.catalogue import build_environment
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.policies.acting import ZChoice
-from ptde_core.policies.loaded import LoadedPolicy
-from ptde_core.policies.restore import restore
-from ptde_core.stages.collect import collect as collect_stage
-from ptde_core.stages.distill_recipes import distill_recipes
-from ptde_core.stages.evaluate import evaluate as evaluate_stage
-from ptde_core.stages.export import ExportFormat
-from ptde_core.stages.export import export as export_stage
-from ptde_core.stages.recipes import distill_settings
-from ptde_core.stages.reports.collect import report as report_stage
-from ptde_core.stages.reports.formats import render
-from ptde_core.stages.settings import CollectSettings, EvaluateSettings, default_folder, train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher as train_teacher_stage
+from ptde_core.pipeline.collect import collect as collect_stage
+from ptde_core.pipeline.distill_recipes import distill_recipes
+from ptde_core.pipeline.evaluate import evaluate as evaluate_stage
+from ptde_core.pipeline.export import ExportFormat
+from ptde_core.pipeline.export import export as export_stage
+from ptde_core.pipeline.train_teacher import train_teacher as train_teacher_stage
+from ptde_core.policies.from_checkpoint import restore
+from ptde_core.policies.policy import ZChoice
+from ptde_core.results.formats import render
+from ptde_core.results.gather import report as report_stage
+from ptde_core.rollout.loaded import LoadedPolicy
+from ptde_core.runs.recipes import distill_settings
+from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, default_folder, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import PAPER, RunFolder

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ptde_core.stages.settings import TrainTeacherSettings, train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.runs.stage_settings import TrainTeacherSettings, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
 
 

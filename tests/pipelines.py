@@ -3,9 +3,9 @@
 from typing import Any
 
 from ptde_core.base.events import Event, Note, StageStarted
-from ptde_core.stages.pipeline import Pipeline
-from ptde_core.stages.run import run as run_all
-from ptde_core.stages.settings import (
+from ptde_core.pipeline.run import run as run_all
+from ptde_core.runs.pipeline_settings import Pipeline
+from ptde_core.runs.stage_settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,

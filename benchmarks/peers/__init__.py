@@ -24,10 +24,10 @@ from benchmarks.figures import Figure, seconds
 from benchmarks.simulator import wall_steps_per_second
 from benchmarks.synthetic import batch_of, learner_for
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import build_environment
-from ptde_core.policies.play import play
+from ptde_core.envs.backends import build_environment
+from ptde_core.rollout.play import play
 
 SECTION = "peers"
 WIN_RATE = "win rate"  # the one unit whose figures can be 0

@@ -30,7 +30,7 @@ from torchrl.envs import EnvBase, PettingZooWrapper
 
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs import pettingzoo_face
-from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.skirmish import Skirmish
 
 GROUP = "agent"  # what TorchRL makes of PettingZoo's agent_0, agent_1, ...
 

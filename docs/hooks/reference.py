@@ -11,9 +11,9 @@ from ptde_cli.app import COMMANDS, app_for
 from ptde_cli.commands.settings import STAGES
 from ptde_cli.options import bounds
 from ptde_core.base.metrics import METRICS
-from ptde_core.base.settings import Settings
-from ptde_core.stages.recipes import recipes
-from ptde_core.stages.settings import TRAINING
+from ptde_core.base.setting_fields import Settings
+from ptde_core.runs.recipes import recipes
+from ptde_core.runs.stage_settings import TRAINING
 
 
 def on_files(files: Any, config: Any) -> Any:

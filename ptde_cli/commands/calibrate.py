@@ -9,8 +9,8 @@ from ptde_cli.exits import resumable
 from ptde_cli.options import OutFile, Quiet, complete_map, one_of, option
 from ptde_cli.output import output
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.settings import build_settings
-from ptde_core.stages.settings import CALIBRATION_RUNS, PLAYED_UNASKED, CalibrateSettings, Play
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.stage_settings import CALIBRATION_RUNS, PLAYED_UNASKED, CalibrateSettings, Play
 from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown")
@@ -120,11 +120,11 @@ def calibrate(
         check_output(out)
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.stages.calibration import tables
-        from ptde_core.stages.calibration.calibrate import calibrate as stage
-        from ptde_core.stages.calibration.left_out import leave_one_out as left_out
-        from ptde_core.stages.calibration.trainings import learn
-        from ptde_core.stages.tables import Table, markdown
+        from ptde_core.experiments.calibration import calibration_tables as tables
+        from ptde_core.experiments.calibration.calibrate import calibrate as stage
+        from ptde_core.experiments.calibration.left_out import leave_one_out as left_out
+        from ptde_core.experiments.calibration.trainings import learn
+        from ptde_core.results.table import Table, markdown
 
         made: list[Table] = []
         with watching(quiet=quiet) as listen:

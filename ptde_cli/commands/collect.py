@@ -7,8 +7,8 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
-from ptde_core.base.settings import build_settings
-from ptde_core.stages.settings import CollectSettings
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.stage_settings import CollectSettings
 
 
 def collect(
@@ -33,7 +33,7 @@ def collect(
     )
     with resumable():
         from ptde_cli.display import shown, watching
-        from ptde_core.stages.collect import collect as stage
+        from ptde_core.pipeline.collect import collect as stage
 
         with watching(quiet=quiet) as listen:
             data = stage(teacher, settings, out, listen=listen)

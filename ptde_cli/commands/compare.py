@@ -31,8 +31,8 @@ def compare(
     """Set two runs side by side."""
     one_of(text_format, FORMATS, "format")
     from ptde_cli.display import print_tables
-    from ptde_core.stages.compare_runs import compare_runs as stage
-    from ptde_core.stages.compare_runs import comparison_json, comparison_markdown, comparison_tables
+    from ptde_core.results.compare_runs import compare_runs as stage
+    from ptde_core.results.compare_runs import comparison_json, comparison_markdown, comparison_tables
 
     if out is not None:
         check_output(out)

@@ -24,10 +24,10 @@ def curves(
     """Draw the win rates of many runs."""
     from ptde_cli.display import print_tables, watching
     from ptde_core.base.events import FileSaved
-    from ptde_core.stages.curves import check_picture, save_figure
-    from ptde_core.stages.reports.sections import left_out_table
-    from ptde_core.stages.win_rate_curves import draw_win_rates, win_rates
+    from ptde_core.results.sections import left_out_table
     from ptde_core.storage.whole_file import check_output
+    from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
+    from ptde_core.viewing.run_curves import check_picture, save_figure
 
     pictures = out or [OUT]
     for path in pictures:

@@ -25,7 +25,7 @@ def data_show(
 ) -> None:
     """Show what a file holds."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.episode_data import data_tables  # h5py loads here
+    from ptde_core.viewing.episode_data import data_tables  # h5py loads here
 
     print_tables(data_tables(file, features=features))
 
@@ -49,7 +49,7 @@ def data_export(
     """Write a file's data in another format."""
     one_of(to, FORMATS, "data format")
     from ptde_cli.display import watching
-    from ptde_core.stages.episode_data import export_data
+    from ptde_core.viewing.episode_data import export_data
 
     with watching(quiet=quiet) as listen:
         path = export_data(file, to, out, listen=listen)  # type: ignore[arg-type]  # just checked

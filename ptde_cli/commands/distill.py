@@ -19,9 +19,9 @@ from ptde_cli.options import (
     trust_files,
 )
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.settings import build_settings
-from ptde_core.stages.recipes import distill_settings, recipes, recipes_meant
-from ptde_core.stages.settings import DistillSettings, EvaluateSettings
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.recipes import distill_settings, recipes, recipes_meant
+from ptde_core.runs.stage_settings import DistillSettings, EvaluateSettings
 
 
 def distill(
@@ -72,9 +72,9 @@ def distill(
         raise PtdeError(f"{asked} is about the evaluation that --no-evaluate leaves out", "leave out one of them")
     with resumable():
         from ptde_cli.display import print_tables, shown, watching
-        from ptde_core.stages.distill_recipes import comparison_table, distill_recipes, tell_of_evaluation
-        from ptde_core.stages.evaluate import evaluate_what_is_due
-        from ptde_core.stages.reports.evaluation import evaluation_tables
+        from ptde_core.pipeline.distill_recipes import comparison_table, distill_recipes, tell_of_evaluation
+        from ptde_core.pipeline.evaluate import evaluate_what_is_due
+        from ptde_core.results.evaluation_table import evaluation_tables
         from ptde_core.storage.checkpoint import load_checkpoint
 
         map_name = load_checkpoint(teacher, "teacher")["settings"]["map"]

@@ -16,7 +16,7 @@ def doctor(
 ) -> None:
     """Look at this machine; exit code 1 if something is in the way."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.doctor import doctor_table, examine, healthy
+    from ptde_core.machine.doctor import doctor_table, examine, healthy
 
     findings = examine(Path.cwd(), env)
     print_tables([doctor_table(findings)])

@@ -7,8 +7,8 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
-from ptde_core.base.settings import build_settings
-from ptde_core.stages.settings import EvaluateSettings
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.stage_settings import EvaluateSettings
 
 
 def evaluate(
@@ -31,8 +31,8 @@ def evaluate(
     settings = build_settings(EvaluateSettings, *layers(config, assignments, **typed))
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.stages.evaluate import evaluate as stage
-        from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
+        from ptde_core.pipeline.evaluate import evaluate as stage
+        from ptde_core.results.evaluation_table import evaluation_json, evaluation_tables
 
         with watching(quiet=quiet) as listen:
             entries = stage(checkpoints, settings, listen=listen)

@@ -7,8 +7,8 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet, Trust, one_of, option, trust_files
-from ptde_core.base.settings import build_settings
-from ptde_core.stages.settings import InspectSettings
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown", "latex", "html")
@@ -35,10 +35,10 @@ def inspect(
     settings = build_settings(InspectSettings, {key: value for key, value in typed.items() if value is not None})
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.stages.information.inspect import figures_of, save_information
-        from ptde_core.stages.information.inspect import inspect as stage
-        from ptde_core.stages.information.tables import information_tables
-        from ptde_core.stages.tables import html_page, latex, markdown
+        from ptde_core.results.table import html_page, latex, markdown
+        from ptde_core.viewing.information.information_tables import information_tables
+        from ptde_core.viewing.information.inspect_information import inspect as stage
+        from ptde_core.viewing.information.save_information import figures_of, save_information
 
         for run in runs:
             check_output(figures_of(run, out) / "information.png")

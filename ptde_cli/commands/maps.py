@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptde_cli.options import complete_map
-from ptde_core.stages.settings import presets, train_teacher_settings
+from ptde_core.runs.stage_settings import presets, train_teacher_settings
 
 if TYPE_CHECKING:
-    from ptde_core.envs.skirmish.maps import Group
+    from ptde_core.envs.skirmish.map_files import Group
 
 COLUMNS = ("map", "units", "agents", "actions", "obs", "state", "limit", "paper", "ours")
 
@@ -20,9 +20,9 @@ def maps(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from ptde_cli.display import print_tables
-    from ptde_core.envs.skirmish.maps import load_map, map_names
+    from ptde_core.envs.skirmish.map_files import load_map, map_names
     from ptde_core.envs.skirmish.spec import VERSION, build_spec
-    from ptde_core.stages.tables import NOTHING, Table
+    from ptde_core.results.table import NOTHING, Table
 
     rows = []
     for name in map_names():
@@ -55,17 +55,17 @@ def maps_show(
     """Draw one map, or name the numbers that its agents see."""
     from ptde_cli.display import print_map, print_tables, watching
     from ptde_core.base.errors import PtdeError
-    from ptde_core.envs.skirmish.maps import load_map
+    from ptde_core.envs.skirmish.map_files import load_map
 
     if features:
         if out is not None:
             raise PtdeError("--features draws nothing, so that there is nothing to write to --out", "leave out one")
         from ptde_core.envs.skirmish.spec import VERSION, build_spec
-        from ptde_core.stages.episode_data import name_tables
+        from ptde_core.viewing.episode_data import name_tables
 
         print_tables(name_tables(build_spec(load_map(name), "skirmish", VERSION).names))
         return
-    from ptde_core.stages.map_drawing import draw_map, map_sheet  # numba loads here
+    from ptde_core.viewing.map_drawing import draw_map, map_sheet  # numba loads here
 
     facts = load_map(name)
     sheet = map_sheet(facts)

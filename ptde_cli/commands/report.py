@@ -7,7 +7,7 @@ import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
 from ptde_cli.output import output
-from ptde_core.stages.settings import EvaluateSettings
+from ptde_core.runs.stage_settings import EvaluateSettings
 from ptde_core.storage.whole_file import check_output
 
 SOMETHING_IS_STALE = 1
@@ -17,15 +17,15 @@ TABLE = "table"  # the one format that is drawn here; the others are texts of th
 
 def formats() -> list[str]:
     """All formats."""
-    from ptde_core.stages.reports.formats import FORMATS  # scipy loads here
+    from ptde_core.results.formats import FORMATS  # scipy loads here
 
     return [TABLE, *FORMATS]
 
 
 def layouts() -> list[str]:
     """All layouts."""
-    from ptde_core.stages.reports.formats import DATA_LAYOUTS
-    from ptde_core.stages.reports.sections import LAYOUTS
+    from ptde_core.results.formats import DATA_LAYOUTS
+    from ptde_core.results.sections import LAYOUTS
 
     return [*LAYOUTS, *DATA_LAYOUTS]
 
@@ -85,12 +85,12 @@ def report(
 ) -> None:
     """Collect all runs into tables."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.reports.choice import Wanted
-    from ptde_core.stages.reports.collect import report as stage
-    from ptde_core.stages.reports.formats import DATA_LAYOUTS, render
-    from ptde_core.stages.reports.found import STALE
-    from ptde_core.stages.reports.marl_eval import marl_eval_warnings
-    from ptde_core.stages.reports.sections import report_tables
+    from ptde_core.results.chosen_evaluation import Wanted
+    from ptde_core.results.formats import DATA_LAYOUTS, render
+    from ptde_core.results.found_runs import STALE
+    from ptde_core.results.gather import report as stage
+    from ptde_core.results.marl_eval import marl_eval_warnings
+    from ptde_core.results.sections import report_tables
 
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")

@@ -9,7 +9,7 @@ from ptde_cli.commands.sweep import DryRun, Processes, Ray, Slurm, SlurmOptions,
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
+from ptde_core.experiments.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
 
 
 def complete_part(incomplete: str) -> list[str]:
@@ -85,10 +85,10 @@ def reproduce(
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.base.events import Note
-        from ptde_core.stages.reproduce import PAGE, cells_held
-        from ptde_core.stages.reproduce import reproduce as stage
-        from ptde_core.stages.sweeps.file import cells_of
-        from ptde_core.stages.sweeps.packing import pack
+        from ptde_core.experiments.reproduction import PAGE, cells_held
+        from ptde_core.experiments.reproduction import reproduce as stage
+        from ptde_core.experiments.sweeps.packing import pack
+        from ptde_core.experiments.sweeps.sweep_file import cells_of
 
         cells, folder = cells_of(file), file.out
         if made_from is not None:

@@ -29,8 +29,8 @@ from ptde_cli.options import (
     run_engines_at,
     trust_what_is_typed,
 )
-from ptde_core.stages.pipeline import by_stage, later_stages
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.runs.pipeline_settings import by_stage, later_stages
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 
 def run(
@@ -75,11 +75,11 @@ def run(
     stages = [(later_stages(own, (later, later_assigned), recipe or ()), folder) for own, folder in trainings]
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.stages.remaking import put_aside_another_world
-        from ptde_core.stages.reports.evaluation import evaluation_tables
-        from ptde_core.stages.run import run as stage
-        from ptde_core.stages.train_teacher import train_teachers
-        from ptde_core.stages.weights_and_biases import weights_and_biases
+        from ptde_core.pipeline.remaking import put_aside_another_world
+        from ptde_core.pipeline.run import run as stage
+        from ptde_core.pipeline.train_teacher import train_teachers
+        from ptde_core.pipeline.weights_and_biases import weights_and_biases
+        from ptde_core.results.evaluation_table import evaluation_tables
 
         entries = []
         with (

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptde_cli.options import bounds, complete_map, one_of, option
-from ptde_core.base.settings import Settings, build_settings
-from ptde_core.stages.pipeline import LATER_STAGES
-from ptde_core.stages.recipes import recipes
-from ptde_core.stages.settings import (
+from ptde_core.base.setting_fields import Settings, build_settings
+from ptde_core.runs.pipeline_settings import LATER_STAGES
+from ptde_core.runs.recipes import recipes
+from ptde_core.runs.stage_settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
@@ -21,7 +21,7 @@ from ptde_core.stages.settings import (
 )
 
 if TYPE_CHECKING:
-    from ptde_core.stages.tables import Table
+    from ptde_core.results.table import Table
 
 STAGES: Mapping[str, type[Settings]] = {
     "train-teacher": TrainTeacherSettings,
@@ -58,10 +58,10 @@ def settings(
 ) -> None:
     """List the settings of one stage, or of all; those of training are the algorithm's own."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.tables import Table
+    from ptde_core.results.table import Table
 
     if map_name and not map_name.endswith(".toml"):
-        from ptde_core.envs.skirmish.maps import load_map  # numpy loads here
+        from ptde_core.envs.skirmish.map_files import load_map  # numpy loads here
 
         load_map(map_name)
     tables = []
@@ -88,7 +88,7 @@ def settings(
 
 def _recipes(map_name: str | None) -> "Table":
     """The recipes of `ptde distill`: what each changes, and what the map's preset changes of it."""
-    from ptde_core.stages.tables import NOTHING, Table
+    from ptde_core.results.table import NOTHING, Table
 
     of_map = preset(map_name, "distill") if map_name else {}
     rows = []

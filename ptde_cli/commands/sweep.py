@@ -9,12 +9,12 @@ from ptde_cli.exits import FAILED, resumable
 from ptde_cli.options import Quiet, Trust, trust_files
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import cores
-from ptde_core.base.settings import parse_assignments
+from ptde_core.base.setting_fields import parse_assignments
 
 if TYPE_CHECKING:
-    from ptde_core.stages.sweeps.cells import Cell
-    from ptde_core.stages.sweeps.file import SweepFile
-    from ptde_core.stages.sweeps.sweep import Engine
+    from ptde_core.experiments.sweeps.cells import Cell
+    from ptde_core.experiments.sweeps.sweep import Engine
+    from ptde_core.experiments.sweeps.sweep_file import SweepFile
 
 STATUS = "status"
 
@@ -76,7 +76,7 @@ def sweep(
         return
     if len(words) > 1:
         raise PtdeError(f"{' '.join(map(str, words))} are {len(words)} files", "give one sweep at a time")
-    from ptde_core.stages.sweeps.file import read_sweep
+    from ptde_core.experiments.sweeps.sweep_file import read_sweep
 
     file, name = read_sweep(words[0]), name_of(words[0])
     engine = engine_for(file.out, processes, ray, slurm, slurm_option)
@@ -97,14 +97,14 @@ def engine_for(
     if slurm_option and not slurm:
         raise PtdeError(f"--slurm-option {slurm_option[0]} does nothing here", "leave it out, or add --slurm")
     if ray is not None:
-        from ptde_core.stages.sweeps.on_ray import on_ray
+        from ptde_core.experiments.sweeps.on_ray import on_ray
 
         return on_ray(ray)
     if slurm:
-        from ptde_core.stages.sweeps.on_slurm import on_slurm
+        from ptde_core.experiments.sweeps.on_slurm import on_slurm
 
         return on_slurm(out, parse_assignments(slurm_option or ()))
-    from ptde_core.stages.sweeps.sweep import here
+    from ptde_core.experiments.sweeps.sweep import here
 
     return here(processes or cores())
 
@@ -123,13 +123,13 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
     with resumable():
         from ptde_cli.display import print_tables
         from ptde_cli.live_table import watching_cells
-        from ptde_core.stages.sweeps import tables
-        from ptde_core.stages.sweeps.cells import state_of
-        from ptde_core.stages.sweeps.estimates import Estimates
-        from ptde_core.stages.sweeps.file import cells_of
-        from ptde_core.stages.sweeps.search import Search, lowest
-        from ptde_core.stages.sweeps.sweep import check_names, leave_record
-        from ptde_core.stages.sweeps.sweep import sweep as stage
+        from ptde_core.experiments.sweeps import sweep_tables as tables
+        from ptde_core.experiments.sweeps.cells import state_of
+        from ptde_core.experiments.sweeps.estimates import Estimates
+        from ptde_core.experiments.sweeps.search import Search, lowest
+        from ptde_core.experiments.sweeps.sweep import check_names, leave_record
+        from ptde_core.experiments.sweeps.sweep import sweep as stage
+        from ptde_core.experiments.sweeps.sweep_file import cells_of
 
         trials = file.sample.trials if file.sample else 1
         cells = cells_of(file, lowest(file.sample) if file.sample else None)
@@ -164,13 +164,13 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
 def show_status(files: list[Path]) -> None:
     """Print how far the cells of these sweeps are; of none: of those that have left their files below runs/."""
     from ptde_cli.display import print_tables
-    from ptde_core.stages.settings import RUNS
-    from ptde_core.stages.sweeps import tables
-    from ptde_core.stages.sweeps.cells import state_of
-    from ptde_core.stages.sweeps.estimates import Estimates
-    from ptde_core.stages.sweeps.file import cells_of, read_sweep
-    from ptde_core.stages.sweeps.search import cells_tried
-    from ptde_core.stages.sweeps.sweep import records_below
+    from ptde_core.experiments.sweeps import sweep_tables as tables
+    from ptde_core.experiments.sweeps.cells import state_of
+    from ptde_core.experiments.sweeps.estimates import Estimates
+    from ptde_core.experiments.sweeps.search import cells_tried
+    from ptde_core.experiments.sweeps.sweep import records_below
+    from ptde_core.experiments.sweeps.sweep_file import cells_of, read_sweep
+    from ptde_core.runs.stage_settings import RUNS
 
     meant = files or records_below(RUNS)
     if not meant:

@@ -23,9 +23,9 @@ from ptde_cli.options import (
     trust_what_is_typed,
 )
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.settings import Values
-from ptde_core.nets.settings import INFORMATION
-from ptde_core.stages.settings import (
+from ptde_core.base.setting_fields import Values
+from ptde_core.nets.network_settings import INFORMATION
+from ptde_core.runs.stage_settings import (
     TrainingSettings,
     TrainTeacherSettings,
     default_folder,
@@ -113,8 +113,8 @@ def train_teacher(
         trust_what_is_typed(trust, settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
-        from ptde_core.stages.train_teacher import train_teachers
-        from ptde_core.stages.weights_and_biases import weights_and_biases
+        from ptde_core.pipeline.train_teacher import train_teachers
+        from ptde_core.pipeline.weights_and_biases import weights_and_biases
 
         with (
             watching(quiet=quiet) as watcher,

@@ -7,15 +7,15 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet, Trust, one_of, trust_files
-from ptde_core.base.settings import MOST_SEED
-from ptde_core.stages.settings import MOST_EPISODES
+from ptde_core.base.setting_fields import MOST_SEED
+from ptde_core.runs.stage_settings import MOST_EPISODES
 
 TERMINAL = "terminal"  # the one format that is drawn here; the others are files that the core writes
 
 
 def formats() -> list[str]:
     """All formats."""
-    from ptde_core.stages.visualize import FORMATS  # matplotlib loads here
+    from ptde_core.viewing.visualize import FORMATS  # matplotlib loads here
 
     return [*FORMATS, TERMINAL]
 
@@ -63,7 +63,7 @@ def visualize(
     trust_files(trust)
     with resumable():
         from ptde_cli.display import watching
-        from ptde_core.stages.visualize import visualize as stage
+        from ptde_core.viewing.visualize import visualize as stage
 
         for name in chosen or []:
             one_of(name, formats(), "format")
@@ -83,6 +83,6 @@ def visualize(
                 print(*pictures, sep="\n")
         if TERMINAL in (chosen or []):
             from ptde_cli.player import watch
-            from ptde_core.stages.replays.shown import shown_of
+            from ptde_core.viewing.replays.chosen_episodes import shown_of
 
             watch(shown_of(targets, episode, seed))

@@ -1,1 +1,1 @@
-"""Layer 3: how a teacher learns."""
+"""Layer 4: how a teacher learns."""

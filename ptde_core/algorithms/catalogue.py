@@ -15,11 +15,11 @@ from ptde_core.base.names import AlgorithmName
 from ptde_core.base.seeding import seed_for
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.actor_critic import Critic, NormedHead
-from ptde_core.nets.coach import CoachedMixer, Recogniser
+from ptde_core.nets.coach_network import CoachedMixer, Recogniser
 from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
-from ptde_core.policies.catalogue import build_online_student, build_teacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import build_online_student, build_teacher
 
 MIXERS: Mapping[str, Callable[[EnvSpec, Any], nn.Module]] = {
     "vdn": lambda spec, sizes: SumMixer(),  # noqa: ARG005  every mixer is built from the same facts
@@ -90,7 +90,7 @@ def build_learner(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -
     Args:
         alg: name of the algorithm.
         spec: what the networks must fit.
-        settings: that algorithm's own, with those of its teacher's networks (`stages.settings.TRAINING`).
+        settings: that algorithm's own, with those of its teacher's networks (`runs.stage_settings.TRAINING`).
         seed: decides first weights and every random choice of learning.
     """
     with torch.random.fork_rng(devices=[]):

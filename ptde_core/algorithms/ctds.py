@@ -17,10 +17,10 @@ from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import masked_mean
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.catalogue import AnyTeacher
+from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.views import Views
+from ptde_core.policies.teachers import AnyTeacher
 
 
 def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatch) -> Tensor:

@@ -6,10 +6,10 @@ from torch.nn import functional as F
 
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
-from ptde_core.nets.coach import Recogniser
-from ptde_core.nets.intervals import last_sent
+from ptde_core.nets.coach_network import Recogniser
+from ptde_core.nets.held_intervals import last_sent
+from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.teacher import Unrolled
-from ptde_core.policies.views import Views
 
 
 class InstructionRegulariser(nn.Module):

@@ -6,9 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from ptde_core.base.batch import Episode
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.catalogue import AnyTeacher
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import AnyTeacher
 
 
 class Learner(Protocol):

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ptde_core.algorithms.rollout import Rollout, Share, look_back, weighed
-from ptde_core.algorithms.settings import MappoSettings
+from ptde_core.algorithms.learner_settings import MappoSettings
+from ptde_core.algorithms.ppo_chunks import Rollout, Share, look_back, weighed
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
@@ -21,7 +21,7 @@ from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
 from ptde_core.nets.actor_critic import Critic
 from ptde_core.nets.value_norm import ValueNorm
-from ptde_core.policies.acting import Exploration
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ptde_core.algorithms.settings import ValueDecompositionSettings
-from ptde_core.base import kernels
+from ptde_core import kernels
+from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.threads import Threads, add_gradients, one_thread
@@ -23,11 +23,11 @@ from ptde_core.learning.adam import Adam
 from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
-from ptde_core.learning.targets import td_lambda_targets, world_ends
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.catalogue import AnyTeacher
-from ptde_core.policies.views import Views
-from ptde_core.storage.replay import Replay
+from ptde_core.learning.td_targets import td_lambda_targets, world_ends
+from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.policy import Exploration
+from ptde_core.policies.teachers import AnyTeacher
+from ptde_core.storage.replay_buffer import Replay
 
 
 class Team(nn.Module):

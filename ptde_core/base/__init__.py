@@ -1,1 +1,1 @@
-"""Layer 0: errors, events, seeding, metrics, settings, and the batch of episodes with its axes."""
+"""Layer 0: errors, events, seeding, metrics, fields of settings, and the batch of episodes with its axes."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.settings import Settings
+from ptde_core.base.setting_fields import Settings
 
 if TYPE_CHECKING:
     import torch

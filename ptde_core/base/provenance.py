@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ptde_core import __version__
+from ptde_core.base.version import __version__
 
 PACKAGES = ("torch", "numpy", "numba", "h5py")
 

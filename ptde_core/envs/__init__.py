@@ -1,1 +1,1 @@
-"""Layer 1: environments behind one batched contract."""
+"""Layer 2: environments behind one batched contract."""

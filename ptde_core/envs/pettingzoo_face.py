@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.fields import NO_OP, STOP
-from ptde_core.envs.skirmish.maps import MapFacts
+from ptde_core.envs.skirmish.map_files import MapFacts
+from ptde_core.envs.skirmish.skirmish import Skirmish
 
 try:
     from gymnasium.spaces import Box, Dict, Discrete

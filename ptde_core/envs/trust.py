@@ -32,7 +32,7 @@ def check_trusted(backend: str, map_name: str, environment: Mapping[str, str] = 
     Raises:
         PtdeError: with the name.
     """
-    from ptde_core.envs.catalogue import ENVIRONMENTS  # numpy loads here
+    from ptde_core.envs.backends import ENVIRONMENTS  # numpy loads here
 
     if backend not in ENVIRONMENTS or not ENVIRONMENTS[backend].names_code:
         return

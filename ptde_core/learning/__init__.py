@@ -1,1 +1,1 @@
-"""Layer 1: targets, losses and schedules as pure functions."""
+"""Layer 2: targets, losses and schedules as pure functions."""

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptde_core.base import kernels
-from ptde_core.base.kernels.chance import FIRST, GOLDEN, SECOND
+from ptde_core import kernels
+from ptde_core.kernels.normals import FIRST, GOLDEN, SECOND
 
 
 def standard_normals(seed: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -28,7 +28,7 @@ def standard_normals(seed: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def in_torch(seed: int, rows: Tensor, width: int) -> Tensor:
-    """The same (r, width) by torch's operations: see `ptde_core/base/kernels/chance.py`."""
+    """The same (r, width) by torch's operations: see `ptde_core/kernels/normals.py`."""
     pairs = (width + 1) // 2
     bits = (rows[:, None] * pairs + torch.arange(pairs, device=rows.device)) * _signed(GOLDEN) + _signed(seed)
     bits = (bits ^ _shifted(bits, 30)) * _signed(FIRST)

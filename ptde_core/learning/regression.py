@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptde_core.base import kernels
+from ptde_core import kernels
 from ptde_core.base.threads import Threads
 
 

@@ -1,1 +1,1 @@
-"""Layer 1: the networks of agents, of global information, of mixers and of students."""
+"""Layer 2: the networks of agents, of global information, of mixers and of students."""

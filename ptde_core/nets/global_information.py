@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.base import kernels
+from ptde_core import kernels
 from ptde_core.nets.layers import Linear, Prepared, TwoLayers, side_by_side
 
 ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache

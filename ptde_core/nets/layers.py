@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.base import kernels
+from ptde_core import kernels
 
 Function = Literal["plain", "relu", "leaky relu"]
 _CODES = {"plain": kernels.PLAIN, "relu": kernels.RELU, "leaky relu": kernels.LEAKY_RELU}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptde_core.base import kernels
+from ptde_core import kernels
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.layers import Linear, TwoLayers, side_by_side
 

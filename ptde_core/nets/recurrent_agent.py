@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptde_core.nets.gru import gru_over_sequences, gru_step, prepared
 from ptde_core.nets.layers import Linear, Prepared
-from ptde_core.nets.recurrence import gru_over_sequences, gru_step, prepared
 
 
 def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:

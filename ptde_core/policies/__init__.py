@@ -1,1 +1,1 @@
-"""Layer 2: teacher and student as policies, and how a policy plays a batch of environments."""
+"""Layer 3: teacher and student as policies: what they make of what agents see."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.follow import informed
+from ptde_core.policies.teachers import AnyTeacher
 
 MeanOfZ = Callable[[Tensor, Tensor], Tensor]  # local inputs (R, N, L) and states (R, S) -> (R, N, Z)
 

@@ -5,17 +5,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ptde_core.base import kernels
+from ptde_core import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.acting import ActingAgent
-from ptde_core.nets.coach import Coach, unit_rows
+from ptde_core.nets.coach_network import Coach, unit_rows
 from ptde_core.nets.global_information import sample
-from ptde_core.nets.intervals import last_sent
+from ptde_core.nets.held_intervals import last_sent
+from ptde_core.nets.network_settings import CoachSettings
+from ptde_core.nets.play_step import ActingAgent
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
-from ptde_core.nets.settings import CoachSettings
+from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.teacher import Unrolled
-from ptde_core.policies.views import Views
 
 
 class Instructions(NamedTuple):

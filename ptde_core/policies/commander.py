@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.acting import ActingAgent
-from ptde_core.nets.commander import Commander
-from ptde_core.nets.intervals import last_sent
+from ptde_core.nets.commander_network import Commander
+from ptde_core.nets.held_intervals import last_sent
+from ptde_core.nets.network_settings import CommanderSettings
+from ptde_core.nets.play_step import ActingAgent
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size
-from ptde_core.nets.settings import CommanderSettings
+from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.teacher import Unrolled
-from ptde_core.policies.views import Views
 
 
 class Orders(NamedTuple):

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.catalogue import AnyTeacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.commander import CommandedTeacher
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import AnyTeacher
 
 
 class Followed(NamedTuple):

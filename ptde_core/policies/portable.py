@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code
-from ptde_core.policies.acting import ZChoice
-from ptde_core.policies.catalogue import TEACHERS
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.one_view import OneViewAgents
-from ptde_core.policies.restore import Trained
+from ptde_core.policies.ctds_views import OneViewAgents
+from ptde_core.policies.from_checkpoint import Trained
+from ptde_core.policies.policy import ZChoice
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import TEACHERS
 
 VERSION = 1  # of the arrays' names and meanings
 BATCH, AGENTS = "batch", "agents"  # axes of any length

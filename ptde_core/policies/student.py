@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from ptde_core.nets.acting import ActingAgent
-from ptde_core.nets.settings import StudentSettings
-from ptde_core.nets.student import STUDENTS, joined
+from ptde_core.nets.network_settings import StudentSettings
+from ptde_core.nets.play_step import ActingAgent
+from ptde_core.nets.student_network import STUDENTS, joined
 from ptde_core.policies.teacher import Teacher
 
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.acting import ActingAgent, ActingInformation
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.nets.play_step import ActingAgent, ActingInformation
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size, local_one_hot
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.views import Views
+from ptde_core.policies.network_inputs import Views
 
 
 class Unrolled(NamedTuple):

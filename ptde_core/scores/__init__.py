@@ -1,1 +1,1 @@
-"""Layer 1: wins and episodes to rates, intervals and retention; the paper's published figures."""
+"""Layer 2: wins and episodes to rates, intervals and retention; the paper's published figures."""

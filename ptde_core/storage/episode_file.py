@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.machine_memory import check_room
 from ptde_core.base.made_from import KEY, MadeFrom, read_made_from
-from ptde_core.base.memory import check_room
 from ptde_core.storage import hdf5
 from ptde_core.storage.hdf5 import Column
 from ptde_core.storage.whole_file import replacing

@@ -128,7 +128,7 @@ class EvaluationEntry(BaseModel):
     checkpoint: Inside  # path inside the run folder
     teacher_id: str
     policy_id: str
-    parameters: dict[str, Count]  # of each network, by name; see `policies/sizes.py`
+    parameters: dict[str, Count]  # of each network, by name; see `policies/parameter_counts.py`
     distilled: Distilled | None  # None for a teacher, and a student trained with it
     backend: str
     backend_version: str

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptde_core.base.errors import PtdeError, quoted
-from ptde_core.base.memory import available_bytes
+from ptde_core.base.machine_memory import available_bytes
 from ptde_core.base.untrusted import check_regular
 
 FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32})

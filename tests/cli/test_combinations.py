@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ptde_cli.options import choices
-from ptde_core.algorithms.naming import student_name, teacher_name
-from ptde_core.base.settings import Settings
-from ptde_core.nets.settings import INFORMATION
-from ptde_core.stages.settings import TRAINING, training_of
+from ptde_core.algorithms.table_names import student_name, teacher_name
+from ptde_core.base.setting_fields import Settings
+from ptde_core.nets.network_settings import INFORMATION
+from ptde_core.runs.stage_settings import TRAINING, training_of
 from tests.cli.conftest import Type
 
 # What makes an algorithm learn within 200 env steps; keys that an algorithm does not have are left out.

@@ -6,11 +6,11 @@ import numba
 import pytest
 
 from ptde_cli.display import Lines, Pace, duration, print_tables
-from ptde_core.base import compile_time
-from ptde_core.base.compile_time import telling_of_compiling
 from ptde_core.base.events import Compiled, Event, FileSaved, Note, Progress, StageFinished, StageStarted
-from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.stages.tables import Table
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.kernels import compile_time
+from ptde_core.kernels.compile_time import telling_of_compiling
+from ptde_core.results.table import Table
 
 
 class Clock:
@@ -148,7 +148,7 @@ def test_a_piped_table_is_whole_and_plain() -> None:
 
 
 def test_a_simulator_that_has_to_be_compiled_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: False)
+    monkeypatch.setattr("ptde_core.envs.skirmish.skirmish.compiled", lambda: False)
     assert "compiling" in ENVIRONMENTS["skirmish"].preparation()
-    monkeypatch.setattr("ptde_core.envs.skirmish.environment.compiled", lambda: True)
+    monkeypatch.setattr("ptde_core.envs.skirmish.skirmish.compiled", lambda: True)
     assert not any(environment.preparation() for environment in ENVIRONMENTS.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.doctor import Finding, doctor_table, examine, healthy
+from ptde_core.machine.doctor import Finding, doctor_table, examine, healthy
 from ptde_core.storage.tensorboard_file import tensorboard
 from tests.cli.conftest import Type
 from tests.hidden_packages import hide_packages
@@ -55,7 +55,7 @@ def test_an_environment_that_does_not_exist(ptde: Type) -> None:
 def test_what_only_some_need_is_in_nobodys_way_until_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptde_core.stages.doctor.ENVIRONMENTS", dict.fromkeys(("smac", "smacv2")))
+    monkeypatch.setattr("ptde_core.machine.doctor.ENVIRONMENTS", dict.fromkeys(("smac", "smacv2")))
     hide_packages(monkeypatch)
     everything = examine(tmp_path, None, {"SC2PATH": str(tmp_path)})
     assert healthy(everything)
@@ -134,7 +134,7 @@ def test_a_training_without_tensorboard_is_refused_before_it_begins(
 
 
 def test_nothing_of_tensorboard_is_imported_for_what_does_not_train(tmp_path: Path) -> None:
-    program = "import sys, ptde_core.stages.run, ptde_core.stages.doctor; print('tensorboard' in sys.modules)"
+    program = "import sys, ptde_core.pipeline.run, ptde_core.machine.doctor; print('tensorboard' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -149,6 +149,6 @@ def test_an_environment_that_does_not_start_is_in_the_way(tmp_path: Path, monkey
     def broken(*given: object) -> None:
         raise PtdeError("engine 0 of 1 broke 5 times in a row", "see docs/explanation/engines.md")
 
-    monkeypatch.setattr("ptde_core.stages.doctor.build_environment", broken)
+    monkeypatch.setattr("ptde_core.machine.doctor.build_environment", broken)
     found = finding("game", "trial", tmp_path)
     assert (found.verdict, found.mend) == ("wrong", "see docs/explanation/engines.md")

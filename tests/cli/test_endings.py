@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import StorageError
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 from tests.cli.conftest import ROOT, Pipeline, Type

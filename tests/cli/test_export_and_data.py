@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ptde_cli.commands import data, export
-from ptde_core.envs.skirmish.environment import VERSION
-from ptde_core.envs.skirmish.maps import load_map
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.envs.skirmish.skirmish import VERSION
 from ptde_core.envs.skirmish.spec import build_spec
-from ptde_core.stages import episode_data
-from ptde_core.stages import export as export_stage
+from ptde_core.pipeline import export as export_stage
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing import episode_data
 from tests.cli.conftest import Type
 from tests.cli.test_errors import assert_one_sentence
 from tests.unit.test_storage import write

@@ -9,7 +9,7 @@ from ptde_cli.app import COMMANDS
 from ptde_cli.commands.report import formats
 from ptde_cli.options import bounds
 from ptde_core import __version__
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
 from tests.cli.conftest import ROOT, Type
 
 NAMES = [command.name for command in COMMANDS]

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from ptde_cli.app import COMMANDS
-from ptde_core.envs.catalogue import world_now
-from ptde_core.envs.skirmish.maps import map_names
+from ptde_core.envs.backends import world_now
+from ptde_core.envs.skirmish.map_files import map_names
 from tests.cli.conftest import Ended, Type, spawn
 from tests.cli.test_errors import assert_one_sentence
 
@@ -66,8 +66,8 @@ def test_the_picture(ptde: Type) -> None:
 def test_the_arrow_ends_at_the_goal_unless_units_stand_there(ptde: Type, name: str, reaches: bool) -> None:
     """The head is a triangle of the goal's colour, a part of a cell behind its tip."""
     from ptde_core.envs.skirmish.layout import build_roster
-    from ptde_core.envs.skirmish.maps import load_map
-    from ptde_core.stages.map_drawing import FINER, GOAL_COLOR, _Picture
+    from ptde_core.envs.skirmish.map_files import load_map
+    from ptde_core.viewing.map_drawing import FINER, GOAL_COLOR, _Picture
 
     facts = load_map(name)
     picture = _Picture(facts)
@@ -82,8 +82,8 @@ def test_the_arrow_ends_at_the_goal_unless_units_stand_there(ptde: Type, name: s
 
 def test_on_a_narrow_terminal_a_cell_is_one_character(monkeypatch: pytest.MonkeyPatch) -> None:
     from ptde_cli import display
-    from ptde_core.envs.skirmish.maps import load_map
-    from ptde_core.stages.map_drawing import map_sheet
+    from ptde_core.envs.skirmish.map_files import load_map
+    from ptde_core.viewing.map_drawing import map_sheet
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

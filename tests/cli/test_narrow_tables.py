@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ptde_cli import display, layout
 from ptde_cli.app import main
-from ptde_core.stages.tables import Table
+from ptde_core.results.table import Table
 from tests.cli.conftest import ROOT, TINY_FOLDER, TINY_RUN, Pipeline
 
 RUN = str(TINY_FOLDER)

@@ -6,12 +6,12 @@ import pytest
 from ptde_cli.options import layers
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import World
-from ptde_core.envs.skirmish.maps import load_map
-from ptde_core.stages import pipeline as stages
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.pipeline import by_stage
-from ptde_core.stages.recipes import distill_settings
-from ptde_core.stages.settings import (
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.runs import pipeline_settings as stages
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.pipeline_settings import by_stage
+from ptde_core.runs.recipes import distill_settings
+from ptde_core.runs.stage_settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
@@ -61,8 +61,8 @@ class Trained:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     stage = Trained()
-    monkeypatch.setattr("ptde_core.stages.train_teacher.train_teachers", stage.train)
-    monkeypatch.setattr("ptde_core.stages.run.run", stage.run)
+    monkeypatch.setattr("ptde_core.pipeline.train_teacher.train_teachers", stage.train)
+    monkeypatch.setattr("ptde_core.pipeline.run.run", stage.run)
     return stage
 
 

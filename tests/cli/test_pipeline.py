@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.envs.skirmish.spec import VERSION
-from ptde_core.stages.recipes import recipes
+from ptde_core.runs.recipes import recipes
 from tests.cli.conftest import TINY_FOLDER, TINY_RUN, Ended, Pipeline, Type
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

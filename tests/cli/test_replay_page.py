@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ptde_core.stages.replays.battle_drawing import FILL
-from ptde_core.stages.replays.page import packed, replay_page
-from ptde_core.stages.replays.shown import Shown, shown_of
+from ptde_core.viewing.replays.battle_drawing import FILL
+from ptde_core.viewing.replays.chosen_episodes import Shown, shown_of
+from ptde_core.viewing.replays.page import packed, replay_page
 from tests.cli.conftest import Pipeline
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.stages.sweeps.packing import LARGEST_CHECKPOINT
+from ptde_core.experiments.sweeps.packing import LARGEST_CHECKPOINT
 from ptde_core.storage.run_folder import find_runs
 from tests.cli.conftest import Type, spawn
 

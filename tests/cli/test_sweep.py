@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.sweeps.cells import Cell, state_of
-from ptde_core.stages.sweeps.file import cells_of, read_sweep
-from ptde_core.stages.sweeps.packing import pack
+from ptde_core.experiments.sweeps.cells import Cell, state_of
+from ptde_core.experiments.sweeps.packing import pack
+from ptde_core.experiments.sweeps.sweep_file import cells_of, read_sweep
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder, find_runs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.backends import ENVIRONMENTS
 from tests.cli.conftest import TINY_FOLDER, Pipeline, Type
 
 TRAIN = ("train-teacher", "--map", "3m", "--steps", "300", "--set", "batch_episodes=4", "--set", "test_episodes=0")

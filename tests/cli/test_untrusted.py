@@ -99,7 +99,7 @@ def test_a_fit_that_is_not_finite_saves_no_student(ptde: Type, tmp_path: Path) -
 def test_what_does_not_fit_into_memory_is_not_begun(
     ptde: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptde_core.base.memory.available_bytes", lambda: 50_000_000)
+    monkeypatch.setattr("ptde_core.base.machine_memory.available_bytes", lambda: 50_000_000)
     ended = ptde("train-teacher", *GAME, "--steps", "1000000000", "--set", "replay_episodes=10000000", "--out", "out")
     assert_one_sentence(ended, "can take", "0.1 GB are free", "replay_episodes")
     assert not (tmp_path / "out").exists()

@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from ptde_cli.player import drawn
-from ptde_core.stages.replays.screen import screens_of
-from ptde_core.stages.replays.shown import shown_of
+from ptde_core.viewing.replays.chosen_episodes import shown_of
+from ptde_core.viewing.replays.screen import screens_of
 from tests.cli.conftest import ROOT, Pipeline, Type
 
 # A shell's background jobs are born ignoring Ctrl-C; this one does not.

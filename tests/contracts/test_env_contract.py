@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ptde_core.envs.contract import check_environment
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import map_names
-from ptde_core.envs.skirmish.two_views import TwoViewSkirmish
+from ptde_core.envs.skirmish.map_files import map_names
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.envs.skirmish.two_view_battles import TwoViewSkirmish
+from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView
 
 MAPS = ("3m", "2s3z", "6h_vs_8z", "3s5z_vs_3s6z", "MMM", "bane_vs_bane", "2c_vs_64zg", "corridor", "2s_vs_1sc")

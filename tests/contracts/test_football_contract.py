@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ptde_core.envs.contract import check_environment, random_actions
-from ptde_core.envs.football.engine import build_football
-from ptde_core.envs.football.scenarios import SCENARIOS
+from ptde_core.envs.engines.football.football_engine import build_football
+from ptde_core.envs.engines.football.scenarios import SCENARIOS
 from ptde_core.envs.workers.pool import EnginePool
 
 pytestmark = [

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.contract import check_environment, random_actions
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.starcraft.engine import StarCraftEngine, build_starcraft, require_starcraft
+from ptde_core.envs.engines.starcraft.starcraft_engine import StarCraftEngine, build_starcraft, require_starcraft
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.workers.limits import Limits
 from ptde_core.envs.workers.pool import EnginePool
 from tests.hidden_packages import hide_packages

@@ -17,10 +17,10 @@ import typer
 
 from benchmarks.__main__ import SECTIONS
 from ptde_cli.app import COMMANDS, app_for
-from ptde_core.base.settings import build_settings, parse_assignments
-from ptde_core.stages.pipeline import LATER_STAGES, by_stage
-from ptde_core.stages.recipes import distill_settings
-from ptde_core.stages.settings import CollectSettings, EvaluateSettings, train_teacher_settings
+from ptde_core.base.setting_fields import build_settings, parse_assignments
+from ptde_core.runs.pipeline_settings import LATER_STAGES, by_stage
+from ptde_core.runs.recipes import distill_settings
+from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, train_teacher_settings
 from tests.cli.conftest import Type, ptde
 
 __all__ = ["ptde"]  # the fixture

@@ -99,7 +99,7 @@ def test_broken_ones_would_be_seen() -> None:
 def test_the_generated_pages_tell_everything() -> None:
     from ptde_cli.app import COMMANDS
     from ptde_core.base.metrics import METRICS
-    from ptde_core.stages.settings import TRAINING
+    from ptde_core.runs.stage_settings import TRAINING
 
     assert all(f"## ptde {command.name}\n" in MADE["reference/cli.md"] for command in COMMANDS)
     assert all(f"`{name}`" in MADE["reference/metrics.md"] for name in METRICS)

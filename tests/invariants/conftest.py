@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.envs.games import GAMES
+from ptde_core.envs.small_games import GAMES
 from ptde_core.storage.run_folder import RunFolder
 from tests.pipelines import pipeline
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.reports.choice import Wanted
-from ptde_core.stages.reports.collect import report
-from ptde_core.stages.reports.formats import render
-from ptde_core.stages.settings import (
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.results.chosen_evaluation import Wanted
+from ptde_core.results.formats import render
+from ptde_core.results.gather import report
+from ptde_core.runs.stage_settings import (
     EvaluateSettings,
 )
-from ptde_core.stages.win_rate_curves import win_rates
 from ptde_core.storage.evaluation_file import add_entries, read_evaluation
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import moment
+from ptde_core.viewing.algorithm_curves import win_rates
 from tests.pipelines import EVALUATE, SETTINGS, pipeline
 
 

@@ -9,11 +9,11 @@ import torch
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Note, Progress
-from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings
-from ptde_core.stages.train_teacher import train_teacher, train_teachers
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, find_runs, read_json

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from ptde_core.algorithms.naming import checkpoint_marks
+from ptde_core.algorithms.table_names import checkpoint_marks
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
-from ptde_core.stages.collect import collect
-from ptde_core.stages.compare_runs import compare_runs
-from ptde_core.stages.distill import distill
-from ptde_core.stages.distill_recipes import distill_recipes
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.kept_checkpoints import KeptCheckpoints, Reached
-from ptde_core.stages.recipes import distill_settings
-from ptde_core.stages.reports.collect import report
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, kept
-from ptde_core.stages.train_teacher import train_teacher, train_teachers
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.distill_recipes import distill_recipes
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.kept_checkpoints import KeptCheckpoints, Reached
+from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
+from ptde_core.results.compare_runs import compare_runs
+from ptde_core.results.gather import report
+from ptde_core.runs.recipes import distill_settings
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, kept
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, all_students_of, episodes_of, student_of, students_of

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptde_core.base.kernels import arrays
-from ptde_core.policies import acting
-from ptde_core.policies.acting import Exploration, choose
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.kernels import arrays
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies import policy as acting
+from ptde_core.policies.policy import Exploration, choose
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings, mappo_game_settings
@@ -74,7 +74,7 @@ def test_with_kernels_off_none_is_called(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def refused(*_: object) -> None:
         raise AssertionError("a kernel was called")
 
-    from ptde_core.base import kernels
+    from ptde_core import kernels
 
     monkeypatch.setattr(arrays, "_ON", False)
     for name in kernels.__all__:
@@ -88,7 +88,7 @@ def test_with_kernels_off_none_is_called(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.parametrize(("value", "on"), [("on", "True"), ("off", "False")])
 def test_the_environment_switches_them(value: str, on: str) -> None:
-    told = _python("from ptde_core.base import kernels; print(kernels.are_on())", value)
+    told = _python("from ptde_core import kernels; print(kernels.are_on())", value)
     assert told.stdout.strip() == on
 
 

@@ -16,11 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
-from ptde_core.stages import student_fit
-from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill
-from ptde_core.stages.settings import CollectSettings, DistillSettings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline import student_fit
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config, write_config
 from ptde_core.storage.metrics_file import read_metrics
@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {"steps": 2500, "checkpoint_seconds": 0.0, "replay_ep
 
 PROGRAM = """
 import sys, time
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings
 from tests.invariants.test_resume import SETTINGS
@@ -259,9 +259,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 FITTING = """
 import sys, time
 from pathlib import Path
-from ptde_core.stages import student_fit
-from ptde_core.stages.distill import distill
-from ptde_core.stages.settings import DistillSettings
+from ptde_core.pipeline import student_fit
+from ptde_core.pipeline.distill import distill
+from ptde_core.runs.stage_settings import DistillSettings
 student_fit.SAVE_SECONDS = 0.02
 student_fit.SHOW_EVERY = 20
 teacher, data, out = map(Path, sys.argv[1:4])

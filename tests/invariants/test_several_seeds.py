@@ -10,9 +10,9 @@ import torch
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.settings import EvaluateSettings
-from ptde_core.stages.train_teacher import train_teacher, train_teachers
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
+from ptde_core.runs.stage_settings import EvaluateSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state

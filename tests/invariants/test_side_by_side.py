@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView
+from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.nets.settings import StudentSettings
-from ptde_core.nets.student import STUDENTS
-from ptde_core.policies.acting import Policy
-from ptde_core.policies.catalogue import build_online_student, build_teacher
-from ptde_core.policies.memories import joined, parted
+from ptde_core.nets.student_network import STUDENTS
+from ptde_core.policies.policy import Policy
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import build_online_student, build_teacher
+from ptde_core.rollout.memories import joined, parted
 
 SPEC: EnvSpec = Skirmish("3m", 1).spec
 TWO_VIEWS = StateBesideView(PersonalSignalGame(1), Sights()).spec

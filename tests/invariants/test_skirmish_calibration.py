@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ptde_core.envs.skirmish.calibration import LARGEST_Z, agreement, compare_random, maps_with_figures, play_random
-from ptde_core.envs.skirmish.maps import load_map
-from ptde_core.stages.calibration.calibrate import calibrate
-from ptde_core.stages.settings import CalibrateSettings
+from ptde_core.envs.skirmish.beside_the_game import LARGEST_Z, agreement, compare_random, maps_with_figures, play_random
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.experiments.calibration.calibrate import calibrate
+from ptde_core.runs.stage_settings import CalibrateSettings
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ptde_core.envs.skirmish import fields as f
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import build_map, load_map
+from ptde_core.envs.skirmish.map_files import build_map, load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
+from ptde_core.envs.skirmish.skirmish import Skirmish
 
 MAPS = ("3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "MMM", "corridor", "bane_vs_bane", "2s_vs_1sc", "so_many_baneling")
 

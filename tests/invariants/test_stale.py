@@ -13,25 +13,25 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Note
-from ptde_core.stages.collect import collect
-from ptde_core.stages.compare_runs import compare_runs, comparison_markdown
-from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate, evaluate_what_is_due
-from ptde_core.stages.identity import why_not_this_training
-from ptde_core.stages.information.inspect import inspect
-from ptde_core.stages.reports.collect import report
-from ptde_core.stages.settings import (
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.evaluate import evaluate, evaluate_what_is_due
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.results.compare_runs import compare_runs, comparison_markdown
+from ptde_core.results.gather import report
+from ptde_core.runs.identity import why_not_this_training
+from ptde_core.runs.stage_settings import (
     CollectSettings,
     EvaluateSettings,
     InspectSettings,
     TrainingSettings,
 )
-from ptde_core.stages.train_teacher import train_teacher
-from ptde_core.stages.visualize import visualize
-from ptde_core.stages.win_rate_curves import win_rates
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
 from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.viewing.algorithm_curves import win_rates
+from ptde_core.viewing.information.inspect_information import inspect
+from ptde_core.viewing.visualize import visualize
 from tests.conftest import game_settings
 from tests.pipelines import COLLECT, DISTILL, EVALUATE, OTHER_WORLD, SETTINGS, pipeline, snapshot
 

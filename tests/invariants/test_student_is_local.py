@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.envs.small_games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of
+from ptde_core.nets.network_settings import NetworkSettings, StudentKind, StudentSettings, TwoViewSettings
 from ptde_core.nets.recurrent_agent import local_input_size
-from ptde_core.nets.settings import NetworkSettings, StudentKind, StudentSettings, TwoViewSettings
-from ptde_core.policies.acting import Exploration, LocalInputs
-from ptde_core.policies.one_view import OneViewAgents
-from ptde_core.policies.play import play
+from ptde_core.policies.ctds_views import OneViewAgents
+from ptde_core.policies.policy import Exploration, LocalInputs
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
+from ptde_core.rollout.play import play
 
 
 def student(seed: int, kind: StudentKind = "two-layer") -> Student:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ptde_core.envs.games import NonMonotonicGame
+from ptde_core.envs.small_games import NonMonotonicGame
 from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
 
 MIXERS = {

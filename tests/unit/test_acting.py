@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ptde_core.nets.acting import ActingAgent, ActingInformation
 from ptde_core.nets.global_information import AgentSpecificInformation, sample
+from ptde_core.nets.play_step import ActingAgent, ActingInformation
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import ptde_core as ptde
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies.policy import Exploration
+from ptde_core.rollout.play import play
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings
 

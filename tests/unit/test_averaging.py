@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.catalogue import LEARNERS, build_learner
-from ptde_core.algorithms.naming import teacher_marks
+from ptde_core.algorithms.table_names import teacher_marks
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.learning.averaging import AveragedWeights, weight_of_newest
 from ptde_core.nets.recurrent_agent import local_input_size
-from ptde_core.policies.acting import Policy
-from ptde_core.policies.catalogue import build_online_student, build_teacher
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.policies.policy import Policy
+from ptde_core.policies.teachers import build_online_student, build_teacher
+from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.checkpoint import identity
 from tests.invariants.test_side_by_side import TWO_VIEWS
 

@@ -5,7 +5,7 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress, StageFinished, StageStarted
-from ptde_core.envs.skirmish.calibration import (
+from ptde_core.envs.skirmish.beside_the_game import (
     ByError,
     Comparison,
     Nearly,
@@ -20,11 +20,11 @@ from ptde_core.envs.skirmish.calibration import (
     maps_with_figures,
     play_random,
 )
-from ptde_core.envs.skirmish.maps import load_map
-from ptde_core.stages.calibration.calibrate import calibrate
-from ptde_core.stages.calibration.left_out import GRID, choose, default_of, leave_one_out
-from ptde_core.stages.calibration.tables import calibration_table, left_out_table
-from ptde_core.stages.settings import CalibrateSettings
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.experiments.calibration.calibrate import calibrate
+from ptde_core.experiments.calibration.calibration_tables import calibration_table, left_out_table
+from ptde_core.experiments.calibration.left_out import GRID, choose, default_of, leave_one_out
+from ptde_core.runs.stage_settings import CalibrateSettings
 
 FEW = CalibrateSettings(episodes=16, seed=3)
 

@@ -11,14 +11,14 @@ import pytest
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Note, Progress, StageStarted
-from ptde_core.envs.catalogue import world_now
-from ptde_core.envs.skirmish.calibration import ByError, figures
-from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.backends import world_now
+from ptde_core.envs.skirmish.beside_the_game import ByError, figures
 from ptde_core.envs.skirmish.scripted import random_actions
-from ptde_core.stages.calibration import winning
-from ptde_core.stages.calibration.processes import train_here, train_side_by_side
-from ptde_core.stages.calibration.tables import learning_table
-from ptde_core.stages.calibration.trainings import (
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.experiments.calibration import winning
+from ptde_core.experiments.calibration.calibration_tables import learning_table
+from ptde_core.experiments.calibration.processes import train_here, train_side_by_side
+from ptde_core.experiments.calibration.trainings import (
     PYMARL2,
     Progressed,
     compare_first_steps,
@@ -27,11 +27,11 @@ from ptde_core.stages.calibration.trainings import (
     progressed,
     pymarl2_settings,
 )
-from ptde_core.stages.calibration.winning import compare_won
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.settings import CalibrateSettings, TrainingSettings, train_teacher_settings
-from ptde_core.stages.side_by_side import INTERRUPTED
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.experiments.calibration.winning import compare_won
+from ptde_core.machine.side_by_side import INTERRUPTED
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import CalibrateSettings, TrainingSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.run_folder import RunFolder
@@ -121,7 +121,7 @@ def test_won_episodes_stand_beside_the_real_games() -> None:
 
 
 def test_other_rules_have_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ptde_core.stages.calibration.trainings.VERSION", "99")
+    monkeypatch.setattr("ptde_core.experiments.calibration.trainings.VERSION", "99")
     assert learning_folder(tmp_path, "3m", 2).path == tmp_path / "skirmish-99" / "3m" / "seed2"
 
 

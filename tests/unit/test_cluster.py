@@ -12,10 +12,10 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.workers.host import chosen_place
 from ptde_core.envs.workers.limits import Limits
-from ptde_core.envs.workers.place import chosen_place
 from ptde_core.envs.workers.pool import EnginePool
-from tests.breakable import Walk
+from tests.faulty_engine import Walk
 from tests.unit.test_workers import episodes, gone, same
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra `ray`)")
@@ -58,7 +58,7 @@ def test_a_cluster_plays_the_same_and_replaces_what_breaks(
 
 
 def test_without_ray_one_sentence_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ptde_core.envs.workers.place.find_spec", lambda name: None)
+    monkeypatch.setattr("ptde_core.envs.workers.host.find_spec", lambda name: None)
     with pytest.raises(PtdeError, match=r"Ray, which is not installed; type: pip install 'ptde\[ray\]'"):
         chosen_place({"PTDE_WORKERS": "ray"})
     with pytest.raises(PtdeError, match="no place for workers named 'rai'; did you mean 'ray'"):

@@ -12,20 +12,20 @@ from ptde_core.algorithms.instructions import InstructionRegulariser, of_segment
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import build_environment
-from ptde_core.envs.games import PersonalSignalGame
+from ptde_core.envs.backends import build_environment
+from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
-from ptde_core.nets.coach import Coach, CoachedMixer, Recogniser, unit_rows
-from ptde_core.nets.intervals import last_sent
+from ptde_core.nets.coach_network import Coach, CoachedMixer, Recogniser, unit_rows
+from ptde_core.nets.held_intervals import last_sent
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.catalogue import TEACHERS, AnyTeacher, build_teacher
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.play import play
-from ptde_core.policies.views import Views
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.settings import EvaluateSettings, train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.policy import Exploration
+from ptde_core.policies.teachers import TEACHERS, AnyTeacher, build_teacher
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings
 

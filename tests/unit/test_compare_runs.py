@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.stages.compare_runs import (
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.results.compare_runs import (
     Difference,
     compare_runs,
     comparison_json,

@@ -6,17 +6,17 @@ import time
 
 import pytest
 
-from ptde_core.stages.compiling import compiling_aside
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.pipeline.compile_ahead import compiling_aside
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 # In a process of its own, where no other test has compiled anything: what stays uncompiled after the exercise?
 COMPARE = """
 import sys
 from pathlib import Path
-from ptde_core.base import kernels
-from ptde_core.stages.compiling import exercise
-from ptde_core.stages.settings import train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core import kernels
+from ptde_core.pipeline.compile_ahead import exercise
+from ptde_core.runs.stage_settings import train_teacher_settings
+from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.storage.run_folder import RunFolder
 
 def compiled():
@@ -41,7 +41,7 @@ def test_the_exercise_needs_every_kernel_that_the_training_needs(alg, tmp_path):
 
 
 def test_the_process_ends_with_what_it_stands_beside(monkeypatch):
-    monkeypatch.setattr("ptde_core.stages.compiling.cores", lambda: 2)
+    monkeypatch.setattr("ptde_core.pipeline.compile_ahead.cores", lambda: 2)
     begun = []
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: begun.append(popen(*args, **options)) or begun[0])
@@ -52,7 +52,7 @@ def test_the_process_ends_with_what_it_stands_beside(monkeypatch):
 
 
 def test_none_is_started_where_no_core_is_free(monkeypatch):
-    monkeypatch.setattr("ptde_core.stages.compiling.cores", lambda: 1)
+    monkeypatch.setattr("ptde_core.pipeline.compile_ahead.cores", lambda: 1)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     with compiling_aside(train_teacher_settings({"map": "3m"})):
         pass

@@ -13,14 +13,14 @@ from ptde_core.algorithms.learner import TeachesOnline
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import build_environment, sight_in_words
-from ptde_core.envs.games import CommonSignalGame, PersonalSignalGame
+from ptde_core.envs.backends import build_environment, sight_in_words
+from ptde_core.envs.small_games import CommonSignalGame, PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of, one_view
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
+from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.views import Views
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 GAME = "personal-signal"
 

@@ -13,15 +13,15 @@ from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
-from ptde_core.policies.restore import restore
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.student_dataset import Examples, split_by_episode
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies.from_checkpoint import restore
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill
-from ptde_core.stages.settings import CollectSettings, DistillSettings
-from ptde_core.stages.student_data import Examples, split_by_episode
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import LocalRows, read_about, read_local_rows
 from ptde_core.storage.run_folder import RunFolder

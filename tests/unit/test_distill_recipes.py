@@ -9,13 +9,13 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, StageStarted
-from ptde_core.stages.distill import distill
-from ptde_core.stages.distill_recipes import comparison_table, distill_recipes
-from ptde_core.stages.evaluate import evaluate_what_is_due
-from ptde_core.stages.recipes import departures, distill_settings, recipes, recipes_meant, recipes_of_run
-from ptde_core.stages.reports.evaluation import evaluation_tables
-from ptde_core.stages.settings import DistillSettings, EvaluateSettings, preset, presets
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.distill_recipes import comparison_table, distill_recipes
+from ptde_core.pipeline.evaluate import evaluate_what_is_due
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.results.evaluation_table import evaluation_tables
+from ptde_core.runs.recipes import departures, distill_settings, recipes, recipes_meant, recipes_of_run
+from ptde_core.runs.stage_settings import DistillSettings, EvaluateSettings, preset, presets
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder

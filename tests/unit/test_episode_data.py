@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.episode_data import data_tables, export_data
 from ptde_core.storage.episode_file import Contents, read_contents
+from ptde_core.viewing.episode_data import data_tables, export_data
 from tests.unit.test_storage import NAMES, write
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_overwritten(form: Any, tmp_path: Path) -> None:
 
 def test_without_pyarrow_parquet_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, _ = episodes(tmp_path)
-    monkeypatch.setattr("ptde_core.stages.episode_data.find_spec", lambda name: None)
+    monkeypatch.setattr("ptde_core.viewing.episode_data.find_spec", lambda name: None)
     with pytest.raises(PtdeError, match=r"needs pyarrow, which is not installed; .*ptde\[parquet\]"):
         export_data(path, "parquet")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["episodes.h5"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.pipeline import Pipeline
-from ptde_core.stages.run import run
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.run import run
+from ptde_core.runs.pipeline_settings import Pipeline
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from ptde_core.envs.football.features import Features
-from ptde_core.stages.replays.football_drawing import FILL, draw_football
-from ptde_core.stages.replays.movie import save_gif
-from ptde_core.stages.replays.record import scene_of
+from ptde_core.envs.engines.football.features import Features
+from ptde_core.pipeline.recorded_replay import scene_of
+from ptde_core.viewing.replays.football_drawing import FILL, draw_football
+from ptde_core.viewing.replays.movie import save_gif
 from tests.unit.test_football_features import RAW
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.football.engine import build_football
-from ptde_core.envs.football.features import Features
-from ptde_core.envs.football.rewards import Checkpoints
-from ptde_core.envs.football.scenarios import FootballMap, measured_on, read_map
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.envs.engines.football.features import Features
+from ptde_core.envs.engines.football.football_engine import build_football
+from ptde_core.envs.engines.football.rewards import Checkpoints
+from ptde_core.envs.engines.football.scenarios import FootballMap, measured_on, read_map
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 # A keeper and one of ours against one: the engine's words.
 RAW = {

@@ -8,23 +8,23 @@ import torch
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
-from ptde_core.nets.settings import StudentSettings
+from ptde_core.nets.network_settings import StudentSettings
+from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.attribution import hidden_changes, mean_of_z, probes, sensitivities
-from ptde_core.policies.catalogue import build_environment_of, build_teacher
 from ptde_core.policies.follow import local_inputs
-from ptde_core.policies.restore import restore, spec_to_plain
+from ptde_core.policies.from_checkpoint import restore, spec_to_plain
 from ptde_core.policies.student import Student
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.information import measure
-from ptde_core.stages.information.figure import draw_information
-from ptde_core.stages.information.inspect import inspect
-from ptde_core.stages.information.measure import Played, blocks_of, depends_on, recovers
-from ptde_core.stages.information.tables import information_tables
-from ptde_core.stages.settings import InspectSettings, train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.policies.teachers import build_environment_of, build_teacher
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import InspectSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing.information import measure
+from ptde_core.viewing.information.information_figure import draw_information
+from ptde_core.viewing.information.information_tables import information_tables
+from ptde_core.viewing.information.inspect_information import inspect
+from ptde_core.viewing.information.measure import Played, blocks_of, depends_on, recovers
 from tests.conftest import game_settings
 
 # Two agents, z of two components, a state of three numbers: z_i = A_i s.

@@ -7,8 +7,8 @@ from typing import Any
 import numba
 import pytest
 
-from ptde_core.base.kernel_cache import KernelCache, digest_of
-from ptde_core.base.kernels.compile import inner
+from ptde_core.kernels.compile import inner
+from ptde_core.kernels.kernel_cache import KernelCache, digest_of
 
 
 def double(x: Any) -> Any:

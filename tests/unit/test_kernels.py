@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptde_core import kernels
 from ptde_core.algorithms.value_decomposition import best_available
-from ptde_core.base import kernels
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.nets.global_information import AgentHyper
+from ptde_core.nets.gru import gru_over_sequences, in_torch
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.mixers import MonotonicMixer, mixed
-from ptde_core.nets.recurrence import gru_over_sequences, in_torch
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.views import Views
+from ptde_core.policies.network_inputs import Views
 
 
 def test_functions_are_exact_to_a_few_units_in_the_last_place() -> None:

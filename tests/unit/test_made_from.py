@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom, World, digest_of, read_made_from
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import load_map
+from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.runs.stage_settings import default_folder, train_teacher_settings
 from ptde_core.scores.published import published_retention, published_win_rate
-from ptde_core.stages.settings import default_folder, train_teacher_settings
 
 WORLD = World(environment="skirmish", version="8", map="3m", map_digest="abc")
 MADE = MadeFrom(stage="distill", world=WORLD, settings={"steps": 5, "seed": 1}, parents={"teacher": "t"})

@@ -18,19 +18,19 @@ from ptde_core.algorithms.mappo import (
     policy_of,
     value_loss,
 )
-from ptde_core.algorithms.naming import student_name, teacher_name
-from ptde_core.algorithms.rollout import Rollout, look_back, part_of, starts
+from ptde_core.algorithms.ppo_chunks import Rollout, look_back, part_of, starts
+from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error
-from ptde_core.learning.targets import td_lambda_targets
+from ptde_core.learning.td_targets import td_lambda_targets
 from ptde_core.nets.actor_critic import critic_input
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.value_norm import ValueNorm
-from ptde_core.policies.play import play
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 SPEC: EnvSpec = PersonalSignalGame.spec
 INFOS = ("none", "unified", "agent-specific")

@@ -11,7 +11,7 @@ import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from ptde_core.base.memory import keep_freed_memory
+from ptde_core.base.machine_memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

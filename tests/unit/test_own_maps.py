@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import ORDER_KEYS, load_map, terrain_names
+from ptde_core.envs.skirmish.map_files import ORDER_KEYS, load_map, terrain_names
 from ptde_core.envs.skirmish.scripted import random_actions
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.skirmish.units import unit_names
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "own-maps.md").read_text(encoding="utf-8")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.paper import PARTS, Scope, parts_of, sweep_of
+from ptde_core.experiments.sweeps.sweep_file import cells_of
+from ptde_core.runs.stage_settings import preset_of
 from ptde_core.scores.published import benchmarks
-from ptde_core.stages.settings import preset_of
-from ptde_core.stages.sweeps.cells import Cell
-from ptde_core.stages.sweeps.file import cells_of
-from ptde_core.stages.sweeps.paper import PARTS, Scope, parts_of, sweep_of
 
 
 def cells(parts: list[str], **scope: object) -> list[Cell]:
@@ -64,7 +64,7 @@ def test_a_scope_narrows_and_its_budget_has_a_folder_of_its_own() -> None:
 def test_all_is_what_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
     football = ["table3", "figure9"]
     for there, left in ((None, [part for part in PARTS if part not in football]), (object(), list(PARTS))):
-        monkeypatch.setattr("ptde_core.stages.sweeps.paper.find_spec", lambda _, there=there: there)
+        monkeypatch.setattr("ptde_core.experiments.sweeps.paper.find_spec", lambda _, there=there: there)
         assert parts_of("all", Scope()) == left
         assert parts_of("all", Scope(env="football")) == football
         assert parts_of("all", Scope(env="smac")) == [part for part in PARTS if part not in football]

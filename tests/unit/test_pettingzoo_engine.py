@@ -13,13 +13,13 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.contract import check_environment
-from ptde_core.envs.pettingzoo_actions import Choices
-from ptde_core.envs.pettingzoo_engine import PettingZooEngine, build_pettingzoo
-from ptde_core.envs.pettingzoo_place import Place
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.workers.engine import View
-from ptde_core.policies.restore import spec_from_plain, spec_to_plain
-from ptde_core.stages.settings import default_folder, train_teacher_settings
+from ptde_core.envs.engines.pettingzoo.flat_actions import Choices
+from ptde_core.envs.engines.pettingzoo.maker import Place
+from ptde_core.envs.engines.pettingzoo.pettingzoo_engine import PettingZooEngine, build_pettingzoo
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.envs.workers.engine_contract import View
+from ptde_core.policies.from_checkpoint import spec_from_plain, spec_to_plain
+from ptde_core.runs.stage_settings import default_folder, train_teacher_settings
 from tests.leaving_game import Leaving
 
 pytest.importorskip("pettingzoo")
@@ -181,11 +181,11 @@ def test_environments_of_other_kinds_and_of_older_versions_are_named(
         ("nowhere_at_all:env", "no PettingZoo environment at 'nowhere_at_all:env'"),
         ("ptde_core.envs.pettingzoo_face:nothing", "no PettingZoo environment at"),
         ("ptde_core:__version__", "cannot be called"),
-        ("ptde_core.base.settings:Settings", "a class without reset and step"),
+        ("ptde_core.base.setting_fields:Settings", "a class without reset and step"),
         ("os:abort", "function of Python's own"),
         ("shutil:disk_usage", "function of Python's own"),
         ("ptde_core.base.errors:unknown", "cannot be called without arguments"),
-        ("ptde_core.envs.skirmish.maps:map_names", "which is no ParallelEnv"),
+        ("ptde_core.envs.skirmish.map_files:map_names", "which is no ParallelEnv"),
     ],
 )
 def test_what_is_no_environment_is_refused(place: str, says: str) -> None:

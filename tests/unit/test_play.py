@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import build_environment
-from ptde_core.envs.games import PersonalSignalGame, TwoStepGame
+from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import FreeRows
+from ptde_core.envs.small_games import PersonalSignalGame, TwoStepGame
+from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.acting import Exploration, LocalInputs, choose, greedy, perturbed
-from ptde_core.policies.play import play
-from ptde_core.policies.play_freely import AHEAD
+from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.policy import Exploration, LocalInputs, choose, greedy, perturbed
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.views import Views
+from ptde_core.rollout.play import play
+from ptde_core.rollout.play_freely import AHEAD
 
 
 def teacher(global_info: str = "agent-specific") -> Teacher:

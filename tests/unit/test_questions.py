@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from ptde_core.results.gather import report
+from ptde_core.results.questions import Answer, answers
+from ptde_core.results.sections import report_tables
 from ptde_core.scores.comparisons import seeds_difference_interval
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.reports.collect import report
-from ptde_core.stages.reports.questions import Answer, answers
-from ptde_core.stages.reports.sections import report_tables
 from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
 
 

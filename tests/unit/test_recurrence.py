@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ptde_core.nets.recurrence import chunk_lengths, gru_over_sequences, time_major
+from ptde_core.nets.gru import chunk_lengths, gru_over_sequences, time_major
 from ptde_core.nets.recurrent_agent import Trunk
 
 

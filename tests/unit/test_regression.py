@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from ptde_core.base.threads import Threads
 from ptde_core.learning.regression import TwoLayerRegression
-from ptde_core.nets.student import StudentNetwork
+from ptde_core.nets.student_network import StudentNetwork
 
 
 def test_equal_to_automatic_differentiation() -> None:

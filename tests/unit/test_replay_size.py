@@ -4,14 +4,14 @@ from pathlib import Path
 
 from ptde_core.base.events import Event, Note
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.games import PersonalSignalGame
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
+from ptde_core.envs.small_games import PersonalSignalGame
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.settings import train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
-from ptde_core.storage.replay import Replay, largest_replay
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import train_teacher_settings
+from ptde_core.storage.replay_buffer import Replay, largest_replay
 from ptde_core.storage.run_folder import RunFolder
 
 

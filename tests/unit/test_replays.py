@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.policies.acting import greedy
-from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill
-from ptde_core.stages.evaluate import evaluate
-from ptde_core.stages.evaluate import evaluated as entry_of
-from ptde_core.stages.replays.parting import Parting, check_same_start, parting_of
-from ptde_core.stages.replays.record import candidates_of, play_again
-from ptde_core.stages.settings import CollectSettings, DistillSettings, EvaluateSettings, train_teacher_settings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.evaluate import evaluate
+from ptde_core.pipeline.evaluate import evaluated as entry_of
+from ptde_core.pipeline.recorded_replay import candidates_of, play_again
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies.policy import greedy
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, train_teacher_settings
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.replay_file import Replay, read_replay, write_replay
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing.replays.divergence import Parting, check_same_start, parting_of
 from tests.unit.test_information import fresh
 
 KEEP = EvaluateSettings(episodes=3, keep_replays=2)

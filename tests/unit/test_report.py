@@ -15,21 +15,21 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 
-from ptde_core.algorithms.naming import student_name
+from ptde_core.algorithms.table_names import student_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom, World
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.catalogue import ENVIRONMENTS
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.results.evaluation_table import evaluation_json, evaluation_tables
+from ptde_core.results.formats import FORMATS, JSON_SCHEMA, render
+from ptde_core.results.gather import Report, report
+from ptde_core.results.score import Score
+from ptde_core.results.sections import report_tables
+from ptde_core.results.table import Table, markdown
+from ptde_core.runs.recipes import departures
+from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.scores.intervals import MeanStd
 from ptde_core.scores.tally import Tally
-from ptde_core.stages.recipes import departures
-from ptde_core.stages.reports.collect import Report, report
-from ptde_core.stages.reports.evaluation import evaluation_json, evaluation_tables
-from ptde_core.stages.reports.formats import FORMATS, JSON_SCHEMA, render
-from ptde_core.stages.reports.score import Score
-from ptde_core.stages.reports.sections import report_tables
-from ptde_core.stages.settings import DistillSettings
-from ptde_core.stages.tables import Table, markdown
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.evaluation_file import (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.reports.collect import report
-from ptde_core.stages.reports.formats import render
-from ptde_core.stages.reports.marl_eval import marl_eval_warnings
+from ptde_core.results.formats import render
+from ptde_core.results.gather import report
+from ptde_core.results.marl_eval import marl_eval_warnings
 from ptde_core.storage.curve_file import metrics_of, read_curve, write_curve
 from ptde_core.storage.run_folder import RunFolder
 from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, pipeline  # noqa: F401  its fixture too

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.collect import collect
-from ptde_core.stages.distill import distill
-from ptde_core.stages.settings import CollectSettings, DistillSettings
-from ptde_core.stages.train_teacher import train_teacher
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.run_lock import is_held, locked, locked_output
 from ptde_core.storage.status import read_state, write_status

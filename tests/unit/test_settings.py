@@ -6,12 +6,12 @@ import pytest
 from ptde_core.algorithms.catalogue import LEARNERS
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.names import AlgorithmName
-from ptde_core.base.settings import Settings, build_settings, parse_assignments, read_settings_file
-from ptde_core.envs.football.scenarios import SCENARIOS
-from ptde_core.envs.skirmish.maps import map_names
-from ptde_core.policies.catalogue import TEACHERS
-from ptde_core.stages.recipes import recipes
-from ptde_core.stages.settings import (
+from ptde_core.base.setting_fields import Settings, build_settings, parse_assignments, read_settings_file
+from ptde_core.envs.engines.football.scenarios import SCENARIOS
+from ptde_core.envs.skirmish.map_files import map_names
+from ptde_core.policies.teachers import TEACHERS
+from ptde_core.runs.recipes import recipes
+from ptde_core.runs.stage_settings import (
     TRAINING,
     CollectSettings,
     DistillSettings,

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.catalogue import build_teacher
-from ptde_core.policies.sizes import nearest_width, parameter_counts, size_of
+from ptde_core.envs.small_games import PersonalSignalGame
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.policies.parameter_counts import nearest_width, parameter_counts, size_of
 from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import build_teacher
 from ptde_core.storage.evaluation_file import TRAINING_ONLY
 
 SPEC: EnvSpec = PersonalSignalGame.spec  # 1 number seen, 3 actions, 2 agents, state 6: L = 1 + 3 + 2 = 6

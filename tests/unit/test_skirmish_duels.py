@@ -2,7 +2,7 @@
 
 import pytest
 
-from ptde_core.envs.skirmish.calibration import compare_duels, figures
+from ptde_core.envs.skirmish.beside_the_game import compare_duels, figures
 from ptde_core.envs.skirmish.duels import damage_ladder
 
 DUELS = list(compare_duels())

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
-from ptde_core.envs.skirmish.maps import map_names
+from ptde_core.envs.skirmish.map_files import map_names
+from ptde_core.envs.skirmish.skirmish import UNIT_TYPES, Skirmish
 
 HEALTH = {"marine": 45, "marauder": 125, "medivac": 150, "stalker": 80, "zealot": 100, "colossus": 200}
 HEALTH |= {"hydralisk": 80, "zergling": 35, "baneling": 30, "spine_crawler": 300}

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import Skirmish
 from ptde_core.envs.skirmish.layout import build_roster
-from ptde_core.envs.skirmish.maps import load_map, map_names
+from ptde_core.envs.skirmish.map_constants import REWARD_SCALE, max_reward
+from ptde_core.envs.skirmish.map_files import load_map, map_names
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.skirmish.spec import VERSION, build_spec
-from ptde_core.envs.skirmish.tables import REWARD_SCALE, max_reward
 
 # map: agents, enemies, limit, type bits, actions, obs, state, max reward, divisor (smac-contract#sizes)
 SIZES = {

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import Skirmish
+from ptde_core.envs.skirmish.skirmish import Skirmish
 
 
 def workers() -> int:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.two_views import TwoViewSkirmish
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.envs.skirmish.two_view_battles import TwoViewSkirmish
 from ptde_core.envs.two_views import Sights, columns_of
 
 SEEDS = np.arange(3, dtype=np.uint64)

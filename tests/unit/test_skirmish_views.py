@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import build_map, load_map
+from ptde_core.envs.skirmish.map_files import build_map, load_map
+from ptde_core.envs.skirmish.skirmish import Skirmish
 
 
 def ready(name: str, seed: int = 0) -> tuple[Skirmish, NDArray[np.void]]:

@@ -10,11 +10,11 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
-from ptde_core.envs.skirmish.maps import map_names
+from ptde_core.envs.skirmish.map_files import map_names
+from ptde_core.envs.skirmish.skirmish import UNIT_TYPES, Skirmish
 from ptde_core.envs.smac_face import Direction, MultiAgentEnv, StarCraft2Env
 from ptde_core.envs.smac_face.environment import DEFAULTS
-from ptde_core.envs.smac_face.units import TYPE_NUMBERS, Point, Unit
+from ptde_core.envs.smac_face.smac_units import TYPE_NUMBERS, Point, Unit
 
 SCRIPT = '''
 """Random agents, as one writes them for the smac package."""

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.stacked import StackedLearner, clip_each, stacked_td_loss
+from ptde_core.algorithms.stacked_learner import StackedLearner, clip_each, stacked_td_loss
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.policies.stacked import Layout, StackedViews
-from ptde_core.storage.device_replay import Chosen, DeviceReplay
-from ptde_core.storage.replay import Replay
+from ptde_core.envs.small_games import PersonalSignalGame
+from ptde_core.policies.stacked_views import Layout, StackedViews
+from ptde_core.storage.device_replay_buffer import Chosen, DeviceReplay
+from ptde_core.storage.replay_buffer import Replay
 from tests.conftest import game_settings
 
 CPU = torch.device("cpu")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from benchmarks.synthetic import SPEC
+from ptde_core.nets.gru import time_major
 from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer
-from ptde_core.nets.recurrence import time_major
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.nets.stacked import stacked
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.nets.stacked_networks import stacked
 from ptde_core.policies.teacher import Teacher
 
 LENGTHS = torch.tensor([5, 9, 2, 9])

@@ -22,7 +22,7 @@ from ptde_core.storage.episode_file import (
 )
 from ptde_core.storage.evaluation_file import EvaluationEntry, Played, add_entries, read_evaluation
 from ptde_core.storage.provenance_file import add_sitting, read_provenance
-from ptde_core.storage.replay import Replay, ReplayJournal
+from ptde_core.storage.replay_buffer import Replay, ReplayJournal
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state, write_status
 from tests.hostile import TEACHER

@@ -12,18 +12,18 @@ from torch.nn import functional as F
 from ptde_core.base.events import Event, Progress
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.base.threads import Threads
-from ptde_core.envs.games import PersonalSignalGame
-from ptde_core.nets.settings import NetworkSettings, StudentSettings
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
-from ptde_core.policies.restore import restore
+from ptde_core.envs.small_games import PersonalSignalGame
+from ptde_core.nets.network_settings import NetworkSettings, StudentSettings
+from ptde_core.pipeline.collect import collect
+from ptde_core.pipeline.dagger import episodes_file
+from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.student_dataset import Examples, Objective, batches_of, context_of
+from ptde_core.policies.from_checkpoint import restore
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.collect import collect
-from ptde_core.stages.dagger import episodes_file
-from ptde_core.stages.distill import distill
-from ptde_core.stages.settings import CollectSettings, DistillSettings
-from ptde_core.stages.student_data import Examples, Objective, batches_of, context_of
+from ptde_core.rollout.play import play
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_about, read_local_rows
 from ptde_core.storage.run_folder import RunFolder

@@ -13,14 +13,14 @@ from typing import Literal
 import pytest
 
 from ptde_core.base.events import Event, Note, Progress, SweepSeen
-from ptde_core.stages import side_by_side
-from ptde_core.stages.side_by_side import Running
-from ptde_core.stages.sweeps import sweep as sweeping
-from ptde_core.stages.sweeps.cells import Cell, state_of
-from ptde_core.stages.sweeps.estimates import Estimates
-from ptde_core.stages.sweeps.file import cells_of, sweep_file
-from ptde_core.stages.sweeps.sweep import Engine, leave_record, records_below, sweep, wall_seconds
-from ptde_core.stages.sweeps.tables import plan_table, states_table
+from ptde_core.experiments.sweeps import sweep as sweeping
+from ptde_core.experiments.sweeps.cells import Cell, state_of
+from ptde_core.experiments.sweeps.estimates import Estimates
+from ptde_core.experiments.sweeps.sweep import Engine, leave_record, records_below, sweep, wall_seconds
+from ptde_core.experiments.sweeps.sweep_file import cells_of, sweep_file
+from ptde_core.experiments.sweeps.sweep_tables import plan_table, states_table
+from ptde_core.machine import side_by_side
+from ptde_core.machine.side_by_side import Running
 from ptde_core.storage import cell_file
 from ptde_core.storage.cell_file import read_cell, touching, write_cell
 
@@ -28,7 +28,7 @@ from ptde_core.storage.cell_file import read_cell, touching, write_cell
 @pytest.fixture(autouse=True)
 def _poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr("ptde_core.stages.sweeps.cells.stale", lambda _: "")  # nothing is really trained here
+    monkeypatch.setattr("ptde_core.experiments.sweeps.cells.stale", lambda _: "")  # nothing is really trained here
 
 
 def cells_in(folder: Path, seeds: int = 3) -> list[Cell]:

@@ -10,12 +10,12 @@ import pytest
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, SweepSeen
-from ptde_core.stages.sweeps.cells import Cell
-from ptde_core.stages.sweeps.file import SampleSettings, SweepFile, cells_of, sweep_file
-from ptde_core.stages.sweeps.on_ray import on_ray
-from ptde_core.stages.sweeps.on_slurm import on_slurm
-from ptde_core.stages.sweeps.search import Search, space_of
-from ptde_core.stages.sweeps.sweep import here, sweep
+from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.on_ray import on_ray
+from ptde_core.experiments.sweeps.on_slurm import on_slurm
+from ptde_core.experiments.sweeps.search import Search, space_of
+from ptde_core.experiments.sweeps.sweep import here, sweep
+from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, sweep_file
 
 
 def needs(module: str, extra: str) -> pytest.MarkDecorator:
@@ -61,7 +61,7 @@ def test_what_is_not_installed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, act: Callable[[Path], object], sentence: str
 ) -> None:
     for where in ("on_ray", "on_slurm", "search"):
-        monkeypatch.setattr(f"ptde_core.stages.sweeps.{where}.find_spec", lambda _: None)
+        monkeypatch.setattr(f"ptde_core.experiments.sweeps.{where}.find_spec", lambda _: None)
     with pytest.raises(PtdeError, match=sentence):
         act(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.stages.sweeps.cells import LONGEST_NAME, Cell
-from ptde_core.stages.sweeps.file import cells_of, read_sweep, sweep_file, teacher_named
+from ptde_core.experiments.sweeps.cells import LONGEST_NAME, Cell
+from ptde_core.experiments.sweeps.sweep_file import cells_of, read_sweep, sweep_file, teacher_named
 
 
 def cells(**values: Any) -> list[Cell]:

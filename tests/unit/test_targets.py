@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ptde_core.learning.losses import masked_mean
 from ptde_core.learning.schedules import linear
-from ptde_core.learning.targets import td_lambda_targets, world_ends
+from ptde_core.learning.td_targets import td_lambda_targets, world_ends
 
 
 def test_three_steps_by_hand() -> None:

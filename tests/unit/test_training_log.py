@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Logged, silent
 from ptde_core.base.metrics import METRICS
-from ptde_core.stages.train_teacher import train_teacher
-from ptde_core.stages.weights_and_biases import weights_and_biases
+from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.pipeline.weights_and_biases import weights_and_biases
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder

@@ -19,11 +19,11 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.names import BackendName, GlobalInfo
 from ptde_core.base.printable import printable
 from ptde_core.base.untrusted import check_regular, parse_json, parse_toml, read_bytes
-from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.nets.settings import INFORMATION
-from ptde_core.policies.restore import restore
-from ptde_core.stages.reports.formats import _csv_cell
-from ptde_core.stages.tables import Table, markdown
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.nets.network_settings import INFORMATION
+from ptde_core.policies.from_checkpoint import restore
+from ptde_core.results.formats import _csv_cell
+from ptde_core.results.table import Table, markdown
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.episode_file import read_local_rows
 from ptde_core.storage.npz import read_arrays

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.catalogue import MIXERS, build_learner
-from ptde_core.algorithms.naming import student_name, teacher_name
-from ptde_core.algorithms.settings import ValueDecompositionSettings
+from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
+from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner, pick, td_loss
 from ptde_core.base.batch import Episode, EpisodeBatch
-from ptde_core.envs.games import PersonalSignalGame
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.nets.mixers import SumMixer
+from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.teacher import Unrolled
-from ptde_core.policies.views import Views
-from ptde_core.stages.settings import train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 SPEC: EnvSpec = PersonalSignalGame.spec
 

@@ -13,21 +13,21 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, FileSaved
 from ptde_core.base.made_from import World
 from ptde_core.base.metrics import METRICS
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.restore import spec_to_plain
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.policies.from_checkpoint import spec_to_plain
 from ptde_core.policies.teacher import Teacher
-from ptde_core.stages.curves import PANELS, UNDATED, draw_learning_curves, save_figure
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.replays.battle_drawing import FILL, Scene, draw_battle
-from ptde_core.stages.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
-from ptde_core.stages.settings import train_teacher_settings
-from ptde_core.stages.visualize import visualize
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing.replays.battle_drawing import FILL, Scene, draw_battle
+from ptde_core.viewing.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
+from ptde_core.viewing.run_curves import PANELS, UNDATED, draw_learning_curves, save_figure
+from ptde_core.viewing.visualize import visualize
 
 MARINE = UnitLook(name="marine", side=0, radius=0.375, max_health=45, max_shield=0)
 ZEALOT = UnitLook(name="zealot", side=1, radius=0.5, max_health=100, max_shield=50)

@@ -12,16 +12,16 @@ from PIL import Image
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import World
-from ptde_core.envs.catalogue import ENVIRONMENTS
-from ptde_core.scores.curves import SeedCurve, over_seeds
-from ptde_core.stages.curves import check_picture, save_figure
-from ptde_core.stages.identity import training_made_from
-from ptde_core.stages.settings import train_teacher_settings
-from ptde_core.stages.win_rate_curves import COLORS, DASHES, MARKERS, draw_win_rates, win_rates
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.stage_settings import train_teacher_settings
+from ptde_core.scores.seed_curves import SeedCurve, over_seeds
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import State, write_status
+from ptde_core.viewing.algorithm_curves import COLORS, DASHES, MARKERS, draw_win_rates, win_rates
+from ptde_core.viewing.run_curves import check_picture, save_figure
 
 
 def curve(*points: tuple[float, float]) -> SeedCurve:

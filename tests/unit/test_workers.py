@@ -22,11 +22,11 @@ from ptde_core.envs.contract import check_environment
 from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.envs.workers.limits import Limits, limits_of_machine
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.nets.settings import NetworkSettings
-from ptde_core.policies.acting import Exploration
-from ptde_core.policies.play import play
+from ptde_core.nets.network_settings import NetworkSettings
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
-from tests.breakable import LIMIT, SPEC, Walk
+from ptde_core.rollout.play import play
+from tests.faulty_engine import LIMIT, SPEC, Walk
 
 EXPLORING = Exploration(0.3)
 QUICK = Limits(step_seconds=2.0, start_seconds=60.0, breakdowns=3)
@@ -207,7 +207,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ptde_core.envs.workers.pool import EnginePool
-from tests.breakable import Walk
+from tests.faulty_engine import Walk
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born ignoring it
 env = EnginePool(partial(Walk, Path(sys.argv[1])), 2)
 print(*env.pids, flush=True)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     ANSWERS,
@@ -37,7 +37,7 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.weapons import in_reach
 
 Pairs = NDArray[np.float64]  # (PAIRS, U, U)

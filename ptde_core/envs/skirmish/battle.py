@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.acquisition import acquire, answer_fire
-from ptde_core.envs.skirmish.chance import uniform
-from ptde_core.envs.skirmish.compile import entry, kernel
+from ptde_core.envs.skirmish.compiled import entry, kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     BEAM_AT,
@@ -56,10 +55,11 @@ from ptde_core.envs.skirmish.fields import (
     Y,
 )
 from ptde_core.envs.skirmish.free_ways import Block
+from ptde_core.envs.skirmish.map_constants import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.movement import Near, walk_all
 from ptde_core.envs.skirmish.orders import decide, order_agents, order_enemies
-from ptde_core.envs.skirmish.tables import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
-from ptde_core.envs.skirmish.views import show_available, show_observations, show_state
+from ptde_core.envs.skirmish.random_stream import uniform
+from ptde_core.envs.skirmish.smac_views import show_available, show_observations, show_state
 from ptde_core.envs.skirmish.weapons import READY, SHIELD_DELAY, bury, pass_time, strike
 
 LOOPS_PER_STEP = 8

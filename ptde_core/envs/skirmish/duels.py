@@ -7,10 +7,10 @@ import numpy as np
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import LOOPS_PER_STEP
-from ptde_core.envs.skirmish.compile import entry
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.maps import MapFacts, build_map
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.compiled import entry
+from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.map_files import MapFacts, build_map
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.skirmish.units import unit_facts
 from ptde_core.envs.skirmish.weapons import hurt
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compile import kernel
-from ptde_core.envs.skirmish.tables import LOOKAHEAD
+from ptde_core.envs.skirmish.compiled import kernel
+from ptde_core.envs.skirmish.map_constants import LOOKAHEAD
 
 Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what stands in the way
 

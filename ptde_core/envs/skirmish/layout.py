@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.skirmish.maps import Group, MapFacts, Terrain
+from ptde_core.envs.skirmish.map_files import Group, MapFacts, Terrain
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts
 
 _ANGLES = np.deg2rad(np.arange(0.0, 360.0, 15.0))  # directions tried around a lone neighbour

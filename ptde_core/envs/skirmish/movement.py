@@ -12,8 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.chance import uniform
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
     ACCELERATION,
     ALIVE,
@@ -45,7 +44,8 @@ from ptde_core.envs.skirmish.fields import (
     Y,
 )
 from ptde_core.envs.skirmish.free_ways import Block, bend, fits
-from ptde_core.envs.skirmish.tables import LOOKAHEAD, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.map_constants import LOOKAHEAD, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.random_stream import uniform
 
 Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
 

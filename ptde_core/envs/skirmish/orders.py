@@ -5,8 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.chance import uniform
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
     AIM_X,
     AIM_Y,
@@ -68,9 +67,10 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
+from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.movement import face
 from ptde_core.envs.skirmish.paths import next_bend
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.random_stream import uniform
 from ptde_core.envs.skirmish.weapons import begin_swing, cancel_swing, heal, in_reach
 
 MOVE_AMOUNT = 2.0  # how far ahead of the unit a move action points

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse.csgraph import dijkstra
 
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import WAY_X, WAY_Y, X, Y
-from ptde_core.envs.skirmish.maps import Terrain
-from ptde_core.envs.skirmish.tables import MapTables, Reals
+from ptde_core.envs.skirmish.map_constants import MapTables, Reals
+from ptde_core.envs.skirmish.map_files import Terrain
 
 CLEARANCE = 0.3  # half the width of the lane that must be free for a line to count as straight
 _PACE = 0.25  # distance between tested points of a line

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.environment import UNIT_TYPES, Skirmish
 from ptde_core.envs.skirmish.fields import FIRST_TARGET
+from ptde_core.envs.skirmish.skirmish import UNIT_TYPES, Skirmish
 
 HEALER = UNIT_TYPES.index("medivac")
 

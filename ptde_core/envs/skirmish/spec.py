@@ -1,7 +1,7 @@
 """Sizes and names of SMAC's contract for a map: what skirmish shows, and SMAC itself (`envs.starcraft`)."""
 
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.envs.skirmish.maps import MapFacts
+from ptde_core.envs.skirmish.map_files import MapFacts
 
 VERSION = "8"
 """Version of skirmish's rules: raised whenever an equal seed with equal actions may give another battle."""

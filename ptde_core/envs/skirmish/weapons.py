@@ -8,8 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.chance import uniform
-from ptde_core.envs.skirmish.compile import kernel
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
     ALIVE,
     ARMOUR,
@@ -67,7 +66,8 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.tables import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.random_stream import uniform
 
 LEAST_DAMAGE = 0.5
 SHIELD_DELAY = 160.0  # loops without damage before shields recharge

@@ -9,7 +9,7 @@ skirmish number.
 """
 
 from ptde_core.envs.smac_face.environment import StarCraft2Env
-from ptde_core.envs.smac_face.interface import MultiAgentEnv
-from ptde_core.envs.smac_face.units import Direction
+from ptde_core.envs.smac_face.multi_agent_env import MultiAgentEnv
+from ptde_core.envs.smac_face.smac_units import Direction
 
 __all__ = ["Direction", "MultiAgentEnv", "StarCraft2Env"]

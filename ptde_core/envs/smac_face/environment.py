@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.skirmish.environment import Skirmish
-from ptde_core.envs.skirmish.tables import max_reward
+from ptde_core.envs.skirmish.map_constants import max_reward
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.smac_face.arguments import check_difficulty, check_played, check_seed, seed_of_process, seeds_differ
-from ptde_core.envs.smac_face.battle import SmacBattle
-from ptde_core.envs.smac_face.units import MOVE_AMOUNT
+from ptde_core.envs.smac_face.smac_battle import SmacBattle
+from ptde_core.envs.smac_face.smac_units import MOVE_AMOUNT
 
 
 class StarCraft2Env(SmacBattle):

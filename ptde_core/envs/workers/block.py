@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptde_core.base.errors import storage_error
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.envs.workers.engine import View
+from ptde_core.envs.workers.engine_contract import View
 
 ROW_ARRAYS = ("obs", "state", "available", "reward", "terminated", "truncated", "won")  # what an engine writes
 ALIGNMENT = 64  # bytes; a cache line, so that no two arrays share one

@@ -10,8 +10,8 @@ from pathlib import Path
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.block import Block
-from ptde_core.envs.workers.engine import Engine, MakeEngine, Records
-from ptde_core.envs.workers.memory import group_gigabytes
+from ptde_core.envs.workers.engine_contract import Engine, MakeEngine, Records
+from ptde_core.envs.workers.engine_memory import group_gigabytes
 
 # What is asked is one of these bytes; a message with the seed follows a reset, one with the path a recording.
 STEP, RESET, RECORD, CLOSE = b"s", b"e", b"r", b"c"

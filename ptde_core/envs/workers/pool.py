@@ -18,9 +18,10 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.workers.breakdowns import Breakdowns, Mishap
 from ptde_core.envs.workers.child import Done, Failed, Outgrown, Ready, Refused
-from ptde_core.envs.workers.engine import MakeEngine
+from ptde_core.envs.workers.engine_contract import MakeEngine
+from ptde_core.envs.workers.host import build_place, cores
 from ptde_core.envs.workers.limits import GIGABYTES, Limits, limits_of_machine
-from ptde_core.envs.workers.place import Worker, build_place, cores
+from ptde_core.envs.workers.protocols import Worker
 
 CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
 

@@ -1,0 +1,1 @@
+"""Anybody's PettingZoo environment, played as a team game."""

@@ -1,0 +1,206 @@
+"""Settings that are searched: optuna's samplers choose the values, each trial is cells like any other.
+
+What was tried and what came of it is kept beside the runs, so that a search that was killed goes on.
+"""
+
+import warnings
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.experiments.sweeps.cells import Cell, state_of
+from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, flat
+from ptde_core.results.gather import PRR_TEACHER_Z
+from ptde_core.results.performance import measure_of, performance_of
+from ptde_core.results.table import NOTHING, Row, Table
+from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+
+ENDING = ".trials.log"  # of optuna's journal, beside the runs
+DIGITS = 6  # of a sampled number: those that a folder's name tells
+
+
+class Search:
+    """The trials of one sweep.
+
+    Args:
+        file: the sweep; its `sample` says what is searched.
+        name: of the sweep.
+
+    Raises:
+        PtdeError: optuna is not installed, or there is nothing to sample from.
+    """
+
+    def __init__(self, file: SweepFile, name: str) -> None:
+        assert file.sample is not None, "nothing is searched"
+        self._optuna = _optuna()
+        self._file, self._sample = file, file.sample
+        self._space = space_of(file.sample)
+        cells_of(file, lowest(file.sample))  # a wrong key is told before anything is asked
+        file.out.mkdir(parents=True, exist_ok=True)
+        backend = self._optuna.storages.journal.JournalFileBackend(str(file.out / f"{name}{ENDING}"))
+        storage = self._optuna.storages.JournalStorage(backend)
+        self._study = self._optuna.create_study(
+            study_name=name, storage=storage, direction="maximize", load_if_exists=True
+        )
+        self._open: dict[int, list[Cell]] = {}  # trial -> its cells that have not ended
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Those of all trials that there are by now."""
+        return [cell for trial in self._study.get_trials(deepcopy=False) for cell in self._cells(trial.params)]
+
+    def begin(self, at_once: int) -> list[Cell]:
+        """The cells to begin with: those of trials that were interrupted, and new ones until all places are taken."""
+        running = self._optuna.trial.TrialState.RUNNING
+        cells: list[Cell] = []
+        for trial in self._study.get_trials(deepcopy=False, states=(running,)):
+            cells += self._opened(trial.number, trial.params)
+        while len(cells) < at_once and (more := self._ask()):
+            cells += more
+        return cells
+
+    def following(self, cell: Cell) -> Iterable[Cell]:
+        """What comes after a cell has ended: the cells of a new trial, where this was the last of an old one."""
+        more: list[Cell] = []
+        for number in [number for number, cells in self._open.items() if cell in cells]:
+            self._open[number].remove(cell)
+            if not self._open[number]:
+                del self._open[number]
+                self._tell(number)
+                more += self._ask()
+        return more
+
+    def table(self) -> Table:
+        """All trials, the best first."""
+        trials = self._study.get_trials(deepcopy=False)
+        trials.sort(key=lambda trial: -np.inf if trial.value is None else trial.value, reverse=True)
+        rows: list[Row] = [
+            (
+                str(trial.number),
+                trial.state.name.lower(),
+                *(_text(trial.params.get(key)) for key in self._space),
+                NOTHING if trial.value is None else f"{trial.value:.4g}",
+            )
+            for trial in trials
+        ]
+        columns = ("Trial", "State", *self._space, "Score")
+        note = (
+            f"Score: of the {self._sample.of} on the evaluation's episodes, the mean over the trial's cells: its win "
+            "rate, or where nothing can be won, its return. The best of many trials is too good: measure it on other "
+            "seeds."
+        )
+        return Table("Trials", columns, (tuple(rows),), text_columns=2, notes=(note,))
+
+    def _ask(self) -> list[Cell]:
+        """The cells of a new trial; none where all have been asked."""
+        asked = len(self._study.get_trials(deepcopy=False))
+        if asked >= self._sample.trials:
+            return []
+        self._study.sampler = _sampler(self._optuna, self._sample, asked)
+        trial = self._study.ask(self._space)
+        return self._opened(trial.number, trial.params)
+
+    def _opened(self, number: int, params: dict[str, Any]) -> list[Cell]:
+        self._open[number] = self._cells(params)
+        return list(self._open[number])
+
+    def _cells(self, params: dict[str, Any]) -> list[Cell]:
+        return cells_of(self._file, {key: _rounded(value) for key, value in params.items()})
+
+    def _tell(self, number: int) -> None:
+        trial = self._study.get_trials(deepcopy=False)[number]
+        cells = self._cells(trial.params)
+        if all(state_of(cell).state == "done" for cell in cells):
+            self._study.tell(number, float(np.mean([score_of(cell, self._sample) for cell in cells])))
+        else:
+            self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
+
+
+def cells_tried(file: SweepFile, name: str) -> list[Cell]:
+    """The cells of all trials of the search of that name; none before it has begun."""
+    return Search(file, name).cells if (file.out / f"{name}{ENDING}").exists() else []
+
+
+def score_of(cell: Cell, sample: SampleSettings) -> float:
+    """What a search makes as large as possible: the win rate of a cell's policy, or where it has none, the return.
+
+    Raises:
+        PtdeError: the cell has no such policy.
+    """
+    entries = read_evaluation(cell.run.evaluation).entries
+    found = [entry for entry in entries if _is_meant(entry, sample, cell)]
+    if not found:
+        raise PtdeError(f"{cell.run.path} has no {sample.of} that was evaluated", "give [sample] of = 'teacher'")
+    return performance_of(found[:1], measure_of(found[:1])).value
+
+
+def _is_meant(entry: EvaluationEntry, sample: SampleSettings, cell: Cell) -> bool:
+    if entry.policy != sample.of:
+        return False
+    if sample.of == "teacher":
+        return entry.z in PRR_TEACHER_Z or entry.z == "exact"
+    return entry.distilled is None or entry.distilled.settings["recipe"] == cell.pipeline.distilling[0].recipe
+
+
+def space_of(sample: SampleSettings) -> dict[str, Any]:
+    """Optuna's distributions, by setting.
+
+    Raises:
+        PtdeError: a setting with neither values nor bounds that make sense.
+    """
+    distributions, space = _optuna().distributions, {}
+    for key, given in flat(sample.settings).items():
+        try:
+            if isinstance(given, list):
+                space[key] = distributions.CategoricalDistribution(given)
+            else:
+                numbers = [given[name] for name in ("low", "high", "step") if name in given]
+                whole = all(isinstance(number, int) for number in numbers)
+                kind = distributions.IntDistribution if whole else distributions.FloatDistribution
+                space[key] = kind(**given)
+        except (TypeError, ValueError, KeyError) as error:
+            how = f"{key} = [value, value], or {key} = {{ low = 1e-4, high = 1e-2, log = true }}"
+            raise PtdeError(f"{key} = {given!r} cannot be sampled ({error})", f"write {how}") from None
+    return space
+
+
+def lowest(sample: SampleSettings) -> dict[str, Any]:
+    """One point of the space: the first of each list, the lower end of each range."""
+    return {
+        key: given[0] if isinstance(given, list) and given else given["low"] if isinstance(given, dict) else given
+        for key, given in flat(sample.settings).items()
+    }
+
+
+def _sampler(optuna: Any, sample: SampleSettings, asked: int) -> Any:
+    """The sampler for the next trial; seeded by how many there were, so that a killed search samples no value twice."""
+    match sample.sampler:
+        case "tpe":
+            return optuna.samplers.TPESampler(seed=sample.seed + asked)
+        case "random":
+            return optuna.samplers.RandomSampler(seed=sample.seed + asked)
+        case "qmc":  # counts by itself, through the study
+            return optuna.samplers.QMCSampler(seed=sample.seed, scramble=True)
+
+
+def _optuna() -> Any:
+    if find_spec("optuna") is None:
+        raise PtdeError("[sample] needs optuna, which is not installed", "type: pip install 'ptde[tune]'")
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,199 @@
+"""Work on the cells of a sweep, side by side: what is done is skipped, what was interrupted goes on.
+
+All that a sweep knows lies in the cells' folders, so that a sweep that was killed loses nothing: the same call goes on.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptde_core.base.events import CellSeen, Listener, Note, Progress, StageFinished, StageStarted, SweepSeen, silent
+from ptde_core.envs.trust import check_trusted
+from ptde_core.experiments.sweeps.cell_work import process_of
+from ptde_core.experiments.sweeps.cells import Cell, CellState, state_of
+from ptde_core.experiments.sweeps.estimates import Estimates
+from ptde_core.experiments.sweeps.sweep_file import SweepFile
+from ptde_core.machine.side_by_side import Running, SideBySide
+from ptde_core.storage.cell_file import read_cell, write_cell
+from ptde_core.storage.run_folder import write_json
+
+STAGE = "sweep"
+ATTEMPTS = 2  # of a cell that fails, in one sweep
+ENDING = ".sweep.json"  # of the file that a sweep leaves beside its runs
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where cells are worked on.
+
+    Args:
+        at_once: how many cells together.
+        start: begins one, given the cell, the number of the attempt, and whether the state to go on from is kept.
+        where: for people: "2 processes on this machine".
+    """
+
+    at_once: int
+    start: Callable[[Cell, int, bool], Running]
+    where: str
+
+
+def here(processes: int) -> Engine:
+    """This machine: so many processes, each with one thread."""
+    word = "process" if processes == 1 else "processes"
+    return Engine(
+        processes,
+        lambda cell, attempt, keep: process_of(cell, attempt, keep_state=keep),
+        f"{processes} {word} on this machine",
+    )
+
+
+Following = Callable[[Cell], Iterable[Cell]]
+
+
+def sweep(
+    cells: Sequence[Cell],
+    engine: Engine,
+    *,
+    keep_state: bool = False,
+    following: Following = lambda _: (),
+    total: int = 0,
+    listen: Listener = silent,
+) -> list[tuple[Cell, CellState]]:
+    """Work on all cells that are not done; all of them with how they ended.
+
+    Args:
+        cells: in their order. Those that failed in an earlier sweep are tried again.
+        engine: where they are worked on.
+        keep_state: keep what it takes to train on with more steps.
+        following: cells that come after one has ended, for a search; none by default.
+        total: env steps of all cells, with those that follow; 0: of `cells`.
+        listen: told of every cell that ends, and of all of them as they are.
+
+    Raises:
+        PtdeError: an environment or map does not exist, or is the name of code that nobody has trusted.
+        KeyboardInterrupt: interrupted; the same call goes on.
+    """
+    return _Sweep(cells, engine, keep_state, following, listen).work(total)
+
+
+class _Sweep:
+    """One sitting of a sweep."""
+
+    def __init__(
+        self, cells: Sequence[Cell], engine: Engine, keep_state: bool, following: Following, listen: Listener
+    ) -> None:
+        self._cells = list(cells)
+        self._following, self._listen, self._engine = following, listen, engine
+        self._estimates = Estimates(cells)
+        self._states = {cell.run.path: state_of(cell) for cell in cells}
+        self._attempts: dict[Path, int] = {}
+        due = deque(cell for cell in cells if self._states[cell.run.path].state != "done")
+        self._queue = SideBySide(due, engine.at_once, lambda cell: self._begin(cell, keep_state))
+
+    def work(self, total: int) -> list[tuple[Cell, CellState]]:
+        began = time.monotonic()
+        states = self._states.values()
+        there = sum(one.state == "done" for one in states)
+        title = f"{len(self._cells)} cells, {there} done before, {self._engine.where}"
+        total = total or sum(cell.pipeline.training.steps for cell in self._cells)
+        self._listen(StageStarted(STAGE, title, total, "env steps", self._steps()))
+        for cell in self._cells:
+            state = self._states[cell.run.path]
+            if state.state == "stale":
+                self._listen(Note(f"{cell.name} is stale: {state.reason}; it is worked on again"))
+        self._queue.work(ended=self._ended, polled=self._polled, ready=self._ready)
+        self._polled()
+        self._listen(StageFinished(STAGE, time.monotonic() - began))
+        return [(cell, self._states[cell.run.path]) for cell in self._cells]
+
+    def _begin(self, cell: Cell, keep_state: bool) -> Running:
+        check_names([cell])
+        attempt = self._attempts[cell.run.path] = self._attempts.get(cell.run.path, 0) + 1
+        return self._engine.start(cell, attempt, keep_state)
+
+    def _ready(self, cell: Cell) -> bool:
+        """Whether nobody else works on it: another sweep, or a process of one that was killed and is saving."""
+        return state_of(cell).state != "running"
+
+    def _ended(self, cell: Cell, failure: Exception | None) -> None:
+        attempt = self._attempts[cell.run.path]
+        if failure is not None and attempt < ATTEMPTS:
+            self._listen(Note(f"{cell.name} failed and is tried once more: {_reason(cell, failure)}"))
+            self._queue.waiting.append(cell)
+        elif failure is not None:
+            reason = _reason(cell, failure)
+            write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
+            self._listen(Note(f"{cell.name} failed {attempt} times: {reason}"))
+        state = self._states[cell.run.path] = state_of(cell)
+        self._estimates.measure(cell)
+        if failure is None:
+            won = f", won {state.metrics['test_win_rate']:.0%} in its last test" if _tested(state) else ""
+            self._listen(Note(f"{cell.name} is done{won}"))
+        if failure is None or attempt == ATTEMPTS:
+            for more in self._following(cell):
+                self._cells.append(more)
+                state = self._states[more.run.path] = state_of(more)
+                self._queue.waiting.append(more)  # also one that is done: its end is told, and brings about others
+
+    def _polled(self) -> None:
+        for cell in self._queue.running:
+            self._states[cell.run.path] = state_of(cell)
+            self._estimates.measure(cell)
+        seen = tuple(self._seen(cell) for cell in self._cells)
+        self._listen(Progress(STAGE, self._steps()))
+        self._listen(SweepSeen(seen, wall_seconds([one.seconds_left for one in seen], self._engine.at_once)))
+
+    def _seen(self, cell: Cell) -> CellSeen:
+        state = self._states[cell.run.path]
+        share = state.env_steps / cell.pipeline.training.steps
+        left = self._estimates.left(cell, state)
+        return CellSeen(cell.name, state.state, state.doing, share, state.metrics, left)
+
+    def _steps(self) -> int:
+        return sum(state.env_steps for state in self._states.values())
+
+
+def check_names(cells: Iterable[Cell]) -> None:
+    """Refuse cells whose file names Python code to be run, unless the user has said that files may.
+
+    Raises:
+        PtdeError: with the name; `--trust` is the way.
+    """
+    for cell in cells:
+        check_trusted(cell.pipeline.training.env, cell.pipeline.training.map)
+
+
+def wall_seconds(left: Sequence[float | None], at_once: int) -> float | None:
+    """Wall time until so many cores have done what is left of each cell; None where one is not known."""
+    known = [one for one in left if one is not None]
+    if len(known) < len(left):
+        return None
+    return max([sum(known) / at_once, *known], default=0.0)
+
+
+def leave_record(file: SweepFile, name: str) -> Path:
+    """Write what the sweep is beside its runs, where `ptde sweep status` finds it."""
+    path = file.out / f"{name}{ENDING}"
+    write_json(path, json.loads(file.model_dump_json()))
+    return path
+
+
+def records_below(out: Path) -> list[Path]:
+    """The files that sweeps have left beside their runs."""
+    return sorted(out.glob(f"*{ENDING}"))
+
+
+def _reason(cell: Cell, failure: Exception) -> str:
+    """What a failed cell says of itself, else of what its process died."""
+    record = read_cell(cell.run.cell)
+    if record is not None and record.state == "failed":
+        traced = f" (its traceback: {cell.run.error})" if cell.run.error.exists() else ""
+        return record.reason + traced
+    return str(failure).partition("\n")[0]
+
+
+def _tested(state: CellState) -> bool:
+    return "test_win_rate" in state.metrics

@@ -1,0 +1,120 @@
+"""A step of play: what the networks of all agents make of a few rows, in one call.
+
+The rows are few, so that calling a layer takes several times as long as computing it.
+"""
+
+# ruff: noqa: D417  (shapes are told of what needs telling)
+
+import numpy as np
+
+from ptde_core.kernels.compile import Array, entry, inner
+from ptde_core.kernels.data import add_data_product, look_at, room
+from ptde_core.kernels.functions import ONE, exp
+from ptde_core.kernels.gru_kernels import advance
+from ptde_core.kernels.layer_kernels import LEAK, apply
+from ptde_core.kernels.products import BLOCK, add_product
+from ptde_core.kernels.rows import repeat
+
+_ZERO = np.float32(0.0)
+
+
+@inner
+def _small_layer(x: Array, turned: Array, bias: Array, slope: np.float32, y: Array) -> None:
+    """Y (r, m) = x (r, k) @ turned (k, m) + bias, what is negative times `slope`."""
+    repeat(y, bias)
+    add_product(y, x, turned)
+    apply(y, slope)
+
+
+@entry
+def act(
+    local: Array, z: Array,
+    encode: Array, encode_bias: Array, inputs: Array, turned: Array, biases: Array,
+    features: Array, features_bias: Array, head: Array, head_bias: Array,
+    memory: Array, values: Array,
+) -> None:  # fmt: skip
+    """Action values of agents from their local inputs, their hiddens going on by a step.
+
+    Args:
+        local: (R, L), a row per environment and agent.
+        z: (R, Z) information; (R, 0) for a head without.
+        encode, inputs, turned, features, head: (L, I), (I, 3H), (H, 3H), (H, F), (F+Z, A) weights, transposed; without
+            information `features` has no rows and the head takes the hidden itself.
+        biases: (4, H), as for `gru`.
+        memory: (R, H), becomes the new hiddens.
+        values: (R, A), written.
+    """
+    size, wide = memory.shape[1], len(head) - z.shape[1]
+    feed, work = np.empty((BLOCK, len(encode_bias)), np.float32), np.empty((4 * BLOCK, size), np.float32)
+    passed = np.empty((BLOCK, wide), np.float32)
+    for begin in range(0, len(local), BLOCK):
+        hidden, out = memory[begin : begin + BLOCK], values[begin : begin + BLOCK]
+        count = len(hidden)
+        fed = feed[:count]
+        _small_layer(local[begin : begin + BLOCK], encode, encode_bias, _ZERO, fed)
+        advance(work[: 4 * count].reshape((4, count, size)), fed, hidden, inputs, turned, biases)
+        repeat(out, head_bias)
+        if len(features):
+            _small_layer(hidden, features, features_bias, _ZERO, passed[:count])
+            add_product(out, passed[:count], head[:wide])
+            add_product(out, z[begin : begin + BLOCK], head[wide:])
+        else:
+            add_product(out, hidden, head)
+
+
+@entry
+def inform(
+    local: Array, state: Array, one_hot: int, noise: Array,
+    m: Array, hidden: Array, hidden_bias: Array, mix: Array, own: Array, own_bias: Array,
+    mean: Array, mean_bias: Array, mean_out: Array, mean_out_bias: Array,
+    deviation: Array, deviation_bias: Array, deviation_out: Array, deviation_out_bias: Array, floor: float,
+    z: Array,
+) -> None:  # fmt: skip
+    """Agent-specific information of equation 1, sampled with the noise; its mean if `noise` has no rows.
+
+    Args:
+        local: (E, N, L).
+        state: (E, S).
+        one_hot: how many of the state's last numbers are mostly zeros.
+        noise: (E, N, Z) standard normals, or (0, N, Z).
+        m: (S, K*Z + Z and some that are not used), the matrices that a_i weighs, and the one that all share.
+        hidden: (L, H) weights of a_i's layer, transposed, as all that follow.
+        mix: (H, K) what makes K numbers of them; with no rows K is H.
+        own: (L, Z).
+        mean, mean_out, deviation, deviation_out: (Z, Z) each.
+        floor: of the variance.
+        z: (E, N, Z), written.
+    """
+    agents, size = local.shape[1], z.shape[2]
+    factors = mix.shape[1] if len(mix) else len(hidden_bias)
+    mixed = factors * size
+    least = np.float32(floor)
+    shared = np.zeros((len(state), mixed + size), np.float32)
+    block = room(state.shape[1], one_hot)
+    for begin in range(0, len(state), BLOCK):
+        look_at(state[begin : begin + BLOCK], block)
+        add_data_product(shared[begin : begin + BLOCK], state[begin : begin + BLOCK], m[:, : mixed + size], block)
+    first, a = np.empty((agents, len(hidden_bias)), np.float32), np.empty((agents, factors), np.float32)
+    g, passed, out = np.empty((3, agents, size), np.float32)
+    for env in range(len(state)):
+        found = z[env]
+        if len(mix):
+            _small_layer(local[env], hidden, hidden_bias, _ZERO, first)
+            a[:] = _ZERO
+            add_product(a, first, mix)
+        else:
+            _small_layer(local[env], hidden, hidden_bias, _ZERO, a)
+        _small_layer(local[env], own, own_bias, ONE, g)
+        add_product(g, a, shared[env, :mixed].reshape((factors, size)))
+        for agent in range(agents):
+            for k in range(size):
+                x = g[agent, k] + shared[env, mixed + k]
+                g[agent, k] = x if x > _ZERO else exp(x) - ONE
+        _small_layer(g, mean, mean_bias, LEAK, passed)
+        _small_layer(passed, mean_out, mean_out_bias, ONE, found)
+        if len(noise):
+            _small_layer(g, deviation, deviation_bias, LEAK, passed)
+            _small_layer(passed, deviation_out, deviation_out_bias, ONE, out)
+            for agent in range(agents):
+                for k in range(size):
+                    found[agent, k] += np.sqrt(max(exp(out[agent, k]), least)) * noise[env, agent, k]

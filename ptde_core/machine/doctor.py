@@ -1,0 +1,322 @@
+"""What this machine has and what it lacks for ptde, each lack with the command that mends it (`ptde doctor`)."""
+
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from ctypes.util import find_library
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.provenance import code, machine, packages
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.backends import ENVIRONMENTS, build_environment
+from ptde_core.envs.contract import random_actions
+from ptde_core.envs.engines.football.football_engine import LIBRARIES, PACKAGE
+from ptde_core.envs.engines.starcraft.installed import PACKAGES as STARCRAFT
+from ptde_core.envs.engines.starcraft.installed import Package, game_folder, map_file, require_game, require_package
+from ptde_core.envs.engines.starcraft.starcraft_maps import RACES, SmacV2Map, smac_file
+from ptde_core.envs.workers.host import VARIABLE, chosen_place
+from ptde_core.envs.workers.limits import GIGABYTES, SECONDS, limits_of_machine
+from ptde_core.envs.workers.local_host import one_thread_each
+from ptde_core.results.table import Table
+from ptde_core.runs.stage_settings import presets
+from ptde_core.storage.tensorboard_file import tensorboard
+
+Verdict = Literal["ok", "absent", "wrong"]
+"""ok; not there, and only needed for something optional; or in the way of what is wanted."""
+
+STEPS = 200  # env steps of the trial of an environment
+IMPORT = """
+import sys
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.engines.starcraft.starcraft_engine import imported
+from ptde_core.envs.engines.starcraft.installed import PACKAGES
+try:
+    imported(PACKAGES[sys.argv[1]])
+except PtdeError as error:
+    print(error.problem, error.fix, sep="\\n")
+    sys.exit(2)
+"""
+FOOTBALL_LIBRARIES = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL", "boost_thread", "boost_filesystem")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        what: its name.
+        found: what is there.
+        verdict: whether that will do.
+        mend: what to type if it will not.
+    """
+
+    what: str
+    found: str
+    verdict: Verdict = "ok"
+    mend: str = ""
+
+
+Findings = Mapping[str, Sequence[Finding]]
+"""What was found, by what it concerns: "" for ptde itself, else an environment's name."""
+
+
+def examine(folder: Path, env: str | None = None, environment: Mapping[str, str] = os.environ) -> Findings:
+    """Look at everything, and try each environment that can be used; nothing is changed.
+
+    Args:
+        folder: where runs would be written.
+        env: the only environment to look at; by default all.
+        environment: the environment variables.
+
+    Raises:
+        PtdeError: no such environment.
+    """
+    if env is not None and env not in ENVIRONMENTS:
+        raise unknown("environment", env, ENVIRONMENTS)
+    found: dict[str, Sequence[Finding]] = {"": [look() for look in _looks_at_ptde(folder, environment)]}
+    for name in ENVIRONMENTS if env is None else (env,):
+        parts = [look() for look in _looks_at(name, environment)]
+        if env is not None:  # what was asked for is needed
+            parts = [Finding(one.what, one.found, "wrong" if one.mend else one.verdict, one.mend) for one in parts]
+        usable = all(one.verdict == "ok" for one in parts)
+        found[name] = [*parts, *([_trial(name)] if usable else [])]
+    return found
+
+
+def healthy(findings: Findings) -> bool:
+    """Whether nothing is in the way of what is wanted."""
+    return all(one.verdict != "wrong" for group in findings.values() for one in group)
+
+
+def doctor_table(findings: Findings) -> Table:
+    """One line per thing, and below it what to type for each that is not ok."""
+    says = "all that is needed is there" if healthy(findings) else "something is in the way: see the lines marked wrong"
+    groups = tuple(
+        tuple((name or "ptde" if k == 0 else "", one.what, one.verdict, one.found) for k, one in enumerate(group))
+        for name, group in findings.items()
+    )
+    mends = {f"{one.what}: {one.mend}": None for group in findings.values() for one in group if one.mend}
+    notes = ("absent: needed for that environment only. wrong: in the way.",) if mends else ()
+    return Table(f"ptde doctor: {says}", ("for", "what", "verdict", "found"), groups, 4, (*mends, *notes))
+
+
+def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callable[[], Finding], ...]:
+    return (
+        lambda: Finding("version", code()),
+        lambda: Finding("machine", machine()),
+        *(partial(_needed, name) for name in _wanted_packages() if _version(name) is None),
+        _imports,
+        lambda: Finding("packages", ", ".join(f"{name} {found}" for name, found in packages().items())),
+        _threads,
+        _kernels,
+        _graphics,
+        lambda: _writable(folder),
+        lambda: _patience(environment),
+        lambda: _place(environment),
+    )
+
+
+def _looks_at(env: str, environment: Mapping[str, str]) -> tuple[Callable[[], Finding], ...]:
+    """What an environment needs."""
+    if env in STARCRAFT:
+        package = STARCRAFT[env]
+        return (
+            lambda: _package(package),
+            lambda: _game(environment),
+            lambda: _maps(package, environment),
+        )
+    if env == "football":
+        return (_football, _football_libraries)
+    return (_pettingzoo,) if env == "pettingzoo" else ()
+
+
+def _trial(env: str) -> Finding:
+    """Start an environment, play some steps with random actions, say how long both took."""
+    name, chance = ENVIRONMENTS[env].example, np.random.default_rng(0)
+    began = time.perf_counter()
+    try:
+        batch = build_environment(env, name, 1)
+        try:
+            batch.reset(episode_seeds(0, "doctor", 0, 1))
+            started, played = time.perf_counter(), 0
+            for _ in range(STEPS):
+                if (batch.terminated | batch.truncated | batch.lost)[0]:
+                    played += 1
+                    batch.reset(episode_seeds(0, "doctor", played, 1))
+                batch.step(random_actions(batch, chance))
+            took = time.perf_counter() - started
+        finally:
+            batch.close()
+    except PtdeError as error:
+        return Finding("trial", error.problem, "wrong", error.fix)
+    speed = f"{STEPS} steps in {took:.2g} s, {STEPS / took:,.0f} a second"
+    return Finding("trial", f"{name}: ready after {started - began:.2g} s, {speed}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _wanted_packages() -> list[str]:
+    """What ptde needs, by its own metadata; extras are looked at where they are for something."""
+    try:
+        lines = requires("ptde") or []
+    except PackageNotFoundError:  # run from its folder without being installed
+        return []
+    return [re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line]
+
+
+def _needed(package: str) -> Finding:
+    return Finding(package, "not installed", "wrong", f"python -m pip install {package}")
+
+
+def _imports() -> Finding:
+    """Whether all that a training imports can be imported: that it is installed does not say so."""
+    try:
+        tensorboard()
+        importlib.import_module("ptde_core.pipeline.train_teacher")
+    except PtdeError as error:
+        return Finding("imports", error.problem, "wrong", error.fix.removeprefix("type: "))
+    except ImportError as error:
+        missing = (error.name or "ptde").partition(".")[0]
+        return Finding(
+            "imports", f"a training cannot be imported ({error})", "wrong", f"python -m pip install {missing}"
+        )
+    return Finding("imports", "all that a training imports")
+
+
+def _threads() -> Finding:
+    import torch
+
+    set_by = os.environ.get("OMP_NUM_THREADS")
+    return Finding("threads", f"{torch.get_num_threads()}, OMP_NUM_THREADS {set_by or 'not set'}")
+
+
+def _kernels() -> Finding:
+    from ptde_core import kernels
+
+    return Finding("kernels", "on" if kernels.are_on() else f"off ({kernels.VARIABLE}): networks are torch's, slower")
+
+
+def _graphics() -> Finding:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "none that torch can use; ptde does not need one")
+    return Finding("GPU", torch.cuda.get_device_name(0))
+
+
+def _writable(folder: Path) -> Finding:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding("runs", f"cannot write in {folder}: {error.strerror}", "wrong", "cd to a folder of your own")
+    return Finding("runs", f"can be written in {folder}")
+
+
+def _patience(environment: Mapping[str, str]) -> Finding:
+    try:
+        limits = limits_of_machine(environment)
+    except PtdeError as error:
+        return Finding("engines", error.problem, "wrong", f"unset {SECONDS} {GIGABYTES}")
+    return Finding("engines", f"a step may take {limits.step_seconds:g} s, and one may hold {limits.gigabytes:g} GB")
+
+
+def _place(environment: Mapping[str, str]) -> Finding:
+    try:
+        place = chosen_place(environment)
+    except PtdeError as error:
+        return Finding("workers", error.problem, "wrong", f"unset {VARIABLE}")
+    ray = _version("ray")
+    return Finding(
+        "workers", f"{place}; {f'Ray {ray}' if ray else 'Ray is not installed, so they cannot go elsewhere'}"
+    )
+
+
+def _pettingzoo() -> Finding:
+    found = _version("pettingzoo")
+    if found is None:
+        return Finding("PettingZoo", "not installed", "absent", "python -m pip install 'ptde[pettingzoo]'")
+    return Finding("PettingZoo", found)
+
+
+def _football() -> Finding:
+    found = _version("gfootball")
+    if found is None:
+        return Finding("gfootball", "not installed", "absent", f"{PACKAGE}  (docs/how-to/football.md)")
+    if importlib.util.find_spec("gfootball_engine") is None:
+        return Finding(
+            "gfootball", f"{found}, but its engine was not built", "absent", f"{PACKAGE}  (docs/how-to/football.md)"
+        )
+    if _version("six") is None:
+        return Finding(
+            "gfootball", f"{found}, but six, which it imports, is missing", "absent", "python -m pip install six"
+        )
+    return Finding("gfootball", found)
+
+
+def _football_libraries() -> Finding:
+    """Whether the system has what gfootball's engine loads; without them it is neither built nor loaded."""
+    missing = [name for name in FOOTBALL_LIBRARIES if find_library(name) is None]
+    if missing:
+        return Finding("its libraries", f"missing: {', '.join(missing)}", "absent", LIBRARIES)
+    return Finding("its libraries", ", ".join(FOOTBALL_LIBRARIES))
+
+
+def _package(package: Package) -> Finding:
+    """Missing is absent; another program of that name, half of it, or one that cannot be imported is in the way."""
+    try:
+        found = require_package(package)
+        # In a process of its own: the two packages must never meet in one.
+        words = [sys.executable, "-P", "-c", IMPORT, package.module]
+        tried = subprocess.run(words, env=one_thread_each(), capture_output=True, text=True, check=False)
+        if tried.returncode:
+            problem, _, fix = tried.stdout.strip().partition("\n")
+            raise PtdeError(problem or f"{package.module} cannot be imported", fix or f"type: {package.install}")
+        return Finding(package.module, found)
+    except PtdeError as error:
+        there = importlib.util.find_spec(package.module) is not None
+        return _refused(package.module, error, "wrong" if there else "absent")
+
+
+def _game(environment: Mapping[str, str]) -> Finding:
+    try:
+        game = require_game(environment)
+    except PtdeError as error:
+        return _refused("StarCraft II", error, "absent")
+    return Finding("StarCraft II", f"{game.build} in {game.folder}")
+
+
+def _maps(package: Package, environment: Mapping[str, str]) -> Finding:
+    """Each map of a preset, or of SMACv2's races."""
+    wanted: dict[str, tuple[str, ...]]
+    if package.module == "smac":
+        wanted = {name: (smac_file(name),) for name in presets()["maps"] if not name.startswith("academy_")}
+    else:
+        wanted = {race: SmacV2Map(race, 5, 5).files for race in RACES}
+    folder = game_folder(environment)
+    missing = [name for name, files in wanted.items() if not any((folder / map_file(file)).is_file() for file in files)]
+    if not missing:
+        return Finding("its maps", ", ".join(wanted))
+    return Finding("its maps", f"missing: {', '.join(missing)}", "absent", package.install_maps(folder))
+
+
+def _refused(what: str, error: PtdeError, verdict: Verdict) -> Finding:
+    return Finding(what, error.problem, verdict, error.fix.removeprefix("type: "))

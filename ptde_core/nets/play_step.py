@@ -1,0 +1,138 @@
+"""A step of play. Plain networks on the CPU go through kernels that take them whole; all others layer by layer.
+
+Playing takes a few rows at a time, and calling a layer takes several times as long as computing it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ptde_core import kernels
+from ptde_core.nets.global_information import AgentHyper, AgentSpecificInformation, sample
+from ptde_core.nets.gru import prepared
+from ptde_core.nets.layers import Prepared
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk
+
+
+class ActingAgent(nn.Module):
+    """A trunk and its head. It holds neither, but what the kernel takes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._weights = _Weights(_agent_parameters, _laid_out_agent)
+
+    def forward(
+        self, trunk: Trunk, head: ActionHead, local: Tensor, hidden: Tensor | None, z: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Action values (E, N, A) and the new hidden (E, N, H).
+
+        Args:
+            trunk: with these agents' history.
+            head: that takes it.
+            local: (E, N, L) local inputs.
+            hidden: (E, N, H), None at the first step.
+            z: (E, N, Z) information, or None.
+        """
+        if type(trunk) is not Trunk or type(head) is not ActionHead or not _can_take(local, trunk.encode.weight):
+            hidden = trunk(local, hidden)
+            return head(hidden, z), hidden
+        rows = local.shape[0] * local.shape[1]
+        after = local.new_zeros(*local.shape[:2], trunk.hidden_size) if hidden is None else hidden.clone()
+        values = local.new_empty(*local.shape[:2], head.values.out_features)
+        kernels.act(
+            kernels.array(local.reshape(rows, -1)),
+            kernels.array(local.new_empty(rows, 0) if z is None else z.reshape(rows, -1)),
+            *self._weights.of(trunk, head),
+            after.view(rows, -1).numpy(),
+            values.view(rows, -1).numpy(),
+        )
+        return values, after
+
+
+class ActingInformation(nn.Module):
+    """A module of global information, sampled. It does not hold it either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._weights = _Weights(_information_parameters, _turned)
+
+    def forward(self, information: nn.Module, local: Tensor, state: Tensor, noise: Tensor | None) -> Tensor:
+        """Information z (E, N, Z).
+
+        Args:
+            information: agent-specific or unified.
+            local: (E, N, L) local inputs.
+            state: (E, S).
+            noise: (E, N, Z) standard normals, or None for the mean.
+        """
+        hyper = information.hyper if type(information) is AgentSpecificInformation else None
+        if type(hyper) is not AgentHyper or not _can_take(local, hyper.weights.weight):
+            mean, sigma = information(local, state)
+            return sample(mean, sigma, noise)
+        z = local.new_empty(*local.shape[:2], hyper.output_size)
+        seen, drawn = kernels.array(local), kernels.array(z[:0] if noise is None else noise)
+        floor = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
+        weights = self._weights.of(information)
+        kernels.inform(seen, kernels.array(state), hyper.one_hot, drawn, hyper.laid_out(), *weights, floor, z.numpy())
+        return z
+
+
+class _Weights:
+    """What a kernel takes of networks: found anew for others, and laid out anew when their parameters were written to.
+
+    Args:
+        find: parameters of the networks.
+        lay_out: what the kernel takes of these.
+    """
+
+    def __init__(
+        self, find: Callable[..., tuple[Tensor, ...]], lay_out: Callable[..., tuple[NDArray[Any], ...]]
+    ) -> None:
+        self._find, self._prepared = find, Prepared(lay_out)
+        self._found: tuple[tuple[nn.Module, ...], tuple[Tensor, ...]] = (), ()  # one object: threads see both or none
+
+    def of(self, *networks: nn.Module) -> tuple[NDArray[Any], ...]:
+        """Of these networks."""
+        found = self._found
+        if found[0] != networks:  # modules are equal if they are the same
+            found = self._found = networks, self._find(*networks)
+        return self._prepared.of(*found[1])
+
+
+def _can_take(*tensors: Tensor) -> bool:
+    return not torch.is_grad_enabled() and kernels.can_take(*tensors)
+
+
+def _turned(*layers: Tensor) -> tuple[NDArray[Any], ...]:
+    """Of weights and biases, one after the other: the weights transposed, the biases as they are."""
+    return tuple(kernels.array(one.t() if one.dim() == 2 else one) for one in layers)
+
+
+def _agent_parameters(trunk: Trunk, head: ActionHead) -> tuple[Tensor, ...]:
+    return *trunk.encode.parameters(), *trunk.memory.parameters(), *head.parameters()
+
+
+def _laid_out_agent(
+    encode: Tensor, encode_bias: Tensor,
+    input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor,
+    *head: Tensor,
+) -> tuple[NDArray[Any], ...]:  # fmt: skip
+    """What `kernels.act` takes of the parameters of a trunk and of a head of one layer or two."""
+    *features, values, values_bias = head
+    return (
+        *_turned(encode, encode_bias),
+        *prepared(input_weight, weight, input_bias, bias),
+        *_turned(*(features or (values.new_empty(0, 0), values.new_empty(0)))),
+        *_turned(values, values_bias),
+    )
+
+
+def _information_parameters(information: AgentSpecificInformation) -> tuple[Tensor, ...]:
+    """Those of `kernels.inform` but the matrices, which the module lays out itself."""
+    hyper, gaussian = information.hyper, information.gaussian
+    mix = hyper.bias.bias.detach()[None, :0] if hyper.mix is None else hyper.mix.weight
+    layers = (hyper.bias, gaussian.mean, gaussian.log_variance)
+    return *hyper.hidden.parameters(), mix, *(one for layer in layers for one in layer.parameters())

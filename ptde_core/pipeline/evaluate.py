@@ -1,0 +1,256 @@
+"""Measure policies by greedy play over one fixed list of episodes; every episode goes to evaluation.json."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ptde_core.base.batch import Episode
+from ptde_core.base.device import device_of
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.provenance import code, machine
+from ptde_core.base.seeding import episode_seeds
+from ptde_core.envs.backends import ENVIRONMENTS, sight_in_words
+from ptde_core.kernels.compile_time import telling_of_compiling
+from ptde_core.pipeline.collect import how_it_goes
+from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
+from ptde_core.pipeline.policy_names import distilled_with, name_of
+from ptde_core.pipeline.recorded_replay import Candidate, candidates_of, record
+from ptde_core.policies.coach import CoachedTeacher
+from ptde_core.policies.from_checkpoint import Trained, restore, spec_from_plain
+from ptde_core.policies.parameter_counts import parameter_counts
+from ptde_core.policies.policy import DevicePolicy, TimedPolicy
+from ptde_core.policies.teachers import sights_of
+from ptde_core.rollout.play import play
+from ptde_core.runs.identity import check_world_of
+from ptde_core.runs.stage_settings import EvaluateSettings
+from ptde_core.storage.checkpoint import identity, load_checkpoint
+from ptde_core.storage.evaluation_file import (
+    Distilled,
+    EvaluationEntry,
+    Inference,
+    Messages,
+    Played,
+    add_entries,
+    evaluation_made_from,
+    is_current,
+    read_evaluation,
+)
+from ptde_core.storage.replay_file import count_episodes, read_header, write_replay
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.whole_file import check_output
+
+STAGE = "evaluate"
+SIDE_BY_SIDE = 32
+
+
+def evaluate(
+    checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """Play the same episodes with every policy and add the results to the evaluation.json of each one's run.
+
+    What is there stays: an evaluation of other episodes stands beside it. A student brings its teacher along if that
+    lies beside it; a teacher is measured with z sampled, the paper's way, and with the mean of z.
+
+    Raises:
+        StorageError: an evaluation cannot be written; as far as it can be known, before anything is played.
+        PtdeError: a path that is no teacher's or student's checkpoint, or whose environment has changed; a threshold
+            for a policy that sends no messages; a device that is not there.
+    """
+    return _play([c for path in _with_teachers(checkpoints) for c in candidates_of(path)], settings, listen)
+
+
+def evaluate_what_is_due(
+    checkpoints: list[Path], settings: EvaluateSettings, *, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """The entries of just these checkpoints, in their order; those that are not there yet are played now.
+
+    Raises:
+        PtdeError: as `evaluate`.
+    """
+    candidates = [candidate for path in checkpoints for candidate in candidates_of(path)]
+    due = [candidate for candidate in candidates if evaluated(candidate, settings) is None]
+    if due:
+        _play(due, settings, listen)
+    return [entry for candidate in candidates if (entry := evaluated(candidate, settings))]
+
+
+def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Listener) -> list[EvaluationEntry]:
+    """Evaluate these, no others."""
+    listen = telling_of_compiling(listen)
+    device = device_of(settings)
+    for candidate in candidates:
+        check_world_of(candidate.content, candidate.path)
+    without_coach = [c.path for c in candidates if c.content["settings"]["global_info"] != "coach"]
+    if settings.message_threshold > 0 and without_coach:
+        threshold = f"message_threshold = {settings.message_threshold:g}"
+        raise PtdeError(f"{without_coach[0]} has no coach, so {threshold} means nothing", "leave it out")
+    _check_places(candidates)
+    total = settings.episodes * len(candidates)
+    listen(StageStarted(STAGE, f"{settings.episodes} greedy episodes for each of {len(candidates)}", total, "episodes"))
+    began, done = time.monotonic(), 0
+    seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
+    entries: dict[RunFolder, list[EvaluationEntry]] = {}
+    for candidate in candidates:
+        trained = restore(candidate.content, device)
+        coached = trained.policy if isinstance(trained.policy, CoachedTeacher) else None
+        if coached is not None:
+            coached.threshold = settings.message_threshold
+        if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
+            listen(Note(preparation))
+        run = RunFolder.of(candidate.path)
+        env = environment_for(run, trained, min(SIDE_BY_SIDE, settings.episodes))
+        played: list[Episode] = []
+        sent = offered = 0
+        kept: list[Episode] = []
+        timed = TimedPolicy(DevicePolicy(trained.policy, device))
+        how = candidate.how(keep_noise=settings.keep_replays > 0)
+        for episode in telling_of_mishaps(play(env, timed, seeds, how), env, run, listen):
+            if len(kept) < settings.keep_replays:
+                kept.append(episode)
+            played.append(_outcome(episode))
+            if coached is not None:
+                sent, offered = (
+                    total + more for total, more in zip((sent, offered), coached.messages(episode), strict=True)
+                )
+            done += 1
+            listen(Progress(STAGE, done, how_it_goes("test", played, env.spec)))
+        env.close()
+        inference = Inference(
+            seconds=timed.seconds,
+            calls=timed.calls,
+            side_by_side=env.n_envs,
+            threads=torch.get_num_threads(),
+            device=settings.device,
+        )
+        measured = {"inference": inference, "can_be_won": env.spec.can_be_won}
+        entry = _entry(candidate, trained, played, settings).model_copy(update=measured)
+        if coached is not None:
+            messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
+            entry = entry.model_copy(update={"messages": messages})
+        entries.setdefault(run, []).append(entry)
+        if kept:
+            trained.policy.cpu()  # it has played; a replay is thought through where the episodes are
+            replay = run.replay(candidate.place, candidate.z)
+            write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
+            listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
+    for run, found in entries.items():
+        add_entries(run.evaluation, found)
+        listen(FileSaved(run.evaluation, "every episode's outcome"))
+    listen(StageFinished(STAGE, time.monotonic() - began))
+    return [entry for found in entries.values() for entry in found]
+
+
+def _check_places(candidates: list[Candidate]) -> None:
+    """Refuse evaluations that could not be written, before anything is played."""
+    for candidate in candidates:
+        check_output(RunFolder.of(candidate.path).evaluation)
+
+
+def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEntry | None:
+    """The entry of a policy that has been evaluated just so already; None if it has not.
+
+    Raises:
+        PtdeError: its checkpoint is of another world than there is by now, or evaluation.json is broken.
+    """
+    check_world_of(candidate.content, candidate.path)
+    run = RunFolder.of(candidate.path)
+    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    wanted = evaluation_made_from(
+        spec_from_plain(candidate.content["env"]).world,
+        {"policy": identity(candidate.content["networks"]), "teacher": str(candidate.content["teacher_id"])},
+        episodes=settings.episodes,
+        seed=settings.seed,
+        z=candidate.z,
+        message_threshold=settings.message_threshold,
+        device=settings.device,
+    )
+    for entry in held:
+        if (entry.checkpoint, entry.digest) == (candidate.place, wanted.digest):
+            enough = _kept(run, entry) >= min(settings.keep_replays, settings.episodes)
+            return entry if enough else None
+    return None
+
+
+def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
+    """How many episodes of just this evaluation lie in a replay."""
+    path = run.replay(entry.checkpoint, entry.z)
+    if not path.exists():
+        return 0
+    header = read_header(path)
+    its_own = (header.policy_id, header.evaluation_seed) == (entry.policy_id, entry.evaluation_seed)
+    return count_episodes(path) if its_own else 0
+
+
+def _with_teachers(paths: list[Path]) -> list[Path]:
+    """The given checkpoints, each student preceded by its teacher where that lies in its run; none twice."""
+    ordered: dict[Path, None] = {}
+    for path in paths:
+        content = load_checkpoint(path, "teacher", "student")
+        beside = RunFolder.of(path).path / str(content.get("teacher_file", path.name))
+        if beside.is_file() and load_checkpoint(beside, "teacher", "student")["teacher_id"] == content["teacher_id"]:
+            ordered[beside] = None
+        ordered[path] = None
+    return list(ordered)
+
+
+def _outcome(episode: Episode) -> Episode:
+    """The episode without its views: hundreds of them would fill the memory for nothing."""
+    empty: dict[str, Any] = {name: getattr(episode, name)[:0] for name in ("obs", "state", "available", "actions")}
+    return Episode(seed=episode.seed, reward=episode.reward, terminated=episode.terminated, won=episode.won, **empty)
+
+
+def _entry(
+    candidate: Candidate, trained: Trained, played: list[Episode], settings: EvaluateSettings
+) -> EvaluationEntry:
+    content = candidate.content
+    return EvaluationEntry(
+        name=name_of(content, trained),
+        policy=content["kind"],
+        z=candidate.z,
+        alg=str(trained.settings["alg"]),
+        global_info=str(trained.settings["global_info"]),
+        sight=_sight(trained, student=content["kind"] == "student"),
+        checkpoint=candidate.place,
+        teacher_id=trained.teacher_id,
+        policy_id=identity(content["networks"]),
+        parameters=parameter_counts(content),
+        distilled=_distilled(content),
+        backend=trained.spec.backend,
+        backend_version=trained.spec.version,
+        map=trained.spec.map,
+        map_digest=trained.spec.map_digest,
+        train_seed=int(trained.settings["seed"]),
+        env_steps=trained.env_steps,
+        evaluation_seed=settings.seed,
+        machine=machine(),
+        code=code(),
+        episodes=Played(
+            seed=[e.seed for e in played],
+            won=[e.won for e in played],
+            total_reward=[e.total_reward for e in played],
+            length=[e.length for e in played],
+        ),
+    )
+
+
+def _distilled(content: Mapping[str, Any]) -> Distilled | None:
+    settings = distilled_with(content)
+    if settings is None:
+        return None
+    # Before there was early stopping every fit took all its steps, and its time was not kept.
+    fitted = content.get("fitted", {"steps": settings.steps, "seconds": None})
+    return Distilled(
+        settings=settings.model_dump(),
+        quality=content["quality"],
+        steps=fitted["steps"],
+        seconds=fitted["seconds"],
+    )
+
+
+def _sight(trained: Trained, *, student: bool) -> str:
+    sights = sights_of(trained.settings)
+    return "" if sights is None else sight_in_words(trained.spec.backend, sights.own if student else sights.wide)

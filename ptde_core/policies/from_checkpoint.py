@@ -1,0 +1,121 @@
+"""From a checkpoint's content back to a policy and the facts it was trained with."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.envs.backends import ENVIRONMENTS, side_by_side
+from ptde_core.envs.interface import BatchedEnv, EnvSpec
+from ptde_core.envs.trust import check_trusted
+from ptde_core.nets.network_settings import INFORMATION, StudentSettings
+from ptde_core.policies.student import Student
+from ptde_core.policies.teacher import Teacher
+from ptde_core.policies.teachers import (
+    TEACHERS,
+    AnyTeacher,
+    build_environment_of,
+    build_online_student,
+    build_teacher,
+)
+from ptde_core.storage.episode_file import Widths
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A policy out of a checkpoint, and the settings of the teacher's training that it (or its teacher) came from."""
+
+    policy: AnyTeacher | Student
+    spec: EnvSpec
+    settings: Mapping[str, Any]
+    teacher_id: str
+    env_steps: int
+
+    @property
+    def widths(self) -> Widths:
+        """The sizes of the columns in a file of its episodes."""
+        spec = self.spec
+        return Widths(agents=spec.n_agents, actions=spec.n_actions, obs=spec.obs_size, info=self.policy.noise_size)
+
+    def environment(self, n_envs: int) -> BatchedEnv:
+        """The environment the policy is measured on, up to `n_envs` times (see `side_by_side`).
+
+        It is the one it was trained on, without a reward that only helped it to learn.
+
+        Raises:
+            PtdeError: the backend's rules have changed since; or the checkpoint names code that nobody has trusted.
+        """
+        backend = self.spec.backend
+        check_trusted(str(self.settings["env"]), str(self.settings["map"]))
+        measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
+        env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
+        played = env.spec
+        if measured["map"] != self.settings["map"]:  # only a reward is another there
+            played = replace(played, map=self.spec.map, map_digest=self.spec.map_digest)
+        if played.fingerprint() != self.spec.fingerprint():
+            env.close()
+            now = played.world
+            other = self.spec.world.changed(now) or f"made on {now.environment} {now.map} with other views or actions"
+            raise PtdeError(f"the checkpoint is stale: {other}", "put that back, or train anew")
+        return env
+
+
+def spec_to_plain(spec: EnvSpec) -> dict[str, Any]:
+    """An EnvSpec as plain values, for a checkpoint."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+
+
+def spec_from_plain(plain: Mapping[str, Any]) -> EnvSpec:
+    """The inverse of `spec_to_plain`."""
+    values: dict[str, Any] = {f.name: plain[f.name] for f in fields(EnvSpec)}
+    return EnvSpec(**values | {key: tuple(value) for key, value in values.items() if isinstance(value, list)})
+
+
+def restore(content: Mapping[str, Any], device: torch.device | None = None) -> Trained:
+    """Rebuild the policy of a loaded teacher or student checkpoint, on the CPU or on another device.
+
+    Raises:
+        PtdeError: its networks are not those that its settings describe.
+    """
+    spec = spec_from_plain(content["env"])
+    settings: Mapping[str, Any] = content["settings"]
+    networks: Mapping[str, Tensor] = content["networks"]
+    try:
+        with torch.device("meta"):  # shapes alone: settings may describe networks of any size
+            expected = _built(content, spec).state_dict()
+        if {name: _shape(one) for name, one in expected.items()} != {
+            name: _shape(one) for name, one in networks.items()
+        }:
+            raise ValueError("they are of other shapes")
+        policy = _built(content, spec)
+        policy.load_state_dict(networks)
+    except (ValueError, KeyError, TypeError, RuntimeError, AssertionError, OverflowError) as error:
+        told = f"the networks of a checkpoint of teacher {content['teacher_id']} do not fit its settings"
+        raise PtdeError(f"{told} ({quoted(error)})", "train it anew") from None
+    policy.requires_grad_(False).to(device)
+    return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
+
+
+def _built(content: Mapping[str, Any], spec: EnvSpec) -> AnyTeacher | Student:
+    """The policy with fresh networks."""
+    settings, alg = content["settings"], str(content["settings"]["alg"])
+    if content["kind"] == "student" and TEACHERS[alg].online_student is not None:
+        return build_online_student(alg, spec, settings)
+    policy = build_teacher(alg, spec, settings)
+    if content["kind"] == "teacher":
+        return policy
+    if not isinstance(policy, Teacher) or not INFORMATION[str(settings["global_info"])].distillable:
+        raise ValueError("only PTDE's teachers are distilled")
+    return Student(policy, _student_settings(content["distill"]))
+
+
+def _shape(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype
+
+
+def _student_settings(distilled: Mapping[str, Any]) -> StudentSettings:
+    """Those of its own network; one that the checkpoint does not have is younger than it (see `build_teacher`)."""
+    return StudentSettings(**{key: distilled[key] for key in StudentSettings.model_fields if key in distilled})

@@ -1,0 +1,199 @@
+"""The runs of a report as read from their folders: which count, which are left out and why, which share a row."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import MadeFrom
+from ptde_core.results.chosen_evaluation import Wanted, chosen
+from ptde_core.runs.identity import why_other_world, why_stale
+from ptde_core.runs.stage_settings import DistillSettings, read_run_config
+from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.status import moment, read_state, read_status
+
+STALE = "stale"  # the state of what was made from something that is another by now
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+# Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
+# wherever its file lies), how often the state to resume from is saved, and which checkpoints are kept.
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "keep", "distill.seed"})
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is not counted, its state, and why."""
+
+    run: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """An evaluated policy and the run it comes from."""
+
+    run: RunFolder
+    settings: Mapping[str, Any]
+    time: datetime  # when the run reached its state
+    status: Mapping[str, Any]  # empty of checkpoints without their training
+    entry: EvaluationEntry
+    evaluated: tuple[EvaluationEntry, ...]  # all evaluations of this run that hold, of which the entry is one
+
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """Settings of the training and, of a student, of its distillation ("distill.steps")."""
+        # A setting that a student does not have is younger than it: it was made with what is the default.
+        own = {**DistillSettings().model_dump(), **self.entry.distilled.settings} if self.entry.distilled else {}
+        return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
+
+
+def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]]:
+    """The run's evaluated policies, each with one evaluation, and what is not counted of it and why."""
+    try:
+        read = _read(run)
+        if isinstance(read, LeftOut):
+            return [], [read]
+        found, state, made_from = read
+        stale: dict[str, None] = {}
+        current: list[EvaluationEntry] = []
+        for _, same in grouped(found, lambda one: (one.entry.checkpoint, one.entry.policy_id, one.entry.teacher_id)):
+            for _, entries in grouped([one.entry for one in same], lambda entry: entry.made_from.world):
+                why = why_stale(run, entries[0], made_from)
+                current += [] if why else entries
+                stale |= {why: None} if why else {}
+    except PtdeError as error:
+        return [], [LeftOut(str(run.path), "unreadable", str(error))]
+    left_out = [LeftOut(str(run.path), STALE, f"{why}; make it anew") for why in stale]
+    counted = chosen(current, wanted)
+    for path in dict.fromkeys(one.checkpoint for one in current if one not in counted):
+        if path not in {one.checkpoint for one in counted}:
+            why = f"{path} was not evaluated so: `ptde evaluate {run.path / path} {wanted}`"
+            left_out.append(LeftOut(str(run.path), state, why))
+    holds = [replace(one, evaluated=tuple(current)) for one in found]
+    return [one for one in holds if one.entry in counted], left_out
+
+
+def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
+    """All evaluations of a run with its state and what its training was made from, or why it is not counted."""
+    name = str(run.path)
+    alone = not run.status.exists()
+    if alone and run.provenance.exists():
+        return LeftOut(name, "half-written", "its training was killed as it began")
+    state: str = "checkpoints alone"
+    made_from = None
+    status: dict[str, Any] = {}
+    if not alone:
+        state = read_state(run)
+        status = read_status(run)
+        if state != "finished":
+            return LeftOut(name, state, status["reason"] or "not finished")
+    held = read_evaluation(run.evaluation).entries if run.evaluation.exists() else None
+    entries = [entry for entry in held or () if entry.episodes.seed]
+    if not entries:
+        lacks = "not evaluated" if held is None else "its evaluation holds no episode"
+        last = next(iter([*run.all_students, run.teacher]))  # evaluating a student brings its teacher along
+        return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
+    if alone:
+        settings = _settings_of_checkpoint(run, entries[0])
+        when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)
+    else:
+        config = read_run_config(run)
+        settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
+        if why := why_other_world(made_from.world, str(settings["map"])):
+            return LeftOut(name, STALE, f"it was {why}; train anew")
+    return [Found(run, settings, when, status, entry, ()) for entry in entries], state, made_from
+
+
+def _settings_of_checkpoint(run: RunFolder, entry: EvaluationEntry) -> Mapping[str, Any]:
+    """The settings of the training that a checkpoint without its run folder comes from."""
+    from ptde_core.storage.checkpoint import load_checkpoint  # torch: only where there is no config.json
+
+    path = run.path / entry.checkpoint
+    settings: Mapping[str, Any] = load_checkpoint(path, "teacher", "student")["settings"] if path.is_file() else {}
+    return settings
+
+
+def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
+    """Keep the newest of runs that are the same experiment with the same seed: a repeat is no further seed."""
+
+    def experiment(run: list[Found]) -> tuple[object, ...]:
+        entry = run[0].entry
+        return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(run[0].settings))
+
+    kept, repeats = [], []
+    for (_, _, _, train_seed, _), same in grouped(runs, experiment):
+        newest = max(same, key=lambda run: (bool(run[0].status), run[0].time))  # a run before copies of its files
+        kept.append(newest)
+        for run in same:
+            if run is newest:
+                continue
+            name, of = str(run[0].run.path), newest[0].run.path
+            if run[0].status or run[0].entry.teacher_id != newest[0].entry.teacher_id:
+                repeats.append(LeftOut(name, "finished", f"repeats seed {train_seed} of {of}, which is newer"))
+            elif others := _others(run, newest):  # students of the same teacher that lie elsewhere
+                kept.append(others)
+            else:
+                repeats.append(LeftOut(name, "checkpoints alone", f"holds what {of} holds"))
+    return kept, repeats
+
+
+def _others(run: list[Found], than: list[Found]) -> list[Found]:
+    """The policies of one folder that are not in another."""
+    held = {(one.entry.policy_id, one.entry.z) for one in than}
+    return [one for one in run if (one.entry.policy_id, one.entry.z) not in held]
+
+
+def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, str(settings[key])) for key in sorted(settings) if key not in MAY_DIFFER)
+
+
+def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
+    """Split into rows of equal map, name, z, sight, checkpoint, settings (of distillation too) and list of episodes.
+
+    Each comes with what tells it from its namesakes.
+    """
+    rows = []
+    of_name: dict[tuple[str, str], set[str]] = defaultdict(set)  # on all maps, for there are means over maps
+    for one in found:
+        of_name[one.entry.name, one.entry.z].add(_list_of(one.entry))
+    for _, namesakes in grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
+        checkpoints = {one.entry.checkpoint for one in namesakes}
+        changed = differing([one.made for one in namesakes])
+        lists = of_name[namesakes[0].entry.name, namesakes[0].entry.z]
+
+        def variant(
+            one: Found, several: bool = len(checkpoints) > 1, unequal: bool = len(lists) > 1, keys: list[str] = changed
+        ) -> str:
+            parts = [one.entry.checkpoint] if several else []
+            parts += [_list_of(one.entry)] if unequal else []
+            if one.entry.messages is not None and one.entry.messages.threshold > 0:
+                parts.append(f"message_threshold={one.entry.messages.threshold:g}")
+            return ", ".join([*parts, *(f"{key}={one.made.get(key, 'not set')}" for key in keys)])
+
+        rows.extend(grouped(namesakes, variant))
+    return rows
+
+
+def _list_of(entry: EvaluationEntry) -> str:
+    """Which episodes an evaluation is of: those of unequal lists are never pooled."""
+    return f"{len(entry.episodes.seed)} episodes of seed {entry.evaluation_seed}"
+
+
+def differing(settings: Sequence[Mapping[str, Any]], may_differ: frozenset[str] = MAY_DIFFER) -> list[str]:
+    """Keys in which the settings are not all equal, leaving out those that may differ."""
+    keys = sorted({key for one in settings for key in one} - may_differ)
+    return [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
+    """Items of equal key together, in the order in which the keys first appear."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())

@@ -1,0 +1,123 @@
+"""One row of a report, and what it is made of: the policy over its training seeds, and what a student kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ptde_core.results.performance import Measure
+from ptde_core.scores.intervals import Interval, MeanStd
+from ptde_core.scores.tally import Tally
+from ptde_core.storage.evaluation_file import ZSource
+
+Execution = Literal["centralized", "decentralized"]
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One policy of one training seed, evaluated.
+
+    Args:
+        train_seconds: wall time of its training over all sittings; None where it was not kept.
+        engine_restarts: engines that broke in training and were replaced; None where none can.
+        digest: of what its evaluation was made from; it names that entry of evaluation.json.
+        distilled: how it was made, of a student (`evaluation_file.Distilled`): settings, reconstruction error, time.
+        inference: what choosing actions cost (`evaluation_file.Inference`); None where it was not measured.
+    """
+
+    run: str
+    checkpoint: str  # path inside the run folder
+    train_seed: int
+    tally: Tally | None  # None where nothing can be won
+    episodes: int
+    mean_return: float
+    mean_length: float  # env steps
+    env_steps: int  # of its training
+    train_seconds: float | None
+    engine_restarts: int | None
+    evaluation_seed: int
+    machine: str
+    code: str
+    digest: str
+    distilled: Mapping[str, Any] | None
+    inference: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Retention:
+    """PRR of a student: pooled over the training seeds whose teacher was evaluated on the same episodes.
+
+    Args:
+        student_name, teacher_name: table names; the teacher's is "" where no teacher was found.
+        measure: what is divided: win rates, or where nothing can be won, mean returns ("return retention").
+        teacher_sight: how far that teacher sees; "" where it sees what its student does.
+        has_z: whether the student stands for a teacher's z (and the teacher samples it), not for its values.
+        student, teacher: the tallies that are divided; None where no teacher was found, or nothing can be won.
+        student_return, teacher_return: the mean returns on the paired episodes; None where no teacher was found.
+        ratio: None where the teacher never won (of returns: its mean return is not above 0) or was not found.
+        interval: 95 %, over paired episodes; None where `ratio` is, and where it has no bounds.
+        train_seeds: the seeds that are in it.
+        unpaired: the seeds that are not, for want of their teacher on the same episodes.
+    """
+
+    student_name: str
+    teacher_name: str
+    teacher_sight: str
+    has_z: bool
+    measure: Measure
+    student: Tally | None
+    teacher: Tally | None
+    student_return: float | None
+    teacher_return: float | None
+    ratio: float | None
+    interval: Interval | None
+    train_seeds: tuple[int, ...]
+    unpaired: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One map, algorithm and source of z, over training seeds.
+
+    Args:
+        name: as the paper's tables print it ("QMIX_SGI").
+        sight: how far it sees, where teacher and student differ in that ("9"); "" elsewhere.
+        variant: what tells this row from others of that name ("steps=20000"); "" where nothing has to.
+        parameters: of each of its networks, and those that only training needs (`policies/parameter_counts.py`).
+        measure: of play: the win rate, or where nothing can be won, the mean return. `interval`, `over_seeds`, `iqm`
+            and `iqm_interval` are in it.
+        tally: all seeds' episodes pooled; None where nothing can be won.
+        value: win rate or mean return of all seeds' episodes pooled; `interval` is its 95 % interval.
+        over_seeds, iqm_interval: None below two seeds.
+        retention: of a student; None for a teacher.
+        paper, paper_retention: the paper's figures for this map and name, None where it has none. They are of the
+            benchmark named by `scores.published.benchmark_for`, which may not be this backend.
+        beside_paper: whether our mean over seeds lies inside the paper's mean ± its std; None where it has no figure.
+    """
+
+    map: str
+    name: str
+    policy: str
+    alg: str
+    global_info: str
+    z: ZSource
+    sight: str
+    execution: Execution
+    variant: str
+    seeds: tuple[SeedScore, ...]
+    parameters: Mapping[str, int]
+    measure: Measure
+    tally: Tally | None
+    value: float
+    interval: Interval | None
+    over_seeds: MeanStd | None
+    iqm: float
+    iqm_interval: Interval | None
+    retention: Retention | None
+    paper: MeanStd | None
+    paper_retention: float | None
+    beside_paper: Literal["inside", "outside"] | None
+
+
+def value_of(one: SeedScore) -> float:
+    """A seed's win rate, or where nothing can be won, its mean return."""
+    return one.tally.rate if one.tally else one.mean_return

@@ -1,0 +1,190 @@
+"""How a report says things: names of backends and rows, numbers with their intervals, the notes below a table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ptde_core.results.performance import Measure
+from ptde_core.results.score import Retention
+from ptde_core.results.table import NOTHING
+from ptde_core.scores.intervals import Interval, MeanStd
+from ptde_core.storage.evaluation_file import ZSource
+
+# What a reader could take this backend's numbers for, and must not.
+NOT_TO_BE_TAKEN_FOR = {"skirmish": "SMAC"}
+Z_TEXT: Mapping[ZSource, str] = {
+    "none": NOTHING,
+    "sampled": "sampled",
+    "mean": "mean",
+    "exact": "exact",
+    "student": "student",
+}
+
+
+NEXT_TO_NOTHING = 0.05  # explained share of z's variance below which a student has recovered next to nothing
+
+
+def backend_title(backend: str, version: str) -> str:
+    """How a table's title names a backend: "skirmish (not SMAC), version 1"."""
+    return f"{backend_name(backend)}, version {version}"
+
+
+def backend_name(backend: str) -> str:
+    """A backend's name with what it must not be taken for: "skirmish (not SMAC)"."""
+    mistaken = NOT_TO_BE_TAKEN_FOR.get(backend)
+    return f"{backend} (not {mistaken})" if mistaken else backend
+
+
+def named(name: str, sight: str) -> str:
+    """A policy's name, and how far it sees where that tells policies apart: "CTDS, sight 9"."""
+    return f"{name}, sight {sight}" if sight else name
+
+
+def row_label(name: str, variant: str) -> str:
+    """A row's name, and what tells it from its namesakes: "QMIX_SGI (td_lambda=0.6)"."""
+    return f"{name} ({variant})" if variant else name
+
+
+def retention_text(kept: Retention) -> str:
+    """A PRR with its interval, for people: "96.2 % [93.7, 98.1]"."""
+    if kept.ratio is None:
+        return NOTHING
+    return f"{percent(kept.ratio)} {percent_interval(kept.interval)}" if kept.interval else percent(kept.ratio)
+
+
+def retention_title(measure: Measure) -> str:
+    """What a student's share of its teacher's play is called."""
+    return "PRR" if measure == "win rate" else "Return retention"
+
+
+def play_text(value: float, interval: Interval | None, measure: Measure) -> str:
+    """A win rate or a mean return with its interval: "0.975 [0.951, 0.987]", "12.34 [11.80, 12.88]"."""
+    if measure == "win rate":
+        return f"{value:.3f} {interval_text(interval)}" if interval else f"{value:.3f}"
+    return f"{value:.2f} [{interval.low:.2f}, {interval.high:.2f}]" if interval else f"{value:.2f}"
+
+
+def play_notes(measure: Measure) -> str:
+    """What the brackets of a table of evaluated policies hold."""
+    if measure == "win rate":
+        return (
+            "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap over paired episodes for the "
+            "PRR."
+        )
+    return (
+        "This game cannot be won: returns tell how well it is played. In brackets: 95 % intervals over episodes, "
+        f"Student's t for returns, bootstrap over paired episodes for the return retention. {RETURN_RETENTION}"
+    )
+
+
+RETURN_RETENTION = (
+    "Return retention = student's mean return / teacher's on the same episodes; undefined where the teacher's is not "
+    "above 0. It depends on where the reward's zero lies: a constant added to every reward would change it."
+)
+
+
+def mean_std_text(value: MeanStd) -> str:
+    """As the paper prints it: "0.940 ± 0.031"."""
+    return f"{value.mean:.3f} ± {value.std:.3f}"
+
+
+def interval_text(interval: Interval) -> str:
+    """Both ends of a win rate's interval: "[0.951, 0.987]"."""
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def percent(ratio: float) -> str:
+    """A ratio as a percentage: "96.2 %"."""
+    return f"{100 * ratio:.1f} %"
+
+
+def percent_interval(interval: Interval) -> str:
+    """Both ends of a ratio's interval in percent: "[93.7, 98.1]"."""
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def fraction(value: float | None) -> str:
+    """A number for machines, to six digits; "" where it is undefined."""
+    return "" if value is None else f"{value:.6g}"
+
+
+def steps_text(counts: Sequence[int]) -> str:
+    """Env steps for people: "150k", "2.00M", "150k to 152k"."""
+    low, high = (f"{n / 1e6:.2f}M" if n >= 1_000_000 else f"{n / 1000:.0f}k" for n in (min(counts), max(counts)))
+    return low if low == high else f"{low} to {high}"
+
+
+def listed(values: Iterable[object]) -> str:
+    """Distinct values in their order, joined by commas."""
+    return ", ".join(map(str, dict.fromkeys(values)))
+
+
+def z_notes(sources: set[ZSource]) -> list[str]:
+    """What the z column says, for the sources in use."""
+    meaning = {
+        "sampled": "sampled = drawn from the teacher's Gaussian, as the paper plays its teachers",
+        "mean": "mean = the Gaussian's mean",
+        "student": "student = predicted from the agent's local input alone",
+    }
+    used = [meaning[source] for source in Z_TEXT if source in sources and source in meaning]
+    return [f"z, where the global information comes from: {'; '.join(used)}."] if used else []
+
+
+def sight_notes(sights: Iterable[str]) -> list[str]:
+    """What a sight in a name says, where there is one."""
+    meaning = "Sight: how far the agents see, in cells; all = everything, own = what the environment gives them."
+    return [meaning] if any(sights) else []
+
+
+def retention_notes(kept: Retention, where: str) -> list[str]:
+    """Why a PRR is missing, wholly or for some seeds."""
+    notes = []
+    if kept.unpaired:
+        seeds, how = listed(kept.unpaired), " with z sampled" if kept.has_z else ""
+        notes.append(
+            f"No {retention_title(kept.measure)} for {kept.student_name}{where}, training seed {seeds}: "
+            f"its teacher was not evaluated{how} on the same episodes."
+        )
+    what = retention_title(kept.measure)
+    if kept.teacher and kept.ratio is None:
+        notes.append(
+            f"No {what} for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
+        )
+    elif kept.student and kept.teacher and not kept.student.wins:
+        notes.append(
+            f"{kept.student_name}{where} won none of {kept.student.episodes} episodes, its teacher "
+            f"{kept.teacher.wins}: the interval of its PRR says what so few wins leave open, not what it kept."
+        )
+    if kept.measure == "return" and kept.teacher_return is not None and kept.interval is None:
+        mean = f"its teacher's mean return is {kept.teacher_return:.2f}"
+        notes.append(
+            f"No {what} for {kept.student_name}{where}: {mean}, not above 0."
+            if kept.ratio is None
+            else f"No interval of the {what.lower()} of {kept.student_name}{where}: {mean}, too near 0."
+        )
+    return notes
+
+
+def recovery_notes(name: str, made: Iterable[Mapping[str, Any] | None], where: str) -> list[str]:
+    """Where a student that was fitted to z recovers next to nothing of it, which its PRR does not tell.
+
+    Args:
+        name: of the student.
+        made: `evaluation_file.Distilled` as mappings, one per training seed; None for what was not distilled.
+        where: " on 3m", or "".
+    """
+    # Of one that was fitted to values, the error of z' says nothing about play.
+    fitted = [one["quality"] for one in made if one and one["settings"].get("loss", "z") == "z"]
+    explained = [quality["student_explained"] for quality in fitted if "student_explained" in quality]
+    if not explained or (share := sum(explained) / len(explained)) >= NEXT_TO_NOTHING:
+        return []
+    return [
+        f"{name}{where} recovers next to nothing of z (explained: {percent(share)} of its variance on held-out "
+        "episodes): its agents' own views do not tell them what its teacher was told, so it keeps what needs no z."
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Wall time in a table: "45 s", "12.3 min", "5.2 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

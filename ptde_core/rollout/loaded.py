@@ -1,0 +1,133 @@
+"""A trained policy for loops of one's own: NumPy in, NumPy out; it keeps last actions, identities and memory itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.seeding import episode_seeds, generator
+from ptde_core.base.threads import one_thread
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.policies.policy import Exploration, Policy, ZChoice, choose
+from ptde_core.rollout.memories import joined, parted
+
+
+class LoadedPolicy:
+    """A teacher or a student that plays E environments side by side, greedily.
+
+    Call `reset` first; then `act` once for each step of all environments. Where one of them begins a new episode,
+    tell it by `begin`. What it does in a row does not depend on the other rows.
+
+    Args:
+        policy: of a checkpoint.
+        spec: of the environment it was trained on: what its inputs must fit.
+        z: where a teacher's z comes from, sampled (the paper's way) or its mean; a student's is its own prediction.
+    """
+
+    def __init__(self, policy: Policy, spec: EnvSpec, z: ZChoice = "sampled") -> None:
+        self.spec = spec
+        self._policy, self._how = policy, Exploration(z=z)
+        self._sampling = policy.noise_size > 0 and z == "sampled"
+        self._memories: list[Any] = []
+        self._begun: list[bool] = []  # of each row, whether it has acted since its episode began
+        self._chance: list[np.random.Generator] = []
+        self._last = np.zeros((0, spec.n_agents, spec.n_actions), np.float32)  # (E, N, A), one-hot
+
+    @property
+    def reads_state(self) -> bool:
+        """Whether `act` needs the global state: a teacher with global information does, a student never."""
+        return self._policy.reads_state
+
+    def reset(self, n: int = 1, seed: int = 0) -> None:
+        """Begin n episodes side by side.
+
+        Args:
+            n: E, at least 1.
+            seed: decides the samples of z.
+        """
+        if n < 1:
+            raise PtdeError(f"a policy was to play {n} environments", "give 1 or more")
+        self._memories, self._begun = [None] * n, [False] * n
+        self._last = np.zeros((n, self.spec.n_agents, self.spec.n_actions), np.float32)
+        self._chance = [generator(int(own), "play") for own in episode_seeds(seed, "act", 0, n)]
+
+    def begin(self, row: int, episode_seed: int | None = None) -> None:
+        """A new episode begins in that row: forget the one before.
+
+        Args:
+            row: 0 to E - 1.
+            episode_seed: decides its samples of z from here on, as an evaluation's episode of that seed has them; None:
+                they go on.
+        """
+        self._memories[row], self._begun[row] = None, False
+        self._last[row] = 0.0
+        if episode_seed is not None:
+            self._chance[row] = generator(episode_seed, "play")
+
+    def act(
+        self,
+        obs: NDArray[np.float32],
+        available: NDArray[np.bool_],
+        state: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.int64]:
+        """The agents' actions (E, N), each the best available one.
+
+        Args:
+            obs: (E, N, O).
+            available: (E, N, A), at least one of each agent.
+            state: (E, S), where `reads_state`.
+
+        Raises:
+            PtdeError: arrays of other shapes, or a state that is missing.
+        """
+        spec, rows = self.spec, len(self._memories)
+        if not rows:
+            raise PtdeError("the policy has not been reset", "call reset(n) before act(...)")
+        _check("obs", obs, (rows, spec.n_agents, spec.obs_size))
+        _check("available", available, (rows, spec.n_agents, spec.n_actions))
+        if self.reads_state:
+            _check("state", state, (rows, spec.state_size))
+        actions = np.empty((rows, spec.n_agents), np.int64)
+        for begun in (False, True):  # an episode's first step has no memory; such rows are asked apart
+            of_kind = [row for row in range(rows) if self._begun[row] is begun]
+            if of_kind:
+                actions[of_kind] = self._act(of_kind, obs, available, state)
+        self._begun = [True] * rows
+        self._last[...] = 0.0
+        self._last[*np.ogrid[:rows, : spec.n_agents], actions] = 1.0
+        return actions
+
+    @torch.inference_mode()
+    @one_thread()  # a step's tensors are too small to share
+    def _act(
+        self, rows: Sequence[int], obs: NDArray[Any], available: NDArray[Any], state: NDArray[Any] | None
+    ) -> NDArray[np.int64]:
+        """Actions (k, N) of some rows, all at their episode's first step or none."""
+        spec, at = self.spec, list(rows)
+        ids = np.broadcast_to(np.eye(spec.n_agents, dtype=np.float32), (len(at), spec.n_agents, spec.n_agents))
+        local = np.concatenate([obs[at], self._last[at], ids], axis=-1, dtype=np.float32)  # (k, N, L)
+        noise = np.empty((len(at), spec.n_agents, self._policy.noise_size), np.float32)  # (k, N, Z)
+        if self._sampling:
+            for row, own in zip(at, noise, strict=True):
+                self._chance[row].standard_normal(out=own, dtype=np.float32)
+        values, memory = self._policy.step(
+            torch.from_numpy(local),
+            joined([self._memories[row] for row in at]),
+            torch.from_numpy(state[at].astype(np.float32)) if state is not None and self.reads_state else None,
+            torch.from_numpy(noise) if self._sampling else None,
+        )
+        for row, own_memory in zip(at, parted(memory, len(at)), strict=True):
+            self._memories[row] = own_memory
+        chance = {k: self._chance[row] for k, row in enumerate(at)}
+        return choose(values, np.asarray(available[at], np.bool_), self._how, np.zeros(len(at)), chance)
+
+
+def _check(name: str, array: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
+    """Raises PtdeError if the array is missing or of another shape."""
+    found = None if array is None else np.shape(array)
+    if found != shape:
+        told = "is missing" if found is None else f"has the shape {found}"
+        raise PtdeError(f"{name} {told}", f"give {shape}: rows as in reset(n), then as the environment's spec says")

@@ -1,0 +1,140 @@
+"""What each stage's result is made from (`base/made_from.py` says what that is), and whether one is stale by now.
+
+For who wants to know whether a training is done, due or stale: `why_not_this_training`.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import KEY, MadeFrom, World, read_made_from
+from ptde_core.base.setting_fields import Settings
+from ptde_core.envs.backends import world_now
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
+from ptde_core.storage.evaluation_file import EvaluationEntry
+from ptde_core.storage.run_folder import LAST, RunFolder
+
+# Settings of a training that decide nothing in a teacher: when its state is saved, and what is kept beside it.
+NOT_DECIDING = frozenset({"checkpoint_seconds", "keep"})
+MAY_GROW = frozenset({"steps"})  # a training goes on with more of them
+
+
+def training_made_from(settings: TrainingSettings, world: World) -> MadeFrom:
+    """Of a teacher, of the state to resume from, and of a run's config.json."""
+    return MadeFrom(stage="train-teacher", world=world, settings=settings.model_dump(exclude=set(NOT_DECIDING)))
+
+
+def collecting_made_from(settings: CollectSettings, world: World, teacher_id: str) -> MadeFrom:
+    """Of a file of a teacher's episodes."""
+    return MadeFrom(stage="collect", world=world, settings=settings.model_dump(), parents={"teacher": teacher_id})
+
+
+def distilling_made_from(settings: DistillSettings, world: World, teacher_id: str, episodes_digest: str) -> MadeFrom:
+    """Of a student."""
+    parents = {"teacher": teacher_id, "episodes": episodes_digest}
+    return MadeFrom(stage="distill", world=world, settings=settings.model_dump(), parents=parents)
+
+
+def same_training(held: MadeFrom, settings: TrainingSettings, world: World, ignoring: Collection[str] = ()) -> str:
+    """How a training that is held was another than these settings would make; "" if it is the same one.
+
+    A setting that is younger than what is held had its default then; one that there is no more is left aside.
+    """
+    return _completed(held, settings).changed(training_made_from(settings, world), ignoring=ignoring)
+
+
+def same_collecting(held: MadeFrom, settings: CollectSettings, world: World, teacher_id: str) -> str:
+    """The same of a teacher's episodes."""
+    return _completed(held, settings).changed(collecting_made_from(settings, world, teacher_id))
+
+
+def _completed(held: MadeFrom, settings: Settings) -> MadeFrom:
+    fields = type(settings).model_fields
+    known = {key: held.settings.get(key, field.default) for key, field in fields.items() if key not in NOT_DECIDING}
+    return held.model_copy(update={"settings": known})
+
+
+def made_from_of(content: Mapping[str, Any], path: Path) -> MadeFrom:
+    """What a loaded checkpoint was made from.
+
+    Raises:
+        PtdeError: it does not say, or not readably.
+    """
+    return read_made_from(content.get(KEY), path)
+
+
+def why_other_world(world: World, map_as_typed: str) -> str:
+    """How the world is another today than when something was made in it; "" if it is not, or cannot be told here.
+
+    It cannot be told of a game whose engine alone knows its version, nor of a map file that lies elsewhere.
+
+    Args:
+        world: as it was.
+        map_as_typed: the map as the settings have it: a name, or the path of a file.
+    """
+    if map_as_typed.endswith(".toml") and not Path(map_as_typed).exists():
+        return ""
+    try:
+        now = world_now(world.environment, map_as_typed)
+    except PtdeError as error:
+        return f"made on {world.map}, and now there is {error.problem}"
+    return "" if now is None else world.changed(now)
+
+
+def why_not_this_training(run: RunFolder, settings: TrainingSettings) -> str:
+    """How the training in a folder is another than these settings would make today, in words that go on "it was ...".
+
+    "" if it is the same one, whether it has finished or not, or if the folder holds none.
+
+    Raises:
+        PtdeError: its config.json is broken.
+    """
+    if not run.config.exists():
+        return ""
+    held = read_run_config(run)
+    if why := why_other_world(held.made_from.world, settings.map):
+        return why
+    return same_training(held.made_from, settings, held.made_from.world)
+
+
+def check_world_of(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse a teacher or student whose world is another by now, before any work is done with it.
+
+    Raises:
+        PtdeError: with what is another.
+    """
+    if why := why_other_world(made_from_of(content, path).world, str(content["settings"]["map"])):
+        raise PtdeError(f"{path} is stale: it was {why}", "put that back, or train anew")
+
+
+def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:
+    """Why an evaluation is not one of what lies in its run today; "" if it is.
+
+    Args:
+        run: that the evaluation lies in.
+        entry: of its evaluation.json.
+        made_from: what the run's training was made from; None for checkpoints without their training.
+
+    Raises:
+        PtdeError: the checkpoint cannot be read, or does not say what it was made from.
+    """
+    from ptde_core.storage.checkpoint import identity, load_checkpoint  # torch: not for all who ask for a digest
+
+    path = run.path / entry.checkpoint
+    if not path.is_file():
+        return f"{entry.checkpoint} was evaluated, and is not there any more"
+    content = load_checkpoint(path, "teacher", "student")
+    if identity(content["networks"]) != entry.policy_id or content["teacher_id"] != entry.teacher_id:
+        return f"{entry.checkpoint} is another than the one that was evaluated"
+    if why := why_other_world(entry.made_from.world, str(content["settings"]["map"])):
+        return f"the evaluation of {entry.checkpoint} was {why}"
+    made = made_from_of(content, path)
+    if made.stage == "train-teacher":
+        ignored = () if content["kept"] == LAST else MAY_GROW  # the best may be of the training's first part
+        why = made.changed(made_from, ignoring=ignored) if made_from else ""
+        return f"{entry.checkpoint} is not of this run's training: it was {why}" if why else ""
+    teacher = run.path / str(content["teacher_file"])
+    if teacher.is_file() and load_checkpoint(teacher, "teacher")["teacher_id"] != entry.teacher_id:
+        return f"{entry.checkpoint} was distilled from another teacher than {teacher.name}"
+    return ""

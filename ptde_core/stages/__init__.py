@@ -1,1 +1,0 @@
-"""Layer 4: the stages of the pipeline, one file each."""

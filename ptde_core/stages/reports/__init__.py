@@ -1,1 +1,0 @@
-"""Finished runs to tables: `collect` gathers and counts, `sections` lays out, `wording` says, `formats` writes."""

@@ -1,0 +1,31 @@
+"""Where the figures of what information matters are written. Matplotlib loads only when one is drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ptde_core.base.events import FileSaved, Listener, silent
+from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing.information.inspect_information import Inspected
+
+
+def figures_of(target: Path, out: Path | None) -> Path:
+    """The folder for the figure of one of `inspect`'s targets: `out`, else figures/ in its run folder."""
+    return out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+
+
+def save_information(
+    inspected: Sequence[Inspected], targets: Sequence[Path], out: Path | None, *, listen: Listener = silent
+) -> list[Path]:
+    """One figure per run: information.png and .svg in its figures/, or in `out`, numbered where there are several."""
+    from ptde_core.viewing.information.information_figure import draw_information
+    from ptde_core.viewing.run_curves import save_figure  # matplotlib, only for pictures
+
+    pictures = []
+    for number, (one, target) in enumerate(zip(inspected, targets, strict=True)):
+        folder = figures_of(target, out)
+        stem = "information" if len(inspected) == 1 or out is None else f"information-{number}"
+        figure = draw_information(one)
+        for suffix in (".png", ".svg"):
+            pictures.append(save_figure(figure, folder / f"{stem}{suffix}"))
+            listen(FileSaved(pictures[-1], f"what information matters to {one.title}"))
+    return pictures
