@@ -1,1 +1,1 @@
-"""Layer 5: the command line."""
+"""Layer 12: the command line. Thin commands: parse, call `ptde_core.api`, show. All of Typer and Rich."""

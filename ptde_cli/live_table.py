@@ -1,4 +1,4 @@
-"""A sweep as people see it: on a terminal a live table of its cells, elsewhere lines."""
+"""The progress of a sweep: on a terminal a live table of its cells, elsewhere lines."""
 
 import sys
 from collections import Counter
@@ -17,7 +17,13 @@ from ptde_cli.display import Lines, duration
 from ptde_core.base import events
 from ptde_core.base.events import CellSeen, Event, Listener, silent
 
-STATES = ("running", "failed", "stale", "pending", "done")  # in the order of the table; what does not fit is counted
+STATES = (
+    "running",
+    "failed",
+    "stale",
+    "pending",
+    "done",
+)  # in the table's order; cells that do not fit are counted
 STYLES = {"running": "bold", "failed": "bold red", "stale": "yellow", "pending": "dim", "done": "green"}
 BESIDE = 8  # lines of the terminal that are not cells
 

@@ -1,4 +1,4 @@
-"""Settings fields as Typer options: name, meaning, bounds and default are read from the field, never written again."""
+"""Typer options made from fields of settings: name, meaning, bounds and default are those of the field."""
 
 import os
 from collections.abc import Collection
@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from ptde_core.base.errors import PtdeError, quoted, unknown
-from ptde_core.base.setting_fields import MOST_SEED, Settings, Values, parse_assignments, read_settings_file
+from ptde_core.base.setting_fields import (
+    MOST_SEED,
+    Settings,
+    Values,
+    build_settings,
+    parse_assignments,
+    read_settings_file,
+)
 from ptde_core.runs.recipes import recipes
 from ptde_core.runs.stage_settings import RUNS, TrainingSettings
 
@@ -24,7 +31,7 @@ def choices(model: type[Settings], key: str) -> list[str]:
 
 
 def bounds(model: type[Settings], key: str) -> str:
-    """What a field accepts, as people write it: "≥ 1", "> 0, < 1", "qmix | vdn"; empty where it accepts anything."""
+    """What a field accepts: "≥ 1", "> 0, < 1", "qmix | vdn"; empty where it accepts anything."""
     facts = _facts(model, key)
     if words := choices(model, key):
         return " | ".join(words)
@@ -37,7 +44,7 @@ def option(model: type[Settings], key: str, *, default: str = "", complete: Any 
     Args:
         model: the settings.
         key: the field.
-        default: says where the default comes from, if not from the field alone ("the map's budget").
+        default: where the default comes from, if not from the field alone ("the map's budget").
         complete: completes a half-typed value in the shell; the field's choices if not given.
     """
     field = model.model_fields[key]
@@ -53,7 +60,7 @@ def option(model: type[Settings], key: str, *, default: str = "", complete: Any 
 
 
 def layers(config: Path | None, assignments: list[str] | None, **options: Any) -> tuple[Values, Values, Values]:
-    """Layers for `build_settings`, later ones winning: the file, `--set`, and the options that were typed."""
+    """Layers of settings, later ones winning: the file, `--set`, and the options that were typed."""
     return (
         read_settings_file(config) if config else {},
         parse_assignments(assignments or []),
@@ -61,11 +68,26 @@ def layers(config: Path | None, assignments: list[str] | None, **options: Any) -
     )
 
 
-def seeds_of(text: str) -> list[int]:
-    """The seeds that are meant: of "3" the seeds 1, 2, 3, of "4,7" just these.
+def merged(*layers: Values) -> dict[str, Any]:
+    """The values of all layers by name, later ones winning."""
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
+def checked(model: type[Settings], *layers: Values) -> dict[str, Any]:
+    """The same, after checking them as settings of `model`, so that a mistake is told before torch is loaded.
 
     Raises:
-        PtdeError: it is neither, or a seed stands there twice.
+        PtdeError: an unknown key, or a value out of its bounds.
+    """
+    build_settings(model, *layers)
+    return merged(*layers)
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds of `--seeds`: "3" stands for 1, 2, 3, "4,7" for just these.
+
+    Raises:
+        PtdeError: it is neither, or names a seed twice.
     """
     parts = [part.strip() for part in text.split(",")]
     fix = "type a number of seeds (3 is 1,2,3), or the seeds themselves: 4,7"
@@ -95,7 +117,7 @@ def one_of(word: str, words: Collection[str], kind: str) -> str:
 
 
 def run_engines_at(workers: str | None) -> None:
-    """Where the engines of this command run, if it was typed; it is in no settings, for it changes no result.
+    """Set where engines run, if it was typed. It is not in the settings, since it changes no result.
 
     Raises:
         PtdeError: there is no such place, or Ray is not installed.
@@ -108,15 +130,15 @@ def run_engines_at(workers: str | None) -> None:
 
 
 def trust_what_is_typed(trust: bool, settings: TrainingSettings, *typed: Values) -> None:
-    """Whether files may name code in this command; and that a training's environment is typed, or is none of code.
+    """Set whether files may name code (`--trust`), and refuse a training whose environment is code named by a file.
 
     Args:
         trust: whether `--trust` was typed.
-        settings: of a training that begins or goes on, of which a part may come from files.
-        typed: the layers of them that do not.
+        settings: of the training, which may come from files.
+        typed: the layers of settings that were typed.
 
     Raises:
-        PtdeError: the environment is one of code, and comes from a file.
+        PtdeError: a file names the environment, and it is Python code.
     """
     from ptde_core.envs.trust import check_trusted, trust_files, trust_names
 
@@ -127,7 +149,7 @@ def trust_what_is_typed(trust: bool, settings: TrainingSettings, *typed: Values)
 
 
 def trust_files(trust: bool) -> None:
-    """Whether the files that this command reads may name code to run (`--trust`)."""
+    """Set whether files that this command reads may name code to run (`--trust`)."""
     from ptde_core.envs.trust import trust_files as told
 
     told(trust)
@@ -196,7 +218,7 @@ def _schema(model: type[Settings]) -> dict[str, Any]:
 
 
 def _limits(facts: dict[str, Any]) -> str:
-    """Of one kind of value that a field accepts: its bounds, or the one word that it must be."""
+    """The bounds of one kind of value that a field accepts, or the one word that it must be."""
     numbers = (text.format(facts[name]) for name, text in NUMBER_BOUNDS if name in facts)
     return str(facts["const"]) if "const" in facts else ", ".join(numbers)
 

@@ -1,4 +1,4 @@
-"""Where a command's result goes: standard output, or with --out a file that appears whole or not at all."""
+"""Where a command's result is written: standard output, or with --out a file, whole or not at all."""
 
 import io
 import sys
@@ -15,7 +15,7 @@ def output(path: Path | None) -> Iterator[TextIO]:
     """A stream for the result.
 
     Raises:
-        StorageError: the file cannot be written; an older one is as it was then.
+        StorageError: the file cannot be written; an older one is unchanged.
     """
     if path is None:
         yield sys.stdout

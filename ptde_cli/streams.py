@@ -1,4 +1,4 @@
-"""The three standard streams as a command finds them: open, able to say any character, and read by somebody or not."""
+"""The three standard streams: made sure to be open and to take any character; and what if nobody reads them."""
 
 import os
 import sys
@@ -12,15 +12,15 @@ STREAMS = ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w"))
 
 
 def prepare_streams() -> None:
-    """Open those that are closed on nothing, and have both that are written to say what they have no characters for.
+    """Open closed streams on the null device, and write characters that a stream cannot encode as escapes.
 
-    A closed one would otherwise lend its number to the next file that is opened, and whoever prints would write there.
+    The number of a closed stream would be given to the next file that is opened, and printed text would end up there.
     """
     for number, name, mode in STREAMS:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is the closed stream's
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  open as long as the process
     for stream in (sys.stdout, sys.stderr):
@@ -30,16 +30,16 @@ def prepare_streams() -> None:
 
 
 def write_out() -> None:
-    """Write out what was printed, while an error can still be told.
+    """Flush standard output, while an error can still be reported.
 
     Raises:
-        OSError: nobody reads standard output any more, or it cannot be written.
+        OSError: the reader of standard output is gone, or it cannot be written.
     """
     sys.stdout.flush()
 
 
 def drop_unwritten() -> None:
-    """Drop what was printed and cannot be written, so that Python's own end says nothing of it."""
+    """Discard output that cannot be written, so that Python reports no error about it at exit."""
     try:
         write_out()
     except (OSError, ValueError):
@@ -50,7 +50,7 @@ def drop_unwritten() -> None:
 
 
 def deaf(show: Callable[P, None]) -> Callable[P, None]:
-    """A way to show progress that falls silent, instead of ending the work, once nobody can be told any more."""
+    """Progress that falls silent, instead of ending the work, once its stream cannot be written any more."""
     heard = True
 
     def shown(*given: P.args, **named: P.kwargs) -> None:

@@ -30,7 +30,7 @@ LAYERS = {
     "ptde_cli": 12,
 }
 WITHOUT_TORCH = ("ptde_core.runs", "ptde_core.results", "ptde_core.scores", "ptde_cli.app")
-FILES = sorted([*ROOT.glob("ptde_core/*/**/*.py"), ROOT / "ptde_core/api.py", *ROOT.glob("ptde_cli/**/*.py")])
+FILES = sorted([*ROOT.glob("ptde_core/*/**/*.py"), *ROOT.glob("ptde_cli/**/*.py")])
 MODULES = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
 
 

@@ -1,1 +1,1 @@
-"""One thin command per stage."""
+"""One file for each command, which parses, calls `ptde_core.api`, and shows the result."""

@@ -25,7 +25,7 @@ ADD = {
     "no_training": "--learning",
     "map": "--play random",
 }
-"""What an option needs beside itself, in the case that people are most likely to mean."""
+"""The option that an option needs beside itself, as errors suggest it."""
 
 
 def complete_format(incomplete: str) -> list[str]:

@@ -6,8 +6,18 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
-from ptde_core.base.setting_fields import build_settings
+from ptde_cli.options import (
+    Assignments,
+    ConfigFile,
+    Quiet,
+    Trust,
+    Workers,
+    checked,
+    layers,
+    option,
+    run_engines_at,
+    trust_files,
+)
 from ptde_core.runs.stage_settings import CollectSettings
 
 
@@ -28,13 +38,12 @@ def collect(
     """Collect a teacher's episodes for distillation."""
     run_engines_at(workers)
     trust_files(trust)
-    settings = build_settings(
-        CollectSettings, *layers(config, assignments, episodes=episodes, seed=seed, device=device)
-    )
+    typed = {"episodes": episodes, "seed": seed, "device": device}
+    settings = checked(CollectSettings, *layers(config, assignments, **typed))
     with resumable():
         from ptde_cli.display import shown, watching
-        from ptde_core.pipeline.collect import collect as stage
+        from ptde_core import api
 
         with watching(quiet=quiet) as listen:
-            data = stage(teacher, settings, out, listen=listen)
+            data = api.collect(teacher, out=out, listen=listen, **settings)
         print(data if quiet else f"distill a student with: ptde distill {shown(teacher)} --data {shown(data)}")

@@ -7,7 +7,6 @@ import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, one_of
 from ptde_cli.output import output
-from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import check_output
 
 FORMATS = ("table", "markdown", "json")
@@ -31,14 +30,13 @@ def compare(
     """Set two runs side by side."""
     one_of(text_format, FORMATS, "format")
     from ptde_cli.display import print_tables
-    from ptde_core.results.compare_runs import compare_runs as stage
-    from ptde_core.results.compare_runs import comparison_json, comparison_markdown, comparison_tables
+    from ptde_core import api
 
     if out is not None:
         check_output(out)
-    found = stage(RunFolder(one), RunFolder(other), seed)
+    found = api.compare(one, other, seed=seed)
     with output(out) as file:
         if text_format == "table":
-            print_tables(comparison_tables(found), file)
+            print_tables(api.tables(found), file)
         else:
-            file.write(comparison_markdown(found) if text_format == "markdown" else comparison_json(found))
+            file.write(api.render(found, text_format))

@@ -23,21 +23,12 @@ def curves(
 ) -> None:
     """Draw the win rates of many runs."""
     from ptde_cli.display import print_tables, watching
-    from ptde_core.base.events import FileSaved
+    from ptde_core import api
     from ptde_core.results.sections import left_out_table
-    from ptde_core.storage.whole_file import check_output
-    from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
-    from ptde_core.viewing.run_curves import check_picture, save_figure
 
     pictures = out or [OUT]
-    for path in pictures:
-        check_picture(path)
-        check_output(path)
-    found = win_rates(runs, unfinished=unfinished)
-    figure = draw_win_rates(found)
     with watching(quiet=quiet) as listen:
-        for path in pictures:
-            listen(FileSaved(save_figure(figure, path), f"{found.measure}s over training"))
+        found = api.curves(*runs or (), out=pictures, unfinished=unfinished, listen=listen)
     if quiet:
         print(*pictures, sep="\n")
     elif found.left_out:

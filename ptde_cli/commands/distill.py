@@ -1,7 +1,7 @@
 """`ptde distill`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +13,19 @@ from ptde_cli.options import (
     RecipeNames,
     Trust,
     Workers,
+    checked,
     layers,
+    merged,
     option,
     run_engines_at,
     trust_files,
 )
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.setting_fields import build_settings
-from ptde_core.runs.recipes import distill_settings, recipes, recipes_meant
+from ptde_core.runs.recipes import check_recipes, recipes, recipes_meant
 from ptde_core.runs.stage_settings import DistillSettings, EvaluateSettings
+
+if TYPE_CHECKING:
+    from ptde_core.base.events import Listener
 
 
 def distill(
@@ -61,33 +65,42 @@ def distill(
     trust_files(trust)
     given = layers(config, assignments, steps=steps, seed=seed, device=device)
     names = recipes_meant(recipe or [], given, list(recipes()) if compare else [DistillSettings().recipe])
-    for name in names:
-        distill_settings(name, "", *given)  # a mistake is told before torch loads
-    if out is not None and len(names) > 1:
-        raise PtdeError(
-            f"--out names one student, and there are {len(names)} recipes", "leave out --out: each has its own file"
-        )
+    check_recipes(names, out, *given)  # a mistake is told before torch loads
+    settings = {key: value for key, value in merged(*given).items() if key != "recipe"}
     if no_evaluate and (compare or episodes is not None):
         asked = "--compare" if compare else f"--episodes {episodes}"
         raise PtdeError(f"{asked} is about the evaluation that --no-evaluate leaves out", "leave out one of them")
+    of_play = {"episodes": episodes, "device": settings.get("device")}
+    evaluating = checked(EvaluateSettings, {key: value for key, value in of_play.items() if value is not None})
     with resumable():
         from ptde_cli.display import print_tables, shown, watching
-        from ptde_core.pipeline.distill_recipes import comparison_table, distill_recipes, tell_of_evaluation
-        from ptde_core.pipeline.evaluate import evaluate_what_is_due
-        from ptde_core.results.evaluation_table import evaluation_tables
-        from ptde_core.storage.checkpoint import load_checkpoint
+        from ptde_core import api
 
-        map_name = load_checkpoint(teacher, "teacher")["settings"]["map"]
-        settings = [distill_settings(name, map_name, *given) for name in names]
-        on_device = {"device": settings[0].device}
-        evaluating = build_settings(EvaluateSettings, on_device, {} if episodes is None else {"episodes": episodes})
         with watching(quiet=quiet) as listen:
             if not no_evaluate:
-                tell_of_evaluation(teacher, evaluating, listen)
-            students = distill_recipes(teacher, settings, data, out, listen=listen)
-            entries = [] if no_evaluate else evaluate_what_is_due([teacher, *students], evaluating, listen=listen)
+                tell_of_evaluation(teacher, EvaluateSettings(**evaluating).episodes, listen)
+            students = api.distill(teacher, names, data=data, out=out, listen=listen, **settings)
+            entries = []
+            if not no_evaluate:
+                entries = api.evaluate(teacher, *students, only_missing=True, listen=listen, **evaluating)
         if no_evaluate:
             following = f"evaluate with: ptde evaluate {' '.join(map(shown, students))}"
             print("\n".join(map(str, students)) if quiet else following)
         else:
-            print_tables([comparison_table(entries)] if compare else evaluation_tables(entries))
+            print_tables(api.tables(entries, "recipes" if compare else "full"))
+
+
+def tell_of_evaluation(teacher: Path, episodes: int, listen: "Listener") -> None:
+    """Say before a distillation that the evaluation after it takes long, where it does: on engines."""
+    from ptde_core.base.events import Note
+    from ptde_core.envs.backends import ENVIRONMENTS
+    from ptde_core.storage.checkpoint import load_checkpoint
+
+    backend = str(load_checkpoint(teacher, "teacher")["env"]["backend"])
+    if ENVIRONMENTS[backend].engines:
+        listen(
+            Note(
+                f"afterwards teacher and students play {episodes} episodes each on {backend}, which can take "
+                "long: --no-evaluate leaves that out, --episodes shortens it"
+            )
+        )

@@ -6,8 +6,18 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Assignments, ConfigFile, Quiet, Trust, Workers, layers, option, run_engines_at, trust_files
-from ptde_core.base.setting_fields import build_settings
+from ptde_cli.options import (
+    Assignments,
+    ConfigFile,
+    Quiet,
+    Trust,
+    Workers,
+    checked,
+    layers,
+    option,
+    run_engines_at,
+    trust_files,
+)
 from ptde_core.runs.stage_settings import EvaluateSettings
 
 
@@ -28,15 +38,14 @@ def evaluate(
     run_engines_at(workers)
     trust_files(trust)
     typed = {"episodes": episodes, "seed": seed, "keep_replays": keep_replays, "device": device}
-    settings = build_settings(EvaluateSettings, *layers(config, assignments, **typed))
+    settings = checked(EvaluateSettings, *layers(config, assignments, **typed))
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.pipeline.evaluate import evaluate as stage
-        from ptde_core.results.evaluation_table import evaluation_json, evaluation_tables
+        from ptde_core import api
 
         with watching(quiet=quiet) as listen:
-            entries = stage(checkpoints, settings, listen=listen)
+            entries = api.evaluate(*checkpoints, listen=listen, **settings)
         if json:
-            print(evaluation_json(entries), end="")
+            print(api.render(entries, "json"), end="")
         else:
-            print_tables(evaluation_tables(entries))
+            print_tables(api.tables(entries))

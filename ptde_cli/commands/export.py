@@ -40,9 +40,9 @@ def export(
     one_of(export_format, FORMATS, "export format")
     one_of(z, Z, "kind of z")
     from ptde_cli.display import watching
-    from ptde_core.pipeline.export import export as stage
+    from ptde_core import api
 
     with watching(quiet=quiet) as listen:
-        path = stage(checkpoint, export_format, z, out, listen=listen)  # type: ignore[arg-type]  # just checked
+        path = api.export(checkpoint, export_format, z=z, out=out, listen=listen)  # type: ignore[arg-type]  # just checked
     if quiet:
         print(path)

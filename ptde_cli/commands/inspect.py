@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from ptde_cli.exits import resumable
-from ptde_cli.options import Quiet, Trust, one_of, option, trust_files
-from ptde_core.base.setting_fields import build_settings
+from ptde_cli.options import Quiet, Trust, checked, one_of, option, trust_files
 from ptde_core.runs.stage_settings import InspectSettings
-from ptde_core.storage.whole_file import check_output
 
-FORMATS = ("table", "markdown", "latex", "html")
+TABLE = "table"  # the one format that is drawn here
+FORMATS = (TABLE, "markdown", "latex", "html")
 
 
 def inspect(
@@ -21,7 +20,7 @@ def inspect(
     directions: Annotated[int | None, option(InspectSettings, "directions")] = None,
     table_format: Annotated[
         str, typer.Option("--format", help=", ".join(FORMATS), metavar="FORMAT", autocompletion=lambda: list(FORMATS))
-    ] = "table",
+    ] = TABLE,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="for the figure  [default: figures/ in the run folder]")
     ] = None,
@@ -32,25 +31,14 @@ def inspect(
     trust_files(trust)
     one_of(table_format, FORMATS, "format")
     typed = {"episodes": episodes, "seed": seed, "directions": directions}
-    settings = build_settings(InspectSettings, {key: value for key, value in typed.items() if value is not None})
+    settings = checked(InspectSettings, {key: value for key, value in typed.items() if value is not None})
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.results.table import html_page, latex, markdown
-        from ptde_core.viewing.information.information_tables import information_tables
-        from ptde_core.viewing.information.inspect_information import inspect as stage
-        from ptde_core.viewing.information.save_information import figures_of, save_information
+        from ptde_core import api
 
-        for run in runs:
-            check_output(figures_of(run, out) / "information.png")
         with watching(quiet=quiet) as listen:
-            found = stage(runs, settings, listen=listen)
-            save_information(found, runs, out, listen=listen)
-        tables = information_tables(found)
-        match table_format:
-            case "table":
-                print_tables(tables)
-            case "html":
-                print(html_page("What information matters", tables), end="")
-            case _:
-                write = markdown if table_format == "markdown" else latex
-                print("\n".join(write(table) for table in tables), end="")
+            found = api.inspect(*runs, out=out, listen=listen, **settings)
+        if table_format == TABLE:
+            print_tables(api.tables(found))
+        else:
+            print(api.render(found, table_format), end="")

@@ -1,4 +1,4 @@
-"""`ptde maps`: what can be played, and for how long the paper and our presets train on it. `maps show`: one map."""
+"""`ptde maps`: maps, their sizes, and the training budgets of the paper and of our presets. `maps show`: one map."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -85,21 +85,19 @@ def report(
 ) -> None:
     """Collect all runs into tables."""
     from ptde_cli.display import print_tables
-    from ptde_core.results.chosen_evaluation import Wanted
-    from ptde_core.results.formats import DATA_LAYOUTS, render
+    from ptde_core import api
+    from ptde_core.results.formats import DATA_LAYOUTS
     from ptde_core.results.found_runs import STALE
-    from ptde_core.results.gather import report as stage
     from ptde_core.results.marl_eval import marl_eval_warnings
-    from ptde_core.results.sections import report_tables
 
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")
     if out is not None:
         check_output(out)
-    found = stage(runs, seed, Wanted(evaluation_seed, episodes))
+    found = api.report(*runs or (), seed=seed, evaluation_seed=evaluation_seed, episodes=episodes)
     as_tables = report_format == TABLE and layout not in DATA_LAYOUTS
-    tables = report_tables(found, layout) if as_tables else []
-    text = "" if as_tables else render(found, report_format, layout)
+    tables = api.tables(found, layout) if as_tables else []
+    text = "" if as_tables else api.render(found, report_format, layout)
     if report_format == MARL_EVAL:
         for warning in marl_eval_warnings(found):
             print(f"warning: {warning}", file=sys.stderr)

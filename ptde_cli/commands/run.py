@@ -1,6 +1,6 @@
 """`ptde run`: the whole pipeline."""
 
-from contextlib import nullcontext
+from typing import Any
 
 from ptde_cli.commands.train_teacher import (
     Alg,
@@ -14,7 +14,7 @@ from ptde_cli.commands.train_teacher import (
     Seed,
     Seeds,
     Steps,
-    each_seed,
+    of_seeds,
 )
 from ptde_cli.exits import resumable
 from ptde_cli.options import (
@@ -26,11 +26,12 @@ from ptde_cli.options import (
     Wandb,
     Workers,
     layers,
+    merged,
     run_engines_at,
     trust_what_is_typed,
 )
-from ptde_core.runs.pipeline_settings import by_stage, later_stages
-from ptde_core.runs.stage_settings import train_teacher_settings
+from ptde_core.runs.pipeline_settings import LATER_STAGES, by_stage, later_stages
+from ptde_core.runs.trainings_meant import trainings_meant
 
 
 def run(
@@ -69,27 +70,24 @@ def run(
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
-    settings = train_teacher_settings(teachers, teachers_assigned, typed)
-    trust_what_is_typed(trust, settings, teachers_assigned, typed)
-    trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
-    stages = [(later_stages(own, (later, later_assigned), recipe or ()), folder) for own, folder in trainings]
+    values, numbers = of_seeds(merged(teachers, teachers_assigned, typed), seed, seeds, wandb=wandb)
+    of_stages: dict[str, Any] = {stage: merged(later[stage], later_assigned[stage]) for stage in LATER_STAGES}
+    for settings, _ in trainings_meant(values, numbers, out):  # a mistake is told before torch loads
+        trust_what_is_typed(trust, settings, teachers_assigned, typed)
+        later_stages(settings, [of_stages], recipe or ())
     with resumable():
         from ptde_cli.display import print_tables, watching
-        from ptde_core.pipeline.remaking import put_aside_another_world
-        from ptde_core.pipeline.run import run as stage
-        from ptde_core.pipeline.train_teacher import train_teachers
-        from ptde_core.pipeline.weights_and_biases import weights_and_biases
-        from ptde_core.results.evaluation_table import evaluation_tables
+        from ptde_core import api
 
-        entries = []
-        with (
-            watching(quiet=quiet) as watcher,
-            weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
-        ):
-            if len(trainings) > 1:
-                for own, folder in trainings:
-                    put_aside_another_world(own, folder, listen)
-                train_teachers(trainings, resume=True, keep_state=not no_keep_state, listen=listen)
-            for pipeline, folder in stages:
-                entries += stage(pipeline, folder, keep_state=not no_keep_state, listen=listen)
-        print_tables(evaluation_tables(entries))
+        with watching(quiet=quiet) as listen:
+            entries = api.run(
+                recipes=recipe or (),
+                seeds=numbers,
+                out=out,
+                keep_state=not no_keep_state,
+                wandb=wandb,
+                listen=listen,
+                **values,
+                **of_stages,
+            )
+        print_tables(api.tables(entries))

@@ -86,10 +86,10 @@ def sweep(
 def engine_for(
     out: Path, processes: int | None, ray: str | None, slurm: bool, slurm_option: list[str] | None
 ) -> "Engine":
-    """Where cells are to be worked on.
+    """The engine that works on the cells: processes here, Ray or Slurm.
 
     Raises:
-        PtdeError: two places at once, or one that is not there.
+        PtdeError: two of them at once, or one that is not there.
     """
     given = [name for name, value in (("--processes", processes), ("--ray", ray), ("--slurm", slurm)) if value]
     if len(given) > 1:
@@ -110,7 +110,7 @@ def engine_for(
 
 
 def name_of(path: Path) -> str:
-    """What a sweep is called: the name of its file, without its endings."""
+    """The name of a sweep: that of its file, without endings."""
     return path.name.partition(".")[0]
 
 
@@ -162,7 +162,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
 
 
 def show_status(files: list[Path]) -> None:
-    """Print how far the cells of these sweeps are; of none: of those that have left their files below runs/."""
+    """Print the state of all cells of these sweeps; without files, of the sweeps that left theirs below runs/."""
     from ptde_cli.display import print_tables
     from ptde_core.experiments.sweeps import sweep_tables as tables
     from ptde_core.experiments.sweeps.cells import state_of

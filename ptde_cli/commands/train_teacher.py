@@ -1,9 +1,7 @@
 """`ptde train-teacher`."""
 
-from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,22 +15,16 @@ from ptde_cli.options import (
     Workers,
     complete_map,
     layers,
+    merged,
     option,
     run_engines_at,
     seeds_of,
     trust_what_is_typed,
 )
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.setting_fields import Values
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.runs.stage_settings import (
-    TrainingSettings,
-    TrainTeacherSettings,
-    default_folder,
-    read_run_config,
-    train_teacher_settings,
-)
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.runs.stage_settings import TrainTeacherSettings
+from ptde_core.runs.trainings_meant import trainings_meant
 
 Alg = Annotated[str | None, option(TrainTeacherSettings, "alg")]
 Map = Annotated[str | None, option(TrainTeacherSettings, "map", complete=complete_map)]
@@ -106,21 +98,20 @@ def train_teacher(
         device=device,
         keep=",".join(keep) if keep else None,
     )
-    trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
-    if resume:  # what was decided then need not be typed again
-        trainings = [(_decided(own, run, given, own_seed=seeds is not None), run) for own, run in trainings]
+    values, numbers = of_seeds(merged(*given), seed, seeds, wandb=wandb)
+    trainings = trainings_meant(values, numbers, out, resume=resume)  # a mistake is told before torch loads
     for settings, _ in trainings:
         trust_what_is_typed(trust, settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
-        from ptde_core.pipeline.train_teacher import train_teachers
-        from ptde_core.pipeline.weights_and_biases import weights_and_biases
+        from ptde_core import api
 
-        with (
-            watching(quiet=quiet) as watcher,
-            weights_and_biases(*trainings[0], watcher) if wandb else nullcontext(watcher) as listen,
-        ):
-            train_teachers(trainings, resume=resume, keep_state=not no_keep_state, listen=listen)
+        with watching(quiet=quiet) as listen:
+            how: dict[str, Any] = {"out": out, "resume": resume, "keep_state": not no_keep_state, "listen": listen}
+            if numbers is None:
+                api.train_teacher(wandb=wandb, **how, **values)
+            else:
+                api.train_teachers(numbers, **how, **values)
         for settings, run in trainings:
             if run.student.exists():  # trained with its teacher (CTDS); evaluating it brings the teacher along
                 following = f"evaluate both with: ptde evaluate {shown(run.student)}"
@@ -131,29 +122,18 @@ def train_teacher(
             print(run.teacher if quiet else following)
 
 
-def _decided(
-    settings: TrainingSettings, run: RunFolder, given: Iterable[Values], *, own_seed: bool
-) -> TrainingSettings:
-    """The settings that an interrupted run was begun with, below those that are typed now."""
-    if not run.config.exists():
-        return settings
-    held = read_run_config(run).settings
-    return train_teacher_settings(held, *given, {"seed": settings.seed} if own_seed else {})
-
-
-def each_seed(
-    settings: TrainingSettings, seed: int | None, seeds: str | None, out: Path | None, *, wandb: bool
-) -> list[tuple[TrainingSettings, RunFolder]]:
-    """The trainings that are meant: one, or with `--seeds` one for each, equal but for the seed and the folder.
+def of_seeds(
+    values: dict[str, Any], seed: int | None, seeds: str | None, *, wandb: bool
+) -> tuple[dict[str, Any], list[int] | None]:
+    """The values without their seed and the seeds that `--seeds` means; without it the values as they are, and None.
 
     Raises:
         PtdeError: `--seeds` beside `--seed` or `--wandb`, or not readable.
     """
     if seeds is None:
-        return [(settings, RunFolder(out) if out else default_folder(settings))]
+        return values, None
     if seed is not None:
         raise PtdeError(f"--seed {seed} and --seeds {seeds} are both there", "give one of them")
     if wandb:
         raise PtdeError("--wandb logs one run, and --seeds makes several", "leave out one of them")
-    each = [settings.model_copy(update={"seed": number}) for number in seeds_of(seeds)]
-    return [(own, RunFolder(out / f"seed{own.seed}") if out else default_folder(own)) for own in each]
+    return {key: value for key, value in values.items() if key != "seed"}, seeds_of(seeds)

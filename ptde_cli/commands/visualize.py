@@ -63,19 +63,19 @@ def visualize(
     trust_files(trust)
     with resumable():
         from ptde_cli.display import watching
-        from ptde_core.viewing.visualize import visualize as stage
+        from ptde_core import api
 
         for name in chosen or []:
             one_of(name, formats(), "format")
         files = [name for name in chosen or [] if name != TERMINAL]
         if files or not chosen:
             with watching(quiet=quiet) as listen:
-                pictures = stage(
-                    targets,
-                    files,
-                    out,
-                    number=episode,
-                    evaluation_seed=seed,
+                pictures = api.visualize(
+                    *targets,
+                    formats=files,
+                    out=out,
+                    episode=episode,
+                    seed=seed,
                     moments=moments or [],
                     listen=listen,
                 )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Episode:
-    """One whole episode of T real steps, as played. Arrays with T+1 rows hold the final view too (bootstrapping)."""
+    """One whole episode of T steps. Arrays with T+1 rows hold the final view too (for bootstrapping)."""
 
     seed: int
     obs: NDArray[np.float32]  # (T+1, N, O)
@@ -25,7 +25,7 @@ class Episode:
     reward: NDArray[np.float32]  # (T,)
     terminated: bool  # the world ended: nothing follows the last step
     won: bool
-    noise: NDArray[np.float32] | None = None  # (T, N, Z) standard normals of z, where play was told to keep them
+    noise: NDArray[np.float32] | None = None  # (T, N, Z) standard normals of z, where play keeps them
 
     @property
     def length(self) -> int:
@@ -46,7 +46,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeBatch:
-    """B episodes laid end to end, without padding: R views, of which P = R - B were followed by a step."""
+    """B episodes laid end to end, without padding: R views, of which P = R - B are followed by a step."""
 
     obs: Tensor  # (R, N, O) float32  one local view per agent
     state: Tensor  # (R, S)    float32  global: only the teacher may read it
@@ -76,7 +76,7 @@ class EpisodeBatch:
 
     @property
     def played(self) -> Tensor:
-        """(P,) int64: the view that each step began with. The next view is what the step led to."""
+        """(P,) int64: the view before each step. The next view is the one after it."""
         episode = torch.arange(len(self.length), device=self.length.device).repeat_interleave(self.length)
         return torch.arange(len(self.reward), device=self.length.device) + episode
 

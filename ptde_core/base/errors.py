@@ -11,7 +11,7 @@ SHOWN = 100  # characters of a value that an error quotes
 
 
 class PtdeError(Exception):
-    """A mistake the user can mend, shown as one sentence without a traceback (exit code 2).
+    """A mistake that the user can correct, shown as one sentence without a traceback (exit code 2).
 
     Args:
         problem: what is wrong, with the offending value ("no map named 3n").
@@ -44,13 +44,13 @@ def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def quoted(value: object) -> str:
-    """A value, or a library's error, as a sentence of ours says it: never longer than a line."""
+    """A value, or a library's error message, cut to a length that fits into a sentence."""
     text = str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 class EngineError(PtdeError):
-    """An environment's own code raised something; `trace` is its whole traceback, for a file.
+    """An environment's own code raised an exception; `trace` is its whole traceback, for a file.
 
     Args:
         problem: what happened, with the error's last line.
@@ -85,15 +85,15 @@ _ELSEWHERE = (
     *(errno.ETXTBSY, errno.EINVAL, errno.ENOTCONN, errno.EOPNOTSUPP),
 )
 FILE_SYSTEM = frozenset({*_MENDS, *_ELSEWHERE})
-"""Numbers of errors that a user mends outside ptde; other OSErrors are our own mistakes."""
+"""Numbers of errors that a user can correct outside ptde; any other OSError is a bug of ours."""
 
 
 def storage_error(error: OSError, path: os.PathLike[str] | str) -> StorageError:
     """The sentence for an error of the file system.
 
     Args:
-        error: as Python raised it; the file that it names is told, if it names one.
-        path: what was to be written or read; named where the error does not say.
+        error: as Python raised it; its file name is taken if it has one.
+        path: the file that was written or read, named where the error has no file name.
     """
     place = path if error.filename is None else os.fsdecode(error.filename)
     why = (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""What the core tells whoever watches. The core never prints; the CLI turns these into bars and lines."""
+"""Events that the core sends to its listener. The core never prints; the CLI turns events into bars and lines."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Compiled:
-    """Kernels were compiled for so many `seconds` of the time since the last progress: no part of the stage's pace."""
+    """Kernels were compiled for `seconds` of the time since the last progress: not part of the stage's speed."""
 
     seconds: float
 

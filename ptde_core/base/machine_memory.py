@@ -1,8 +1,8 @@
-"""How much memory there is, and that what the process has freed is kept for what it asks for next.
+"""How much memory is free, and a setting of glibc by which freed memory stays with the process.
 
-By default glibc gives every large array back to the system when it is freed, and gets it anew, page by page and filled
-with zeros, a millisecond later: measured, a quarter of an update's time. Threads share one heap, for those of their own
-are given back whatever was asked: measured, up to a twentieth. Other C libraries are left as they are.
+By default glibc returns every large array to the system when it is freed. The next one is then mapped page by page and
+filled with zeros, which took a quarter of an update's time. Threads use one common heap, since glibc returns the memory
+of their own heaps in any case (up to a twentieth of an update's time). Other C libraries are left as they are.
 """
 
 import ctypes
@@ -14,11 +14,11 @@ from ptde_core.base.errors import PtdeError
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-_NEVER = 2**31 - 1  # bytes free at the end of the heap before they are given back; the largest that mallopt takes
+_NEVER = 2**31 - 1  # bytes that may be free at the end of the heap; the largest number that mallopt takes
 
 
 def keep_freed_memory() -> bool:
-    """Ask the C library for it, for the whole process; whether it has agreed."""
+    """Have glibc keep freed memory, for the whole process; returns whether it does."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -27,21 +27,22 @@ def keep_freed_memory() -> bool:
 
 
 def available_bytes() -> int:
-    """Memory that the process can still have, without the machine's or its container's running out.
+    """Bytes that the process can still allocate before the machine or its container runs out of memory.
 
-    What cannot be known (no Linux) counts as no limit.
+    Where it is not known (outside Linux) there is no limit.
     """
     machine = _number(Path("/proc/meminfo"), "MemAvailable:", 1024)
     group = Path("/sys/fs/cgroup")
     limit, used = _number(group / "memory.max"), _number(group / "memory.current")
     container = None
     if limit is not None and used is not None:
-        container = max(0, limit - used + (_number(group / "memory.stat", "inactive_file") or 0))  # that is given up
+        cached = _number(group / "memory.stat", "inactive_file") or 0  # the cache of files, which is freed when needed
+        container = max(0, limit - used + cached)
     return min((known for known in (machine, container) if known is not None), default=sys.maxsize)
 
 
 def _number(path: Path, label: str = "", unit: int = 1) -> int | None:
-    """The number behind a label in one of the kernel's files; None where there is none."""
+    """The number behind a label in one of Linux's files; None where there is none."""
     try:
         words = path.read_text(encoding="ascii").split()
         return unit * int(words[words.index(label) + 1 if label else 0])

@@ -1,8 +1,8 @@
-"""What a result was made from, and the digest of that: every file with a result carries it, every reader checks it.
+"""What a result was made from, and a digest of that. Every file with a result carries both; every reader checks them.
 
-A result is made from a world (environment, version of its rules, map and the map's content), from the settings of its
-stage that decide it, and from other results, its parents, by their ids. Two results are comparable in all that is not
-chance if their digests are equal; one is stale if what it was made from is not what is there now.
+A result is made from a world (environment, version of its rules, map and the map's content), from those settings of its
+stage that decide it, and from other results, its parents, named by their ids. Results with equal digests differ by
+chance only. A result is stale if its world or a parent has changed since.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class World(BaseModel):
     map_digest: str = ""
 
     def changed(self, now: "World") -> str:
-        """What is another now, in words that go on "made on ..."; "" if nothing is."""
+        """What has changed, in words that follow "made on ..."; "" if nothing has."""
         if (self.environment, self.version) != (now.environment, now.version):
             return f"made on {self.environment} {self.version}, here it is {now.environment} {now.version}"
         if self.map != now.map:
@@ -52,7 +52,7 @@ class MadeFrom(BaseModel):
         stage: that made it.
         world: that was played.
         settings: of that stage, those that decide the result.
-        parents: what it is ("teacher", "episodes", "policy") -> id of the result it was made from.
+        parents: kind of parent ("teacher", "episodes", "policy") -> its id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,15 +64,15 @@ class MadeFrom(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Equal for what was made from the same, and only for that."""
+        """Equal for results that were made from the same, and only for these."""
         return digest_of(self.model_dump())
 
     def plain(self) -> dict[str, Any]:
-        """As plain values, the digest among them, for a file."""
+        """As plain values for a file, with the digest."""
         return {**self.model_dump(), DIGEST: self.digest}
 
     def changed(self, now: "MadeFrom", *, ignoring: Collection[str] = ()) -> str:
-        """What is another now, in words that go on "it was ..."; "" if nothing is.
+        """What has changed, in words that follow "it was ..."; "" if nothing has.
 
         Args:
             now: what it would be made from today.
@@ -104,7 +104,7 @@ def read_made_from(value: Any, path: object) -> MadeFrom:
         path: of the file, for the error.
 
     Raises:
-        PtdeError: it says nothing, as files of older development versions do, or its digest is not that of the rest.
+        PtdeError: it does not say (an older development version wrote it), or its digest does not fit the rest.
     """
     if value is None:
         raise PtdeError(f"{path} does not say what it was made from", "it is of an older ptde; make it anew")

@@ -8,7 +8,7 @@ from ptde_core.base.errors import PtdeError
 
 @dataclass(frozen=True)
 class Metric:
-    """What a logged number is. `unit` is "" for a pure number; `group` puts it beside its like in TensorBoard."""
+    """What a logged number is. `unit` is "" for a pure number; `group` is its section in TensorBoard."""
 
     group: str
     unit: str

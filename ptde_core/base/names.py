@@ -1,6 +1,6 @@
-"""Names that stand in files, so that readers of files know them: of algorithms, backends, kinds of global information.
+"""Names that are written into files: algorithms, backends, kinds of global information.
 
-What each is made of stands in the catalogues of the layers above; tests hold them against these lists.
+What each name stands for is in the catalogues of the layers above; tests compare those with these lists.
 """
 
 from typing import Literal

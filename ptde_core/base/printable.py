@@ -1,17 +1,17 @@
-r"""Texts out of files as they are shown: no character that moves a cursor, ends a line or turns the reading direction.
+r"""Texts from files, made safe to print: no character that moves the cursor, ends a line or changes text direction.
 
-Such a character is written as JSON writes it (\u001b), so that it can be seen, and a JSON text stays the same value.
+Such a character is written as in JSON (\u001b), so that it can be seen, and a JSON text keeps its value.
 """
 
 import json
 import re
 import unicodedata
 
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode's categories of what has no look of its own
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode's categories of characters that cannot be seen
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """The text with all that cannot be seen spelled out.
+    """The text with every invisible character spelled out.
 
     Args:
         text: from anywhere.

@@ -30,7 +30,7 @@ def code() -> str:
 
 @cache
 def packages() -> dict[str, str]:
-    """Versions of Python and of the packages that can move a number."""
+    """Versions of Python and of the packages that can change a result."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -61,7 +61,7 @@ def _processor() -> str:
 
 
 def memory_gib() -> float:
-    """Memory of this machine; nan where it does not say."""
+    """Memory of this machine in GiB; NaN where it is not known."""
     if not hasattr(os, "sysconf"):
         return float("nan")
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,8 +1,9 @@
-"""Threads for tensor work: each computes alone with one core, on its own part of the work.
+"""Threads that each compute their own share of a batch, with one core each.
 
-Torch's own way, many threads inside every operation, meets at the end of each: a core that something else uses stalls
-all of them, thousands of times per gradient step. Here they meet once. Torch's must have no work meanwhile, between our
-parts neither (`one_thread`): they wait for more by spinning, for milliseconds, on the cores that ours need next.
+Torch splits every operation over its threads and synchronizes them after each, thousands of times per gradient step; if
+another program uses one of the cores, all of them wait. Here the threads synchronize once per gradient step. Torch's
+own threads must have no work meanwhile, also between two steps (`one_thread`): after work they spin for milliseconds,
+on the cores that ours need next.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,10 +41,10 @@ class Threads:
         )
 
     def cut(self, sizes: Sequence[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Which of the parts each thread takes, in their order: the largest part first, each to whoever has least.
+        """The parts that each thread takes: largest first, each to the thread with the least work so far.
 
         Args:
-            sizes: of the parts. With fewer of them than threads, some threads take none and are left out.
+            sizes: of the parts. With fewer parts than threads, the threads without one are left out.
         """
         taker, taken = np.empty(len(sizes), np.int64), np.zeros(min(self.count, len(sizes)), np.int64)
         for part in np.argsort(-np.asarray(sizes), kind="stable"):
@@ -52,7 +53,7 @@ class Threads:
         return [np.flatnonzero(taker == thread) for thread in range(len(taken))]
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """The results of `work` on every part, in their order. The caller, within `one_thread`, does the first."""
+        """The results of `work` on every part, in order. The caller, within `one_thread`, does the first one itself."""
         others = [self._others.submit(work, part) for part in parts[1:]]
         return [work(parts[0]), *(other.result() for other in others)]
 
@@ -63,23 +64,23 @@ def add_gradients(
     parameters: Sequence[Tensor],
     threads: Threads,
 ) -> dict[str, Tensor]:
-    """Put the gradient of the sum of all shares' losses into the parameters' `grad`; the sums of what they log.
+    """Set each parameter's `grad` to the gradient of the sum of all shares' losses; returns the sums of their logs.
 
     The caller is within `one_thread`, as for `Threads.map`.
 
     Args:
         shares: a part of the batch for each thread.
         loss_of: a share's loss, a scalar, and numbers to log; both are summed over the shares.
-        parameters: what the losses depend on; one that they do not depend on gets no gradient.
-        threads: who works on the shares.
+        parameters: one that no loss depends on gets no gradient.
+        threads: that compute the shares.
     """
 
     def gradients(share: Part) -> tuple[tuple[Tensor | None, ...], dict[str, Tensor]]:
         loss, log = loss_of(share)
         return torch.autograd.grad(loss, parameters, allow_unused=True), log
 
-    # Torch makes the node where a parameter's gradient ends when a thread first uses the parameter, and holds the
-    # parameter's lock while it waits for the interpreter; another thread may wait for that lock with the interpreter.
+    # Torch creates a parameter's gradient accumulator at its first use. A thread that does so holds the parameter's
+    # lock while it waits for the GIL; another may hold the GIL and wait for that lock. Created here, none waits.
     ends = [torch.autograd.graph.get_gradient_edge(parameter) for parameter in parameters]
     found = threads.map(gradients, shares)
     del ends

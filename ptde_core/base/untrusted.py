@@ -1,6 +1,6 @@
-"""Files that may come from anybody: how much of one is read, and which plain values are taken out of it.
+"""Reading files that may come from anybody: bounds on their size, and on the plain values in them.
 
-Whoever reads a file asks here first. What is promised, and what is not, stands in docs/explanation/security.md.
+Every reader of a file goes through this module. What is promised, and what is not: docs/explanation/security.md.
 """
 
 import math
@@ -21,7 +21,7 @@ TOML_BYTES = 64 * 1024  # the largest map that can be drawn takes a tenth
 TOML_LINE = 10_000  # characters; a dotted key's cost grows with the square of its length
 DEPTH = 16  # levels of lists and tables; the deepest of our own files has six
 TEXT = 100_000  # characters of one text
-WHOLE = 2**64  # no whole number in our files is as large
+WHOLE = 2**64  # all whole numbers in our files are smaller
 
 
 def _inside(text: str) -> str:
@@ -34,7 +34,7 @@ def _inside(text: str) -> str:
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """A number of things, or of steps, in a file."""
 Inside = Annotated[str, AfterValidator(_inside)]
-"""A path inside a run folder: it leads nowhere else."""
+"""A path inside a run folder, which cannot lead out of it."""
 
 
 def check_regular(path: Path, meaning: str, largest: int | None = None, *, missing: str = "check the path") -> int:

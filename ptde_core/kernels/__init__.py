@@ -1,6 +1,6 @@
-"""Layer 1: Compiled loops on float32 matrices: products, layers, the recurrence of a GRU, mixing, and their gradients.
+"""Layer 1: compiled loops in place of torch's operations on float32 matrices, and their switch (`arrays.py`).
 
-What comes before and after a product is done while its rows are in the cache, which no BLAS can do.
+Bias, activation and the like are computed while a product's rows are still in the cache, which a BLAS cannot do.
 """
 
 from ptde_core.kernels.acting_kernels import act, inform

@@ -1,6 +1,6 @@
-"""A step of play: what the networks of all agents make of a few rows, in one call.
+"""One step of play: the forward pass of all agents' networks in one call.
 
-The rows are few, so that calling a layer takes several times as long as computing it.
+A step has few rows, so that the overhead of calling torch layer by layer is several times the computation itself.
 """
 
 # ruff: noqa: D417  (shapes are told of what needs telling)
@@ -20,7 +20,7 @@ _ZERO = np.float32(0.0)
 
 @inner
 def _small_layer(x: Array, turned: Array, bias: Array, slope: np.float32, y: Array) -> None:
-    """Y (r, m) = x (r, k) @ turned (k, m) + bias, what is negative times `slope`."""
+    """Y (r, m) = x (r, k) @ turned (k, m) + bias, then leaky ReLU: negative numbers are multiplied by `slope`."""
     repeat(y, bias)
     add_product(y, x, turned)
     apply(y, slope)
@@ -33,15 +33,15 @@ def act(
     features: Array, features_bias: Array, head: Array, head_bias: Array,
     memory: Array, values: Array,
 ) -> None:  # fmt: skip
-    """Action values of agents from their local inputs, their hiddens going on by a step.
+    """Action values from local inputs, and one step of the agents' GRU.
 
     Args:
         local: (R, L), a row per environment and agent.
         z: (R, Z) information; (R, 0) for a head without.
         encode, inputs, turned, features, head: (L, I), (I, 3H), (H, 3H), (H, F), (F+Z, A) weights, transposed; without
-            information `features` has no rows and the head takes the hidden itself.
+            information `features` has no rows and the head reads the hidden state itself.
         biases: (4, H), as for `gru`.
-        memory: (R, H), becomes the new hiddens.
+        memory: (R, H) hidden states, overwritten with those after the step.
         values: (R, A), written.
     """
     size, wide = memory.shape[1], len(head) - z.shape[1]
@@ -70,19 +70,19 @@ def inform(
     deviation: Array, deviation_bias: Array, deviation_out: Array, deviation_out_bias: Array, floor: float,
     z: Array,
 ) -> None:  # fmt: skip
-    """Agent-specific information of equation 1, sampled with the noise; its mean if `noise` has no rows.
+    """Agent-specific information z (equation 1): mean + sigma * noise, or the mean where `noise` has no rows.
 
     Args:
         local: (E, N, L).
         state: (E, S).
-        one_hot: how many of the state's last numbers are mostly zeros.
+        one_hot: how many of the last numbers of the state are one-hots, mostly zeros.
         noise: (E, N, Z) standard normals, or (0, N, Z).
-        m: (S, K*Z + Z and some that are not used), the matrices that a_i weighs, and the one that all share.
+        m: (S, at least (K+1)*Z): the K matrices that a_i weights, then the one that all agents share.
         hidden: (L, H) weights of a_i's layer, transposed, as all that follow.
-        mix: (H, K) what makes K numbers of them; with no rows K is H.
+        mix: (H, K), the layer from these H numbers to the K weights a_i; without rows, K is H and there is none.
         own: (L, Z).
         mean, mean_out, deviation, deviation_out: (Z, Z) each.
-        floor: of the variance.
+        floor: lower bound of the variance.
         z: (E, N, Z), written.
     """
     agents, size = local.shape[1], z.shape[2]

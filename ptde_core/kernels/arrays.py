@@ -1,7 +1,7 @@
-"""Whether kernels are used, which tensors they take, and as what.
+"""The switch of the kernels, and which tensors they take.
 
 `PTDE_KERNELS=off` in the environment leaves networks, learners and the choice of actions to torch and numpy.
-While torch records its operations (to export a network), networks take none either: a kernel would not be recorded.
+While torch records its operations (to export a network) no kernel is used either: it would not be recorded.
 """
 
 import os

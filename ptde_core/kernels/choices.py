@@ -1,4 +1,4 @@
-"""The choice of actions: the best available one, or now and then any available one."""
+"""Choosing actions: greedy, or epsilon-greedy, among the available ones."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from ptde_core.kernels.compile import Array, entry
 
 @entry
 def best_available(values: Array, available: Array, choice: Array, best: Array) -> None:
-    """Of each row of values (R, A) the largest among the available ones and where it stands, the first of equals."""
+    """The largest value of an available action in each row of values (R, A), and its action; of ties the first."""
     offered = np.empty(values.shape[1], np.float32)
     for row in range(len(values)):
         worth, there = values[row], available[row]
-        for k in range(len(offered)):  # apart, for LLVM makes no branches then, which nobody could foresee
+        for k in range(len(offered)):  # a loop of its own, which LLVM compiles without branches
             offered[k] = worth[k] if there[k] else np.float32(-np.inf)
         highest, place = np.float32(-np.inf), 0
         for k in range(len(offered)):
@@ -24,7 +24,8 @@ def best_available(values: Array, available: Array, choice: Array, best: Array) 
 def choose(values: Array, available: Array, epsilon: Array, draws: Array, actions: Array) -> None:
     """Write the best available actions (E, N); each is any available one instead with a probability of epsilon (E,).
 
-    Values and what is available are (E, N, A). The draws (E, 2, N) are uniforms: whether, and which.
+    Values and availability are (E, N, A). The draws (E, 2, N) are uniform: the first decides whether to explore, the
+    second which action is taken then.
     """
     for env in range(len(actions)):
         for agent in range(actions.shape[1]):

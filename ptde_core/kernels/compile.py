@@ -1,4 +1,4 @@
-"""How kernels are compiled."""
+"""How kernels are compiled: the decorators around numba's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +19,10 @@ _named: set[tuple[str, str]] = set()
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """A kernel for other kernels; no two may have one name.
+    """A kernel that only other kernels call. Its name must be unique.
 
-    Kernels from the cache are linked by the names of what they call, numbered within the process that compiled them. Of
-    two kernels with one name and one signature, a process that finds both may call the wrong one.
+    Cached kernels are linked by the names of the kernels that they call. Of two with the same name and signature, a
+    process that loads both from the cache could call the wrong one.
     """
     name = function.__module__, function.__qualname__
     assert name not in _named, f"two kernels are named {'.'.join(name)}"
@@ -31,17 +31,17 @@ def inner(function: Callable[..., Any]) -> Any:
 
 
 def entry(function: Callable[..., Any]) -> Any:
-    """A kernel that Python calls; it releases the interpreter, so that each thread works on a part."""
+    """A kernel that Python calls. It releases the GIL, so that several threads can run it."""
     kernel = _jit(function)
     kernel._cache = KernelCache(function, DIGEST)  # what numba's own `cache=True` does
     return kernel
 
 
 def code(function: Callable[..., Any]) -> Any:
-    """A kernel for other kernels whose code is written instruction by instruction."""
+    """A kernel for other kernels that is written in LLVM's intermediate representation."""
     return intrinsic(function)
 
 
 def _jit(function: Callable[..., Any], **options: bool) -> Any:
-    """Division by zero follows numpy; a product and a sum may be one instruction, and nothing else is reordered."""
+    """Division by zero as in numpy. A product and a sum may become one instruction (fma); nothing else is reordered."""
     return cast(Any, numba.njit)(nogil=True, error_model="numpy", fastmath={"contract"}, **options)(function)

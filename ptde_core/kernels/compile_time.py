@@ -1,22 +1,22 @@
-"""How long this process has been compiling kernels, told to whoever watches a stage, so that it counts as nothing else.
+"""The time that numba spends compiling, reported as an event, so that it does not count as a stage's own speed.
 
-Numba says when it begins and ends to compile; what it takes from the cache is not compiled.
+Kernels that come from the cache are not compiled and take no such time.
 """
 
 from numba.core.event import TimingListener, register
 
 from ptde_core.base.events import Compiled, Event, Listener, Progress
 
-WORTH_TELLING = 1.0  # seconds: less waits until there is more
+WORTH_TELLING = 1.0  # seconds; less is reported later, together with what follows
 
 
 class _Clock(TimingListener):
-    """Of the whole process, for so numba compiles, whoever watches."""
+    """Sums up the time that the whole process has spent compiling."""
 
-    told = 0.0  # of its seconds
+    told = 0.0  # seconds that have been reported
 
     def untold(self) -> float:
-        """Seconds that no stage has told of."""
+        """Seconds that have not been reported yet."""
         return float(self.duration) - self.told if self.done else 0.0
 
 
@@ -25,9 +25,9 @@ register("numba:compile", _clock)  # type: ignore[no-untyped-call]
 
 
 def telling_of_compiling(listen: Listener) -> Listener:
-    """A listener that passes everything on, and tells of what was compiled before the progress that comes after it.
+    """A listener that passes every event on, and before a `Progress` reports what was compiled since the last one.
 
-    Several around each other tell of everything once.
+    Listeners may be wrapped twice: each second is reported once.
     """
 
     def tell(event: Event) -> None:

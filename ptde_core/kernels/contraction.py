@@ -1,4 +1,4 @@
-"""Agent-specific weights: g = sum_k a_k (s . M_k) + s . M_K + offset, with s . M shared by the agents of a row."""
+"""Agent-specific weights: g = sum_k a_k (s . M_k) + s . M_K + offset. s . M is computed once for all agents."""
 
 import numpy as np
 
@@ -18,12 +18,12 @@ def contraction(
 
     Args:
         state: (R, S).
-        one_hot: how many of the state's last numbers are mostly zeros.
+        one_hot: how many of the last numbers of the state are one-hots, mostly zeros.
         a: (R, N, K).
-        m: (S, (K+1)*Z + any number of columns that are not used).
+        m: (S, at least (K+1)*Z); further columns are ignored.
         offset: (R, N, Z).
-        elu: whether elu is taken of g.
-        shared: (R, as m), written: state . m for `contraction_gradients`; or `BLOCK` rows of it, used again and again.
+        elu: whether to apply ELU to g.
+        shared: (R, as m), overwritten with state . m for `contraction_gradients`; or `BLOCK` rows as scratch space.
         g: (R, N, Z), written.
     """
     rows, agents, factors = a.shape
@@ -57,9 +57,9 @@ def contraction_gradients(
     state: Array, one_hot: int, a: Array, m: Array, elu: bool, shared: Array, g: Array,
     grad_g: Array, grad_a: Array, grad_m: Array, grad_offset: Array,
 ) -> None:  # fmt: skip
-    """Gradients of a and offset, written, and of m, added to; `g` as `contraction` has left it.
+    """Gradients: those of a and offset are overwritten, that of m is added to. `g` is the result of `contraction`.
 
-    `shared` holds all rows; or it is room for a block, and made anew.
+    `shared` holds all rows of state . m; or it is scratch space of one block, and state . m is computed again.
     """
     rows, agents, factors = a.shape
     size = grad_g.shape[2]

@@ -1,10 +1,10 @@
-"""Products with data, which are full of zeros: what does not change a sum is left out.
+"""Matrix products with input data, which is mostly zeros: terms that are zero are skipped.
 
-A column that is zero in all rows of a block is skipped, and of one-hots, such as last actions, only what is not zero is
-looked up. What is left is added in the same order, so a product is the same bit for bit.
+A column that is zero in all rows of a block is skipped. Of one-hots, such as last actions, only the ones are looked up.
+The remaining terms are added in the same order, so that the result is the same bit for bit.
 """
 
-# ruff: noqa: ARG001  (numba hands over what it likes)
+# ruff: noqa: ARG001  (numba fixes the arguments)
 
 from typing import Any, NamedTuple
 
@@ -16,25 +16,25 @@ from ptde_core.kernels.compile import Array, code, inner
 from ptde_core.kernels.products import ADDRESS, BLOCK, FLOATS, LANES, Access, add_product, tile
 from ptde_core.kernels.rows import copy, copy_floats
 
-STRIP = 128  # columns of a wide product worked on at a time: what is looked up stays in the second-level cache
+STRIP = 128  # columns of a wide product that are computed at a time; what is looked up stays in the L2 cache
 
 
 class Block(NamedTuple):
-    """Of a block of rows (r, k), which columns matter, and room to work."""
+    """Which columns of a block of rows (r, k) are not all zero, and scratch space."""
 
-    dense: int  # columns but the last, of one-hots
-    seen: Array  # (dense,) float32, 1 where one is not zero in all rows
-    used: Array  # (1,) int64, how many of these are not zero in all rows
-    columns: Array  # (dense,) int64, which
-    near: Array  # (BLOCK * k,) these columns of the rows, one row after the other
-    ones: Array  # (BLOCK, one_hot) int64, of each row, which of the last columns are not zero
-    counts: Array  # (BLOCK,) int64, how many these are
-    packed: Array  # (k, STRIP) what belongs to the columns, next to each other
+    dense: int  # number of columns before the one-hots
+    seen: Array  # (dense,) float32, 1 where a column is not zero in all rows
+    used: Array  # (1,) int64, the number of such columns
+    columns: Array  # (dense,) int64, their indices
+    near: Array  # (BLOCK * k,) these columns, packed row by row
+    ones: Array  # (BLOCK, one_hot) int64, each row's one-hot columns that are not zero
+    counts: Array  # (BLOCK,) int64, their number
+    packed: Array  # (k, STRIP) the rows of the other matrix that belong to these columns, packed
 
 
 @inner
 def room(width: int, one_hot: int) -> Block:
-    """For blocks of rows with so many columns, the last `one_hot` of them mostly zeros."""
+    """Scratch space for blocks of rows with `width` columns, of which the last `one_hot` are one-hots."""
     dense = width - one_hot
     return Block(
         dense,
@@ -50,7 +50,7 @@ def room(width: int, one_hot: int) -> Block:
 
 @code
 def _bits_of_nonzeros(_: Any, place: Any, count: Any) -> Any:
-    """Of up to `LANES` floats at an address: a bit for each that is not zero, the first one's the lowest."""
+    """One bit for each of up to `LANES` floats at an address, set where it is not zero, the first at the lowest."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         start, wanted = arguments
@@ -63,7 +63,7 @@ def _bits_of_nonzeros(_: Any, place: Any, count: Any) -> Any:
 
 @code
 def _lowest(_: Any, bits: Any) -> Any:
-    """The place of the lowest bit that is set."""
+    """The index of the lowest bit that is set."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         return builder.cttz(arguments[0], ir.IntType(1)(1))
@@ -73,7 +73,7 @@ def _lowest(_: Any, bits: Any) -> Any:
 
 @inner
 def _nonzeros(start: int, width: int, offset: int, found: Array) -> int:
-    """Write where `width` floats at an address are not zero, plus `offset`; how many there are."""
+    """Write the indices, plus `offset`, of the floats at an address that are not zero; returns how many they are."""
     count = 0
     for first in range(0, width, LANES):
         bits = _bits_of_nonzeros(start + 4 * first, min(LANES, width - first))
@@ -86,7 +86,7 @@ def _nonzeros(start: int, width: int, offset: int, found: Array) -> int:
 
 @inner
 def look_at(rows: Array, block: Block) -> None:
-    """Find out which columns of up to `BLOCK` rows (r, k) matter."""
+    """Find the columns of up to `BLOCK` rows (r, k) that are not all zero."""
     dense, width = block.dense, rows.shape[1]
     start, step = rows.ctypes.data, rows.strides[0]
     count = dense
@@ -136,7 +136,7 @@ def add_data_product(into: Array, rows: Array, right: Array, block: Block) -> No
 
 @inner
 def add_turned_data_product(into: Array, rows: Array, right: Array, block: Block) -> None:
-    """Into (k, n) += rows (r, k), turned, @ right (r, n), after `look_at`."""
+    """Into (k, n) += rows (r, k) transposed @ right (r, n), after `look_at`."""
     count, width = block.used[0], into.shape[1]
     near = block.near[: len(rows) * count].reshape((len(rows), count))
     if count == block.dense:

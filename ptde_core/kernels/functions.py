@@ -1,6 +1,6 @@
-"""Exponential, sigmoid and tanh of one number, without branches, so that LLVM computes a vector of them at a time."""
+"""Exponential, sigmoid, tanh and others of one float, without branches, so that LLVM can vectorize them."""
 
-# ruff: noqa: ARG001  (numba hands over what it likes)
+# ruff: noqa: ARG001  (numba fixes the arguments)
 
 from typing import Any
 
@@ -44,11 +44,11 @@ def _of_bits(_: Any, bits: Any) -> Any:
 
 
 ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
-_LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)  # what the exponential of a float can take without denormals
+_LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)  # outside, exp is denormal or infinite
 _PER_LN2 = np.float32(1 / np.log(2))
-_LN2_HIGH = np.float32(0.693359375)  # few bits, so that a product with a small whole number is exact
+_LN2_HIGH = np.float32(0.693359375)  # few bits, so that its product with a small integer is exact
 _LN2_LOW = np.float32(np.log(2) - 0.693359375)
-_ROUNDER = np.float32(1.5 * 2**23)  # after adding it a float has no room for a fraction
+_ROUNDER = np.float32(1.5 * 2**23)  # adding it rounds a float to an integer
 _E2, _E3, _E4, _E5, _E6, _E7 = (np.float32(1 / f) for f in (2, 6, 24, 120, 720, 5040))
 _T3, _T5, _T7, _T9, _T11, _T13 = (
     np.float32(c) for c in (-1 / 3, 2 / 15, -17 / 315, 62 / 2835, -1382 / 155925, 21844 / 6081075)
@@ -57,7 +57,7 @@ _T3, _T5, _T7, _T9, _T11, _T13 = (
 
 @inner
 def exp(x: Any) -> Any:
-    """e^x = 2^n e^f with |f| <= ln(2) / 2, whose Taylor series ends soon."""
+    """e^x = 2^n e^f with |f| <= ln(2) / 2; e^f by its Taylor series."""
     x = min(max(x, _LOWEST), _HIGHEST)
     rounded = x * _PER_LN2 + _ROUNDER
     n = rounded - _ROUNDER
@@ -79,7 +79,7 @@ def sigmoid(x: Any) -> Any:
 
 @inner
 def tanh(x: Any) -> Any:
-    """Near zero its Taylor series, elsewhere from the exponential."""
+    """By its Taylor series near zero, by the exponential elsewhere."""
     square = x * x
     series = _T13 * square + _T11
     series = series * square + _T9
@@ -117,7 +117,7 @@ _S3, _S5, _S7, _S9 = (np.float32(c) for c in (-1 / 6, 1 / 120, -1 / 5040, 1 / 36
 
 @inner
 def cosine(x: Any) -> Any:
-    """Of up to an eighth of a turn either way: the Taylor series."""
+    """Taylor series, for angles of up to 45 degrees either way."""
     square = x * x
     series = _C8 * square + _C6
     series = series * square + _C4
@@ -127,7 +127,7 @@ def cosine(x: Any) -> Any:
 
 @inner
 def sine(x: Any) -> Any:
-    """Of up to an eighth of a turn either way: the Taylor series."""
+    """Taylor series, for angles of up to 45 degrees either way."""
     square = x * x
     series = _S9 * square + _S7
     series = series * square + _S5
@@ -137,7 +137,7 @@ def sine(x: Any) -> Any:
 
 @entry
 def functions_of(x: Array, exponentials: Array, sigmoids: Array, tangents: Array) -> None:
-    """The three functions that the gates need, of every x: for the tests."""
+    """Exponential, sigmoid and tanh of every x; the tests call it."""
     for k in range(len(x)):
         exponentials[k] = exp(x[k])
     for k in range(len(x)):

@@ -1,7 +1,8 @@
-"""The recurrence of a GRU, and its gradients.
+"""A GRU over sequences, and its gradients.
 
-Sequences lie end to end, a row per step and agent: the row of a stream (an agent in a sequence) at step t is
-first + t * stride. Streams are sorted, longer ones first; those alive are the first.
+A stream is one agent in one episode. Episodes lie end to end, a row for each step and agent: the row of a stream at
+step t is first + t * stride. Streams are sorted by length, longest first, so that at each step those that still run
+are the first ones.
 """
 
 # ruff: noqa: D417  (shapes are told of what needs telling)
@@ -16,7 +17,10 @@ from ptde_core.kernels.rows import add_rows, copy, gather, repeat, scatter
 
 @inner
 def _sums(sums: Array, fed: Array, old: Array, input_turned: Array, turned: Array, biases: Array) -> None:
-    """The sums (4, r, H) of reset, update, new and recurrent part from inputs (r, I) and hiddens (r, H)."""
+    """Pre-activations (4, r, H) of reset gate, update gate, candidate and its recurrent part.
+
+    They come from inputs (r, I) and hidden states (r, H).
+    """
     size = old.shape[1]
     for gate in range(4):
         repeat(sums[gate], biases[gate])
@@ -28,7 +32,7 @@ def _sums(sums: Array, fed: Array, old: Array, input_turned: Array, turned: Arra
 
 @inner
 def _gates(sums: Array, hidden: Array) -> None:
-    """From the sums (4, r, H) of reset, update, new and recurrent part to gates, and to the new hidden; in place."""
+    """Turn the pre-activations (4, r, H) into gates, and `hidden` into the state after the step; both in place."""
     reset, update, new, recurrent = sums[0].ravel(), sums[1].ravel(), sums[2].ravel(), sums[3].ravel()
     now = hidden.ravel()
     for k in range(len(now)):
@@ -43,7 +47,7 @@ def _gates(sums: Array, hidden: Array) -> None:
 
 @inner
 def advance(sums: Array, fed: Array, hidden: Array, input_turned: Array, turned: Array, biases: Array) -> None:
-    """The hiddens (r, H) go on by the inputs (r, I), in place; `sums` (4, r, H) is left with the gates."""
+    """One step of the hidden states (r, H) on inputs (r, I), in place; `sums` (4, r, H) holds the gates afterwards."""
     _sums(sums, fed, hidden, input_turned, turned, biases)
     _gates(sums, hidden)
 
@@ -61,17 +65,18 @@ def gru(
     hidden: Array,
     kept: Array,
 ) -> None:
-    """Hiddens (R, H) of inputs x (R, I).
+    """Hidden states (R, H) of inputs x (R, I).
 
     Args:
         x: (R, I).
-        first, steps: (M,) int64, the first row and the number of steps of each stream, never rising.
+        first, steps: (M,) int64, each stream's first row and number of steps, longest first.
         stride: rows from a stream's step to its next.
         input_turned, turned: (I, 3H), (H, 3H) weights, transposed.
-        biases: (4, H) of the sums of reset, update, new and recurrent part.
-        memory: (M, H) hiddens before the first steps; they become those after the last ones.
-        hidden: (R, H), written.
-        kept: (4R, H), written for `gru_gradients`: blocks in the order of the work. With no rows nothing is kept.
+        biases: (4, H) of reset gate, update gate, candidate and its recurrent part.
+        memory: (M, H) hidden states before the first steps, overwritten with those after the last ones.
+        hidden: (R, H), overwritten.
+        kept: (4R, H), overwritten with the gates for `gru_gradients`, block by block in the order of computation;
+            without rows they are not kept.
     """
     size = memory.shape[1]
     inputs, work = np.empty((BLOCK, x.shape[1]), np.float32), np.empty((4 * BLOCK, size), np.float32)
@@ -91,7 +96,7 @@ def gru(
 
 @entry
 def gru_step(x: Array, input_turned: Array, turned: Array, biases: Array, memory: Array) -> None:
-    """One step of play: the hiddens `memory` (E, N, H) go on by the inputs x (E, N, I); the rest is as for `gru`."""
+    """One step of play: `memory` (E, N, H) on inputs x (E, N, I), in place; the other arguments are as for `gru`."""
     size = memory.shape[2]
     rows, hiddens = x.reshape((-1, x.shape[2])), memory.reshape((-1, size))
     work = np.empty((4 * BLOCK, size), np.float32)
@@ -103,13 +108,14 @@ def gru_step(x: Array, input_turned: Array, turned: Array, biases: Array, memory
 
 @inner
 def _slopes(gates: Array, before: Array, upstream: Array, total: Array, sums: Array) -> None:
-    """From the gradient of hiddens to that of the sums (4, r, H).
+    """Backpropagate one step: from the gradient of the hidden states to that of the pre-activations (4, r, H).
 
     Args:
         gates: (4, r, H) as `_gates` has left them.
-        before, upstream: (r, H) hiddens before the step; gradient of those after it, from outside.
-        total: (r, H) gradient of those after it, from the next step; becomes what passes by the gates.
-        sums: written.
+        before, upstream: (r, H) hidden states before the step; gradient of those after it, from the loss.
+        total: (r, H) gradient of those after it, from the next step; overwritten with the part that goes straight
+            to the hidden states before it, by the update gate.
+        sums: overwritten.
     """
     reset, update, new, recurrent = gates[0].ravel(), gates[1].ravel(), gates[2].ravel(), gates[3].ravel()
     of_reset, of_update, of_new, of_recurrent = sums[0].ravel(), sums[1].ravel(), sums[2].ravel(), sums[3].ravel()
@@ -146,14 +152,14 @@ def gru_gradients(
     grad_biases: Array,
     grad_start: Array,
 ) -> None:
-    """Back through time. Weights are (3H, I), (3H, H); those of the gradients hold zeros and are added to.
+    """Backpropagation through time. Weights are (3H, I) and (3H, H); their gradients are added to.
 
     Args:
-        start: (M, H) the hiddens before the first steps.
+        start: (M, H) hidden states before the first steps.
         grad_hidden: (R, H).
-        grad_x: (R, I), written.
-        grad_biases: (4, H) zeros, added to.
-        grad_start: (M, H) zeros; becomes the gradient of `start`.
+        grad_x: (R, I), overwritten.
+        grad_biases: (4, H), added to.
+        grad_start: (M, H) zeros, overwritten with the gradient of `start`.
     """
     size, width = start.shape[1], x.shape[1]
     inputs, out = np.empty((BLOCK, width), np.float32), np.empty((BLOCK, width), np.float32)

@@ -1,11 +1,11 @@
-"""Compiled kernels on disk: a file each, named after all that it was made of.
+"""The cache of compiled kernels on disk: one file for each, named by a digest of all source files of the kernels.
 
-Numba's own cache looks at the file of a kernel alone to see whether it is stale, not at those of the kernels it calls.
-And it numbers its files in an index, so that processes that compile at once, or one that is killed between the two,
-can leave a number that stands for another kernel's code.
+Numba's own cache is not safe here. It compares a kernel's own source file only, not those of the kernels that it
+calls. And it keeps an index of numbered files: processes that compile at the same time, or one that is killed while
+it writes, can leave a number that stands for another kernel's code.
 """
 
-# Numba's classes have no types: hence what mypy is told below.
+# Numba's classes have no types, hence the `type: ignore` below.
 
 import hashlib
 from pathlib import Path
@@ -16,7 +16,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 def digest_of(folder: Path) -> str:
-    """What changes when any Python file of the folder does."""
+    """A digest of all Python files of the folder."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
 
 
@@ -25,7 +25,7 @@ class KernelCache(FunctionCache):
 
     Args:
         function: the kernel, in Python.
-        digest: of all the files that it may be made of.
+        digest: of all files that its code may depend on.
     """
 
     def __init__(self, function: Any, digest: str) -> None:
@@ -38,7 +38,7 @@ class KernelCache(FunctionCache):
 
 
 class _Files(IndexDataCacheFile):
-    """A file for each key; it appears whole or not at all."""
+    """One file for each key, written whole or not at all."""
 
     def save(self, key: tuple[Any, ...], data: Any) -> None:
         self._save_data(self._name(key), data)  # type: ignore[no-untyped-call]  # numba's

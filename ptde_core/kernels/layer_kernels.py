@@ -1,4 +1,4 @@
-"""Fully connected layers y = f(x W^T + b), their gradients, and the regression of two such layers."""
+"""Fully connected layers y = f(x W^T + b) and their gradients; and the squared error of a two-layer network."""
 
 # ruff: noqa: D417  (shapes are told of what needs telling)
 
@@ -18,7 +18,7 @@ LEAK = np.float32(0.01)
 
 @inner
 def apply(y: Array, slope: np.float32) -> None:
-    """To y (r, m), in place: what is negative is multiplied by the slope."""
+    """Leaky ReLU on y (r, m), in place: negative numbers are multiplied by the slope."""
     for row in range(len(y)):
         values = y[row]
         for k in range(len(values)):
@@ -27,9 +27,9 @@ def apply(y: Array, slope: np.float32) -> None:
 
 @entry
 def layers(x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: int, y: Arrays) -> None:
-    """Of each layer, y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)).
+    """Several layers on the same input: for each, y (R, m) = function(x (R, k) @ turned (k, m) + bias (m,)).
 
-    The last `one_hot` of the inputs, which all layers share, are mostly zeros.
+    The last `one_hot` columns of x are one-hots, mostly zeros.
     """
     block = room(x.shape[1], one_hot)
     for start in range(0, len(x), BLOCK):
@@ -45,7 +45,7 @@ def layers(x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: in
 
 @entry
 def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, y: Array) -> None:
-    """Y (R, m) = x (R, j) and other (R, k), side by side, @ turned (j + k, m) + bias (m,)."""
+    """One layer on two inputs side by side: y (R, m) = [x (R, j), other (R, k)] @ turned (j + k, m) + bias (m,)."""
     first = x.shape[1]
     for start in range(0, len(x), BLOCK):
         out = y[start : start + BLOCK]
@@ -59,9 +59,9 @@ def layers_gradients(
     x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, grad_y: Arrays,
     grad_x: Array, grad_weight: Arrays, grad_bias: Arrays,
 ) -> None:  # fmt: skip
-    """Gradients of `layers`: of x (R, k), or none if `grad_x` has no rows; of each weight (m, k) and bias.
+    """Gradients of `layers`: of x (R, k), unless `grad_x` has no rows, and of each weight (m, k) and bias (m,).
 
-    Those of the weights are written; those of the biases (m,), which hold zeros, are added to.
+    Gradients of weights are overwritten; those of biases are added to, so they must hold zeros.
     """
     inputs, outputs = x.shape[1], 0
     for k in range(len(weight)):
@@ -76,7 +76,7 @@ def layers_gradients(
         done = 0
         for k in range(len(weight)):
             size = len(weight[k])
-            before = work[: len(fed) * size].reshape((len(fed), size))  # gradient before the function
+            before = work[: len(fed) * size].reshape((len(fed), size))  # gradient of the function's input
             _before_function(before, grad_y[k][start : start + BLOCK], y[k][start : start + BLOCK], functions[k])
             if len(grad_x):
                 add_product(grad_x[start : start + BLOCK], before, weight[k])
@@ -93,7 +93,7 @@ def layers_gradients(
 
 @inner
 def _before_function(before: Array, upstream: Array, y: Array, function: int) -> None:
-    """From the gradient (r, m) of what the function made to that of what it was taken of."""
+    """Backpropagate through a layer's function: from the gradient (r, m) of its output to that of its input."""
     if function == PLAIN:
         copy(before, upstream)  # numba takes seconds to compile an assignment of arrays
         return
@@ -109,13 +109,16 @@ def regression(
     x: Array, y: Array, first: Array, first_bias: Array, second: Array, second_bias: Array, scale: float,
     grad_first: Array, grad_first_bias: Array, grad_second: Array, grad_second_bias: Array,
 ) -> float:  # fmt: skip
-    """Of error = second relu(first x + b) + c - y: its squares' sum; and `scale` times half of that sum's gradients.
+    """Squared error of a two-layer network, and its gradients.
+
+    error = second relu(first x + b) + c - y. Returned is the sum of error^2; the gradients are those of
+    scale / 2 * that sum.
 
     Args:
         x: (R, L).
         y: (R, Z).
         first: (H, L) weights, second (Z, H), each with its bias.
-        scale: what the gradients, which are written, are multiplied by.
+        scale: factor of the gradients, which are overwritten.
     """
     hidden, outputs = second.shape[1], len(second)
     turned, second_turned = np.empty((x.shape[1], hidden), np.float32), np.empty((hidden, outputs), np.float32)

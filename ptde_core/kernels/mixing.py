@@ -1,4 +1,4 @@
-"""QMIX's mixing of the agents' values, and its gradients."""
+"""QMIX's mixer: the team's value from the agents' values, and its gradients."""
 
 # ruff: noqa: D417  (shapes are told of what needs telling)
 
@@ -16,7 +16,7 @@ def mix(values: Array, first: Array, bias: Array, second: Array, offset: Array, 
         first: (R, N, M).
         bias, second: (R, M).
         offset: (R,).
-        hidden: (R, M), written: what elu is taken of.
+        hidden: (R, M), overwritten with the input of the ELU, for `mix_gradients`.
     """
     rows, agents, width = first.shape
     for row in range(rows):
@@ -47,7 +47,7 @@ def mix_gradients(
     grad_bias: Array,
     grad_second: Array,
 ) -> None:
-    """Gradients of all that `mix` takes; that of the offset is `grad_team` itself."""
+    """Gradients of all inputs of `mix`; that of the offset is `grad_team` itself."""
     rows, agents, width = first.shape
     zero = np.float32(0.0)
     for row in range(rows):

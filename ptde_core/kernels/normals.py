@@ -1,7 +1,7 @@
-"""Normally distributed numbers that depend on a key and their place alone, so that any thread can draw any part.
+"""A counter-based generator of standard normals: each depends on a key and its index alone, so threads can share them.
 
-The place, hashed with the key, gives 64 bits (the mixing of Steele, Lea and Flood, 2014: SplitMix), these two uniform
-numbers, and these two normal ones (Box and Muller, 1958).
+SplitMix (Steele, Lea and Flood, 2014) hashes key and index to 64 bits. These give two uniform numbers, and these two
+normal ones (Box and Muller, 1958).
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def normals(key: int, rows: Array, numbers: Array) -> None:
             radius = np.sqrt(-_TWO * logarithm(uniform))
             angle = (np.float32(np.int64((bits >> _S2) & _MASK)) * _STEP - _HALF) * _QUARTER
             x, y = radius * cosine(angle), radius * sine(angle)
-            turned = (bits & _ODD) != np.uint64(0)  # by a quarter
+            turned = (bits & _ODD) != np.uint64(0)  # rotated by 90 degrees
             x, y = (-y if turned else x), (x if turned else y)
             opposite = (bits & _SIGN) != np.uint64(0)
             ones[k], others[k] = (-x if opposite else x), (-y if opposite else y)

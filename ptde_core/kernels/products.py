@@ -1,9 +1,9 @@
-"""Products of float32 matrices in tiles that vector registers hold, written instruction by instruction.
+"""Products of float32 matrices, in tiles that fit into vector registers, written in LLVM's intermediate representation.
 
-A BLAS copies tall, narrow matrices before it multiplies them, which costs as much as such a product.
+A BLAS packs tall, narrow matrices before it multiplies them, which costs as much as the product itself.
 """
 
-# ruff: noqa: ARG001  (numba hands over what it likes)
+# ruff: noqa: ARG001  (numba fixes the arguments)
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from ptde_core.kernels.compile import Array, code, inner
 cgutils: Any = _cgutils  # untyped
 
 LANES, ROWS = (16, 8) if llvm.get_host_cpu_features().get("avx512f") else (8, 6)
-BLOCK = 64  # rows worked on at a time: with all they need they stay in the second-level cache
+BLOCK = 64  # rows that are computed at a time: small enough for the L2 cache
 
 
 ADDRESS, INT, FLOAT = ir.IntType(64), ir.IntType(32), ir.FloatType()
@@ -26,9 +26,9 @@ FLOATS, INTS, _BITS = (ir.VectorType(kind, LANES) for kind in (FLOAT, INT, ir.In
 
 
 def tile(rows: int, vectors: int, masked: bool = False) -> Any:
-    """A kernel: a tile of `rows` times `vectors * LANES` floats += left @ right, all three given by addresses in bytes.
+    """A kernel for a tile of `rows` times `vectors * LANES` floats: tile += left @ right, all given by byte addresses.
 
-    With `masked`, of each row's last vector just the first `count` floats are read and written.
+    With `masked`, only the first `count` floats of each row's last vector are read and written.
     """
 
     @code
@@ -50,19 +50,19 @@ def tile(rows: int, vectors: int, masked: bool = False) -> Any:
 def _multiply(
     builder: ir.IRBuilder, access: "Access", operands: list[ir.Value], depth: ir.Value, rows: int, vectors: int
 ) -> None:  # fmt: skip
-    """Write a tile's code: load the sums, add a column of `left` times a row of `right` at a time, store the sums."""
+    """Emit a tile's code: load the sums, add one outer product of left and right at a time, store the sums."""
     into, into_step, left, row_step, column_step, right, right_step = operands
 
     def moved(start: ir.Value, step: ir.Value, count: int) -> ir.Value:
         return builder.add(start, builder.mul(step, ADDRESS(count)))
 
     def vectors_from(start: ir.Value) -> list[tuple[ir.Value, bool]]:
-        """Where each is, and whether it is the last of its row."""
+        """The address of each vector, and whether it is the last of its row."""
         return [(moved(start, ADDRESS(4 * LANES), k), k == vectors - 1) for k in range(vectors)]
 
     add_product_of = _products(builder)
     targets = [vector for row in range(rows) for vector in vectors_from(moved(into, into_step, row))]
-    sums = [cgutils.alloca_once_value(builder, access.load(*vector)) for vector in targets]  # LLVM makes them registers
+    sums = [cgutils.alloca_once_value(builder, access.load(*vector)) for vector in targets]  # kept in registers
     starts = [moved(left, row_step, row) for row in range(rows)]
     with cgutils.for_range(builder, depth, intp=ADDRESS) as loop:
         start = builder.add(right, builder.mul(loop.index, right_step))
@@ -79,21 +79,21 @@ def _multiply(
 
 
 def _products(builder: ir.IRBuilder) -> Callable[..., ir.Value]:
-    """Writes a * b + c of floats."""
+    """Emits a * b + c of float vectors."""
     kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
     fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
     return lambda a, b, c: builder.call(fma, [a, b, c])
 
 
 def _repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir.Value:
-    """A vector of one value."""
+    """A vector that repeats one value."""
     nothing = ir.Constant(kind, ir.Undefined)
     single = builder.insert_element(nothing, value, INT(0))
     return builder.shuffle_vector(single, nothing, ir.Constant(INTS, [0] * LANES))
 
 
 class Access:
-    """Writes code that loads and stores vectors; of the last of a row only the first `count` floats, if it is given."""
+    """Emits loads and stores of vectors; with `count`, only that many floats of the last vector of a row."""
 
     def __init__(self, builder: ir.IRBuilder, count: ir.Value | None) -> None:
         self._builder, self._mask = builder, None
@@ -103,7 +103,7 @@ class Access:
             self._mask = builder.icmp_signed("<", places, limit)
 
     def load(self, address: ir.Value, last: bool) -> ir.Value:
-        """A vector, zero where nothing is read."""
+        """Emit a load; lanes that are not read are zero."""
         pointer = self._builder.inttoptr(address, FLOATS.as_pointer())
         if self._mask is None or not last:
             return self._builder.load(pointer, align=4)
@@ -112,7 +112,7 @@ class Access:
         return self._builder.call(load, [pointer, INT(4), self._mask, ir.Constant(FLOATS, [0.0] * LANES)])
 
     def store(self, value: ir.Value, address: ir.Value, last: bool) -> None:
-        """Write a vector."""
+        """Emit a store."""
         pointer = self._builder.inttoptr(address, FLOATS.as_pointer())
         if self._mask is None or not last:
             self._builder.store(value, pointer, align=4)
@@ -123,7 +123,7 @@ class Access:
 
 
 def panel_of(vectors: int, masked: bool = False) -> Any:
-    """A kernel: `rows` rows of such tiles, one below the other."""
+    """A kernel for a column of tiles, one below the other."""
     middle, few = ROWS // 2, 2
     high, half, low, single = (tile(height, vectors, masked) for height in (ROWS, middle, few, 1))
 
@@ -171,7 +171,7 @@ def _add_product_at(
 
 @inner
 def add_product(into: Array, left: Array, right: Array) -> None:
-    """Into (m, n) += left (m, k) @ right (k, n). Rows of `into` and `right` are contiguous; `left` is as it may be."""
+    """Into (m, n) += left (m, k) @ right (k, n). Rows of `into` and `right` are contiguous; `left` may be strided."""
     _add_product_at(
         into.ctypes.data, into.strides[0], left.ctypes.data, left.strides[0], left.strides[1],
         right.ctypes.data, right.strides[0], into.shape[0], into.shape[1], left.shape[1],

@@ -1,6 +1,6 @@
-"""What is done to rows beside products: copying, gathering, scattering, turning, adding up."""
+"""Operations on rows beside products: copy, gather, scatter, transpose, sum."""
 
-# ruff: noqa: ARG001  (numba hands over what it likes)
+# ruff: noqa: ARG001  (numba fixes the arguments)
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ptde_core.kernels.products import cgutils
 
 @code
 def copy_floats(_: Any, into: Any, source: Any, count: Any) -> Any:
-    """`count` floats from one address to another."""
+    """Copy `count` floats from one address to another."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         to, of = (builder.inttoptr(address, ir.IntType(8).as_pointer()) for address in arguments[:2])
@@ -25,20 +25,20 @@ def copy_floats(_: Any, into: Any, source: Any, count: Any) -> Any:
 
 @inner
 def copy(into: Array, rows: Array) -> None:
-    """Both contiguous."""
+    """Copy rows; both arrays are contiguous."""
     copy_floats(into.ctypes.data, rows.ctypes.data, into.size)
 
 
 @inner
 def repeat(into: Array, vector: Array) -> None:
-    """Into every row: the vector."""
+    """Set every row to the vector."""
     for row in range(len(into)):
         copy_floats(into.ctypes.data + row * into.strides[0], vector.ctypes.data, len(vector))
 
 
 @inner
 def gather(into: Array, rows: Array, first: Array, offset: int) -> None:
-    """Into row k: rows[first[k] + offset]."""
+    """Row k of `into` becomes rows[first[k] + offset]."""
     to, of = into.ctypes.data, rows.ctypes.data
     for k in range(len(into)):
         copy_floats(to + k * into.strides[0], of + (first[k] + offset) * rows.strides[0], into.shape[1])
@@ -46,7 +46,7 @@ def gather(into: Array, rows: Array, first: Array, offset: int) -> None:
 
 @inner
 def scatter(into: Array, rows: Array, first: Array, offset: int) -> None:
-    """Into row first[k] + offset: rows[k]."""
+    """Row first[k] + offset of `into` becomes rows[k]."""
     to, of = into.ctypes.data, rows.ctypes.data
     for k in range(len(rows)):
         copy_floats(to + (first[k] + offset) * into.strides[0], of + k * rows.strides[0], rows.shape[1])
@@ -62,7 +62,7 @@ def turn(into: Array, rows: Array) -> None:
 
 @inner
 def add_rows(into: Array, rows: Array) -> None:
-    """Into the vector: the sum of the rows."""
+    """Add the sum of the rows to the vector."""
     done = 0
     while done + 4 <= len(rows):
         a, b, c, d = rows[done], rows[done + 1], rows[done + 2], rows[done + 3]

@@ -1,4 +1,4 @@
-"""z = mean + sigma * noise, with sigma from the variance's logarithm, and its gradients."""
+"""The reparameterized Gaussian z = mean + sigma * noise, sigma from the log variance, and its gradients."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ptde_core.kernels.functions import exp
 
 @entry
 def gaussian(mean: Array, log_variance: Array, floor: float, noise: Array, sigma: Array, z: Array) -> None:
-    """Sigma and z, written; the variance is never below the floor. All are (M,)."""
+    """Write sigma and z. The variance is at least `floor`. All arrays are (M,)."""
     lowest = np.float32(floor)
     for k in range(len(z)):
         variance = exp(log_variance[k])
@@ -19,7 +19,7 @@ def gaussian(mean: Array, log_variance: Array, floor: float, noise: Array, sigma
 
 @entry
 def gaussian_gradients(sigma: Array, floor: float, noise: Array, grad_z: Array, grad_log_variance: Array) -> None:
-    """The gradient of the log variance, written; that of the mean is `grad_z` itself."""
+    """Write the gradient of the log variance; that of the mean is `grad_z` itself."""
     lowest, half = np.sqrt(np.float32(floor)), np.float32(0.5)
     for k in range(len(sigma)):
         slope = half * sigma[k] * noise[k] * grad_z[k]

@@ -1,4 +1,4 @@
-"""What agents see, laid out as their networks read it."""
+"""The local input of the agents' networks: observation, last action and identity side by side."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from ptde_core.kernels.rows import copy_floats
 
 @entry
 def local_inputs(obs: Array, actions: Array, lengths: Array, local: Array) -> None:
-    """The agents' inputs at all views of episodes laid end to end: observation, last action, identity.
+    """Local inputs at all views of episodes that are laid end to end: observation, last action, identity.
 
     Args:
         obs: (R, N, O).
         actions: (P, N) int64.
-        lengths: (B,) int64 real steps of each episode, which has one view more.
+        lengths: (B,) int64 steps of each episode, which has one view more.
         local: (R, N, O+A+N), written.
     """
     agents, size, width = obs.shape[1], obs.shape[2], local.shape[2]

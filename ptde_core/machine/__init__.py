@@ -1,1 +1,1 @@
-"""Layer 7: what is of this machine: what it has and lacks, processes side by side, Ctrl-C."""
+"""Layer 7: the machine: what it has and lacks (`doctor`), processes side by side, Ctrl-C."""

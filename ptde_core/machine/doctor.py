@@ -1,4 +1,4 @@
-"""What this machine has and what it lacks for ptde, each lack with the command that mends it (`ptde doctor`)."""
+"""What this machine has and lacks for ptde, and the command that installs what is missing (`ptde doctor`)."""
 
 import importlib
 import importlib.util
@@ -35,7 +35,7 @@ from ptde_core.runs.stage_settings import presets
 from ptde_core.storage.tensorboard_file import tensorboard
 
 Verdict = Literal["ok", "absent", "wrong"]
-"""ok; not there, and only needed for something optional; or in the way of what is wanted."""
+"""ok; absent: not installed, and optional; wrong: it prevents what was asked for."""
 
 STEPS = 200  # env steps of the trial of an environment
 IMPORT = """
@@ -54,13 +54,13 @@ FOOTBALL_LIBRARIES = ("SDL2", "SDL2_image", "SDL2_ttf", "SDL2_gfx", "GL", "EGL",
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        what: its name.
+        what: the name of what was checked.
         found: what is there.
-        verdict: whether that will do.
-        mend: what to type if it will not.
+        verdict: whether that is sufficient.
+        mend: what to type if it is not.
     """
 
     what: str
@@ -70,11 +70,11 @@ class Finding:
 
 
 Findings = Mapping[str, Sequence[Finding]]
-"""What was found, by what it concerns: "" for ptde itself, else an environment's name."""
+"""Findings by what they concern: "" for ptde itself, else an environment's name."""
 
 
 def examine(folder: Path, env: str | None = None, environment: Mapping[str, str] = os.environ) -> Findings:
-    """Look at everything, and try each environment that can be used; nothing is changed.
+    """Run all checks, and try each environment that can be used; nothing is changed.
 
     Args:
         folder: where runs would be written.
@@ -97,12 +97,12 @@ def examine(folder: Path, env: str | None = None, environment: Mapping[str, str]
 
 
 def healthy(findings: Findings) -> bool:
-    """Whether nothing is in the way of what is wanted."""
+    """Whether no check says wrong."""
     return all(one.verdict != "wrong" for group in findings.values() for one in group)
 
 
 def doctor_table(findings: Findings) -> Table:
-    """One line per thing, and below it what to type for each that is not ok."""
+    """One row for each check, and below the table what to type for each that is not ok."""
     says = "all that is needed is there" if healthy(findings) else "something is in the way: see the lines marked wrong"
     groups = tuple(
         tuple((name or "ptde" if k == 0 else "", one.what, one.verdict, one.found) for k, one in enumerate(group))
@@ -130,7 +130,7 @@ def _looks_at_ptde(folder: Path, environment: Mapping[str, str]) -> tuple[Callab
 
 
 def _looks_at(env: str, environment: Mapping[str, str]) -> tuple[Callable[[], Finding], ...]:
-    """What an environment needs."""
+    """The checks of an environment."""
     if env in STARCRAFT:
         package = STARCRAFT[env]
         return (
@@ -144,7 +144,7 @@ def _looks_at(env: str, environment: Mapping[str, str]) -> tuple[Callable[[], Fi
 
 
 def _trial(env: str) -> Finding:
-    """Start an environment, play some steps with random actions, say how long both took."""
+    """Start an environment and play some steps with random actions; the finding says how long both took."""
     name, chance = ENVIRONMENTS[env].example, np.random.default_rng(0)
     began = time.perf_counter()
     try:
@@ -174,7 +174,7 @@ def _version(package: str) -> str | None:
 
 
 def _wanted_packages() -> list[str]:
-    """What ptde needs, by its own metadata; extras are looked at where they are for something."""
+    """The packages that ptde requires, from its metadata. Packages of extras are checked with what needs them."""
     try:
         lines = requires("ptde") or []
     except PackageNotFoundError:  # run from its folder without being installed
@@ -187,7 +187,7 @@ def _needed(package: str) -> Finding:
 
 
 def _imports() -> Finding:
-    """Whether all that a training imports can be imported: that it is installed does not say so."""
+    """Whether a training can be imported: a package may be installed and broken."""
     try:
         tensorboard()
         importlib.import_module("ptde_core.pipeline.train_teacher")
@@ -273,7 +273,7 @@ def _football() -> Finding:
 
 
 def _football_libraries() -> Finding:
-    """Whether the system has what gfootball's engine loads; without them it is neither built nor loaded."""
+    """Whether the system has the libraries of gfootball's engine, without which it can be neither built nor loaded."""
     missing = [name for name in FOOTBALL_LIBRARIES if find_library(name) is None]
     if missing:
         return Finding("its libraries", f"missing: {', '.join(missing)}", "absent", LIBRARIES)
@@ -281,10 +281,10 @@ def _football_libraries() -> Finding:
 
 
 def _package(package: Package) -> Finding:
-    """Missing is absent; another program of that name, half of it, or one that cannot be imported is in the way."""
+    """Absent if it is not installed; wrong if another package has its name, or it cannot be imported."""
     try:
         found = require_package(package)
-        # In a process of its own: the two packages must never meet in one.
+        # In a process of its own: smac and smacv2 must never be imported in the same process.
         words = [sys.executable, "-P", "-c", IMPORT, package.module]
         tried = subprocess.run(words, env=one_thread_each(), capture_output=True, text=True, check=False)
         if tried.returncode:
@@ -305,7 +305,7 @@ def _game(environment: Mapping[str, str]) -> Finding:
 
 
 def _maps(package: Package, environment: Mapping[str, str]) -> Finding:
-    """Each map of a preset, or of SMACv2's races."""
+    """Whether the maps of the presets, or of SMACv2's races, are installed."""
     wanted: dict[str, tuple[str, ...]]
     if package.module == "smac":
         wanted = {name: (smac_file(name),) for name in presets()["maps"] if not name.startswith("academy_")}

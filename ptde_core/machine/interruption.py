@@ -1,6 +1,6 @@
-"""Ctrl-C during long work: finish the piece in hand, save, then stop. A second Ctrl-C stops at once.
+"""Ctrl-C during long work: finish the current step, save, then stop. A second Ctrl-C stops at once.
 
-A closed terminal (SIGHUP) and a request to end (SIGTERM) are the same.
+A closed terminal (SIGHUP) and SIGTERM do the same.
 """
 
 import signal
@@ -12,17 +12,17 @@ STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 
 
 class Interruption:
-    """Inside the `with`, the first of `STOPS` only sets `requested`; the loop asks at its own safe points."""
+    """Inside the `with`, the first signal of `STOPS` only sets `requested`, which the loop checks where it can stop."""
 
     def __init__(self) -> None:
         self.requested = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():  # signals can be taken over only there
+        if threading.current_thread() is threading.main_thread():  # only there can handlers be set
             for number in STOPS:
                 if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
-                    continue  # nohup: who has started this wants it to outlive the terminal
+                    continue  # started by nohup: it must outlive the terminal
                 self._before[number] = signal.signal(number, self._request)
         return self
 

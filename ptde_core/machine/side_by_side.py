@@ -1,6 +1,7 @@
-"""Work side by side: a process per core, each with one thread, which stops at a safe point when it is told to.
+"""Jobs side by side: one process per core, each with one thread, which can be told to stop at a safe point.
 
-Whoever starts such a process holds its standard input open. Closing it, also by dying, is what tells it to stop.
+The parent holds the standard input of such a process open. When it is closed, also because the parent has died, the
+process saves and stops.
 """
 
 import _thread
@@ -27,11 +28,11 @@ J = TypeVar("J")
 
 
 class Running(Protocol):
-    """One piece of work that has been started somewhere."""
+    """One job that has been started, here or elsewhere."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, in whatever way."""
+        """Whether it has ended, in whatever way."""
 
     def stop(self) -> None:
         """Tell it to save and end."""
@@ -40,16 +41,16 @@ class Running(Protocol):
         """End it at once."""
 
     def failure(self) -> Exception | None:
-        """Why it ended, if not because it was done or told to; asked once, when it has ended."""
+        """Why it failed; None if it was done, or was told to stop. Called once, when it has ended."""
 
 
 class SideBySide(Generic[J]):
-    """A queue of jobs of which so many are worked on at once.
+    """A queue of jobs, of which `at_once` run at a time.
 
     Args:
-        waiting: jobs to do, first come first served; whoever is told of an end may add more.
-        at_once: how many run together.
-        start: begins one.
+        waiting: jobs in the order of their start; the callback `ended` may add more.
+        at_once: how many run at a time.
+        start: starts a job.
     """
 
     def __init__(self, waiting: deque[J], at_once: int, start: Callable[[J], Running]) -> None:
@@ -59,7 +60,7 @@ class SideBySide(Generic[J]):
 
     @property
     def running(self) -> list[J]:
-        """The jobs that are being worked on."""
+        """The jobs that are running."""
         return [job for job, _ in self._running]
 
     def work(
@@ -72,10 +73,10 @@ class SideBySide(Generic[J]):
         """Do all jobs.
 
         Args:
-            ended: told of each job that has ended, and why it failed if it did. What it raises stops the other jobs at
-                a safe point, and is raised again when they have.
+            ended: called with each job that has ended, and the reason if it failed. An exception that it raises stops
+                the other jobs at a safe point, and is raised again when they have stopped.
             polled: called once a second, after `ended`.
-            ready: whether a waiting job can begin now.
+            ready: whether a waiting job can be started now.
 
         Raises:
             KeyboardInterrupt: interrupted; all have stopped at a safe point.
@@ -103,14 +104,14 @@ class SideBySide(Generic[J]):
                             raised = raised or error
                     polled()
             finally:
-                for _, one in self._running:  # a second Ctrl-C, or a mistake of ours
+                for _, one in self._running:  # a second Ctrl-C, or a bug
                     one.kill()
             if raised:
                 raise raised
             interruption.raise_if_requested()
 
     def _fill(self, ready: Callable[[J], bool]) -> None:
-        """Start what can begin, in its order."""
+        """Start jobs that are ready, in order."""
         for job in [job for job in self.waiting if len(self._running) < self._at_once and ready(job)]:
             if len(self._running) >= self._at_once:
                 break
@@ -119,12 +120,12 @@ class SideBySide(Generic[J]):
 
 
 class Process:
-    """One piece of work in a process of its own, `python -m module arguments`, with one thread.
+    """One job in a process of its own, `python -m module arguments`, with one thread.
 
     Args:
-        module: what it runs; it ends with what `working` returns.
+        module: what it runs; it must exit with what `working` returns.
         arguments: of its command line.
-        name: what it is, in sentences: "the training in runs/a".
+        name: of the job in messages: "the training in runs/a".
         folder: its working directory; None: that of this process.
     """
 
@@ -139,7 +140,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            start_new_session=True,  # the terminal's Ctrl-C reaches only us, who tell it once
+            start_new_session=True,  # the terminal's Ctrl-C must reach only the parent, which then stops it
         )
 
     @property
@@ -168,7 +169,7 @@ class Process:
         match self._process.returncode:
             case code if code == DONE:
                 return None
-            case code if code in {INTERRUPTED, -signal.SIGINT}:  # the second: while it began or ended
+            case code if code in {INTERRUPTED, -signal.SIGINT}:  # the second: Ctrl-C while it started or ended
                 told = f"{self._name} was interrupted from outside"
                 return None if self._told else PtdeError(told, "type the same again: it goes on")
             case code if code == USER_ERROR:
@@ -182,8 +183,8 @@ class Process:
 
 
 def working(work: Callable[[], object]) -> int:
-    """What such a process does: work until done, or until its standard input is closed; returns the exit code."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started us ignores it
+    """Run such a process's work until it is done, or until standard input is closed; returns the exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the parent ignores it
     try:
         threading.Thread(target=_interrupt_when_closed, daemon=True).start()
         work()

@@ -1,8 +1,9 @@
-"""Compiling on a second core: a process that plays and learns a little, so that numba's cache holds the kernels.
+"""Compiling kernels in a second process while a training starts.
 
-The simulator's kernels take some 15 seconds to compile, those of play and of the learner as long again. Numba compiles
-one function at a time in a process, so a first training starts this process beside itself, and finds the kernels in
-the cache when it needs them. What is not there by then, or if the process fails, the training compiles itself.
+The simulator's kernels take some 15 seconds to compile, those of play and of the learner as long again, and numba
+compiles one function at a time in a process. So a training that finds a free core starts a process that plays one
+round and makes one update, which puts the kernels into numba's cache. What is not in the cache when it is needed, or
+if that process fails, the training compiles itself.
 """
 
 import json
@@ -28,7 +29,7 @@ from ptde_core.runs.stage_settings import TrainingSettings, train_teacher_settin
 
 @contextmanager
 def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
-    """While this lasts, a process compiles the kernels of a training with these settings, if a core is free for it."""
+    """Inside the `with`, a second process compiles the kernels of this training, if there is a second core."""
     if cores() < 2 or not kernels.are_on():
         yield
         return
@@ -47,7 +48,7 @@ def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
 
 
 def exercise(settings: TrainingSettings) -> None:
-    """One round and one update of this training, on a game of the same sizes in which nothing happens."""
+    """Play and learn until one update is made, on a game of the same sizes in which nothing happens."""
     values = settings.model_dump()
     env = build_environment_of(values, 1)
     spec = env.spec
@@ -59,14 +60,14 @@ def exercise(settings: TrainingSettings) -> None:
 
 
 class _Blank(Game):
-    """So many steps of nothing that each kernel is used, also those for large batches only."""
+    """A game whose numbers are all zero; an episode is long enough that kernels for large batches are used too."""
 
     def __init__(self, spec: EnvSpec, n_envs: int) -> None:
         self.spec = spec
         super().__init__(n_envs)
 
     def begin(self, row: int, memory: dict[str, Any], chance: np.random.Generator) -> None:
-        """Zeros, as they are."""
+        """All zeros."""
 
     def advance(
         self,

@@ -3,13 +3,15 @@
 What was made from something else than it would be made from today is put aside and made anew (`remaking.py`).
 """
 
+from collections.abc import Sequence
+
 from ptde_core.base.events import Listener, silent
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill_recipes import distill_recipes
 from ptde_core.pipeline.evaluate import evaluate_what_is_due
 from ptde_core.pipeline.remaking import put_aside_another_world, put_aside_other_episodes, put_aside_other_students
-from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
 from ptde_core.policies.from_checkpoint import spec_from_plain
 from ptde_core.policies.teachers import TEACHERS
 from ptde_core.runs.pipeline_settings import Pipeline
@@ -18,6 +20,29 @@ from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.run_lock import locked
 from ptde_core.storage.whole_file import check_output
+
+
+def run_all(
+    pipelines: Sequence[tuple[Pipeline, RunFolder]], *, keep_state: bool = True, listen: Listener = silent
+) -> list[EvaluationEntry]:
+    """Run pipelines whose trainings differ by the seed alone; the teachers of several are trained at once.
+
+    Args:
+        pipelines: settings and folder of each.
+        keep_state: keep what it takes to go on with more steps, once a training has finished.
+        listen: is told of progress and of files.
+
+    Raises:
+        StorageError, PtdeError, KeyboardInterrupt: as `run`.
+    """
+    if len(pipelines) > 1:
+        trainings = [(pipeline.training, folder) for pipeline, folder in pipelines]
+        for settings, folder in trainings:
+            put_aside_another_world(settings, folder, listen)
+        train_teachers(trainings, resume=True, keep_state=keep_state, listen=listen)
+    return [
+        entry for pipeline, folder in pipelines for entry in run(pipeline, folder, keep_state=keep_state, listen=listen)
+    ]
 
 
 def run(

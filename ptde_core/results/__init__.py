@@ -1,1 +1,1 @@
-"""Layer 6: finished runs to tables: `gather` counts, `sections` lays out, `wording` says, `formats` writes."""
+"""Layer 6: tables of finished runs. `gather` collects, `sections` lays out, `wording` formats, `formats` writes."""

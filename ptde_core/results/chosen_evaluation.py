@@ -1,4 +1,4 @@
-"""Which of a policy's evaluations is counted: they stand beside each other in evaluation.json, a table shows one."""
+"""Which of a policy's evaluations a table shows: evaluation.json can hold several."""
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ptde_core.storage.evaluation_file import EvaluationEntry
 
 @dataclass(frozen=True)
 class Wanted:
-    """The evaluations that are wanted; None: nobody said, and then it is the default seed's, and the largest.
+    """Which evaluations to count. None stands for the default: the default seed, and the largest.
 
     Args:
         seed: of the list of episodes.

@@ -1,6 +1,6 @@
-"""Two runs side by side (`ptde compare`): what differs in how they were made, and in what came of it.
+"""Two runs side by side (`ptde compare`): differences in settings, origin, results and cost.
 
-Recipes for one teacher's students are compared elsewhere (`distill_recipes.py`), averages over seeds in a report.
+Students of one teacher by several recipes are compared in `recipe_comparison.py`, averages over seeds in a report.
 """
 
 import json
@@ -44,7 +44,7 @@ NOT_SET = "not set"
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same in both runs, as text."""
+    """One thing that differs between the runs, as text."""
 
     what: str
     one: str
@@ -53,7 +53,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Played:
-    """One run's policy over its evaluation; `retention` of a student, `tally` None where nothing can be won."""
+    """The result of one run's policy. `retention` is of students only; `tally` is None where nothing can be won."""
 
     name: str
     measure: Measure
@@ -103,7 +103,7 @@ class RunComparison:
     made: tuple[Difference, ...]
     outcomes: tuple[Outcome, ...]
     costs: tuple[Cost, ...]
-    stale: tuple[str, ...]  # what is not shown because it was made from something that is another by now, and why
+    stale: tuple[str, ...]  # what is not shown because its origin has changed, and why
 
 
 def compare_runs(one: RunFolder, other: RunFolder, seed: int = 0) -> RunComparison:
@@ -178,11 +178,11 @@ def comparison_json(found: RunComparison) -> str:
 
 
 def _settings(one: RunRead, other: RunRead) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training's and the distillations'; where only one run has a student, that alone is said of it."""
+    """Settings of the training and the distillations. Of a student that only one run has, nothing else is said."""
     first, second = dict(one.settings), dict(other.settings)
     for kind in dict.fromkeys([*one.distilled, *other.distilled]):
         if kind in one.distilled and kind in other.distilled:
-            # The settings of the paper's student are named as they are set, the others' with its file before that.
+            # The paper's student: "distill.steps"; any other: its file first.
             of = "distill" if kind == STUDENT else f"{kind}: distill"
             first |= {f"{of}.{key}": value for key, value in one.distilled[kind].items()}
             second |= {f"{of}.{key}": value for key, value in other.distilled[kind].items()}
@@ -203,7 +203,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Diff
 
 
 def _origin(run: RunRead) -> dict[str, str]:
-    """What a run was made by; of several sittings, all that were different."""
+    """Code, machine and packages of a run; of several sittings all that differ."""
     found = {
         "state": run.state if run.state == "finished" else f"{run.state}: {run.status['reason'] or 'not finished'}"
     }

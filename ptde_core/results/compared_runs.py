@@ -1,7 +1,7 @@
 """Two runs as `ptde compare` reads them from their folders: settings, origin, and the evaluations that are compared.
 
-Of a policy's evaluations one is compared, of the same episodes in both runs where both have such. What is stale is left
-out, and said.
+One evaluation of each policy is compared, of the same episodes in both runs where possible. Stale ones are left out and
+listed.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ STUDENT = "student"  # the kind of student.pt
 
 @dataclass(frozen=True)
 class RunRead:
-    """What the files of a run say."""
+    """What is read from a run's files."""
 
     path: str
     state: str
@@ -32,9 +32,9 @@ class RunRead:
     distilled: Mapping[str, Mapping[str, Any]]  # by kind: settings of each evaluated student that was distilled
     made: Provenance | None
     entries: Mapping[str, EvaluationEntry]  # by kind, the one that is compared
-    evaluated: tuple[EvaluationEntry, ...]  # all that hold
+    evaluated: tuple[EvaluationEntry, ...]  # all that are not stale
     stale: tuple[str, ...]  # what is not shown, and why
-    last: Mapping[str, float]  # line of metrics
+    last: Mapping[str, float]  # newest line of metrics
 
 
 def _read(run: RunFolder) -> RunRead:
@@ -67,7 +67,7 @@ def _read(run: RunFolder) -> RunRead:
 
 
 def read_both(one: RunFolder, other: RunFolder) -> tuple[RunRead, RunRead]:
-    """Both runs, with evaluations of the same episodes where both have such: of several the default seed's largest.
+    """Both runs, with evaluations of the same episodes where both have some: with the default seed, and the largest.
 
     Raises:
         PtdeError: a path that is no run folder, or a file in one is broken.

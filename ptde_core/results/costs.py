@@ -13,13 +13,12 @@ from ptde_core.storage.evaluation_file import TRAINING_ONLY, Inference
 
 
 def costs_table(section: Section) -> Table:
-    """What each policy cost to make and to play: steps, wall time, speed, the student's error, time per step."""
+    """What each policy took to train and to play: steps, wall time, speed, the student's error, time per step."""
     groups = []
     for map_name in maps_in_order(section):
         rows: list[Row] = []
         for score in (one for one in section.scores if one.map == map_name):
-            timed = [one for one in score.seeds if one.train_seconds]
-            seconds = [one.train_seconds or 0.0 for one in timed]
+            seconds = [one.train_seconds for one in score.seeds if one.train_seconds]
             fits = [one.distilled for one in score.seeds if one.distilled]
             fit_seconds = [fit["seconds"] for fit in fits if fit["seconds"] is not None]
             acting, restarts = inferences(score), restarts_of(score)
@@ -28,11 +27,11 @@ def costs_table(section: Section) -> Table:
                 Z_TEXT[score.z],
                 steps_text([one.env_steps for one in score.seeds]),
                 duration(float(np.mean(seconds))) if seconds else "",
-                f"{sum(one.env_steps for one in timed) / sum(seconds):,.0f}" if seconds else "",
+                "" if (speed := training_speed(score)) is None else f"{speed:,.0f}",
                 ", ".join(f"{step:,}" for step in dict.fromkeys(fit["steps"] for fit in fits)),
                 duration(float(np.mean(fit_seconds))) if fit_seconds else "",
                 _mean_of(reconstruction_errors(score), "{:.3g}"),
-                _mean_of([fit["quality"].get("student_explained") for fit in fits], "{:.3f}"),
+                _mean_of(explained_shares(score), "{:.3f}"),
                 _mean_of([one.ms_per_call for one in acting], "{:.2f}"),
                 listed(one.side_by_side for one in acting),
                 "" if restarts is None else str(restarts),
@@ -61,12 +60,12 @@ def costs_table(section: Section) -> Table:
 
 
 def inferences(score: Score) -> list[Inference]:
-    """What choosing actions cost, of the seeds where it was measured."""
+    """The measured times to choose actions, of each seed that has one."""
     return [Inference.model_validate(one.inference) for one in score.seeds if one.inference]
 
 
 def restarts_of(score: Score) -> int | None:
-    """Engines that broke and were replaced in all its trainings; None where none can."""
+    """Engines that broke and were replaced in all its trainings; None for environments without engines."""
     known = [one.engine_restarts for one in score.seeds if one.engine_restarts is not None]
     return sum(known) if known else None
 
@@ -75,6 +74,18 @@ def reconstruction_errors(score: Score) -> list[float]:
     """The held-out error of each seed's student; empty for a teacher."""
     qualities = [one.distilled["quality"] for one in score.seeds if one.distilled]
     return [quality["student_validation_loss"] for quality in qualities if "student_validation_loss" in quality]
+
+
+def explained_shares(score: Score) -> list[float]:
+    """The share of z's variance that each seed's student explains on held-out episodes; empty for a teacher."""
+    qualities = [one.distilled["quality"] for one in score.seeds if one.distilled]
+    return [quality["student_explained"] for quality in qualities if "student_explained" in quality]
+
+
+def training_speed(score: Score) -> float | None:
+    """Env steps per second of wall time over all its trainings; None where no time was kept."""
+    timed = [(one.env_steps, one.train_seconds) for one in score.seeds if one.train_seconds]
+    return sum(steps for steps, _ in timed) / sum(seconds for _, seconds in timed) if timed else None
 
 
 def sizes_table(section: Section) -> Table:
@@ -100,7 +111,7 @@ def sizes_table(section: Section) -> Table:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """The networks that act, in the order of what flows through them; others after these."""
+    """The networks that act, in the order in which they are applied; others after these."""
     order = ("trunk", "information", "student", "head")
     known = dict.fromkeys(name for name in names if name != TRAINING_ONLY)
     return sorted(known, key=lambda name: order.index(name) if name in order else len(order))
@@ -112,7 +123,7 @@ def acting_parameters(score: Score) -> int:
 
 
 def maps_in_order(section: Section) -> list[str]:
-    """Maps that the paper does not have by name, then the paper's in its order."""
+    """Maps that are not in the paper, by name, then those of the paper in its order."""
     benchmark = benchmark_for(section.backend)
     of_paper = list(benchmark.win_rates) if benchmark else []
     maps = sorted({score.map for score in section.scores})

@@ -1,4 +1,4 @@
-"""What `ptde evaluate` measured, as the small table that ends it, and as JSON."""
+"""The results of `ptde evaluate` as a table and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ SCHEMA = 1
 
 
 def evaluation_tables(entries: Sequence[EvaluationEntry], seed: int = 0) -> list[Table]:
-    """What `ptde evaluate` measured: one table per map and backend, one row per policy and source of z.
+    """The results of `ptde evaluate`: one table per map and backend, one row per policy and source of z.
 
     Args:
         entries: the evaluations to show, in their order.
@@ -89,7 +89,7 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
 
 
 def evaluation_json(entries: Sequence[EvaluationEntry], seed: int = 0) -> str:
-    """The same as JSON: per policy every episode, and what follows from them; win rates and PRR as fractions."""
+    """The same as JSON: for each policy every episode, and the statistics; win rates and PRR as fractions."""
     policies = []
     for entry in entries:
         played, kept = performance_of([entry], measure_of([entry])), _kept(entry, entries, seed)

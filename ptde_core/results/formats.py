@@ -1,4 +1,4 @@
-"""A report as text in every format. `FORMATS` is the one list; the command line's `table` draws the same tables."""
+"""A report as text in every format of `FORMATS`; the command line's `table` shows the same tables."""
 
 import csv
 import io
@@ -12,10 +12,17 @@ import numpy as np
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.printable import printable
-from ptde_core.results.costs import acting_parameters, inferences, reconstruction_errors, restarts_of
+from ptde_core.results.costs import (
+    acting_parameters,
+    explained_shares,
+    inferences,
+    reconstruction_errors,
+    restarts_of,
+    training_speed,
+)
 from ptde_core.results.gather import Report, Section
 from ptde_core.results.marl_eval import marl_eval, marl_eval_curves
-from ptde_core.results.per_seed import csv_per_seed
+from ptde_core.results.per_seed import csv_cell, csv_per_seed
 from ptde_core.results.score import Score
 from ptde_core.results.sections import report_tables
 from ptde_core.results.table import Table, html_page, latex, markdown
@@ -33,8 +40,8 @@ def render(report: Report, report_format: str, layout: str = "full") -> str:
     Args:
         report: what to write.
         report_format: one of `FORMATS`.
-        layout: which tables, one of `sections.LAYOUTS`; a format of `DATA_FORMATS` always holds all there is, or has
-            layouts of its own, `DATA_LAYOUTS`.
+        layout: one of `sections.LAYOUTS`; a format of `DATA_FORMATS` always holds everything, or has layouts of its
+            own, `DATA_LAYOUTS`.
 
     Raises:
         PtdeError: a format or layout that does not exist, or a layout for a format that holds no tables.
@@ -74,13 +81,11 @@ def _json(report: Report) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses and named tuples as dicts, tuples as lists, floats to the sixth decimal."""
+    """Dataclasses and named tuples as dicts, tuples as lists; floats keep all their digits."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Interval | MeanStd):
         return {name: plain(one) for name, one in value._asdict().items()}
-    if isinstance(value, float):
-        return round(value, 6)
     if isinstance(value, Mapping):
         return {name: plain(one) for name, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, tuple) else value
@@ -93,30 +98,18 @@ def _csv(report: Report) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for line in lines:
-        writer.writerow([_csv_cell(line[column]) for column in CSV_COLUMNS])
+        writer.writerow([csv_cell(line[column]) for column in CSV_COLUMNS])
     return text.getvalue()
 
 
-def _csv_cell(value: object) -> object:
-    """The value, unless a spreadsheet would take it for a formula: a text that begins like one, and is no number."""
-    text = printable(str(value))
-    if text[:1] not in FORMULAS:
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
-
-
-FORMULAS = ("=", "+", "-", "@")
 CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
     "evaluation_seeds", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
-    "return", "return_low", "return_high", "mean", "std", "iqm", "iqm_low", "iqm_high",
+    "return", "return_low", "return_high", "length", "mean", "std", "iqm", "iqm_low", "iqm_high",
     "prr", "prr_low", "prr_high", "return_retention", "return_retention_low", "return_retention_high", "prr_teacher",
     "paper_benchmark", "paper_mean", "paper_std", "beside_paper", "paper_prr",
-    "train_seconds", "reconstruction_errors", "inference_ms", "inference_side_by_side", "engine_restarts",
+    "train_seconds", "env_steps_per_second", "fit_steps", "fit_seconds", "reconstruction_errors", "explained",
+    "inference_ms", "inference_side_by_side", "engine_restarts",
     "parameters", "parameters_by_network", "code", "machine",
 )  # fmt: skip
 
@@ -130,6 +123,7 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
     low, high = (score.interval.low, score.interval.high) if score.interval else (None, None)
     episodes = [one.episodes for one in score.seeds]
     benchmark = benchmark_for(section.backend)
+    fits = [one.distilled for one in score.seeds if one.distilled]
     return {
         "backend": section.backend,
         "backend_version": section.version,
@@ -151,6 +145,7 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "return": fraction(float(np.average([one.mean_return for one in score.seeds], weights=episodes))),
         "return_low": fraction(None if wins else low),
         "return_high": fraction(None if wins else high),
+        "length": fraction(float(np.average([one.mean_length for one in score.seeds], weights=episodes))),
         "mean": fraction(over.mean if over else None),
         "std": fraction(over.std if over else None),
         "iqm": fraction(score.iqm if iqm else None),
@@ -169,7 +164,11 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "beside_paper": score.beside_paper or "",
         "paper_prr": fraction(score.paper_retention),
         "train_seconds": " ".join(fraction(one.train_seconds) for one in score.seeds if one.train_seconds is not None),
+        "env_steps_per_second": fraction(training_speed(score)),
+        "fit_steps": " ".join(str(one["steps"]) for one in fits),
+        "fit_seconds": " ".join(fraction(one["seconds"]) for one in fits if one["seconds"] is not None),
         "reconstruction_errors": " ".join(fraction(error) for error in reconstruction_errors(score)),
+        "explained": " ".join(fraction(share) for share in explained_shares(score)),
         "inference_ms": " ".join(fraction(one.ms_per_call) for one in inferences(score)),
         "inference_side_by_side": " ".join(str(one.side_by_side) for one in inferences(score)),
         "engine_restarts": "" if (restarts := restarts_of(score)) is None else restarts,

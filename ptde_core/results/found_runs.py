@@ -1,4 +1,4 @@
-"""The runs of a report as read from their folders: which count, which are left out and why, which share a row."""
+"""Reading the runs of a report: which are counted, which are left out and why, and which share a row."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import moment, read_state, read_status
 
-STALE = "stale"  # the state of what was made from something that is another by now
+STALE = "stale"  # the state of a result whose origin has changed
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -41,20 +41,20 @@ class Found:
     run: RunFolder
     settings: Mapping[str, Any]
     time: datetime  # when the run reached its state
-    status: Mapping[str, Any]  # empty of checkpoints without their training
+    status: Mapping[str, Any]  # empty for checkpoints without their run folder
     entry: EvaluationEntry
-    evaluated: tuple[EvaluationEntry, ...]  # all evaluations of this run that hold, of which the entry is one
+    evaluated: tuple[EvaluationEntry, ...]  # all evaluations of this run that are not stale; the entry is one
 
     @property
     def made(self) -> Mapping[str, Any]:
         """Settings of the training and, of a student, of its distillation ("distill.steps")."""
-        # A setting that a student does not have is younger than it: it was made with what is the default.
+        # A student of an older ptde lacks newer settings: it was made with their defaults.
         own = {**DistillSettings().model_dump(), **self.entry.distilled.settings} if self.entry.distilled else {}
         return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
 
 
 def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]]:
-    """The run's evaluated policies, each with one evaluation, and what is not counted of it and why."""
+    """The run's evaluated policies, each with one evaluation, and what of it is left out and why."""
     try:
         read = _read(run)
         if isinstance(read, LeftOut):
@@ -97,7 +97,7 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
     entries = [entry for entry in held or () if entry.episodes.seed]
     if not entries:
         lacks = "not evaluated" if held is None else "its evaluation holds no episode"
-        last = next(iter([*run.all_students, run.teacher]))  # evaluating a student brings its teacher along
+        last = next(iter([*run.all_students, run.teacher]))  # its teacher is evaluated too
         return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
     if alone:
         settings = _settings_of_checkpoint(run, entries[0])
@@ -120,7 +120,7 @@ def _settings_of_checkpoint(run: RunFolder, entry: EvaluationEntry) -> Mapping[s
 
 
 def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
-    """Keep the newest of runs that are the same experiment with the same seed: a repeat is no further seed."""
+    """Keep the newest of several runs with equal settings and seed: a repeat does not count as another seed."""
 
     def experiment(run: list[Found]) -> tuple[object, ...]:
         entry = run[0].entry
@@ -128,7 +128,9 @@ def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[Le
 
     kept, repeats = [], []
     for (_, _, _, train_seed, _), same in grouped(runs, experiment):
-        newest = max(same, key=lambda run: (bool(run[0].status), run[0].time))  # a run before copies of its files
+        newest = max(
+            same, key=lambda run: (bool(run[0].status), run[0].time)
+        )  # a run is preferred to copies of its files
         kept.append(newest)
         for run in same:
             if run is newest:
@@ -136,7 +138,7 @@ def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[Le
             name, of = str(run[0].run.path), newest[0].run.path
             if run[0].status or run[0].entry.teacher_id != newest[0].entry.teacher_id:
                 repeats.append(LeftOut(name, "finished", f"repeats seed {train_seed} of {of}, which is newer"))
-            elif others := _others(run, newest):  # students of the same teacher that lie elsewhere
+            elif others := _others(run, newest):  # students of the same teacher in another folder
                 kept.append(others)
             else:
                 repeats.append(LeftOut(name, "checkpoints alone", f"holds what {of} holds"))
@@ -156,7 +158,7 @@ def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
     """Split into rows of equal map, name, z, sight, checkpoint, settings (of distillation too) and list of episodes.
 
-    Each comes with what tells it from its namesakes.
+    Each comes with the settings that tell it from others of that name.
     """
     rows = []
     of_name: dict[tuple[str, str], set[str]] = defaultdict(set)  # on all maps, for there are means over maps
@@ -181,12 +183,12 @@ def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
 
 
 def _list_of(entry: EvaluationEntry) -> str:
-    """Which episodes an evaluation is of: those of unequal lists are never pooled."""
+    """A text for the list of episodes of an evaluation; evaluations with different lists are never pooled."""
     return f"{len(entry.episodes.seed)} episodes of seed {entry.evaluation_seed}"
 
 
 def differing(settings: Sequence[Mapping[str, Any]], may_differ: frozenset[str] = MAY_DIFFER) -> list[str]:
-    """Keys in which the settings are not all equal, leaving out those that may differ."""
+    """Keys in which the settings differ, without those that may differ."""
     keys = sorted({key for one in settings for key in one} - may_differ)
     return [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
 

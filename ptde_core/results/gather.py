@@ -1,7 +1,7 @@
-"""Collect finished runs into one plain data structure: what was measured, how sure it is, and what was left out.
+"""Collect finished runs into one data structure: results, intervals, and the runs that are left out.
 
-Nothing here formats a number; the other files of this folder do. Runs of different backends, or of different versions
-of one, never meet in a section; runs whose settings differ in more than the seed never meet in a row.
+Nothing here formats a number; other files of this folder do. A section holds runs of one version of one backend; a row
+holds runs whose settings differ in the seed alone.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ from ptde_core.scores.tally import retention
 from ptde_core.storage.evaluation_file import EvaluationEntry, ZSource
 from ptde_core.storage.run_folder import find_runs, find_runs_here
 
-# The PRR's denominator: a teacher with a z samples it, the paper's way; one without has only one way to play.
+# The PRR's denominator: a teacher with z sampled, as in the paper, or a teacher without z.
 PRR_TEACHER_Z: frozenset[ZSource] = frozenset({"sampled", "none"})
 
 
@@ -44,7 +44,7 @@ ANY = Wanted()
 
 @dataclass(frozen=True)
 class Section:
-    """All scores of one version of one backend; `measure` as of each `Score`."""
+    """All scores of one version of one backend; `measure` is that of each `Score`."""
 
     backend: str
     version: str
@@ -65,8 +65,8 @@ class Report:
 def report(roots: list[Path] | None = None, seed: int = 0, wanted: Wanted = ANY) -> Report:
     """Collect all runs below the given folders.
 
-    A run that is not finished, was not evaluated, cannot be read, or repeats another one is listed, not counted; so is
-    what is stale: made from something that is another by now.
+    A run that is not finished, was not evaluated, cannot be read, or repeats another one is listed and not counted; so
+    are stale results, whose origin has changed since.
 
     Args:
         roots: folders that hold runs, at any depth; None: what lies in the current folder (`find_runs_here`).
@@ -96,7 +96,7 @@ def report(roots: list[Path] | None = None, seed: int = 0, wanted: Wanted = ANY)
                 version,
                 measure,
                 scores=tuple(scores),
-                # Of returns there is no mean over maps: each map has its own scale.
+                # No means of returns over maps: each map has its own scale.
                 aggregates=tuple(aggregates(scores, place, seed)) if measure == "win rate" else (),
                 improvements=tuple(improvements(scores, place, seed)),
             )
@@ -108,7 +108,7 @@ def report(roots: list[Path] | None = None, seed: int = 0, wanted: Wanted = ANY)
 
 
 def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[EvaluationEntry], seed: int) -> Retention:
-    """PRR of one kind of student over its training seeds (one entry each); `seed` decides its interval's resamples.
+    """PRR of one kind of student over its training seeds (one entry each); `seed` decides the bootstrap's draws.
 
     A student's teacher is the entry among `evaluated` with its `teacher_id`, z sampled if it has one, and the
     same evaluation seed and episodes.
@@ -132,7 +132,7 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
     ours, theirs = (performance_of([pair[k] for pair in pairs], measure) for k in (0, 1))
     returns = [PairedReturns(returns_of(student), returns_of(teacher)) for student, teacher in pairs]
     means = [float(np.concatenate(of).mean()) for of in zip(*returns, strict=True)]
-    # Named by what is compared, so that every command shows the same interval.
+    # The draws depend on the compared policies alone, so that every command shows the same interval.
     chance = generator(seed, " ".join(["prr", name, *(s.teacher_id for s, _ in pairs)]))
     if ours.tally and theirs.tally:
         outcomes = [PairedOutcomes(np.array(s.episodes.won, bool), np.array(t.episodes.won, bool)) for s, t in pairs]
@@ -158,7 +158,7 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
 
 
 def execution_of(entry: EvaluationEntry) -> Execution:
-    """Centralized where playing needs more than an agent sees: a teacher with global information, or wider sight."""
+    """Centralized if the policy needs more than an agent observes: a teacher with global information or wider sight."""
     sees_more = INFORMATION[entry.global_info].centralized or entry.sight != ""
     return "centralized" if entry.policy == "teacher" and sees_more else "decentralized"
 
@@ -175,11 +175,11 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
     rates = [value_of(one) for one in seeds]
     played = performance_of(entries, measure)
 
-    # Named by the row, so that a row's interval does not depend on which other rows there are.
+    # The draws depend on the row alone, so that its interval does not change with other rows.
     sight = [first.sight] if first.sight else []
     row_name = [first.backend, first.backend_version, first.map, first.name, first.z, *sight, variant]
     iqm_chance = generator(seed, " ".join(["iqm", *row_name]))
-    # The paper ran its teachers with z sampled, so its figure stands beside no other row of that name.
+    # The paper's teachers sample z, so its figure belongs to that row only.
     paper = None if first.z == "mean" else published_win_rate(first.backend, first.map, first.name)
 
     return Score(
@@ -213,7 +213,7 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
 
 
 def _beside(rate: float, paper: MeanStd) -> Literal["inside", "outside"]:
-    """Whether a win rate lies in the paper's range; the paper prints three decimals, and so is compared."""
+    """Whether a win rate lies in the paper's mean ± std, at the three decimals that the paper prints."""
     return "inside" if round(abs(rate - paper.mean), 3) <= paper.std else "outside"
 
 

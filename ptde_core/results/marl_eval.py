@@ -1,7 +1,7 @@
-"""The report in the layout of raw data that marl-eval reads (Gorsane et al. 2022).
+"""The report as raw data for marl-eval (Gorsane et al. 2022).
 
-Environment, task, algorithm, run and step are nested. marl-eval wants the same algorithms on every task, as many runs
-of each, and as many steps of every run; where the report cannot give that, `marl_eval_warnings` says so.
+Environment, task, algorithm, run and step are nested. marl-eval needs the same algorithms on every task, equally many
+runs of each, and equally many steps of every run; where the report has not, `marl_eval_warnings` says so.
 """
 
 import json
@@ -21,7 +21,7 @@ from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 
 Key = tuple[str, str, str]  # map, algorithm, run
-Curves = dict[str, SeedCurve]  # metric as marl-eval is told of it -> the tests' values
+Curves = dict[str, SeedCurve]  # metric's name in marl-eval -> values of the tests
 
 
 def marl_eval(report: Report) -> str:
@@ -41,8 +41,8 @@ def marl_eval_curves(report: Report) -> str:
     """JSON with the tests of the trainings as steps, and the evaluation as absolute metrics.
 
     Only policies that are tested while they train have steps: teachers with z sampled or without z, and students that
-    are trained with their teacher. Every run has as many steps as the shortest one has tests, evenly spread over what
-    all runs on its map have reached, and read between a run's two tests around them on a straight line.
+    are trained with their teacher. Every run has as many steps as the shortest one has tests, evenly spread up to the
+    env steps that all runs on its map have reached; values there are interpolated linearly between tests.
 
     Raises:
         PtdeError: no policy of the report has tests.
@@ -64,10 +64,10 @@ def marl_eval_curves(report: Report) -> str:
 
 
 class _Steps:
-    """What a run's tests gave at steps that are as many for all runs.
+    """Test results of each run, interpolated at a number of steps that is equal for all runs.
 
     Args:
-        scores: of a section, those that were tested.
+        scores: those of a section that have tests.
         curves: of all their runs.
     """
 
@@ -91,7 +91,7 @@ class _Steps:
 
 
 def marl_eval_warnings(report: Report) -> list[str]:
-    """What marl-eval will refuse or read wrongly: unequal seeds, and algorithms that are not on all maps."""
+    """Warnings of what marl-eval refuses: unequal numbers of seeds, and algorithms that are not on all maps."""
     told = []
     for section in report.sections:
         place = backend_title(section.backend, section.version)
@@ -126,7 +126,7 @@ def _place(section: Section) -> str:
 
 
 def _algorithm(score: Score) -> str:
-    """A name of its own for each row; marl-eval refuses commas in it."""
+    """A unique name for each row, without commas, which marl-eval refuses."""
     name = row_label(named(score.name, score.sight), score.variant)
     return (f"{name} (z mean)" if score.z == "mean" else name).replace(", ", " + ")
 
@@ -140,7 +140,7 @@ def _final(score: Score, seed: SeedScore) -> dict[str, list[float]]:
 
 
 def _curves(score: Score, seed: SeedScore) -> Curves:
-    """The tests of this policy in its training, from the first env step on; empty where it was not tested."""
+    """The tests of this policy during training; empty where it was not tested."""
     at_its_end = seed.checkpoint in {"teacher.pt", "student.pt"}
     if score.policy == "teacher" and at_its_end and (score.z in PRR_TEACHER_Z or score.z == "exact"):
         begins = ""

@@ -1,4 +1,4 @@
-"""Algorithms over maps, and against each other: aggregates and probabilities of improvement of a report."""
+"""Algorithms over several maps: aggregates, and the probability that one improves on another."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ptde_core.storage.evaluation_file import ZSource
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One algorithm and source of z over all its maps, every map with the same weight; see `Score` for the names.
+    """One algorithm and source of z over all its maps, which have equal weight; the names are explained at `Score`.
 
     Args:
         maps: those it was evaluated on. Two aggregates compare only where these are equal.
@@ -41,7 +41,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Improvement:
-    """How likely a seed of one algorithm (`better`) beats one of another, over the maps where both have two seeds."""
+    """The probability that a seed of `better` beats one of `than`, over maps where both have two seeds or more."""
 
     better: str
     than: str
@@ -51,7 +51,7 @@ class Improvement:
 
 
 def aggregates(scores: Sequence[Score], place: str, seed: int) -> list[Aggregate]:
-    """Each algorithm over its maps, where it has more than one; `place` and `seed` name the bootstrap's draws."""
+    """Aggregates of the algorithms with several maps; `place` and `seed` decide the bootstrap's draws."""
     found = []
     for (name, sight, z, variant), rows in grouped(scores, lambda one: (one.name, one.sight, one.z, one.variant)):
         if len(rows) == 1:
@@ -77,7 +77,7 @@ def aggregates(scores: Sequence[Score], place: str, seed: int) -> list[Aggregate
 
 
 def improvements(scores: Sequence[Score], place: str, seed: int) -> list[Improvement]:
-    """Every two algorithms that have two seeds or more on the same maps; teachers as the paper plays them."""
+    """Every pair of algorithms with two seeds or more on the same maps; of teachers, those with z as in the paper."""
     named: dict[str, dict[str, list[float]]] = defaultdict(dict)
     for score in scores:
         if score.z != "mean" and len(score.seeds) > 1:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from ptde_core.base.printable import printable
 from ptde_core.results.costs import acting_parameters
 from ptde_core.results.gather import Report, Section
 from ptde_core.results.score import Score, SeedScore
@@ -14,9 +15,9 @@ from ptde_core.scores.intervals import win_rate_interval
 COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "policy", "execution", "z", "sight", "train_seed",
     "env_steps", "evaluation_seed", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
-    "mean_return", "mean_length", "run", "checkpoint", "train_seconds", "engine_restarts", "recipe", "fit_steps",
-    "fit_seconds", "reconstruction_error", "explained", "inference_ms", "inference_side_by_side", "parameters", "code",
-    "machine",
+    "mean_return", "mean_length", "run", "checkpoint", "train_seconds", "env_steps_per_second",
+    "engine_restarts", "recipe", "fit_steps", "fit_seconds", "reconstruction_error", "explained", "inference_ms",
+    "inference_side_by_side", "parameters", "code", "machine",
 )  # fmt: skip
 
 
@@ -27,8 +28,24 @@ def csv_per_seed(report: Report) -> str:
     writer.writeheader()
     for section in report.sections:
         for score in section.scores:
-            writer.writerows(_line(section, score, one) for one in score.seeds)
+            lines = (_line(section, score, one) for one in score.seeds)
+            writer.writerows({column: csv_cell(value) for column, value in line.items()} for line in lines)
     return text.getvalue()
+
+
+def csv_cell(value: object) -> object:
+    """The value, unless a spreadsheet would take it for a formula: a text that begins like one, and is no number."""
+    text = printable(str(value))
+    if text[:1] not in FORMULAS:
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+FORMULAS = ("=", "+", "-", "@")
 
 
 def _line(section: Section, score: Score, one: SeedScore) -> Mapping[str, Any]:
@@ -59,6 +76,7 @@ def _line(section: Section, score: Score, one: SeedScore) -> Mapping[str, Any]:
         "run": one.run,
         "checkpoint": one.checkpoint,
         "train_seconds": fraction(one.train_seconds),
+        "env_steps_per_second": fraction(one.env_steps / one.train_seconds if one.train_seconds else None),
         "engine_restarts": "" if one.engine_restarts is None else one.engine_restarts,
         "recipe": fit["settings"].get("recipe", "") if fit else "",
         "fit_steps": fit.get("steps", ""),

@@ -1,4 +1,4 @@
-"""How well a policy plays, in the measure of its game: episodes won, or where nothing can be won, the mean return."""
+"""How well a policy plays: its win rate, or where nothing can be won, its mean return."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Measure = Literal["win rate", "return"]
 
 @dataclass(frozen=True)
 class Performance:
-    """What one table row says of play.
+    """The result of a policy over a number of episodes.
 
     Args:
         tally: None where nothing can be won.
@@ -31,12 +31,12 @@ class Performance:
 
 
 def measure_of(entries: Iterable[EvaluationEntry]) -> Measure:
-    """The measure in which these can be compared: the win rate, unless one says that nothing can be won."""
+    """The measure in which these entries are compared: win rate, unless in one of them nothing can be won."""
     return "win rate" if all(entry.can_be_won for entry in entries) else "return"
 
 
 def performance_of(entries: Sequence[EvaluationEntry], measure: Measure) -> Performance:
-    """Of all their episodes together."""
+    """The performance over all their episodes together."""
     if measure == "return":
         returns = np.concatenate([returns_of(entry) for entry in entries])
         return Performance(None, float(returns.mean()), mean_interval(returns))
@@ -45,5 +45,5 @@ def performance_of(entries: Sequence[EvaluationEntry], measure: Measure) -> Perf
 
 
 def returns_of(entry: EvaluationEntry) -> NDArray[np.float64]:
-    """(K,) of its episodes."""
+    """The returns (K,) of its episodes."""
     return np.array(entry.episodes.total_reward, np.float64)

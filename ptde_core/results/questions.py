@@ -1,4 +1,4 @@
-"""The paper's research questions RQ1 to RQ5, answered from a report: the words follow from the numbers' intervals."""
+"""The paper's research questions RQ1 to RQ5, answered from a report by the intervals of its numbers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class Difference:
     """Two algorithms on one map, win rate of the first minus that of the second.
 
     Args:
-        backend, map: where.
-        first, second: names in tables, with what tells them from their namesakes.
+        backend, map: environment and map.
+        first, second: names in tables, with the settings that tell them from others of that name.
         difference: of the means over training seeds.
         interval: 95 %, over training seeds; of two single seeds over episodes alone.
         seeds: training seeds of each.
@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval tells of the two algorithms."""
+        """What the interval says about the two algorithms."""
         if min(self.seeds) < 2:
             return "one seed"
         if self.interval.low > 0:
@@ -68,7 +68,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Answer:
-    """One research question: what it asks, what the runs say, and the numbers of that."""
+    """One research question, its answer from the runs, and the table behind the answer."""
 
     number: int
     question: str
@@ -77,7 +77,7 @@ class Answer:
 
 
 def answers(report: Report) -> list[Answer]:
-    """All five; one for which there are no runs says so."""
+    """The answers to all five questions; one without runs says so."""
     scores = [(section.backend, section.version, score) for section in report.sections for score in section.scores]
     places = [(backend, score) for backend, _, score in scores if score.measure == "win rate" and score.z != "mean"]
     unified = _differences(places, "qmix", "unified", "none")
@@ -94,7 +94,7 @@ def answers(report: Report) -> list[Answer]:
 
 
 def _differences(places: Sequence[tuple[str, Score]], alg: str, info: str, other: str) -> list[Difference]:
-    """One kind of information against another, wherever one algorithm was evaluated with both."""
+    """One kind of global information against another, wherever an algorithm was evaluated with both."""
     assert info in INFORMATION
     assert other in INFORMATION
     found = []
@@ -109,7 +109,7 @@ def _differences(places: Sequence[tuple[str, Score]], alg: str, info: str, other
 
 
 def _difference(backend: str, ours: Score, theirs: Score) -> Difference:
-    """Of two scores on one map; both are win rates."""
+    """The difference of two scores on one map; both are win rates."""
     tallies = [[one.tally for one in score.seeds if one.tally] for score in (ours, theirs)]
     interval = seeds_difference_interval(tallies[0], tallies[1])
     if interval is None:
@@ -158,7 +158,7 @@ def _by_verdict(found: Sequence[Difference]) -> str:
 
 
 def _like_the_paper(found: Iterable[Difference]) -> str:
-    """How many of the differences that the runs tell have the paper's sign."""
+    """How many of the clear differences have the paper's sign."""
     told = [one for one in found if one.paper is not None and one.verdict in {"higher", "lower"}]
     if not told:
         return ""

@@ -1,4 +1,4 @@
-"""One row of a report, and what it is made of: the policy over its training seeds, and what a student kept."""
+"""One row of a report: a policy over its training seeds, each seed's result, and a student's PRR."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class SeedScore:
     Args:
         train_seconds: wall time of its training over all sittings; None where it was not kept.
         engine_restarts: engines that broke in training and were replaced; None where none can.
-        digest: of what its evaluation was made from; it names that entry of evaluation.json.
-        distilled: how it was made, of a student (`evaluation_file.Distilled`): settings, reconstruction error, time.
-        inference: what choosing actions cost (`evaluation_file.Inference`); None where it was not measured.
+        digest: that of its entry in evaluation.json.
+        distilled: of a student, how it was made (`evaluation_file.Distilled`): settings, reconstruction error, time.
+        inference: time to choose actions (`evaluation_file.Inference`); None where it was not measured.
     """
 
     run: str
@@ -48,15 +48,15 @@ class Retention:
 
     Args:
         student_name, teacher_name: table names; the teacher's is "" where no teacher was found.
-        measure: what is divided: win rates, or where nothing can be won, mean returns ("return retention").
-        teacher_sight: how far that teacher sees; "" where it sees what its student does.
-        has_z: whether the student stands for a teacher's z (and the teacher samples it), not for its values.
-        student, teacher: the tallies that are divided; None where no teacher was found, or nothing can be won.
+        measure: the measure of the ratio: win rate, or where nothing can be won, mean return ("return retention").
+        teacher_sight: sight range of the teacher; "" where it equals the student's.
+        has_z: whether the student predicts a z that the teacher samples, and not action values.
+        student, teacher: wins of episodes; None where no teacher was found, or nothing can be won.
         student_return, teacher_return: the mean returns on the paired episodes; None where no teacher was found.
         ratio: None where the teacher never won (of returns: its mean return is not above 0) or was not found.
         interval: 95 %, over paired episodes; None where `ratio` is, and where it has no bounds.
-        train_seeds: the seeds that are in it.
-        unpaired: the seeds that are not, for want of their teacher on the same episodes.
+        train_seeds: the seeds that are counted.
+        unpaired: the seeds whose teacher was not evaluated on the same episodes.
     """
 
     student_name: str
@@ -80,11 +80,11 @@ class Score:
 
     Args:
         name: as the paper's tables print it ("QMIX_SGI").
-        sight: how far it sees, where teacher and student differ in that ("9"); "" elsewhere.
-        variant: what tells this row from others of that name ("steps=20000"); "" where nothing has to.
+        sight: sight range, where teacher and student differ in it ("9"); "" elsewhere.
+        variant: the settings that differ from other rows of that name ("steps=20000"); "" where there is no other.
         parameters: of each of its networks, and those that only training needs (`policies/parameter_counts.py`).
-        measure: of play: the win rate, or where nothing can be won, the mean return. `interval`, `over_seeds`, `iqm`
-            and `iqm_interval` are in it.
+        measure: win rate, or where nothing can be won, mean return. `interval`, `over_seeds`, `iqm` and `iqm_interval`
+            are in this measure.
         tally: all seeds' episodes pooled; None where nothing can be won.
         value: win rate or mean return of all seeds' episodes pooled; `interval` is its 95 % interval.
         over_seeds, iqm_interval: None below two seeds.

@@ -1,4 +1,4 @@
-"""The tables of a report, one file of ready texts for every format."""
+"""The tables of a report as ready texts, the same for every format."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -38,7 +38,7 @@ from ptde_core.storage.evaluation_file import ZSource
 
 
 def report_tables(report: Report, layout: str = "full") -> list[Table]:
-    """The tables of one of `LAYOUTS`, per backend; then what is left out.
+    """The tables of a layout for each backend, then one of the runs that are left out.
 
     Raises:
         PtdeError: a layout that is not in `LAYOUTS`, or one of the paper's tables with no run of its benchmark.
@@ -70,7 +70,7 @@ def _full(section: Section) -> list[Table]:
 def paper_table(section: Section, number: int) -> list[Table]:
     """The paper's Table 2 or 3 with our figures in it: its rows, its maps, its order; empty for another benchmark.
 
-    Below each of our rows stands the paper's, with whether our mean lies inside its mean ± std.
+    Below each of our rows is the paper's, which says whether our mean lies inside its mean ± std.
     """
     benchmark = benchmark_for(section.backend)
     if benchmark is None or benchmark.table != number:
@@ -133,7 +133,7 @@ def aggregate_table(section: Section) -> Table:
 
 
 def improvement_table(section: Section) -> Table:
-    """How likely one algorithm beats another, over the maps that both have."""
+    """The probability that one algorithm beats another, over the maps that both have."""
     more = "wins more" if section.measure == "win rate" else "has a higher mean return"
     rows = tuple(
         (

@@ -1,4 +1,4 @@
-"""Where fewer seeds or env steps than the paper's stand behind a number: what its cell of a table says of that."""
+"""What a cell of a table says where its number has fewer seeds or env steps than the paper's."""
 
 from ptde_core.results.score import Score
 from ptde_core.results.wording import steps_text
@@ -8,7 +8,7 @@ PAPER_SEEDS = 3
 
 
 def shortfall(score: Score) -> str:
-    """Such as " (1 of 3 seeds, 20k of 2.00M steps)"; "" where the paper had no more, or no budget of it is known."""
+    """Such as " (1 of 3 seeds, 20k of 2.00M steps)"; "" where the paper had no more, or its budget is not known."""
     parts = []
     seeds = len(score.seeds)
     if seeds < PAPER_SEEDS:

@@ -42,7 +42,7 @@ LATEX_TABLE = str.maketrans(LATEX)
 
 @dataclass(frozen=True)
 class Table:
-    """A table of ready texts; what in them cannot be seen is spelled out, whoever wrote it.
+    """A table of texts; invisible characters in them are spelled out.
 
     Args:
         title: one line above it.
@@ -78,7 +78,7 @@ class Table:
         return tuple(position >= self.text_columns for position in range(len(self.columns)))
 
     def without_empty_columns(self) -> "Table":
-        """The same table without the number columns in which no row has anything to say."""
+        """The same table without number columns in which every cell is empty."""
         kept = [
             position
             for position in range(len(self.columns))
@@ -123,7 +123,7 @@ def latex(table: Table) -> str:
 
 
 def html_page(title: str, tables: Iterable[Table]) -> str:
-    """All tables as one page that needs nothing else: no script, no picture, no address outside."""
+    """All tables as one self-contained page: no script, no picture, no link."""
     body = "\n".join(_html(table) for table in tables)
     head = f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n<style>{HTML_STYLE}</style>'
     return (
@@ -140,12 +140,12 @@ def _html(table: Table) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """The text with all that would end a cell, become HTML, or a link or picture, written out."""
+    """The text with every character escaped that would end a cell, or start HTML, a link or a picture."""
     return text.translate(MARKDOWN_TABLE).replace("](", r"]\(")
 
 
 def escape_latex(text: str) -> str:
-    """The text with every character that LaTeX would read as a command, or could not print, written out."""
+    """The text with every character escaped that LaTeX would read as a command, or could not print."""
     return text.translate(LATEX_TABLE)
 
 

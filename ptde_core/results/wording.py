@@ -1,4 +1,4 @@
-"""How a report says things: names of backends and rows, numbers with their intervals, the notes below a table."""
+"""Texts of a report: names of backends and rows, numbers with their intervals, notes below a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ptde_core.results.table import NOTHING
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.storage.evaluation_file import ZSource
 
-# What a reader could take this backend's numbers for, and must not.
+# The benchmark that a backend must not be confused with.
 NOT_TO_BE_TAKEN_FOR = {"skirmish": "SMAC"}
 Z_TEXT: Mapping[ZSource, str] = {
     "none": NOTHING,
@@ -29,18 +29,18 @@ def backend_title(backend: str, version: str) -> str:
 
 
 def backend_name(backend: str) -> str:
-    """A backend's name with what it must not be taken for: "skirmish (not SMAC)"."""
+    """A backend's name, and the benchmark that it must not be confused with: "skirmish (not SMAC)"."""
     mistaken = NOT_TO_BE_TAKEN_FOR.get(backend)
     return f"{backend} (not {mistaken})" if mistaken else backend
 
 
 def named(name: str, sight: str) -> str:
-    """A policy's name, and how far it sees where that tells policies apart: "CTDS, sight 9"."""
+    """A policy's name, with its sight range where teacher and student differ in it: "CTDS, sight 9"."""
     return f"{name}, sight {sight}" if sight else name
 
 
 def row_label(name: str, variant: str) -> str:
-    """A row's name, and what tells it from its namesakes: "QMIX_SGI (td_lambda=0.6)"."""
+    """A row's name, with the settings that tell it from others of that name: "QMIX_SGI (td_lambda=0.6)"."""
     return f"{name} ({variant})" if variant else name
 
 
@@ -52,7 +52,7 @@ def retention_text(kept: Retention) -> str:
 
 
 def retention_title(measure: Measure) -> str:
-    """What a student's share of its teacher's play is called."""
+    """The name of the retention in this measure."""
     return "PRR" if measure == "win rate" else "Return retention"
 
 
@@ -64,7 +64,7 @@ def play_text(value: float, interval: Interval | None, measure: Measure) -> str:
 
 
 def play_notes(measure: Measure) -> str:
-    """What the brackets of a table of evaluated policies hold."""
+    """The note that explains the intervals in a table of evaluated policies."""
     if measure == "win rate":
         return (
             "In brackets: 95 % intervals over episodes, Wilson's for win rates, bootstrap over paired episodes for the "
@@ -103,8 +103,8 @@ def percent_interval(interval: Interval) -> str:
 
 
 def fraction(value: float | None) -> str:
-    """A number for machines, to six digits; "" where it is undefined."""
-    return "" if value is None else f"{value:.6g}"
+    """A number for machines, with all its digits: reading it gives the same float; "" where it is undefined."""
+    return "" if value is None else repr(float(value)).removesuffix(".0")
 
 
 def steps_text(counts: Sequence[int]) -> str:
@@ -119,7 +119,7 @@ def listed(values: Iterable[object]) -> str:
 
 
 def z_notes(sources: set[ZSource]) -> list[str]:
-    """What the z column says, for the sources in use."""
+    """The note that explains the z column, for the sources in use."""
     meaning = {
         "sampled": "sampled = drawn from the teacher's Gaussian, as the paper plays its teachers",
         "mean": "mean = the Gaussian's mean",
@@ -130,13 +130,13 @@ def z_notes(sources: set[ZSource]) -> list[str]:
 
 
 def sight_notes(sights: Iterable[str]) -> list[str]:
-    """What a sight in a name says, where there is one."""
+    """The note that explains a sight in a name, where there is one."""
     meaning = "Sight: how far the agents see, in cells; all = everything, own = what the environment gives them."
     return [meaning] if any(sights) else []
 
 
 def retention_notes(kept: Retention, where: str) -> list[str]:
-    """Why a PRR is missing, wholly or for some seeds."""
+    """Notes on a PRR that is missing, for all or some seeds."""
     notes = []
     if kept.unpaired:
         seeds, how = listed(kept.unpaired), " with z sampled" if kept.has_z else ""
@@ -165,14 +165,14 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
 
 
 def recovery_notes(name: str, made: Iterable[Mapping[str, Any] | None], where: str) -> list[str]:
-    """Where a student that was fitted to z recovers next to nothing of it, which its PRR does not tell.
+    """A note on a student that was fitted to z and recovers next to nothing of it, which its PRR does not show.
 
     Args:
         name: of the student.
         made: `evaluation_file.Distilled` as mappings, one per training seed; None for what was not distilled.
         where: " on 3m", or "".
     """
-    # Of one that was fitted to values, the error of z' says nothing about play.
+    # For a student that was fitted to action values, the error of z' says nothing about play.
     fitted = [one["quality"] for one in made if one and one["settings"].get("loss", "z") == "z"]
     explained = [quality["student_explained"] for quality in fitted if "student_explained" in quality]
     if not explained or (share := sum(explained) / len(explained)) >= NEXT_TO_NOTHING:

@@ -1,4 +1,4 @@
-"""Recipes: named ways to distill (recipes.toml), and what a student is called that was made by one.
+"""Recipes: named ways to distill (recipes.toml), and how tables name their students.
 
 No torch here: the command line reads this file.
 """
@@ -39,7 +39,7 @@ def recipes() -> Mapping[str, Recipe]:
 
 @cache
 def recipes_of_run() -> tuple[str, ...]:
-    """Those that `ptde run` takes where none is asked for."""
+    """The recipes of `ptde run` where none is named."""
     return tuple(tomllib.loads(FILE.read_text(encoding="utf-8"))["run"])
 
 
@@ -66,12 +66,12 @@ def distill_settings(name: str, map_name: str, *layers: Values) -> DistillSettin
 
 
 def recipes_meant(asked: Sequence[str], layers: Sequence[Values], default: Sequence[str]) -> list[str]:
-    """The recipes that are meant: those asked for by option, else the last that the layers name, else the default.
+    """The recipes to use: those of the option, else the last that the layers name, else the default.
 
     Args:
-        asked: given as `--recipe`.
+        asked: the options `--recipe`.
         layers: values as for `distill_settings`; `recipe` in one is a name or a list of names.
-        default: where nobody says.
+        default: where none is named.
 
     Raises:
         PtdeError: an unknown recipe, one that is there twice, or none.
@@ -87,7 +87,26 @@ def recipes_meant(asked: Sequence[str], layers: Sequence[Values], default: Seque
     return names
 
 
-# In the words of tables: each part of a student's making by which it is told from others; sizes and budgets are none.
+def check_recipes(names: Sequence[str], out: Path | str | None, *layers: Values) -> None:
+    """Refuse impossible settings of students, before anything is loaded.
+
+    Args:
+        names: of recipes, one student each.
+        out: the file of the only student, if one is named.
+        layers: as for `distill_settings`.
+
+    Raises:
+        PtdeError: as `distill_settings`, or one file for several students.
+    """
+    for name in names:
+        distill_settings(name, "", *layers)
+    if out is not None and len(names) > 1:
+        raise PtdeError(
+            f"--out names one student, and there are {len(names)} recipes", "leave out --out: each has its own file"
+        )
+
+
+# The parts in which ways to distill differ, in the words of tables; sizes and budgets are left out.
 _PARTS: tuple[Callable[[DistillSettings], str], ...] = (
     lambda made: "recurrent" if made.student == "recurrent" else "two layers",
     lambda made: f"{made.target} target",
@@ -98,9 +117,9 @@ _PARTS: tuple[Callable[[DistillSettings], str], ...] = (
 
 
 def departures(made: DistillSettings) -> list[str]:
-    """How a student is told from the paper's in tables: its recipe, and what it departs from that in.
+    """How a student differs from the paper's, in the words of tables: its recipe, and its departures from the recipe.
 
-    Sizes and budgets are left out. A recipe that this ptde does not have is told part by part.
+    Sizes and budgets are left out. Of a recipe that this ptde lacks, all differences from the paper's are named.
     """
     known = made.recipe if made.recipe in recipes() else PAPER
     base = build_settings(DistillSettings, recipe(known).values)

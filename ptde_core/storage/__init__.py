@@ -1,1 +1,1 @@
-"""Layer 2: the files of a run, and the replay memory."""
+"""Layer 2: the files of a run, and the replay buffer."""

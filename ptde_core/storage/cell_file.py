@@ -1,4 +1,4 @@
-"""cell.json: how far a run is as a cell of a sweep. Whoever works on it touches the file, to show that it lives."""
+"""cell.json: the state of a run as a cell of a sweep. The process that works on the cell touches the file regularly."""
 
 import os
 import platform
@@ -16,14 +16,14 @@ from ptde_core.storage.run_folder import read_json, write_json
 from ptde_core.storage.status import is_alive
 
 TOUCH_SECONDS = 5.0
-SILENT_SECONDS = 60.0  # of a file that nobody has touched for so long, nobody works on the cell any more
+SILENT_SECONDS = 60.0  # a file that has not been touched for so long: no process works on the cell any more
 
 
 class CellRecord(BaseModel):
     """The whole file.
 
-    `settings` is the digest of all settings of its stages with which it was last worked on; `attempts` counts those of
-    the newest sweep, the running one included; `seconds` is the wall time of all sittings that ended by themselves.
+    `settings` is the digest of all settings of its stages when it was last worked on; `attempts` counts those of the
+    newest sweep, with the running one; `seconds` is the wall time of all sittings that were not killed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,12 +34,12 @@ class CellRecord(BaseModel):
     reason: str = ""
     pid: int
     host: str
-    time: str  # when it came to this state; ISO 8601
+    time: str  # when this state was reached; ISO 8601
     seconds: float = 0.0
 
 
 def read_cell(path: Path) -> CellRecord | None:
-    """Read and check the file; None where there is none. One that says "running" while nobody works was interrupted.
+    """Read and check the file; None where there is none. One that says "running" and is not touched was interrupted.
 
     Raises:
         PtdeError: it is broken.
@@ -63,7 +63,7 @@ def write_cell(
     reason: str = "",
     seconds: float = 0.0,
 ) -> None:
-    """Record a cell's state as of now, by this process."""
+    """Record the state that a cell has now."""
     record = CellRecord(
         state=state,
         settings=settings,
@@ -79,12 +79,12 @@ def write_cell(
 
 @contextmanager
 def touching(path: Path) -> Iterator[None]:
-    """Touch the file from time to time, as long as the block lasts."""
+    """Inside the block, touch the file regularly."""
     over = threading.Event()
 
     def touch() -> None:
         while not over.wait(TOUCH_SECONDS):
-            with suppress(OSError):  # a file that cannot be touched now may be the next time
+            with suppress(OSError):  # it may succeed the next time
                 os.utime(path)
 
     thread = threading.Thread(target=touch, daemon=True)

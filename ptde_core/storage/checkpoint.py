@@ -1,4 +1,4 @@
-"""teacher.pt, student.pt and the state to resume from: plain tensors and values; reading them runs no code."""
+"""teacher.pt, student.pt and the state to resume from: tensors and plain values. Reading them runs no code."""
 
 import hashlib
 import io
@@ -23,13 +23,12 @@ SCHEMAS: Mapping[Kind, int] = {"teacher": 2, "student": 2, "training": 3, "disti
 def save_checkpoint(path: Path, kind: Kind, content: Mapping[str, Any], *, new: bool = False) -> None:
     """Write a checkpoint, whole or not at all; `new`: refuse to replace one that is there.
 
-    `content` may hold tensors, numbers, strings, None, and lists and dicts of those. No file knows what device its
-    tensors were on.
+    `content` may hold tensors, numbers, strings, None, and lists and dicts of those. Tensors are saved as on the CPU.
 
     Raises:
         StorageError: it cannot be written.
     """
-    image = io.BytesIO()  # torch's own writer cannot take an error of the disk
+    image = io.BytesIO()  # not a file: torch's writer aborts where a disk is full
     about = {"schema": SCHEMAS[kind], "kind": kind, "code": code(), "packages": packages()}
     torch.save({**about, **_on_cpu(content)}, image)
     with replacing(path, new=new) as file:

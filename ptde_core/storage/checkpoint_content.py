@@ -1,4 +1,4 @@
-"""What each kind of checkpoint must hold for those who read it; more may be in it, and is left as it is."""
+"""What each kind of checkpoint must hold. It may hold more, which is ignored."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -26,13 +26,13 @@ Weights = Annotated[dict[Name, Tensor], AfterValidator(_finite)]
 
 
 class _Held(BaseModel):
-    """Types are taken as they are: a checkpoint's were made by us, or it is none."""
+    """Strict types: nothing is converted."""
 
     model_config = ConfigDict(strict=True, extra="allow", arbitrary_types_allowed=True)
 
 
 class _Environment(_Held):
-    """An `EnvSpec` as plain values. The lists of names bound all sizes by the length of the file."""
+    """An `EnvSpec` as plain values. There is a name for each feature, so sizes are bounded by the file's length."""
 
     backend: BackendName
     version: Name
@@ -48,7 +48,7 @@ class _Environment(_Held):
     can_be_won: bool = True
 
     def model_post_init(self, _: Any) -> None:
-        """Refuse sizes that are not those of the names."""
+        """Refuse sizes that differ from the numbers of names."""
         sizes = self.obs_size, self.state_size, self.n_actions
         if sizes != (len(self.obs_names), len(self.state_names), len(self.action_names)):
             raise ValueError("names and sizes that do not agree")
@@ -129,7 +129,7 @@ CONTENTS: Mapping[Kind, type[_Held]] = {
 
 
 def check_content(kind: Kind, content: Mapping[str, Any]) -> None:
-    """Refuse what lacks something that readers of that kind ask for, or has it of another type or size.
+    """Refuse a checkpoint that lacks something its readers need, or has it of another type or size.
 
     Raises:
         ValueError: where, and why.

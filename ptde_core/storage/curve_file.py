@@ -1,4 +1,4 @@
-"""curve.csv.gz: what a training logged, small, for runs that are kept for others; and who reads either form."""
+"""curve.csv.gz: the metrics of a training in a small file, for runs that are packed; and reading metrics of any run."""
 
 import csv
 import gzip
@@ -12,11 +12,11 @@ from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import replacing
 
-LARGEST = 64 * 2**20  # bytes of the text: a hundred times what the longest training logs
+LARGEST = 64 * 2**20  # most bytes of the text: a hundred times what the longest training logs
 
 
 def metrics_of(run: RunFolder) -> list[dict[str, float]]:
-    """What a run's training has logged, from whichever file is there; empty where neither is.
+    """The metrics of a run's training, from the file that exists; empty where there is none.
 
     Raises:
         PtdeError: the file is broken.

@@ -1,7 +1,7 @@
-"""The replay memory as rows of tensors on a device: what a learner samples from without leaving it.
+"""The replay buffer as rows of tensors on a device, from which a learner samples without copying to the host.
 
-An episode is a run of rows, one for each of its T+1 views, stored once and without padding; the host knows where each
-begins. Rows are reused from the oldest episode on, and there are twice as many when they are too few.
+An episode takes consecutive rows, one for each of its T+1 views, without padding; the host knows where each begins.
+Rows of the oldest episodes are reused; when there are too few, their number is doubled.
 """
 
 from collections import deque
@@ -19,15 +19,15 @@ FIRST_ROWS = 1 << 12
 
 
 class Place(NamedTuple):
-    """Where an episode stands."""
+    """The rows of an episode."""
 
     start: int  # row of its first view
-    length: int  # real steps T; it has T+1 rows
+    length: int  # steps T; it has T+1 rows
     terminated: bool
 
 
 class Chosen(NamedTuple):
-    """Places of B episodes, on the host."""
+    """The rows of B episodes, on the host."""
 
     start: NDArray[np.int64]  # (B,)
     length: NDArray[np.int64]  # (B,)
@@ -37,7 +37,7 @@ class Chosen(NamedTuple):
 class DeviceReplay:
     """The newest `capacity` episodes.
 
-    `rows` holds, of every view: obs (M, N, O), state (M, S), available (M, N, A), and of the step after it: actions
+    `rows` holds, for every view: obs (M, N, O), state (M, S), available (M, N, A), and for the step after it: actions
     (M, N) int16 and reward (M,), both zero after an episode's final view.
     """
 
@@ -51,11 +51,11 @@ class DeviceReplay:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows, those in use and those that wait for episodes."""
+        """Bytes of all rows, also the free ones."""
         return sum(tensor.nbytes for tensor in self.rows.values())
 
     def add(self, episodes: Sequence[Episode]) -> None:
-        """Append; the oldest fall out."""
+        """Append; the oldest are dropped."""
         for episode in episodes[-self._capacity :]:
             if len(self._places) == self._capacity:
                 self._places.popleft()
@@ -73,13 +73,13 @@ class DeviceReplay:
             self._places.append(Place(start, episode.length, episode.terminated))
 
     def choose(self, count: int, chance: np.random.Generator) -> Chosen:
-        """`count` different episodes, the ones that `Replay.sample` gives."""
+        """`count` different episodes, the same as `Replay.sample` draws."""
         indices = chance.choice(len(self._places), size=count, replace=False)
         start, length, terminated = zip(*(self._places[index] for index in indices), strict=True)
         return Chosen(np.array(start), np.array(length), np.array(terminated))
 
     def _room(self, count: int, views: dict[str, NDArray[np.generic]]) -> int:
-        """The first of `count` free rows; there are more rows afterwards if there was no room."""
+        """The first of `count` free rows, after making more rows if they do not fit."""
         total = len(self.rows["reward"]) if self.rows else 0
         if not self._places:
             gaps = [(0, total)]
@@ -93,7 +93,7 @@ class DeviceReplay:
         return self._grow(max(FIRST_ROWS, 2 * total, total + count), views)
 
     def _grow(self, total: int, views: dict[str, NDArray[np.generic]]) -> int:
-        """Move all episodes, oldest first, to the beginning of more rows; the first free one."""
+        """Allocate more rows and move all episodes, oldest first, to their beginning; returns the first free row."""
         held = [np.arange(place.start, place.start + place.length + 1) for place in self._places]
         index = np.concatenate(held) if held else np.empty(0, np.int64)
         moved = torch.from_numpy(index).to(self._device)

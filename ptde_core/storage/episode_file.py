@@ -1,12 +1,11 @@
-"""episodes.h5: what a teacher saw and the information it gave, as flat rows of real steps, for distillation.
+"""episodes.h5: a teacher's observations and the z it gave, one row per step, for distillation.
 
-Layout (schema 2, docs/how-to/data.md). The root's attributes say where it all comes from; `made_from`
-among them is JSON. Group `rows`, one row per real step,
-no padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N), reward (R,), terminated (R,),
-truncated (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was collected, state (R, S). Group `episodes`, an entry
-per episode: start (its first row), length, seed, won, total_reward, and what the last step led to: last_obs (B, N, O),
-last_available (B, N, A) and, with the state, last_state (B, S). Group `names`, a text for each number: obs (O,),
-action (A,) and, with the state, state (S,).
+Layout (schema 2, docs/how-to/data.md). The root's attributes say what the episodes were made from; `made_from` is
+JSON. Group `rows`, one row per step, no padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N),
+reward (R,), terminated (R,), truncated (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was collected, state
+(R, S). Group `episodes`, an entry per episode: start (its first row), length, seed, won, total_reward, and the view
+after the last step: last_obs (B, N, O), last_available (B, N, A) and, with the state, last_state (B, S). Group `names`,
+the name of each feature and action: obs (O,), action (A,) and, with the state, state (S,).
 """
 
 import io
@@ -33,16 +32,16 @@ from ptde_core.storage.whole_file import replacing
 SCHEMA = 2
 CHUNK_ROWS = 1024
 ATTRIBUTES = 200
-TEXT = 1000  # characters of an attribute, or of a name
-NAMES = 100_000  # of the numbers of a view
-ROOM = 3  # times the rows' bytes that a fit takes: as read, as inputs, and as shuffled
-# All that distillation reads: nothing global among them.
+TEXT = 1000  # most characters of an attribute, or of a name
+NAMES = 100_000  # most names of features
+ROOM = 3  # memory that a fit takes, in multiples of the rows: as read, as inputs, and shuffled
+# The arrays that distillation reads; none is global.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
 
 
 @dataclass(frozen=True)
 class Widths:
-    """The sizes that a file's columns must have: agents N, actions A, observation O, information Z."""
+    """The sizes that a file's arrays must have: agents N, actions A, observation O, information Z."""
 
     agents: int
     actions: int
@@ -52,7 +51,7 @@ class Widths:
 
 @dataclass(frozen=True)
 class LocalRows:
-    """What a student may learn from: local inputs and the teacher's z, one episode's steps after the other's."""
+    """What a student learns from: local inputs and the teacher's z, episode after episode."""
 
     obs: NDArray[np.float32]  # (R, N, O)
     last_action: NDArray[np.int16]  # (R, N), -1 at an episode's first step
@@ -79,7 +78,7 @@ def write_episodes(
     Args:
         path: where to.
         episodes: whole episodes.
-        z_mean: per episode (T, N, Z), the mean of the teacher's z at every real step.
+        z_mean: per episode (T, N, Z), the mean of the teacher's z at every step.
         z_sigma: per episode (T, N, Z), its standard deviation.
         about: attributes of the root: plain numbers and strings.
         names: of the numbers of "obs" and "state", and of the actions: "action".
@@ -90,7 +89,7 @@ def write_episodes(
     Raises:
         StorageError: it cannot be written.
     """
-    image = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    image = io.BytesIO()  # not a file: HDF5 aborts the process where a disk is full
     with h5py.File(image, "w") as file:
         file.attrs.update({"schema": SCHEMA, **about, KEY: json.dumps(made_from.plain())})
         length = np.array([e.length for e in episodes])
@@ -143,7 +142,7 @@ def read_origin(path: Path) -> MadeFrom:
     """What the episodes were made from.
 
     Raises:
-        PtdeError: as `read_about`; it does not say, or its digest is not that of the rest.
+        PtdeError: as `read_about`; or the origin is missing, or its digest does not fit.
     """
     text = read_about(path).get(KEY)
     try:
@@ -154,11 +153,11 @@ def read_origin(path: Path) -> MadeFrom:
 
 
 def read_local_rows(path: Path, widths: Widths) -> LocalRows:
-    """Read what a student may learn from. The state, if the file holds it, is not touched.
+    """Read what a student learns from. The state, if the file holds it, is not read.
 
     Args:
         path: the file.
-        widths: those of the teacher's environment and z.
+        widths: sizes of the teacher's environment and z.
 
     Raises:
         PtdeError: missing, cut short, or not such a file; or of other widths.
@@ -206,7 +205,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Array:
-    """What an array of a file is, without its numbers."""
+    """Name, shape and type of an array of a file, without its numbers."""
 
     group: str  # rows or episodes
     name: str
@@ -217,17 +216,17 @@ class Array:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file of episodes holds; of the arrays those that were asked for."""
+    """The content of a file of episodes."""
 
     about: Mapping[str, Any]  # where it comes from
     arrays: tuple[Array, ...]
-    names: Mapping[str, tuple[str, ...]]  # of the numbers of obs and, where it is there, state; of the actions: action
+    names: Mapping[str, tuple[str, ...]]  # of the features of obs and state (if it is there), and of the actions
     episodes: Mapping[str, NDArray[Any]]  # (B, ...) an entry per episode
-    rows: Mapping[str, NDArray[Any]]  # (R, ...) an entry per step; empty if they were not asked for
+    rows: Mapping[str, NDArray[Any]]  # (R, ...) an entry per step; empty if they were not read
 
 
 def read_contents(path: Path, *, with_rows: bool) -> Contents:
-    """Read all that lies in a file; the steps, which may be large, only where they are asked for.
+    """Read a file; the rows, which may be large, only with `with_rows`.
 
     Raises:
         PtdeError: missing, cut short, or not such a file.

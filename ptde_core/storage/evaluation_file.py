@@ -1,11 +1,11 @@
-"""evaluation.json: every evaluated episode of a run. Win rates are derived from it, never stored instead of it.
+"""evaluation.json: every evaluated episode of a run. Win rates are computed from it and not stored.
 
-An evaluation is told by its checkpoint and by the digest of what it was made from: the policy's weights, the episodes,
-their seed, the settings. Evaluations of a checkpoint stand beside each other; none takes another's place but the same
-one made again. Those of other weights than a checkpoint was last evaluated with are kept apart, as superseded.
+An evaluation is identified by its checkpoint and by the digest of what it was made from: the policy's weights, the
+episodes, their seed, the settings. A checkpoint can have several; a new one replaces only the same evaluation.
+Evaluations of weights that the checkpoint does not hold any more are kept in a separate list, `superseded`.
 
-A field that older files lack is given a default that says "not known", and the schema stays: old files can be read. The
-schema rises only where a field changes its meaning, or where a table would be wrong without the new one.
+A new field has a default that means "not known", so that older files can still be read with the same schema number. The
+number rises only where a field changes its meaning, or where a table would be wrong without the new field.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ from ptde_core.storage.run_lock import adding_to
 
 SCHEMA = 3
 
-# The one number of parameters that is not of a network that acts: mixer, critic and the like, which stay behind.
+# The name under which parameters of networks that do not act are counted: mixer, critic and the like.
 TRAINING_ONLY = "training only"
 
 Count64 = Annotated[int, Field(ge=0, lt=2**64)]  # an episode's seed has 64 bits
@@ -58,9 +58,8 @@ class Played(BaseModel):
 class Distilled(BaseModel):
     """How a student was made.
 
-    `settings` are all of its distillation, not only those that are not the default: a default may change. `quality` is
-    by catalogue name (`base/metrics.py`), on episodes held out. `steps` and `seconds` (None: not
-    known) are what it cost.
+    `settings` are all settings of its distillation, since a default may change. `quality` holds metrics on held-out
+    episodes, by name (`base/metrics.py`). `steps` and `seconds` (None: not known) are what the fit took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,17 +71,17 @@ class Distilled(BaseModel):
 
 
 class Messages(BaseModel):
-    """What COPA's coach sent its players over all episodes; each player's first instruction is always sent."""
+    """The messages of COPA's coach over all episodes; each player's first instruction is always sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threshold: float  # how far an instruction must have moved to be sent; 0: all were
+    threshold: float  # change from which an instruction is sent; 0: all are sent
     sent: Count
-    offered: Count  # what would have been sent at threshold 0
+    offered: Count  # number that would be sent at threshold 0
 
 
 class Inference(BaseModel):
-    """What it cost to choose actions: the policy's networks alone, without the environment.
+    """The time to choose actions: the policy's networks alone, without the environment.
 
     `seconds` of wall time in `calls`, each for all agents of `side_by_side` episodes (of engines, which do not wait for
     each other: of up to so many), on `threads` threads of a CPU, or on another `device`.
@@ -146,7 +145,7 @@ class EvaluationEntry(BaseModel):
 
     @property
     def threshold(self) -> float:
-        """How far a coach's instruction must have moved to be sent; 0 where every one is, or there is no coach."""
+        """The change from which a coach's instruction is sent; 0 where every one is, or there is no coach."""
         return self.messages.threshold if self.messages else 0.0
 
     @property
@@ -165,7 +164,7 @@ class EvaluationEntry(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def digest(self) -> str:
-        """Of `made_from`: equal for the same evaluation made again."""
+        """The digest of `made_from`: equal for the same evaluation made again."""
         return self.made_from.digest
 
     @model_validator(mode="wrap")
@@ -173,7 +172,7 @@ class EvaluationEntry(BaseModel):
     def _of_its_digest(
         cls, value: Any, handler: ModelWrapValidatorHandler["EvaluationEntry"], info: ValidationInfo
     ) -> "EvaluationEntry":
-        """An entry of a file has the digest of what it says it was made from."""
+        """Check that an entry's digest fits what it says it was made from."""
         if not isinstance(value, dict):
             return handler(value)
         entry = handler({key: one for key, one in value.items() if key != DIGEST})
@@ -183,7 +182,7 @@ class EvaluationEntry(BaseModel):
         return entry
 
 
-FROM_FILE = "file"  # context of the validation of what was read
+FROM_FILE = "file"  # context of validation: the entry was read from a file
 
 
 class Evaluation(BaseModel):
@@ -193,7 +192,7 @@ class Evaluation(BaseModel):
 
     schema_number: int = SCHEMA
     entries: list[EvaluationEntry] = []
-    superseded: list[EvaluationEntry] = []  # of weights that their checkpoint does not hold any more; never counted
+    superseded: list[EvaluationEntry] = []  # of weights that the checkpoint does not hold any more; never counted
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -217,7 +216,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def is_current(path: Path) -> bool:
-    """Whether there is an evaluation, and not one of an older schema, which lacks what tables ask for by now."""
+    """Whether there is an evaluation of this schema; an older one lacks what tables need."""
     if not path.exists():
         return False
     value = read_json(path, "evaluation")
@@ -226,12 +225,12 @@ def is_current(path: Path) -> bool:
 
 
 def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
-    """Add entries to the file, beside those that are there; the same evaluation made again takes its own place.
+    """Add entries to the file; the same evaluation made again is replaced.
 
-    Entries of the same checkpoints with other weights are superseded from now on. The file is made if it is missing;
-    one of an older schema is put aside, under a name with that schema's number.
+    Entries of the same checkpoints with other weights become superseded. A missing file is made; one of an older schema
+    is renamed, with that schema's number in its name.
     """
-    with adding_to(path):  # others may add theirs meanwhile, and none is lost
+    with adding_to(path):  # so that entries of other processes are not lost
         if path.exists() and not is_current(path):
             older = read_json(path, "evaluation")["schema_number"]
             path.rename(path.with_name(f"{path.stem}-schema-{older}{path.suffix}"))

@@ -1,7 +1,7 @@
-"""HDF5 as if anybody had written it: plain arrays inside the file, of the shape and kind that is asked for.
+"""Reading HDF5 files that may come from anybody: plain arrays inside the file, of the expected shape and type.
 
-HDF5 can say that an array's bytes lie in another file (external links, external storage, virtual datasets), and that
-there are far more of them than the file has. An array is read only once it is known to be of this file, and to fit.
+In HDF5 an array's bytes can lie in another file (external links, external storage, virtual datasets), and its declared
+size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit.
 """
 
 import math
@@ -20,17 +20,17 @@ from ptde_core.base.machine_memory import available_bytes
 from ptde_core.base.untrusted import check_regular
 
 FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32})
-CHUNK_BYTES = 256 * 1024**2  # of one piece of an array; it is unpacked whole
-SHRINKS = 2000  # times that our filters make an array smaller, at the most
+CHUNK_BYTES = 256 * 1024**2  # most bytes of one chunk of an array, which is unpacked whole
+SHRINKS = 2000  # the largest compression ratio of our filters
 
 
 @dataclass(frozen=True)
 class Column:
-    """What an array must be.
+    """The expected type and shape of an array.
 
     Args:
-        dtype: of its numbers, exactly.
-        shape: its sizes; None where any will do.
+        dtype: the exact type of its numbers.
+        shape: its sizes; None for any size.
         finite: whether NaN and infinite numbers are refused.
     """
 
@@ -41,11 +41,11 @@ class Column:
 
 @contextmanager
 def opened(path: Path, broken: PtdeError, meaning: str, missing: str) -> Iterator[Any]:
-    """The file's root group; whatever is wrong with the file within is said in one sentence.
+    """The file's root group. Any error of the file inside the block becomes one sentence.
 
     Args:
         path: the file.
-        broken: what is said of a file that is none of ours.
+        broken: the error for a file that is not one of ours.
         meaning: what it should be, in words.
         missing: what to do if there is none.
 
@@ -60,7 +60,7 @@ def opened(path: Path, broken: PtdeError, meaning: str, missing: str) -> Iterato
         raise
     except MemoryError:
         raise PtdeError(f"{path} does not fit into this machine's memory", broken.fix) from None
-    except Exception as error:  # h5py raises what it likes on a broken file
+    except Exception as error:  # h5py raises many kinds of errors on a broken file
         raise PtdeError(f"{broken.problem} ({quoted(error)})", broken.fix) from None
 
 
@@ -103,7 +103,7 @@ def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
 
 
 def rows_of(parent: Any, name: str) -> int:
-    """How many rows an array says that it has; nothing else of it is known then.
+    """The declared number of rows of an array; nothing else about it is checked.
 
     Raises:
         ValueError: there is no such array.
@@ -115,12 +115,12 @@ def rows_of(parent: Any, name: str) -> int:
 
 
 def names_of(parent: Any) -> list[str]:
-    """The names of what lies in a group."""
+    """The names of the members of a group."""
     return [str(name) for name in parent]
 
 
 def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape, kind and stored bytes of an array inside the file, which is not read.
+    """Shape, type and stored bytes of an array inside the file, without reading it.
 
     Raises:
         ValueError: there is no such array, or it is a link to somewhere else.
@@ -132,7 +132,7 @@ def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], in
 
 
 def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
-    """A list of texts inside the file.
+    """A list of strings inside the file.
 
     Raises:
         ValueError: it is none, not in this file, or has too many or too long ones.
@@ -148,7 +148,7 @@ def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
 
 
 def has(parent: Any, name: str) -> bool:
-    """Whether there is something of that name."""
+    """Whether the group has a member of that name."""
     return name in parent.keys()  # noqa: SIM118  `name in parent` would follow links
 
 
@@ -177,7 +177,7 @@ def text(parent: Any, name: str, longest: int) -> str:
 
 
 def plain(parent: Any, name: str, longest: int) -> bool | int | float | str:
-    """An attribute that is a number, a truth or a text.
+    """An attribute that is a number, a boolean or a text.
 
     Raises:
         ValueError: it is none, or too long.
@@ -202,7 +202,7 @@ def truth(parent: Any, name: str) -> bool:
 
 
 def _attribute(parent: Any, name: str) -> Any:
-    """An attribute that is one value; lists, references and the like are not even read."""
+    """An attribute that is a single value; lists, references and the like are refused unread."""
     if name not in parent.attrs:
         raise ValueError(f"no {name}")
     facts = parent.attrs.get_id(name)
@@ -220,7 +220,7 @@ def _inside(parent: Any, name: str) -> Any:
 
 
 def _check_storage(name: str, found: Any) -> None:
-    """Refuse an array whose bytes are not in this file, or are many more than the file can hold."""
+    """Refuse an array whose bytes are not in this file, or are more than the file can hold."""
     plan = found.id.get_create_plist()
     if found.is_virtual or plan.get_external_count():
         raise ValueError(f"{name} lies in another file")

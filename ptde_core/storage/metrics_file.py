@@ -6,11 +6,11 @@ from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.metrics import check_metrics
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 
-LINE = 20_000  # characters; all metrics there are take a tenth
+LINE = 20_000  # most characters of a line; all metrics together take a tenth
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl in order. A last line without its line end is still being written, and left out.
+    """The lines of metrics.jsonl in order. A last line without its line end is still being written; it is left out.
 
     Raises:
         PtdeError: there is no such file, or a line in it is not one of ptde's.
@@ -27,10 +27,10 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 def _row(line: bytes, after: float) -> dict[str, float]:
-    """One line; a metric that was not defined then is NaN.
+    """One line; a metric that was undefined is NaN.
 
     Raises:
-        ValueError, PtdeError: it is none.
+        ValueError, PtdeError: it is not a line of metrics.
     """
     found = parse_json(line[: LINE + 1], finite=False)
     if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):

@@ -1,4 +1,4 @@
-"""provenance.json: by which rules a run plays, and with what code, packages and machine each sitting was trained."""
+"""provenance.json: the environment's version, and the code, packages and machine of each sitting of a training."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from ptde_core.storage.run_folder import read_json, write_json
 
 
 class Sitting(BaseModel):
-    """One uninterrupted stretch of a training; `threads` are those that a network's operation uses."""
+    """One uninterrupted stretch of a training; `threads` is the number of threads that torch uses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,10 +46,10 @@ def read_provenance(path: Path) -> Provenance:
 
 
 def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:
-    """Record that a sitting begins here and now.
+    """Record that a sitting starts now, on this machine.
 
     Raises:
-        PtdeError: the earlier ones played by other rules.
+        PtdeError: an earlier sitting had another version of the environment.
     """
     now = Sitting(
         time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -1,4 +1,4 @@
-"""The replay memory of whole episodes, and its journal on disk that lets a killed training go on exactly."""
+"""The replay buffer of whole episodes, and its copy on disk, from which an interrupted training resumes exactly."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -30,27 +30,27 @@ class Replay:
         return len(self._episodes)
 
     def add(self, episodes: Sequence[Episode]) -> None:
-        """Append; the oldest fall out."""
+        """Append; the oldest are dropped."""
         self._episodes.extend(episodes)
 
     def drain(self) -> list[Episode]:
-        """All episodes, oldest first; none is left."""
+        """Remove all episodes and return them, oldest first."""
         episodes = list(self._episodes)
         self._episodes.clear()
         return episodes
 
     def sample(self, count: int, chance: np.random.Generator) -> list[Episode]:
-        """`count` different episodes, each set of them equally likely."""
+        """`count` different episodes, uniformly at random."""
         chosen = chance.choice(len(self._episodes), size=count, replace=False)
         return [self._episodes[index] for index in chosen]
 
 
 def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: int, state: int) -> int:
-    """Bytes of `capacity` episodes that all have `steps` steps; shorter ones take less, for nothing is padded.
+    """Bytes of `capacity` episodes of `steps` steps each. Shorter ones take less: nothing is padded.
 
     Args:
         capacity: episodes.
-        steps: T of each; it has one view more.
+        steps: T of each episode.
         agents: N.
         actions: A.
         obs: O.
@@ -62,10 +62,10 @@ def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: in
 
 
 class ReplayJournal:
-    """Episodes on disk in segments, one per save, so that a save costs what is new and not the whole memory.
+    """Episodes on disk in segments, one for each save, so that a save writes only the new episodes.
 
-    A list of segments (name, number of episodes), oldest first, is the caller's to keep: it belongs to the state that
-    it saves last. Segments on disk that are not in that list are leftovers of a save that was cut short.
+    The caller keeps the list of segments (name, number of episodes; oldest first) in the state that it saves last.
+    Segments on disk that are not in that list are left over from a save that was interrupted.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +73,7 @@ class ReplayJournal:
         self.segments: list[tuple[str, int]] = []
 
     def append(self, episodes: Sequence[Episode], keep: int) -> None:
-        """Write the episodes as a new segment; the list keeps the segments of the newest `keep` episodes.
+        """Write the episodes as a new segment, and drop segments from the list that the newest `keep` do not need.
 
         Nothing is deleted until `drop_old`.
         """
@@ -90,7 +90,7 @@ class ReplayJournal:
         self.segments.append((name, len(episodes)))
 
     def drop_old(self) -> None:
-        """Delete segments that the list no longer holds: call it once the list has been saved."""
+        """Delete segments that are not in the list any more. Call it after the list has been saved."""
         wanted = {name for name, _ in self.segments}
         for path in self._folder.glob("episodes-*.npz"):
             if path.name not in wanted:
@@ -114,7 +114,7 @@ class ReplayJournal:
                 told = f"{path} does not hold what a training needs to go on ({quoted(error)})"
                 raise PtdeError(told, "train it anew in another folder, with --out") from None
             episodes += found
-        self.drop_old()  # leftovers would only take room
+        self.drop_old()  # of an interrupted save
         return episodes
 
 

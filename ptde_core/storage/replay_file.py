@@ -1,9 +1,9 @@
-"""A replay: some episodes of one policy's evaluation, with all that it takes to show them and what was thought in them.
+"""A replay: some episodes of one policy's evaluation, with what it takes to draw them, and z and action values.
 
 Layout (schema 1), HDF5. The root's attribute `header` is JSON (`ReplayHeader`). `floor` (width, height), bool, is there
 where units walk on a map: cell [x, y], y grows to the north. Each episode is a group `episodes/K`, its attributes seed,
 won and terminated, its arrays those of `ReplayEpisode`; `units` and `minds/<role>` are groups in it. z is kept in half
-precision: to be looked at, not to be computed with.
+precision, which is enough to show it.
 """
 
 import io
@@ -26,15 +26,15 @@ from ptde_core.storage.hdf5 import Column
 from ptde_core.storage.whole_file import replacing
 
 SCHEMA = 1
-HEADER = 4_000_000  # characters of it
+HEADER = 4_000_000  # most characters of the header
 EPISODES = 10_000
-NAME = 300  # characters of a policy's, a unit's or a map's
+NAME = 300  # most characters of the name of a policy, a unit or a map
 
 Role = Literal["teacher", "student"]
 
 
 class UnitLook(BaseModel):
-    """What has to be known of a unit to draw it. Radius in the field's lengths; `side` 0 agents', 1 opponents'."""
+    """How to draw a unit. The radius is in units of the map; `side` is 0 for agents, 1 for opponents."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +46,7 @@ class UnitLook(BaseModel):
 
 
 class ReplayHeader(BaseModel):
-    """What holds for all episodes of a replay. Unit i of `looks` is agent i for i < N; empty where nothing is drawn."""
+    """Facts about all episodes of a replay. `looks` holds the N agents first; it is empty where no units are drawn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,9 +55,9 @@ class ReplayHeader(BaseModel):
     backend_version: str
     map: str = Field(max_length=NAME)
     names: Mapping[Role, Annotated[str, Field(max_length=NAME)]]  # of the policies in `minds`, as tables print them
-    role: Role  # which of them played
-    z: ZSource  # and with which z
-    head: Literal["values", "logits"]  # what their numbers for actions are
+    role: Role  # the policy that played
+    z: ZSource  # and where its z came from
+    head: Literal["values", "logits"]  # kind of the numbers in `values`
     checkpoint: Inside  # path inside the run folder
     teacher_id: str
     policy_id: str
@@ -81,32 +81,30 @@ class ReplayHeader(BaseModel):
 
     @property
     def name(self) -> str:
-        """Of the policy that played."""
+        """The name of the policy that played."""
         return self.names[self.role]
 
 
 @dataclass(frozen=True)
 class Units:
-    """U units in the T+1 views of an episode, y to the north; `hits` is what happened from one view to the next."""
+    """U units in the T+1 views of an episode; y grows to the north. `hits` are the damage and healing of each step."""
 
     x: NDArray[np.float32]  # (T+1, U)
     y: NDArray[np.float32]  # (T+1, U)
     health: NDArray[np.float32]  # (T+1, U)
     shield: NDArray[np.float32]  # (T+1, U)
     alive: NDArray[np.bool_]  # (T+1, U)
-    hits: NDArray[np.int16]  # (H, 3) step, the unit that damaged or healed another in it, and that other
+    hits: NDArray[np.int16]  # (H, 3) step, acting unit, unit that was damaged or healed
 
 
 @dataclass(frozen=True)
 class Mind:
-    """What one policy made of the episode's T steps, whether it played them or only looked on."""
+    """Outputs of one policy in the episode's T steps, whether or not it chose the actions."""
 
     values: NDArray[np.float32]  # (T, N, A) of actions, or a policy's logits
-    mean: NDArray[np.float16] | None = None  # (T, N, Z) its z without chance, a student's prediction; None: it has none
-    sigma: NDArray[np.float16] | None = (
-        None  # (T, N, Z) standard deviation of z, where a Gaussian is asked at each step
-    )
-    sampled: NDArray[np.float16] | None = None  # (T, N, Z) the z that it acted on, where that was drawn
+    mean: NDArray[np.float16] | None = None  # (T, N, Z) the mean of z, or a student's prediction; None: it has no z
+    sigma: NDArray[np.float16] | None = None  # (T, N, Z) standard deviation of z, where z is Gaussian
+    sampled: NDArray[np.float16] | None = None  # (T, N, Z) the z that it acted on, where z was sampled
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class ReplayEpisode:
 
     seed: int
     won: bool
-    terminated: bool  # the world ended; otherwise time was up
+    terminated: bool  # otherwise truncated by the time limit
     actions: NDArray[np.int16]  # (T, N)
     available: NDArray[np.bool_]  # (T, N, A)
     reward: NDArray[np.float32]  # (T,)
@@ -140,7 +138,7 @@ class Replay:
 
     header: ReplayHeader
     episodes: tuple[ReplayEpisode, ...]
-    floor: NDArray[np.bool_] | None = None  # (width, height) cell [x, y]: where ground units walk
+    floor: NDArray[np.bool_] | None = None  # (width, height) cell [x, y]: whether ground units can enter it
 
 
 def write_replay(path: Path, replay: Replay) -> None:
@@ -149,7 +147,7 @@ def write_replay(path: Path, replay: Replay) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    image = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    image = io.BytesIO()  # not a file: HDF5 aborts the process where a disk is full
     with h5py.File(image, "w") as file:
         file.attrs["header"] = replay.header.model_dump_json()
         if replay.floor is not None:
@@ -182,7 +180,7 @@ def read_replay(path: Path) -> Replay:
 
 
 def read_header(path: Path) -> ReplayHeader:
-    """What a replay is of, without its episodes.
+    """The header of a replay, without its episodes.
 
     Raises:
         PtdeError: as `read_replay`.
@@ -242,10 +240,10 @@ def _keep_arrays(group: Any, record: Any) -> None:
 
 
 def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
-    """One episode, each of whose arrays fits the others and the header.
+    """One episode, whose arrays are checked against each other and the header.
 
     Raises:
-        ValueError: one does not.
+        ValueError: an array does not fit.
     """
     steps = hdf5.rows_of(group, "reward")
     actions = hdf5.array(group, "actions", Column(np.int16, (steps, None)))
@@ -270,7 +268,7 @@ def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
 
 def _mind(group: Any, of: tuple[int, int], choices: int) -> Mind:
     values = hdf5.array(group, "values", Column(np.float32, (*of, choices)))
-    z = Column(np.float16, (*of, None), finite=False)  # half precision: the largest may have become infinite
+    z = Column(np.float16, (*of, None), finite=False)  # half precision: large numbers may have become infinite
     found = {name: hdf5.array(group, name, z) for name in ("mean", "sigma", "sampled") if hdf5.has(group, name)}
     if len({array.shape for array in found.values()}) > 1:
         raise ValueError("z of several sizes")

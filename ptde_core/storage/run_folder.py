@@ -1,4 +1,4 @@
-"""Every file name of a run, once. The stages meet only here, through files a person can open."""
+"""The names of all files of a run. Stages exchange data only through these files."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 from ptde_core.storage.whole_file import write_text
 
 STUDENTS = "students"
-PAPER = "paper"  # the recipe whose student lies beside its teacher
+PAPER = "paper"  # the recipe whose student is the file beside its teacher
 CHECKPOINTS = "checkpoints"
 LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env steps at which they were due
 REPLAYS = "replays"
-SHORTER = "until-"  # begins the names of folders with what came of a training before it went on
-STALE = "stale-"  # and with what was made from what is not there any more
+SHORTER = "until-"  # prefix of folders with the results of a training before it was continued
+STALE = "stale-"  # prefix of folders with results whose origin has changed
 PUT_ASIDE = (SHORTER, STALE)
 OF_A_RUN = ("config.json", "status.json", "provenance.json", "teacher.pt")  # one of them lies in every run
 
@@ -30,10 +30,9 @@ class RunFolder:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":
-        """The run that a checkpoint lies in: its folder, or the one above a run's folder of students or of checkpoints.
+        """The run of a checkpoint: its folder, or the one above if the checkpoint is in `students` or `checkpoints`.
 
-        A folder of such a name that lies in no run (a copy, say) is one of its own: what is made from what lies there
-        is written there.
+        A folder of such a name outside a run, such as a copy, counts as a run itself: results are written there.
         """
         folder = checkpoint.parent
         inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
@@ -42,7 +41,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The complete effective settings of the teacher's training, JSON."""
+        """All settings of the teacher's training; JSON."""
         return self.path / "config.json"
 
     @property
@@ -57,12 +56,12 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that is at work in the folder (`run_lock.py`); it says which, for people."""
+        """The lock of the process that is at work in the folder (`run_lock.py`)."""
         return self.path / ".lock"
 
     @property
     def error(self) -> Path:
-        """The whole traceback of what failed in a cell of a sweep, or of an environment's own code; text."""
+        """The traceback of a failed cell of a sweep, or of an error in an environment's own code; text."""
         return self.path / "error.txt"
 
     @property
@@ -78,7 +77,7 @@ class RunFolder:
 
     @property
     def curve(self) -> Path:
-        """What metrics.jsonl holds as compressed CSV, in runs that are kept for others (`curve_file`)."""
+        """The same as compressed CSV, in runs that are packed for others (`curve_file.py`)."""
         return self.path / "curve.csv.gz"
 
     @property
@@ -88,7 +87,7 @@ class RunFolder:
 
     @property
     def provenance(self) -> Path:
-        """The rules it plays by, and the code, packages and machine of each sitting; JSON."""
+        """The environment's version, and the code, packages and machine of each sitting; JSON."""
         return self.path / "provenance.json"
 
     @property
@@ -97,7 +96,7 @@ class RunFolder:
         return self.path / "teacher.pt"
 
     def checkpoint(self, kind: Literal["teacher", "student"], which: str) -> Path:
-        """A checkpoint of the training: LAST, BEST, or that at so many env steps, of a student if it trains one."""
+        """A checkpoint of the training: LAST, BEST, or a number of env steps."""
         if which in (LAST, BEST):
             return self.path / f"{kind}{'' if which == LAST else f'-{which}'}.pt"
         return self.path / CHECKPOINTS / f"{kind}-{int(which):07d}.pt"
@@ -132,7 +131,7 @@ class RunFolder:
 
         Args:
             checkpoint: path inside the run, as in evaluation.json.
-            z: where its z came from; it stands in the name where a policy plays in more than one way.
+            z: where its z came from; part of the name where a policy is evaluated in more than one way.
         """
         name = checkpoint.removesuffix(".pt").replace("/", "-")
         return self.path / REPLAYS / f"{name}{f'-{z}' if z in ('sampled', 'mean') else ''}.h5"
@@ -144,28 +143,28 @@ class RunFolder:
 
     @property
     def resume(self) -> Path:
-        """What a training needs to go on exactly, interrupted or finished: its state and the episodes it holds."""
+        """What a training needs to resume exactly: its state and its replay buffer."""
         return self.path / "resume"
 
     @property
     def state(self) -> Path:
-        """Networks, optimiser and counters of that."""
+        """Networks, optimizer and counters of the state to resume from."""
         return self.resume / "state.pt"
 
     def forget_state(self) -> None:
-        """Delete what it takes to go on; the training cannot have more steps then."""
+        """Delete the state to resume from; the training cannot be continued then."""
         shutil.rmtree(self.resume, ignore_errors=True)
 
     def shorter(self, steps: int) -> Path:
-        """The folder for what came of the first so many env steps, once the training has gone on beyond them."""
+        """The folder for the results after `steps` env steps, once the training has been continued."""
         return self.path / f"{SHORTER}{steps:07d}"
 
     def stale(self, digest: str) -> Path:
-        """The folder for what was made from what has that digest, and is made anew."""
+        """The folder for results with this digest of their origin, which are made again."""
         return self.path / f"{STALE}{digest[:8]}"
 
     def made_from_teacher(self) -> list[Path]:
-        """What lies here that was made from the teacher, and what a longer training may choose otherwise (the best)."""
+        """The files that were made from the teacher, and those that a longer training may choose again (the best)."""
         patterns = (
             *("episodes*.h5", "student*.pt*", "student*.dagger-*.h5", STUDENTS, f"{STUDENTS}-{BEST}", "teacher-*.pt"),
             *(f"{kind}*.{form}" for kind in ("teacher", "student") for form in ("onnx", "npz")),  # `ptde export`
@@ -174,14 +173,14 @@ class RunFolder:
         return [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
 
     def made_in_training(self) -> list[Path]:
-        """All of a run that is here, config.json last."""
+        """All files of a run that exist, config.json last."""
         own = (self.status, self.provenance, self.metrics, self.tensorboard.parent, self.resume, self.teacher)
         paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *own, self.config]
         return [path for path in paths if path.exists()]
 
 
 def student_of(teacher: Path, recipe: str = PAPER) -> Path:
-    """Where the student of a teacher by a recipe goes.
+    """The path of a teacher's student by a recipe.
 
     The paper's lies beside its teacher: student.pt of teacher.pt, student-best.pt of teacher-best.pt. Another recipe's
     lies in a folder of the run: students/<recipe>.pt, students-best/<recipe>.pt.
@@ -192,13 +191,13 @@ def student_of(teacher: Path, recipe: str = PAPER) -> Path:
 
 
 def all_students_of(teacher: Path) -> list[Path]:
-    """The students of a teacher that are there: the one beside it first, then those of other recipes by name."""
+    """The students of a teacher that exist: the one beside it first, then those of other recipes by name."""
     beside = student_of(teacher)
     return [*([beside] if beside.is_file() else []), *sorted(students_of(teacher).glob("*.pt"))]
 
 
 def episodes_of(teacher: Path) -> Path:
-    """Where the episodes of a teacher go: beside it, episodes.h5; of teacher-best.pt episodes-best.h5."""
+    """The path of a teacher's episodes: episodes.h5 beside it; of teacher-best.pt episodes-best.h5."""
     return teacher.with_name(f"episodes{_ending(teacher)}.h5")
 
 
@@ -209,18 +208,18 @@ def students_of(teacher: Path) -> Path:
 
 
 def _ending(teacher: Path) -> str:
-    """What stands in a teacher's name behind that word, such as "-best"; nothing in a name of another kind."""
+    """What follows "teacher" in the file's name, such as "-best"; nothing for a name of another kind."""
     word, dash, rest = teacher.stem.partition("-")
     return dash + rest if word == "teacher" else ""
 
 
-# What tells a run folder. A training that was killed as it began has the second alone; checkpoints that were copied, or
-# a student that was written elsewhere, come with none of the first two.
+# A folder with one of these is a run folder. A training that was killed at its start has only the second; copied
+# checkpoints, or a student that was written elsewhere, have neither of the first two.
 MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt"})
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:
-    """All run folders at or below the given folders, sorted by path; what a longer training put aside is none.
+    """All run folders at or below the given folders, sorted by path, without results that were put aside.
 
     Raises:
         PtdeError: one of the folders does not exist.
@@ -237,7 +236,7 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
 
 
 def find_runs_here(runs: Path) -> list[RunFolder]:
-    """What one means who names no folder: the current folder, the folders in it, and all at or below `runs`."""
+    """The runs that are meant where no folder is named: here, in the folders here, and at any depth below `runs`."""
     here = Path()
     inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(PUT_ASIDE)]
     near = [here, *inner]

@@ -1,7 +1,7 @@
-"""One process at a time writes into a run folder: `locked(run, stage)`. Others are told who does, and leave at once.
+"""One process at a time writes into a run folder: `locked(run, stage)`. Others are refused, and told which one does.
 
-The lock is the system's own, on a file in the folder, so it ends with its owner however that ends. What the file says
-(process id, machine, stage) is only for people.
+The lock is the operating system's, on a file in the folder, so it is released however its owner ends. The file's text
+(process id, machine, stage) is for people only.
 """
 
 import os
@@ -21,20 +21,20 @@ try:
 except ImportError:  # only where the system has no such locks
     fcntl = None  # type: ignore[assignment]
 
-PATIENCE = 1.0  # seconds: longer than a look at the lock (`is_held`), shorter than any stage
-WRITING = 600.0  # seconds that others may take to add to a file
+PATIENCE = 1.0  # seconds to wait for a lock: longer than `is_held` takes, shorter than any stage
+WRITING = 600.0  # seconds to wait for others that add to a file
 
 
 @contextmanager
 def locked(run: RunFolder, stage: str) -> Iterator[None]:
-    """Be the only process that writes into a run folder, within the block; blocks of one process may nest.
+    """Inside the block, be the only process that writes into a run folder. Blocks of one process may nest.
 
-    The folder is made if it is missing, and deleted again, with those above it that were made for it, if the block
-    leaves nothing in it. What writers that were killed have left in it is deleted.
+    A missing folder is made, and deleted again if the block leaves it empty, as are the folders above it that were made
+    for it. Unfinished files of processes that were killed are deleted.
 
     Args:
         run: the folder.
-        stage: what others are told that is done there.
+        stage: the name that others are told.
 
     Raises:
         PtdeError: another process is at work there.
@@ -57,7 +57,7 @@ def locked(run: RunFolder, stage: str) -> Iterator[None]:
 
 @contextmanager
 def locked_output(path: Path, stage: str) -> Iterator[None]:
-    """Be the only one that makes a file: the run that it lies in is locked, and outside a run a lock beside the file.
+    """Be the only process that writes a file: locks its run, or outside a run a lock file beside it.
 
     Raises:
         PtdeError: another process is at work there.
@@ -81,10 +81,10 @@ def locked_output(path: Path, stage: str) -> Iterator[None]:
 
 @contextmanager
 def adding_to(path: Path) -> Iterator[None]:
-    """Wait until nobody else adds to a file that is read, changed and replaced; others wait for this block.
+    """Be the only process that reads, changes and replaces a file; waits for another one that does.
 
     Raises:
-        PtdeError: somebody has been at it for ten minutes.
+        PtdeError: another process has held it for ten minutes.
         StorageError: its folder cannot be written.
     """
     with _held(path.with_name(f".{path.name}.lock"), "writing", WRITING, f"on {path}"):
@@ -92,7 +92,7 @@ def adding_to(path: Path) -> Iterator[None]:
 
 
 def is_held(run: RunFolder) -> bool | None:
-    """Whether a process is at work in the folder now; None where the folder does not tell."""
+    """Whether a process is at work in the folder now; None where that cannot be known."""
     if fcntl is None:
         return None
     try:
@@ -112,7 +112,7 @@ def is_held(run: RunFolder) -> bool | None:
 
 @contextmanager
 def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]:
-    """Hold a lock; whether this is the outermost block of this process that does."""
+    """Hold a lock; yields whether this is the outermost block of this process that does."""
     lock = FileLock(file.parent.resolve() / file.name, thread_local=False, is_singleton=True)
     outermost = not lock.is_locked
     try:
@@ -125,7 +125,7 @@ def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]
         raise storage_error(error, file) from error
     try:
         if outermost:
-            with suppress(OSError):  # on a full disk the lock holds all the same
+            with suppress(OSError):  # on a full disk; the lock holds anyway
                 file.write_text(f"{os.getpid()} {socket.gethostname()} {stage}\n", encoding="utf-8")
         yield outermost
     finally:
@@ -133,7 +133,7 @@ def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]
 
 
 def _owner(file: Path) -> str:
-    """Who has written its name into a lock: " (process 17 on box, train-teacher)"."""
+    """The owner of a lock, by the file's text: " (process 17 on box, train-teacher)"."""
     try:
         pid, host, stage = file.read_text(encoding="utf-8")[:200].split(maxsplit=2)
     except (OSError, ValueError):
@@ -143,7 +143,7 @@ def _owner(file: Path) -> str:
 
 
 def _make(folder: Path) -> list[Path]:
-    """Make a folder; those that were missing, the innermost first.
+    """Make a folder; returns those that were missing, the innermost first.
 
     Raises:
         StorageError: it cannot be made.

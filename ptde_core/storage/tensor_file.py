@@ -1,9 +1,9 @@
-"""What torch.save wrote, read as if anybody had written it: plain values and tensors, nothing else, and no surprise.
+"""Reading files of torch.save that may come from anybody: plain values and tensors, nothing else.
 
-Torch reads with `weights_only`, which calls no code of the file's, but may be told of tensors that are larger than the
-file, or made of memory behind it. So before torch is asked, the zip's index says that all lies in the file and is not
-compressed, and the pickle's own disassembler that it does what ours do, and no more; the tensors then come out of a
-mapping of the file, beyond which nothing can be read, and are compared with what lies there.
+`torch.load(weights_only=True)` runs no code of the file, but a file can declare tensors that are larger than itself, or
+that reach beyond their memory. So before torch reads it, the zip's index must show that all members lie in the file and
+are not compressed, and the pickle, disassembled, may only use the opcodes and names that our own files use. Torch then
+reads the tensors from a memory map of the file, and each is compared with the size of its member.
 """
 
 import pickletools
@@ -18,10 +18,10 @@ from torch import Tensor
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.untrusted import DEPTH, TEXT, WHOLE, check_regular
 
-MEMBERS = 100_000  # files in the zip: one for each tensor, and some
-PICKLE_BYTES = 16 * 1024**2  # of all that is no tensor
-VALUES = 1_000_000  # of all kinds
-SHARED = 8  # times that tensors may be larger than the file, for some of ours share their memory
+MEMBERS = 100_000  # most files in the zip: one for each tensor, and a few more
+PICKLE_BYTES = 16 * 1024**2  # most bytes of everything but the tensors
+VALUES = 1_000_000  # most values of all kinds
+SHARED = 8  # tensors may add up to so many times the file, since some share memory
 OPCODES = frozenset(
     {
         *(
@@ -41,7 +41,7 @@ OPCODES = frozenset(
         *("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
     }
 )
-"""All that the pickle of plain values and tensors is made of."""
+"""The opcodes and names in a pickle of plain values and tensors."""
 DTYPES: Mapping[str, torch.dtype] = {
     "torch BoolStorage": torch.bool,
     "torch ByteStorage": torch.uint8,
@@ -54,7 +54,7 @@ NAMES = frozenset({"collections OrderedDict", "torch._utils _rebuild_tensor_v2",
 
 
 def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
-    """The value in the file; each tensor on the CPU, with memory of its own.
+    """The value in the file; every tensor is on the CPU and has its own memory.
 
     Args:
         path: the file.
@@ -62,7 +62,7 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
         missing: what to do if there is none.
 
     Raises:
-        PtdeError: it is none, or not as `torch.save` writes plain values and tensors.
+        PtdeError: there is none, or it is not what `torch.save` writes for plain values and tensors.
     """
     size = check_regular(path, meaning, missing=missing)
     try:
@@ -73,13 +73,13 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
         raise PtdeError(
             f"{path} does not fit into this machine's memory", f"give a {meaning} written by ptde"
         ) from None
-    except Exception as error:  # torch, zipfile and pickletools raise what they like on a broken file
+    except Exception as error:  # torch, zipfile and pickletools raise many kinds of errors on a broken file
         told = f"{path} is not a readable checkpoint ({quoted(_first_line(error))})"
         raise PtdeError(told, f"give a {meaning} written by ptde") from None
 
 
 def _check_zip(path: Path, size: int) -> None:
-    """Refuse a zip that is more than its bytes, and a pickle in it that is more than values and tensors.
+    """Refuse a zip whose members do not lie in the file, and a pickle of more than values and tensors.
 
     Raises:
         ValueError, zipfile.BadZipFile: why.
@@ -111,7 +111,7 @@ def _check_pickle(data: bytes) -> None:
 
 
 class _Taken:
-    """Takes a loaded value over, checking and copying it.
+    """Copies a loaded value and checks it on the way.
 
     Args:
         size: bytes of the file.

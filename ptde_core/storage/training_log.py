@@ -1,4 +1,4 @@
-"""What a training logs, in both files that take it: metrics.jsonl, and the same numbers for TensorBoard."""
+"""The log of a training: metrics.jsonl, and the same numbers for TensorBoard."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from ptde_core.storage.tensorboard_file import TensorBoardFile
 
 
 class TrainingLog:
-    """Both files of a run. Lines are appended; a resumed training first cuts off those behind its saved state.
+    """Appends to both files of a run. A resumed training first removes the lines that are newer than its saved state.
 
-    Where metrics.jsonl has lost lines that the state knows of, the whole ones that are left stay. TensorBoard's file is
-    then written anew from them, as it is where it has lost something itself.
+    If metrics.jsonl has lost lines that belong to the state, the remaining whole lines are kept. TensorBoard's file is
+    written again from metrics.jsonl if either of them is too short.
 
     Args:
         run: where the files are.
-        lengths: `lengths` of the state that the training goes on from; a training from the start has none.
+        lengths: the property `lengths`, as saved with the state that is resumed; empty for a new training.
 
     Raises:
         StorageError: a file cannot be written.
@@ -27,7 +27,7 @@ class TrainingLog:
 
     def __init__(self, run: RunFolder, lengths: Mapping[str, int]) -> None:
         self._metrics, self._events = run.metrics, run.tensorboard
-        self.missing = ""  # what a user should know of lines that are lost
+        self.missing = ""  # a sentence for the user if lines were lost
         short = [path for path in (self._metrics, self._events) if _cut(path, lengths.get(path.name, 0))]
         if self._metrics in short:
             kept = _keep_whole_lines(self._metrics)
@@ -60,7 +60,7 @@ class TrainingLog:
 
 
 def _cut(path: Path, length: int) -> bool:
-    """Cut a file to the length that belongs to a state; whether it is shorter than that."""
+    """Cut a file to the length it had with the saved state; returns whether it is shorter than that."""
     try:
         size = path.stat().st_size if path.exists() else 0
         if size > length:
@@ -72,7 +72,7 @@ def _cut(path: Path, length: int) -> bool:
 
 
 def _keep_whole_lines(path: Path) -> int:
-    """Cut off what follows the last line end; how many lines are left."""
+    """Remove what follows the last line end; returns the number of lines left."""
     if not path.exists():
         return 0
     text = path.read_bytes()

@@ -1,7 +1,7 @@
-"""A user's file appears whole or not at all: written under a name of its own beside it, synced, renamed over it.
+"""Atomic writes: a file is written under another name beside its place, synced, and renamed. It appears whole or not.
 
-Whatever goes wrong on the way (no room, no permission, a file system that has gone) is one sentence (`StorageError`),
-and what was there before is still there, byte for byte.
+Whatever goes wrong (no room, no permission, a file system that is gone) becomes one sentence (`StorageError`), and an
+earlier file at that place is unchanged.
 """
 
 import errno
@@ -16,22 +16,22 @@ from typing import BinaryIO
 
 from ptde_core.base.errors import StorageError, storage_error
 
-PARTIAL = ".partial"  # how the name of a file ends that is still being written
-MARK = 8  # hexadecimal digits of chance in that name
+PARTIAL = ".partial"  # ending of the name of an unfinished file
+MARK = 8  # random hexadecimal digits in that name
 LONGEST_NAME = 255  # bytes, where the file system does not say
-LEAST_ROOM = 1_000_000  # bytes that have to be free before work begins whose result is a file
+LEAST_ROOM = 1_000_000  # bytes that must be free before work on a file begins
 
 
 @contextmanager
 def replacing(path: Path, *, new: bool = False) -> Iterator[BinaryIO]:
-    """A file open for writing that becomes `path` when the block ends without an error, and leaves nothing if not.
+    """A file open for writing that becomes `path` when the block ends without an error, and is deleted otherwise.
 
-    A link at `path` is replaced, never followed. `file.name` is the path of the unfinished file, for what has to be
-    written by another program.
+    A link at `path` is replaced, never followed. `file.name` is the path of the unfinished file, for other programs
+    that write it.
 
     Args:
-        path: where it appears; missing folders above it are made.
-        new: refuse to replace a file that is there by then.
+        path: of the finished file; missing folders above it are made.
+        new: refuse to replace an existing file.
 
     Raises:
         StorageError: it cannot be written, with what to do about it.
@@ -42,7 +42,7 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[BinaryIO]:
         _nearest_folder(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = _free_name(path)
-        # O_EXCL: the name is ours; whoever has put a link there before makes this fail.
+        # O_EXCL: fails if something, such as a link, already has this name.
         with partial.open("xb") as file:
             yield file
             file.flush()
@@ -67,11 +67,11 @@ def write_text(path: Path, text: str) -> None:
         StorageError: as there.
     """
     with replacing(path) as file:
-        file.write(text.encode("utf-8", errors="backslashreplace"))  # a file's name may hold what is no character
+        file.write(text.encode("utf-8", errors="backslashreplace"))  # names of files may hold bytes that are no text
 
 
 def check_output(path: Path, *, new: bool = False, room: int = LEAST_ROOM) -> None:
-    """Refuse an output before the work for it begins; nothing is written or made.
+    """Refuse an output that cannot be written, before the work for it begins; nothing is written or made.
 
     Args:
         path: a file that will be written.

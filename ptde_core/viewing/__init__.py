@@ -1,1 +1,1 @@
-"""Layer 9: what people look at: learning curves, replays, maps, what the information says, the data of a file."""
+"""Layer 9: what people look at: learning curves, replays, maps, what z depends on, collected data; tables as text."""

@@ -1,9 +1,9 @@
 """Win rates of many runs over env steps (paper, Figures 7 to 9): a panel per map, a line per algorithm, over seeds.
 
-Of games that cannot be won it is mean returns.
+Of games that cannot be won, mean returns are drawn.
 
-Runs are collected as for a report: those of different versions of a backend never share a picture, and runs whose
-settings differ in more than the seed, or in how long and how often they were tested, never share a line.
+Runs are collected as for a report. A picture shows one version of one backend; a line holds runs whose settings differ
+in the seed alone, or in how long they were trained and how often they were tested.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from ptde_core.algorithms.table_names import student_name, teacher_marks, teacher_name
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import FileSaved, Listener, silent
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.results.found_runs import MAY_DIFFER, STALE, LeftOut, differing, grouped
 from ptde_core.results.performance import Measure
@@ -34,9 +35,10 @@ from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here
 from ptde_core.storage.status import moment, read_state, read_status
-from ptde_core.viewing.run_curves import STYLE
+from ptde_core.storage.whole_file import check_output
+from ptde_core.viewing.run_curves import STYLE, check_picture, save_figure
 
-# How long a training is and how it is tested does not change its curve up to there.
+# Length and tests of a training do not change its curve.
 SAME_CURVE = MAY_DIFFER | {"steps", "test_every", "test_episodes"}
 # Okabe and Ito's colours without their yellow; no two of the first seven share colour, dash or marker with a neighbour.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
@@ -51,7 +53,7 @@ class AlgorithmCurve:
     """One line of a panel.
 
     Args:
-        name: as the paper's tables print it, with what tells it from its namesakes.
+        name: as in the paper's tables, with the settings that tell it from others of that name.
         train_seeds: one per run.
         unfinished: how many of them are still training, or stopped early.
         test_episodes: greedy episodes of each test.
@@ -67,9 +69,9 @@ class AlgorithmCurve:
 
 @dataclass(frozen=True)
 class WinRates:
-    """What one picture shows: the curves of each map, on one version of one backend; and the runs it does not show.
+    """The content of one picture: the curves of each map, on one version of one backend; and the runs left out.
 
-    The curves are of win rates, or of mean returns where nothing can be won.
+    The curves show win rates, or mean returns where nothing can be won.
     """
 
     measure: Measure
@@ -81,7 +83,7 @@ class WinRates:
 
 @dataclass(frozen=True)
 class _Tested:
-    """A run, or the student that is trained in it: what its tests gave."""
+    """The tests of a run, or of the student that is trained in it."""
 
     path: str
     place: tuple[str, str]  # backend, version
@@ -121,7 +123,7 @@ def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> W
         held = " and ".join(f"{backend} {version} ({path})" for (backend, version), path in first.items())
         raise PtdeError(f"the runs are of {held}, which do not compare", "give the folders of one of them")
     (backend, version) = places[0]
-    # A run whose tests are of returns says that nothing can be won; the others are then of returns too.
+    # If a run tests returns, nothing can be won here, and all curves are of returns.
     measure: Measure = "return" if any(one.measure == "return" for one in tested) else "win rate"
     why = "its tests are of win rates, those of other runs say that nothing can be won"
     left_out += [LeftOut(one.path, "other measure", why) for one in tested if one.measure != measure]
@@ -139,6 +141,31 @@ def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> W
     of_paper = list(benchmark.win_rates) if benchmark else []
     in_order = sorted(maps, key=lambda name: (of_paper.index(name) if name in of_paper else -1, name))
     return WinRates(measure, backend, version, {name: maps[name] for name in in_order}, tuple(left_out))
+
+
+def curves(
+    roots: list[Path] | None, pictures: Sequence[Path], *, unfinished: bool = False, listen: Listener = silent
+) -> WinRates:
+    """Collect the tests of all runs below the given folders and draw them, the same picture into each file.
+
+    Args:
+        roots: as for `win_rates`.
+        pictures: files whose names end in .png, .svg or .pdf.
+        unfinished: as for `win_rates`.
+        listen: is told of the files.
+
+    Raises:
+        PtdeError: as `win_rates`, or a file of another kind.
+        StorageError: a file that cannot be written; as far as it can be known, before anything is read.
+    """
+    for path in pictures:
+        check_picture(path)
+        check_output(path)
+    found = win_rates(roots, unfinished=unfinished)
+    figure = draw_win_rates(found)
+    for path in pictures:
+        listen(FileSaved(save_figure(figure, path), f"{found.measure}s over training"))
+    return found
 
 
 def draw_win_rates(found: WinRates) -> Figure:
@@ -213,13 +240,13 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
 
 
 def _variants(namesakes: Sequence[_Tested]) -> list[tuple[str, list[_Tested]]]:
-    """Runs of equal settings together, with what tells them from their namesakes ("td_lambda=0.3")."""
+    """Groups of runs with equal settings, with what tells each from others of that name ("td_lambda=0.3")."""
     keys = differing([one.settings for one in namesakes], SAME_CURVE)
     return grouped(namesakes, lambda one: ", ".join(f"{key}={one.settings.get(key)}" for key in keys))
 
 
 def _without_repeats(row: Sequence[_Tested]) -> tuple[list[_Tested], list[LeftOut]]:
-    """The newest run of each training seed: a repeat is no further seed."""
+    """The newest run of each training seed: a repeat does not count as another seed."""
     newest, repeats = [], []
     for seed, same in grouped(row, lambda one: one.settings["seed"]):
         kept = max(same, key=lambda one: one.time)

@@ -1,4 +1,4 @@
-"""Collected episodes for people and other programs: tables of what a file holds; the same as npz or Parquet."""
+"""Collected episodes: tables of what a file holds (`ptde data show`), and npz or Parquet (`ptde data export`)."""
 
 import json
 import tempfile
@@ -70,7 +70,7 @@ def _meaning(array: Array) -> str:
 
 
 def name_tables(names: Mapping[str, tuple[str, ...]]) -> list[Table]:
-    """Which number is what: a table for the numbers of an agent's observation, of the state, and for the actions."""
+    """The name of each feature of an agent's observation and of the state, and of each action: a table each."""
     titles = {"obs": "Observation of an agent", "state": "State", "action": "Actions"}
     return [
         Table(title, ("name", "number"), (tuple((name, str(k)) for k, name in enumerate(names[kind])),), text_columns=1)
@@ -122,14 +122,14 @@ def export_data(path: Path, form: DataFormat, out: Path | None = None, *, listen
 
 
 def _step_columns(found: Contents) -> dict[str, NDArray[Any]]:
-    """The columns of the steps, and before them which episode (its row in episodes.parquet) and which step of it."""
+    """The columns of the steps, after two more: the episode (its row in episodes.parquet), and the step in it."""
     length = found.episodes["length"]
     episode = np.repeat(np.arange(len(length)), length)
     return {"episode": episode, "step": np.arange(len(episode)) - found.episodes["start"][episode], **found.rows}
 
 
 def _write_parquet(path: Path, columns: Mapping[str, NDArray[Any]], found: Contents) -> None:
-    """A column for each array; one of more than one axis holds lists of lists of equal length."""
+    """One column for each array; an array with further axes becomes nested lists of fixed size."""
     import pyarrow as pa
     from pyarrow import parquet
 

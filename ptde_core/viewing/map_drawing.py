@@ -1,4 +1,4 @@
-"""A map as people see it: a sheet of text (terrain, units where they start, the enemy's order) and a picture (PNG)."""
+"""A map as text (terrain, units at their start, the enemy's order) and as a picture (PNG)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class MapSheet:
     Args:
         title: name and size.
         rows: cells from west to east, rows from north to south.
-        units: who starts where, and what each letter means.
+        units: the units, where they start, and their letters.
     """
 
     title: str
@@ -61,7 +61,7 @@ class MapSheet:
 
     @property
     def legend(self) -> str:
-        """What its signs mean, only those that it shows."""
+        """The meaning of the signs that occur in it."""
         cells = {cell for row in self.rows for cell in row}
         kinds = {cell.kind for cell in cells}
         texts = {cell.text.strip() for cell in cells}
@@ -82,7 +82,7 @@ def map_sheet(facts: MapFacts) -> MapSheet:
     """The sheet of a map.
 
     Raises:
-        PtdeError: its units do not find room around their spawn points.
+        PtdeError: there is no room for its units around their spawn points.
     """
     roster, letters = build_roster(facts), unit_letters(facts)
     standing: dict[tuple[int, int], list[tuple[int, str]]] = {}
@@ -113,7 +113,7 @@ def _ground_kind(ground: Terrain, x: int, y: int) -> CellKind:
 
 
 def unit_letters(facts: MapFacts) -> dict[tuple[str, int], str]:
-    """A letter per (unit type, side): the first of the type's name that no other type of the map has; allies' large."""
+    """A letter for each (unit type, side): the first of the name that no other type has; upper case for allies."""
     taken: dict[str, str] = {}
     for group in (*facts.allies, *facts.enemies):
         if group.type not in taken:
@@ -123,7 +123,7 @@ def unit_letters(facts: MapFacts) -> dict[tuple[str, int], str]:
 
 
 def order_text(order: EnemyOrder) -> str:
-    """What the enemy is ordered, in words."""
+    """The enemy's order, in words."""
     points = [f"({x:g}, {y:g})" for x, y in order.points]
     match order.kind:
         case "attack_move":
@@ -144,7 +144,7 @@ def draw_map(facts: MapFacts, path: Path, *, listen: Listener = silent) -> None:
         listen: told about the picture.
 
     Raises:
-        PtdeError: not a .png, or the map's units do not find room.
+        PtdeError: not a .png, or there is no room for the map's units.
     """
     if path.suffix.lower() != ".png":
         raise PtdeError(f"{path} is not the name of a PNG file", "give --out a name that ends in .png")
@@ -268,11 +268,11 @@ class _Picture:
         for (x, y), goal in zip(points, goals, strict=True):
             way = goal - start
             length = float(np.hypot(*way))
-            if length < self.cell:  # sent to where they stand: there is no way to show
+            if length < self.cell:  # sent to where they stand: there is no arrow to draw
                 continue
             ahead = way / length
             aside = np.array([-ahead[1], ahead[0]])
-            crowded = bool((np.hypot(roster.x - x, roster.y - y) < GOAL_ROOM).any())  # where it would hide who waits
+            crowded = bool((np.hypot(roster.x - x, roster.y - y) < GOAL_ROOM).any())  # an arrow would hide them
             tip = goal - ahead * (min(GOAL_ROOM * self.cell, length / 2) if crowded else 0.0)
             neck = tip - ahead * 0.7 * self.cell
             self.draw.line((*start, *neck), fill=GOAL_COLOR, width=2 * FINER)
@@ -291,7 +291,7 @@ class _Picture:
             self.draw.text((column, row), letter, fill=LETTER[side], font=font, anchor="mm")
 
     def _spawn_points(self, roster: Roster) -> None:
-        """A flag on each, behind the units and taller than those that stand around it."""
+        """A flag at each spawn point, behind the units and taller than they are."""
         places = {
             (group.x, group.y, side) for side in (0, 1) for group in (self.facts.allies, self.facts.enemies)[side]
         }

@@ -121,7 +121,7 @@ def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str, test_e
     return figure
 
 
-# What each kind of picture would say of the day it was made; without it the same figure gives the same file.
+# Metadata that would hold the date, by kind of picture; without it equal figures give equal files.
 UNDATED: Mapping[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 

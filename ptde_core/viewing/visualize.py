@@ -58,7 +58,7 @@ def visualize(
     moments: Sequence[int] = (),
     listen: Listener = silent,
 ) -> list[Path]:
-    """Draw what there is to draw.
+    """Draw learning curves and episodes, as far as the targets have them.
 
     Args:
         targets: a run folder (its curves, and an episode of its teacher and of its student next to each other), or one
@@ -124,7 +124,7 @@ def _can_play(targets: Sequence[Path]) -> bool:
 def _games(
     targets: Sequence[Path], folder: Path, number: int, evaluation_seed: int, *, asked: bool, listen: Listener
 ) -> list[Path]:
-    """Of each checkpoint the file that its game writes of an episode, where there is such a game."""
+    """For each checkpoint of a game that writes replay files: one of an episode."""
     pictures = []
     for path in files_of(targets):
         if is_replay(path):

@@ -62,6 +62,7 @@ class Trained:
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     stage = Trained()
     monkeypatch.setattr("ptde_core.pipeline.train_teacher.train_teachers", stage.train)
+    monkeypatch.setattr("ptde_core.pipeline.run.train_teachers", stage.train)
     monkeypatch.setattr("ptde_core.pipeline.run.run", stage.run)
     return stage
 

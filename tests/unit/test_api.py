@@ -1,5 +1,6 @@
 """The front door from Python: the pipeline's verbs, and a trained policy in a loop of one's own."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import ptde_core as ptde
+from ptde_core import api
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.policy import Exploration
@@ -32,7 +34,7 @@ def test_the_verbs_of_the_pipeline(tmp_path: Path) -> None:
         ("teacher", "mean", 16),
         ("student", "student", 16),
     ]
-    assert "QMIX_ASGKD" in ptde.report(run)
+    assert "QMIX_ASGKD" in ptde.render(ptde.report(run))
     with pytest.raises(ptde.PtdeError, match="already holds a run"):
         ptde.train_teacher("personal-signal", out=run.path, **SMALL)
     assert ptde.train_teacher("personal-signal", out=run.path, resume=True, **SMALL) == run
@@ -70,6 +72,75 @@ def test_a_loaded_policy_plays_the_episodes_that_an_evaluation_plays(alg: str, z
         assert actions_of[episode.seed] == episode.actions.tolist()
 
 
+def test_run_goes_on_and_its_result_is_shown_as_the_command_shows_it(tmp_path: Path) -> None:
+    later = {"collect": {"episodes": 8}, "distill": {"steps": 20}, "evaluate": {"episodes": 8}}
+    entries = ptde.run("personal-signal", recipes=["paper"], out=tmp_path / "run", **SMALL, **later)
+    assert [entry.policy for entry in entries] == ["teacher", "teacher", "student"]
+    assert [len(entry.episodes.won) for entry in entries] == [8, 8, 8]
+    assert ptde.run("personal-signal", recipes=["paper"], out=tmp_path / "run", **SMALL, **later) == entries
+    assert ptde.tables(entries)[0].rows[-1][0] == "QMIX_ASGKD"
+    assert "Explained" in ptde.tables(entries, "recipes")[0].columns
+    assert ptde.render(entries).startswith("## personal-signal")
+    assert ptde.render(entries, "html").startswith("<!DOCTYPE html>")
+    assert len(json.loads(ptde.render(entries, "json"))["policies"]) == 3
+    with pytest.raises(ptde.PtdeError, match="no layout named 'per-run'"):
+        ptde.tables(entries, "per-run")
+    with pytest.raises(ptde.PtdeError, match="no format named 'csv'"):
+        ptde.render(entries, "csv")
+    with pytest.raises(ptde.PtdeError, match="collect = 3 names a stage"):
+        ptde.run("personal-signal", collect=3, **SMALL)
+
+
+def test_several_seeds_and_recipes(tmp_path: Path) -> None:
+    runs = ptde.train_teachers([3, 5], "personal-signal", out=tmp_path, **SMALL)
+    assert [run.path for run in runs] == [tmp_path / "seed3", tmp_path / "seed5"]
+    assert all(run.teacher.is_file() for run in runs)
+    students = ptde.distill(runs[0], ["paper", "recurrent"], steps=20, dagger_rounds=0)
+    assert students == [runs[0].student, runs[0].students / "recurrent.pt"]
+    first = ptde.evaluate(runs[0].teacher, episodes=4, only_missing=True)
+    both = ptde.evaluate(runs[0].teacher, students[0], episodes=4, only_missing=True)
+    assert [entry.policy for entry in both] == ["teacher", "teacher", "student"]
+    assert both[:2] == first
+    found = ptde.compare(*runs)
+    assert ptde.tables(found)[0].title == "Settings that differ"
+    assert json.loads(ptde.render(found, "json"))["runs"] == [str(run.path) for run in runs]
+    for wrong, told in (
+        ({"seeds": [1, 1]}, "name a seed twice"),
+        ({"seeds": []}, "name no seed"),
+        ({"seeds": [1], "seed": 2}, "seed = 2 and several seeds are both given"),
+        ({"seeds": [-1]}, "seed = -1"),
+    ):
+        with pytest.raises(ptde.PtdeError, match=told):
+            ptde.train_teachers(map="personal-signal", out=tmp_path / "none", **SMALL, **wrong)
+    with pytest.raises(ptde.PtdeError, match="wandb logs one run"):
+        ptde.run("personal-signal", seeds=[1, 2], wandb=True, out=tmp_path / "none", **SMALL)
+    with pytest.raises(ptde.PtdeError, match="--out names one student, and there are 2 recipes"):
+        ptde.distill(runs[0], ["paper", "recurrent"], out=tmp_path / "one.pt")
+    assert not (tmp_path / "none").exists()
+
+
+def test_resuming_takes_what_the_run_was_begun_with(tmp_path: Path) -> None:
+    run = ptde.train_teacher("personal-signal", out=tmp_path / "run", **SMALL, learning_rate=2e-3)
+    ptde.train_teacher(out=run.path, resume=True, steps=400)
+    held = json.loads(run.config.read_text())["settings"]
+    assert (held["learning_rate"], held["steps"], held["map"]) == (2e-3, 400, "personal-signal")
+
+
+def test_pictures_and_information(trained_run: RunFolder, tmp_path: Path) -> None:
+    pictures = ptde.visualize(trained_run, formats=["html"], out=tmp_path / "drawn")
+    assert pictures == [tmp_path / "drawn" / "play.html"]
+    found = ptde.inspect(trained_run, episodes=2, directions=2, out=tmp_path / "information")
+    assert (tmp_path / "information" / "information.svg").is_file()
+    assert ptde.tables(found)[0].title.startswith("What the z of QMIX_SGI")
+    assert ptde.render(found, "latex").startswith("\\begin{table}")
+    with pytest.raises(ptde.PtdeError, match="cannot use"):
+        ptde.inspect(trained_run, episodes=2, out="/dev/null/there")
+    drawn = ptde.curves(trained_run, out=[tmp_path / "a.png", tmp_path / "b.svg"], unfinished=True)
+    assert list(drawn.maps) == ["personal-signal"]
+    assert (tmp_path / "a.png").is_file()
+    assert (tmp_path / "b.svg").is_file()
+
+
 def test_a_student_acts_without_the_state(trained_run: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     shutil.copytree(trained_run.path, run.path)  # which tests leave as it is
@@ -100,9 +171,26 @@ def test_wrong_inputs_are_told(trained_run: RunFolder) -> None:
 def test_importing_loads_no_torch_and_all_names_are_there() -> None:
     program = "import sys, ptde_core; assert 'torch' not in sys.modules; print(*sorted(n for n in dir(ptde_core)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert {"train_teacher", "load_policy", "make_env", "RunFolder"} <= set(done.stdout.split())
+    assert set(api.__all__) <= set(done.stdout.split())
+    assert all(getattr(ptde, name) for name in api.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = ptde.nothing
+
+
+def test_reports_and_mistakes_load_no_torch(trained_run: RunFolder) -> None:
+    program = (
+        "import sys, ptde_core as ptde\n"
+        "found = ptde.report(sys.argv[1])\n"
+        "ptde.render(found), ptde.tables(found)\n"
+        "for wrong in (lambda: ptde.train_teacher(nothing=1), lambda: ptde.distill('t.pt', steps=-1),\n"
+        "              lambda: ptde.evaluate('t.pt', episodes=0), lambda: ptde.run(recipes=['x'])):\n"
+        "    try: wrong()\n"
+        "    except ptde.PtdeError: continue\n"
+        "    sys.exit('not refused')\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(trained_run.path)], check=False)
+    assert done.returncode == 0
 
 
 def test_it_is_the_command_lines_training(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, StageStarted
 from ptde_core.pipeline.distill import distill
-from ptde_core.pipeline.distill_recipes import comparison_table, distill_recipes
+from ptde_core.pipeline.distill_recipes import distill_recipes
 from ptde_core.pipeline.evaluate import evaluate_what_is_due
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.results.evaluation_table import evaluation_tables
+from ptde_core.results.recipe_comparison import comparison_table
 from ptde_core.runs.recipes import departures, distill_settings, recipes, recipes_meant, recipes_of_run
 from ptde_core.runs.stage_settings import DistillSettings, EvaluateSettings, preset, presets
 from ptde_core.storage.checkpoint import load_checkpoint

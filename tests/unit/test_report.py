@@ -201,7 +201,12 @@ def check_golden(name: str, text: str) -> None:
     if os.environ.get("PTDE_REWRITE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    assert nine_digits(text) == nine_digits(path.read_text(encoding="utf-8"))
+
+
+def nine_digits(text: str) -> str:
+    """The last digits of a mean or a quantile are those of a library's version, not ours."""
+    return re.sub(r"-?\d+\.\d+(?:e-?\d+)?", lambda found: f"{float(found[0]):.9g}", text)
 
 
 def test_a_row_keeps_its_parts() -> None:

@@ -1,1 +1,1 @@
-"""Engines that play one episode at a time (football, StarCraft II) as a batch: one process each."""
+"""A batch of engines that play one episode at a time (football, StarCraft II), each in a process of its own."""

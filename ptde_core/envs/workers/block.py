@@ -1,6 +1,6 @@
-"""The memory that a pool and its engines share: what all rows see, do and get, in one anonymous file.
+"""Shared memory of a pool and its engines: the observations, actions and rewards of all rows.
 
-The file has no name, so nothing is left of it however the processes end.
+It is a file without a name, so nothing is left of it however the processes end.
 """
 
 import mmap
@@ -21,14 +21,14 @@ ALIGNMENT = 64  # bytes; a cache line, so that no two arrays share one
 
 
 def open_memory() -> int:
-    """File descriptor of an empty file without a name, in memory where the system keeps one for that."""
+    """File descriptor of an empty file without a name, in memory where the system allows it."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryFile(dir=shared if shared.is_dir() else None) as file:
         return os.dup(file.fileno())
 
 
 class Block:
-    """Arrays of E rows in the file `memory`, laid out by the spec alone, so that both sides find the same.
+    """Arrays of E rows in the file `memory`. The layout follows from the spec alone, so all processes agree on it.
 
     Args:
         memory: file descriptor; the file grows to its size if it has not yet.
@@ -57,7 +57,7 @@ class Block:
             size += -(-int(np.prod(shape)) * np.dtype(kind).itemsize // ALIGNMENT) * ALIGNMENT
         try:
             os.ftruncate(memory, size)
-            if hasattr(os, "posix_fallocate"):  # memory that is promised and not there would end the process later
+            if hasattr(os, "posix_fallocate"):  # without memory left, a later write kills the process
                 os.posix_fallocate(memory, 0, size)
         except OSError as error:
             raise storage_error(error, "the memory shared with engines (/dev/shm)") from error
@@ -84,5 +84,5 @@ class Block:
             os.close(memory)
 
     def view(self, row: int) -> View:
-        """What the engine of that row writes into."""
+        """The arrays that the engine of that row writes into."""
         return View(self.obs[row], self.state[row], self.available[row])

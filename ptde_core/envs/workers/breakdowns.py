@@ -1,4 +1,4 @@
-"""How engines break, and when there is no point in another try: counted, told the first time, given up."""
+"""Engines that broke: counted, reported, and given up where another try would fail in the same way."""
 
 import re
 from typing import NamedTuple
@@ -9,9 +9,9 @@ ADDRESS = re.compile(r"0x[0-9a-f]+")  # of an object in memory: it differs from 
 
 
 class Mishap(NamedTuple):
-    """Why an engine broke, in a line; of an error in its own code the whole traceback too.
+    """Why an engine broke, in a line; for an error in its own code the whole traceback too.
 
-    `passing`: it may go well the next time, as after a lost connection. `outgrown`: it works, and is only too large.
+    `passing`: the next try may succeed, as after a lost connection. `outgrown`: it works, but takes too much memory.
     """
 
     why: str
@@ -21,7 +21,7 @@ class Mishap(NamedTuple):
 
 
 class Breakdowns:
-    """What befell the engines of one pool.
+    """Breakdowns of the engines of one pool.
 
     Args:
         n_envs: rows E.
@@ -30,18 +30,18 @@ class Breakdowns:
 
     def __init__(self, n_envs: int, most: int) -> None:
         self.broken = 0  # engines that broke and were replaced
-        self.outgrown = 0  # those that only held too much memory
-        self.untold: list[str] = []  # a sentence each, since it was told last
+        self.outgrown = 0  # engines that were replaced because of their memory
+        self.untold: list[str] = []  # sentences that have not been reported yet
         self._most = most
-        self._in_a_row = [0] * n_envs  # of each row, since one of its episodes came to an end
-        self._seen: dict[str, set[tuple[int, int]]] = {}  # traceback -> (seed, step) where it came up
+        self._in_a_row = [0] * n_envs  # of each row, since its last whole episode
+        self._seen: dict[str, set[tuple[int, int]]] = {}  # traceback -> (seed, step) where it was raised
 
     def episode_ended(self, row: int) -> None:
-        """An episode of a row came to its end: what broke before it no longer counts."""
+        """An episode of a row has ended: earlier breakdowns of the row no longer count."""
         self._in_a_row[row] = 0
 
     def add(self, row: int, mishap: Mishap, seed: int, step: int) -> None:
-        """An engine is about to be replaced.
+        """Count an engine that is about to be replaced.
 
         Args:
             row: its row.
@@ -73,9 +73,9 @@ class Breakdowns:
         self.untold.append(f"an engine broke and was started anew ({self.broken} in all): {mishap.why}")
 
     def _comes_back(self, mishap: Mishap, seed: int, step: int) -> bool:
-        """Whether an error of an engine's own code has come up before: on a first step, or on this step of the episode.
+        """Whether the same error of an engine's own code was raised before: at a first step, or here in this episode.
 
-        Another try would only end in the same way, after as much time.
+        Another try would then fail in the same way.
         """
         if not mishap.trace or mishap.passing:
             return False

@@ -13,15 +13,15 @@ from ptde_core.envs.workers.block import Block
 from ptde_core.envs.workers.engine_contract import Engine, MakeEngine, Records
 from ptde_core.envs.workers.engine_memory import group_gigabytes
 
-# What is asked is one of these bytes; a message with the seed follows a reset, one with the path a recording.
+# A request is one of these bytes; a reset is followed by a message with the seed, a recording by one with the path.
 STEP, RESET, RECORD, CLOSE = b"s", b"e", b"r", b"c"
-# What is answered is one of these; after the second follows a message with the reply.
+# An answer is one of these; the second is followed by a message with the reply.
 DONE, OTHER = b"d", b"o"
 
 
 @dataclass(frozen=True)
 class Job:
-    """The first message to a new process: what builds the engine, its row of E, the memory that it may grow to."""
+    """The first message to a new process: the function that builds the engine, its row, and its limit of memory."""
 
     make: MakeEngine
     row: int
@@ -39,17 +39,17 @@ class Ready:
 
 @dataclass(frozen=True)
 class Done:
-    """The reset or step is done; what it brought stands in the shared memory."""
+    """The reset or step is done; its results are in the shared memory."""
 
 
 @dataclass(frozen=True)
 class Outgrown:
-    """The engine holds more memory than it may: no episode was started, and it wants to be replaced."""
+    """The engine takes more memory than it may: no episode was started, and it must be replaced."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The engine cannot be had on this machine, and the user can mend that: a `PtdeError`."""
+    """The engine cannot be used on this machine, which the user can correct: the words of a `PtdeError`."""
 
     problem: str
     fix: str
@@ -59,7 +59,7 @@ class Refused:
 class Failed:
     """The engine raised something; its traceback as text.
 
-    `passing`: it may go well the next time, for what failed was a connection and not the code.
+    `passing`: the next try may succeed, for a connection failed and not the code.
     """
 
     trace: str
@@ -70,7 +70,7 @@ Reply = Ready | Done | Outgrown | Refused | Failed
 
 
 def serve(connection_fd: int, memory: int) -> None:
-    """Do what is asked until told to close, or until nobody is there to ask."""
+    """Answer requests until told to close, or until the pool is gone."""
     connection = Connection(connection_fd)
     try:
         job: Job = connection.recv()
@@ -97,8 +97,8 @@ def _play(engine: Engine, job: Job, connection: Connection, memory: int) -> None
     block = Block(memory, engine.spec, job.n_envs)
     view = block.view(row)
     _answer(connection, Ready(engine.spec, os.getpid()))
-    fresh = True  # a new engine is never too large, or none would ever play
-    # A byte alone is read and written in a third of the time of a message.
+    fresh = True  # a new engine is never replaced for its memory, or none would ever play
+    # A single byte takes a third of the time of a message.
     while (asked := os.read(descriptor, 1)) not in {CLOSE, b""}:
         if asked == STEP:
             outcome = engine.step(block.actions[row].copy(), view)
@@ -119,7 +119,7 @@ def _play(engine: Engine, job: Job, connection: Connection, memory: int) -> None
 
 
 def _forget_output() -> None:
-    """Empty the file that the engine prints into: only its last words matter, and a training lasts for weeks."""
+    """Empty the file of the engine's output, of which only the end matters: a training can last for weeks."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.ftruncate(sys.stdout.fileno(), 0)

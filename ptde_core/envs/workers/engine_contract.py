@@ -1,4 +1,4 @@
-"""What an engine must do to be played by the workers: one episode after another, each decided by its seed."""
+"""The interface of an engine: it plays one episode after another, each decided by its seed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from ptde_core.envs.interface import EnvSpec
 
 
 class View(NamedTuple):
-    """Where an engine writes what is seen of one environment; the worker's own arrays, overwritten in place."""
+    """The arrays of one environment that an engine writes into, overwritten in place."""
 
     obs: NDArray[np.float32]  # (N, O)
     state: NDArray[np.float32]  # (S,)
@@ -19,7 +19,7 @@ class View(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one step brought, in the words of `BatchedEnv`."""
+    """The result of one step; the names are those of `BatchedEnv`."""
 
     reward: float
     terminated: bool
@@ -35,7 +35,7 @@ class Engine(Protocol):
         """Sizes and names; known before the first reset."""
 
     def reset(self, seed: int, view: View) -> None:
-        """Start the episode that `seed` (64 bits) decides, whatever was played before."""
+        """Start the episode of this seed (64 bits), which must not depend on what was played before."""
 
     def step(self, actions: NDArray[np.int64], view: View) -> Outcome:
         """Play one env step; actions (N,), all of them available."""
@@ -53,4 +53,4 @@ class Records(Protocol):
 
 
 MakeEngine = Callable[[], Engine]
-"""Builds an engine in its process. It travels there pickled: a class, a function of a module, or a `partial` of one."""
+"""Builds an engine in its process. It is pickled: a class, a function of a module, or a `partial` of one."""

@@ -1,12 +1,11 @@
-"""The process around an engine: whatever happens to ptde or to the engine, nothing that it started is left behind.
+"""The parent process of an engine: it makes sure that no process and no file of the engine is left behind.
 
     python -m ptde_core.envs.workers.guard CONNECTION MEMORY LIFELINE FOLDER
 
-It begins a session of its own, so Ctrl-C reaches ptde alone, and forks: the child becomes the engine, and this process
-only waits. The other end of the lifeline is held by ptde and by nobody else. When ptde ends, also by kill -9, or lets
-go of it, the system closes it; then the engine is killed, and all that the engine has started (StarCraft II is a
-program of its own). A stopped engine (SIGSTOP) dies of this too. FOLDER, where the engine and its programs keep their
-temporary files, is deleted when they are gone.
+It starts a session of its own, so that Ctrl-C reaches ptde alone, and forks: the child becomes the engine, and this
+process waits. LIFELINE is a pipe whose other end only ptde holds open. When ptde ends, also by kill -9, or closes it,
+the guard kills the engine and every process that the engine has started (StarCraft II is a program of its own), also a
+stopped one (SIGSTOP). Then it deletes FOLDER, which holds the temporary files of the engine and its programs.
 """
 
 import os
@@ -16,7 +15,7 @@ import signal
 import sys
 import time
 
-SWEEPING_SECONDS = 10.0  # after these the folder is deleted whoever is still there
+SWEEPING_SECONDS = 10.0  # after these the folder is deleted in any case
 
 
 def main() -> None:
@@ -39,7 +38,7 @@ def main() -> None:
     group = os.getpgrp()
     ready, held_by_sweeper = os.pipe()
     if os.fork() == 0:
-        os.setsid()  # out of the group, which is killed next
+        os.setsid()  # leave the group, which is killed next
         os.close(held_by_sweeper)
         _sweep(group, sys.argv[4])
         return
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def _sweep(group: int, folder: str) -> None:
-    """Delete the folder once nobody of the group is left to write into it; by who does not belong to it."""
+    """Delete the folder once no process of the group is left to write into it; the caller is not in the group."""
     deadline = time.monotonic() + SWEEPING_SECONDS
     while time.monotonic() < deadline:
         try:

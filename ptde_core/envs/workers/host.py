@@ -1,7 +1,7 @@
-"""Where a pool's engines run: as processes of this machine (`local`), or on the machines of a Ray cluster (`cluster`).
+"""Where a pool's engines run: on this machine (`local_host`), or on the machines of a Ray cluster (`ray_host`).
 
-It is a matter of the machine and not of the run, like the patience with engines: the environment variable PTDE_WORKERS,
-which the command line's --workers sets.
+The choice belongs to the machine and not to a run's settings: the environment variable PTDE_WORKERS, which the option
+--workers sets.
 """
 
 import os
@@ -22,7 +22,7 @@ def build_place(make: MakeEngine, n_envs: int, limits: Limits) -> Place:
     """The place that PTDE_WORKERS names.
 
     Raises:
-        PtdeError: there is no such place, or Ray is not there.
+        PtdeError: there is no such place, or Ray is not installed.
     """
     if chosen_place() == "ray":
         from ptde_core.envs.workers.ray_host import ClusterPlace
@@ -34,7 +34,7 @@ def build_place(make: MakeEngine, n_envs: int, limits: Limits) -> Place:
 
 
 def chosen_place(environment: Mapping[str, str] = os.environ) -> str:
-    """One of `PLACES`: where engines run by what the environment says.
+    """The one of `PLACES` that PTDE_WORKERS names.
 
     Raises:
         PtdeError: there is no such place, or Ray is not installed.
@@ -48,7 +48,7 @@ def chosen_place(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def cores() -> int:
-    """Processor cores there are for engines: this machine's, or the cluster's."""
+    """Processor cores for engines: this machine's, or the cluster's."""
     if chosen_place() == "ray":
         from ptde_core.envs.workers.ray_host import cluster_cores
 

@@ -1,4 +1,4 @@
-"""How much time and memory an engine may take. It is a matter of this machine, so it stands in no run's settings."""
+"""Limits on the time and memory of an engine. They belong to the machine, so they are in no run's settings."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ STARTS_LONGER = 5.0  # times a step's limit: StarCraft II loads for a minute whe
 
 @dataclass(frozen=True)
 class Limits:
-    """When an engine counts as hung or as too large, and when the workers give up.
+    """When an engine counts as hung or as too large, and when a pool gives up.
 
     Args:
         step_seconds: wall time that one step may take.

@@ -1,4 +1,4 @@
-"""Engines as processes of this machine: started, asked over pipes, and ended for good."""
+"""Engines as processes of this machine: start them, send requests over pipes, and end them."""
 
 import os
 import select
@@ -20,8 +20,8 @@ from ptde_core.envs.workers.engine_contract import MakeEngine
 from ptde_core.envs.workers.limits import Limits
 from ptde_core.envs.workers.protocols import Worker
 
-ENDING_SECONDS = 5.0  # of a guard whose engine was let go; after these it is killed itself
-LAST_WORDS = 2000  # bytes of an engine's output that are read when it broke
+ENDING_SECONDS = 5.0  # time for a guard to end its engine; after it the guard itself is killed
+LAST_WORDS = 2000  # bytes at the end of a broken engine's output that are read
 
 
 class LocalPlace:
@@ -30,7 +30,7 @@ class LocalPlace:
     Args:
         make: builds an engine, in its process.
         n_envs: rows E.
-        limits: patience with engines.
+        limits: of time and memory.
     """
 
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits) -> None:
@@ -44,7 +44,7 @@ class LocalPlace:
 
     def answered(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
         """See `Place`."""
-        # Half the time of `multiprocessing.connection.wait`, which matters at every step.
+        # Takes half the time of `multiprocessing.connection.wait`, which matters at every step.
         by_descriptor = {one.descriptor: one for one in workers if isinstance(one, LocalWorker)}
         poll = select.poll()
         for descriptor in by_descriptor:
@@ -64,7 +64,7 @@ class LocalWorker:
     """An engine in a process of its own, with the guard around it.
 
     Args:
-        job: what the process is told first.
+        job: the first message to the process.
         memory: file descriptor of the shared memory.
     """
 
@@ -84,7 +84,7 @@ class LocalWorker:
             env={**one_thread_each(), "TMPDIR": self._folder},
             start_new_session=True,
         )
-        # Also when the pool is forgotten instead of closed.
+        # Also where the pool is garbage-collected instead of closed.
         self._let_go = weakref.finalize(self, os.close, lifeline)
         theirs.close()
         os.close(watched)
@@ -117,7 +117,7 @@ class LocalWorker:
         return reply
 
     def _tell(self, what: bytes, *messages: int | Path) -> None:
-        with suppress(OSError):  # it has died; whoever waits for its answer finds out
+        with suppress(OSError):  # it has died, which `receive` will report
             os.write(self.descriptor, what)
             for message in messages:
                 self.connection.send(message)
@@ -138,7 +138,7 @@ class LocalWorker:
         """See `Worker`."""
         self._let_go()
         self.wait(ENDING_SECONDS)
-        if self._process.poll() is None:  # somebody has stopped the guard itself
+        if self._process.poll() is None:  # the guard itself was stopped (SIGSTOP)
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self.connection.close()
@@ -147,6 +147,6 @@ class LocalWorker:
 
 
 def one_thread_each() -> Mapping[str, str]:
-    """A child's environment: the parent's, with what it can import; one thread, for each child has a core at best."""
+    """A child's environment variables: the parent's, with its import path, and one thread for the one core it has."""
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109  a text is wanted
     return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -1,9 +1,9 @@
-"""`EnginePool`: engines that play one episode at a time, brought up to the contract of a batch (`FreeRows`).
+"""`EnginePool`: a batch of engines that each play one episode at a time, with the interface `FreeRows`.
 
-One process per row, on this machine or another (`place`). An engine that dies, raises, or does not answer in time is
-killed; its row is `lost` and shows what it last showed, and its next episode starts a new process. Since an episode's
-seed decides it, whoever plays simply plays that seed again. An engine that has grown beyond its memory is replaced too,
-between two episodes, so that nothing is lost.
+One process per row, on this machine or another (`host.py`). An engine that dies, raises, or does not answer in time is
+killed. Its row is then `lost` and keeps its last numbers; the next episode of the row starts a new process. An episode
+is decided by its seed, so the caller plays that seed again. An engine that takes more memory than it may is replaced
+between two episodes, so nothing is lost.
 """
 
 import time
@@ -23,11 +23,11 @@ from ptde_core.envs.workers.host import build_place, cores
 from ptde_core.envs.workers.limits import GIGABYTES, Limits, limits_of_machine
 from ptde_core.envs.workers.protocols import Worker
 
-CLOSING_SECONDS = 5.0  # what does not end by itself within these is killed
+CLOSING_SECONDS = 5.0  # time for an engine to end by itself before it is killed
 
 
 class Asked(NamedTuple):
-    """What an engine has been asked and has not answered yet."""
+    """A request that an engine has not answered yet."""
 
     what: Literal["start", "episode", "step", "recording"]
     deadline: float  # by the monotonic clock
@@ -35,15 +35,15 @@ class Asked(NamedTuple):
 
 
 class EnginePool:
-    """E engines of one kind, which go on by themselves (`FreeRows`) or in lock-step (`BatchedEnv`).
+    """E engines of one kind, stepped row by row (`FreeRows`) or in lock-step (`BatchedEnv`).
 
     Args:
-        make: builds one of them, in its process.
-        n_envs: how many.
-        limits: patience with them; by default this machine's.
+        make: builds an engine, in its process.
+        n_envs: rows E.
+        limits: of time and memory; by default this machine's.
 
     Raises:
-        PtdeError: the engine cannot be had here, or breaks each time it is started.
+        PtdeError: the engine cannot be used here, or breaks each time it is started.
     """
 
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits | None = None) -> None:
@@ -53,9 +53,9 @@ class EnginePool:
         self._workers: list[Worker | None] = [None] * n_envs
         self._pids: list[int] = [0] * n_envs
         self._asked: dict[int, Asked] = {}  # by row
-        self._wanted: dict[int, int] = {}  # seeds of episodes that begin when the row's engine has answered
+        self._wanted: dict[int, int] = {}  # by row: the seed of the episode to begin when the engine has answered
         self._breakdowns = Breakdowns(n_envs, self._limits.breakdowns)
-        self._steps, self._seeds = [0] * n_envs, [0] * n_envs  # what each row has played of which episode
+        self._steps, self._seeds = [0] * n_envs, [0] * n_envs  # of each row's current episode
         self._specs: list[EnvSpec] = []  # of the first engine that was started, and of the newest
         try:
             for row in range(n_envs):
@@ -67,12 +67,12 @@ class EnginePool:
         self.spec = self._specs[0]
         spec, e = self.spec, n_envs
         self._block = self._place.block(spec)
-        # Copies, not the shared arrays: what an engine has half written when it dies is never seen.
+        # Copies of the shared arrays: numbers that a dying engine has written in part are never seen.
         self.obs = np.zeros((e, spec.n_agents, spec.obs_size), np.float32)
         self.state = np.zeros((e, spec.state_size), np.float32)
         self.available = np.ones((e, spec.n_agents, spec.n_actions), np.bool_)
         self.reward = np.zeros(e, np.float32)
-        self.terminated = np.ones(e, np.bool_)  # nothing runs before the first reset
+        self.terminated = np.ones(e, np.bool_)  # no episode runs before the first reset
         self.truncated = np.zeros(e, np.bool_)
         self.won = np.zeros(e, np.bool_)
         self.lost = np.zeros(e, np.bool_)
@@ -88,7 +88,7 @@ class EnginePool:
         return self._breakdowns.outgrown
 
     def take_mishaps(self) -> list[str]:
-        """What befell engines since this was asked last, a sentence each."""
+        """What has happened to engines since the last call, a sentence each."""
         told, self._breakdowns.untold = self._breakdowns.untold, []
         return told
 
@@ -98,13 +98,13 @@ class EnginePool:
         return list(self._pids)
 
     def begin(self, row: int, seed: int) -> None:
-        """Start an episode in a row; see `FreeRows`. A broken engine is started anew, and tried again if need be."""
+        """Start an episode in a row; see `FreeRows`. A broken engine is replaced first."""
         self._wanted[row] = seed
         if row not in self._asked:
             self._go_on(row)
 
     def ask(self, rows: Sequence[int], actions: NDArray[np.integer[Any]]) -> None:
-        """Have rows play a step; see `FreeRows`.
+        """Start a step in some rows; see `FreeRows`.
 
         Raises:
             ValueError: an action that is not available, or a wrong shape; nothing has moved then.
@@ -117,7 +117,7 @@ class EnginePool:
             self._asked[row] = Asked("step", deadline)
 
     def answered(self) -> list[int]:
-        """Wait for rows; see `FreeRows`. While more engines work than there are cores, nobody hurries: more may answer.
+        """Wait for rows; see `FreeRows`. With more engines at work than cores, it waits a little for further answers.
 
         Raises:
             PtdeError: an engine broke too often in a row.
@@ -185,7 +185,7 @@ class EnginePool:
         raise NotImplementedError(f"{self.spec.backend} runs in processes of its own, whose state cannot be copied")
 
     def close(self) -> None:
-        """Let the engines end by themselves, shortly, then kill what is left."""
+        """Give the engines a short time to end by themselves, then kill those that are left."""
         workers = [worker for worker in self._workers if worker is not None]
         self._workers = [None] * self.n_envs
         for worker in workers:
@@ -204,7 +204,7 @@ class EnginePool:
         shape = (len(rows), self.spec.n_agents)
         if actions.shape != shape:
             raise ValueError(f"{self._name}: actions have shape {actions.shape}, not {shape}")
-        for row, chosen in zip(rows, actions.tolist(), strict=True):  # a loop: for few agents numpy takes longer
+        for row, chosen in zip(rows, actions.tolist(), strict=True):  # a loop is faster than numpy for few agents
             available = self.available[row]
             for agent, action in enumerate(chosen):
                 if not (0 <= action < self.spec.n_actions and available[agent, action]):
@@ -223,7 +223,7 @@ class EnginePool:
             left.difference_update(self.answered())
 
     def _go_on(self, row: int) -> None:
-        """Have a row that waits for nothing begin the episode that is wanted of it; start its engine if it has none."""
+        """Start the next episode of a row that has no open request; start its engine if it has none."""
         deadline, worker = time.monotonic() + self._limits.start_seconds, self._workers[row]
         if worker is None:
             self._workers[row] = self._place.start(row)
@@ -234,10 +234,10 @@ class EnginePool:
             self._asked[row] = Asked("episode", deadline, seed)
 
     def _answers(self, rows: Iterable[int]) -> dict[int, Mishap | None]:
-        """Wait until engines of the rows have answered or broken, one at least; for each how it broke, or None."""
+        """Wait until at least one engine of the rows has answered or broken; for each such row its mishap, or None."""
         waiting = {self._worker(row): row for row in rows}
         deadline = min(self._asked[row].deadline for row in waiting.values())
-        # What has been answered meanwhile is taken in even if ptde itself was stopped for longer than the limit.
+        # Answers count even where ptde itself was stopped (SIGSTOP) for longer than the limit.
         answered = self._place.answered(list(waiting), max(0.0, deadline - time.monotonic()))
         found = {row: self._take(row, worker) for worker in answered for row in [waiting.pop(worker)]}
         if time.monotonic() >= deadline:
@@ -249,15 +249,15 @@ class EnginePool:
         return Mishap(f"it did not answer within {limits.step_seconds if step else limits.start_seconds:g} s")
 
     def _settle(self, row: int, mishap: Mishap | None) -> bool:
-        """Bring a row up to its engine's answer; whether it now shows what it was asked for.
+        """Take an engine's answer over into its row; returns whether the request is fulfilled.
 
         Raises:
             PtdeError: the engine broke too often without an episode of its row coming to an end.
-            EngineError: its own code raised the same once more where it had raised it before.
+            EngineError: its own code raised the same error at the same place as before.
         """
         asked = self._asked.pop(row)
         if mishap:
-            if mishap.outgrown:  # it works, so it may put its things in order
+            if mishap.outgrown:  # it works, so it can end by itself
                 self._worker(row).ask_close()
                 self._worker(row).wait(CLOSING_SECONDS)
             self._worker(row).end()
@@ -291,10 +291,10 @@ class EnginePool:
             self._breakdowns.episode_ended(row)
 
     def _take(self, row: int, worker: Worker) -> Mishap | None:
-        """Take in an engine's answer; how it broke, or None.
+        """Read an engine's answer; returns its mishap, or None.
 
         Raises:
-            PtdeError: the engine cannot be had on this machine.
+            PtdeError: the engine cannot be used on this machine.
         """
         try:
             reply = worker.receive()

@@ -1,4 +1,4 @@
-"""What a pool asks of an engine's worker, and of where workers are started (`local_host`, `ray_host`)."""
+"""The interfaces behind a pool: a worker, which runs one engine, and the place where workers are started."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +10,22 @@ from ptde_core.envs.workers.child import Reply
 
 
 class Worker(Protocol):
-    """One engine. What it is asked is answered once, through `receive`; what was brought stands in the block then."""
+    """One engine. Each request has one answer, read by `receive`; the results are then in the block."""
 
     def ask_step(self) -> None:
-        """Play the step whose actions stand in the block."""
+        """Request a step with the actions in the block."""
 
     def ask_reset(self, seed: int) -> None:
-        """Start an episode."""
+        """Request the start of an episode."""
 
     def ask_recording(self, path: Path) -> None:
-        """Write what was played, in the game's own format."""
+        """Request a recording of what was played, in the game's own format."""
 
     def ask_close(self) -> None:
-        """End by itself, so that the engine can put things in order; this is not answered."""
+        """Request that the engine ends by itself; there is no answer."""
 
     def receive(self) -> Reply:
-        """The answer, waiting for it if need be.
+        """Wait for the answer and return it.
 
         Raises:
             EOFError, OSError: the engine has died.
@@ -35,23 +35,23 @@ class Worker(Protocol):
         """The last line that the engine printed; "" if it printed none."""
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has ended by itself, at most so long."""
+        """Wait until it has ended by itself, at most `seconds`."""
 
     def end(self) -> None:
-        """Kill it, with all that it has started; afterwards none of its processes is left."""
+        """Kill it and every process that it has started."""
 
 
 class Place(Protocol):
-    """Where engines are started, and how a pool waits for several of them."""
+    """Where engines are started, and how to wait for several of them (`local_host`, `ray_host`)."""
 
     def start(self, row: int) -> Worker:
         """Start the engine of that row; its first answer is `Ready`."""
 
     def answered(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
-        """Those of the workers that have answered; waits for the first one, at most so long."""
+        """The workers that have answered; waits for the first one, at most `seconds`."""
 
     def block(self, spec: EnvSpec) -> Block:
-        """What all rows see, do and get; asked for once, when the engines have told their sizes."""
+        """The arrays of all rows; called once, when the first engine has told its sizes."""
 
     def close(self) -> None:
-        """Release what is not an engine's."""
+        """Release what the place itself holds."""

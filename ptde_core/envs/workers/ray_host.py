@@ -1,8 +1,8 @@
-"""Engines on the machines of a Ray cluster: hundreds of them can feed one learner.
+"""Engines on the machines of a Ray cluster, so that hundreds of them can serve one learner.
 
-Each engine has an actor, anywhere in the cluster, that runs it as a process of its own machine, with the same guard as
-at home (`local`). What is seen and done travels with the calls. An actor that is killed, or whose machine is lost, is
-an engine that died.
+Each engine has a Ray actor, on any machine of the cluster, which runs it as a process with the same guard as on one
+machine (`local_host`). Actions are sent with a call, observations and rewards returned with its answer. If an actor is
+killed or its machine is lost, its engine counts as dead.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from ptde_core.envs.workers.limits import Limits
 from ptde_core.envs.workers.local_host import ENDING_SECONDS, LocalPlace, LocalWorker
 from ptde_core.envs.workers.protocols import Worker
 
-Brought = tuple[Reply, dict[str, NDArray[Any]]]  # the answer, and the row's arrays after it
+Brought = tuple[Reply, dict[str, NDArray[Any]]]  # the answer, and the row's arrays
 
 
 class ClusterPlace:
@@ -35,7 +35,7 @@ class ClusterPlace:
     Args:
         make: builds an engine; what it imports has to be installed on every machine.
         n_envs: rows E; if the cluster has fewer cores, engines share them.
-        limits: patience with engines.
+        limits: of time and memory.
 
     Raises:
         PtdeError: there is no cluster at RAY_ADDRESS.
@@ -44,7 +44,7 @@ class ClusterPlace:
     def __init__(self, make: MakeEngine, n_envs: int, limits: Limits) -> None:
         self._make, self._n_envs, self._limits = make, n_envs, limits
         share = min(1.0, cluster_cores() / n_envs)
-        thousandths = int(share * 1000) / 1000  # Ray counts no finer
+        thousandths = int(share * 1000) / 1000  # the precision of Ray
         self._actor = connected_ray().remote(num_cpus=thousandths, max_restarts=0)(Host)
         self._block: Block | None = None
 
@@ -56,7 +56,7 @@ class ClusterPlace:
         """See `Place`."""
         by_answer = {one.answer: one for one in workers if isinstance(one, ClusterWorker)}
         ready, _ = connected_ray().wait(list(by_answer), timeout=seconds)
-        if len(by_answer) > 1:  # whoever else has answered by now
+        if len(by_answer) > 1:  # others may have answered too
             ready, _ = connected_ray().wait(list(by_answer), num_returns=len(by_answer), timeout=0)
         return [by_answer[one] for one in ready]
 
@@ -67,16 +67,16 @@ class ClusterPlace:
 
     @property
     def rows(self) -> Block:
-        """The block that has been laid out."""
+        """The block that `block` has made."""
         assert self._block is not None, "an engine was asked to play before its sizes were known"
         return self._block
 
     def close(self) -> None:
-        """See `Place`; the cluster stays: other pools may be on it."""
+        """See `Place`. The cluster goes on: other pools may use it."""
 
 
 class ClusterWorker:
-    """One engine's actor, as its pool sees it."""
+    """The pool's handle of one engine's actor."""
 
     def __init__(self, host: Any, row: int, place: ClusterPlace) -> None:
         self._host, self._row, self._place = host, row, place
@@ -120,12 +120,12 @@ class ClusterWorker:
             connected_ray().get(self._host.gone.remote(), timeout=seconds)
 
     def end(self) -> None:
-        """See `Worker`: the guard beside the engine sees that the actor has gone."""
+        """See `Worker`. The engine's guard notices that the actor is gone."""
         connected_ray().kill(self._host)
 
 
 class Host:
-    """The actor: one engine as a process of the machine that it is on."""
+    """The actor: it runs one engine as a process of its machine."""
 
     def __init__(self, make: MakeEngine, limits: Limits) -> None:
         self._place = LocalPlace(make, 1, limits)
@@ -157,11 +157,11 @@ class Host:
         return self._received(), {}
 
     def close(self) -> None:
-        """Have the engine end by itself."""
+        """Tell the engine to end by itself."""
         self._worker.ask_close()
 
     def gone(self) -> None:
-        """Wait until it has, then end what is left."""
+        """Wait until it has ended, then kill what is left of it."""
         self._worker.wait(ENDING_SECONDS)
         self._worker.end()
 
@@ -188,7 +188,7 @@ def cluster_cores() -> int:
 
 @functools.cache
 def connected_ray(address: str | None = None) -> Any:
-    """Ray, connected to a cluster: that at the address, else the one that `ClusterPlace` says.
+    """Ray, connected to the cluster at the address; by default to the one of `ClusterPlace`.
 
     Raises:
         PtdeError: there is none.
@@ -199,7 +199,7 @@ def connected_ray(address: str | None = None) -> Any:
     if not ray.is_initialized():
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109  a text is wanted
         try:
-            # Modules are found on the machines where they are found here, as far as there are such folders.
+            # The other machines import modules from the same folders as this one.
             ray.init(
                 address=address,
                 log_to_driver=False,

@@ -1,16 +1,34 @@
-"""Where the figures of what information matters are written. Matplotlib loads only when one is drawn."""
+"""What information matters, measured and drawn, and where the figures go. Matplotlib loads only when one is drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.base.events import FileSaved, Listener, silent
+from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.run_folder import RunFolder
-from ptde_core.viewing.information.inspect_information import Inspected
+from ptde_core.storage.whole_file import check_output
+from ptde_core.viewing.information.inspect_information import Inspected, inspect
 
 
 def figures_of(target: Path, out: Path | None) -> Path:
     """The folder for the figure of one of `inspect`'s targets: `out`, else figures/ in its run folder."""
     return out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+
+
+def inspect_and_draw(
+    targets: Sequence[Path], settings: InspectSettings, out: Path | None = None, *, listen: Listener = silent
+) -> list[Inspected]:
+    """Measure what the z of teachers depends on (`inspect`) and save a figure of each (`save_information`).
+
+    Raises:
+        PtdeError: as `inspect`.
+        StorageError: a figure cannot be written; as far as it can be known, before anything is played.
+    """
+    for target in targets:
+        check_output(figures_of(target, out) / "information.png")
+    found = inspect(targets, settings, listen=listen)
+    save_information(found, targets, out, listen=listen)
+    return found
 
 
 def save_information(

@@ -1,6 +1,7 @@
-"""The pictures of a battle: terrain, units in their true size, health and shield, who hits whom.
+"""Pictures of a battle: terrain, units in their true size, health and shield, attacks.
 
-The sides differ in colour, lightness and letter colour, so that they can be told apart by everyone and in print.
+The sides differ in colour, lightness and letter colour, so that the colour-blind and a black and white print can tell
+them apart.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ WIDTH = 480  # pixels, at most
 FINER = 2  # drawn this many times larger and scaled down: smooth edges
 LINES_HEIGHT = 48  # pixels above the field, for two lines of text
 MARGIN = 2.0  # cells shown around the units
-OUTSIDE = 1.0  # of them at most beyond the edge of the map, so that a unit on it is not cut
+OUTSIDE = 1.0  # of these at most beyond the edge of the map, so that units there are not cut
 SMALLEST_VIEW = 14.0  # cells across, so that two units do not fill the picture
 
 GROUND, WALL, GRID = "#F1EEE6", "#A7A39A", "#E4E0D5"
@@ -34,7 +35,7 @@ class Scene:
     Args:
         title: who plays what.
         looks: one per unit, in the order of the units' arrays.
-        floor: (width, height) bool, cell [x, y]: where ground units walk; y grows to the north.
+        floor: (width, height) bool: whether ground units can enter cell [x, y]; y grows to the north.
     """
 
     title: str
@@ -105,7 +106,7 @@ def shown_part(units: Units, floor: NDArray[np.bool_]) -> tuple[float, float, fl
 
 
 def _range(places: NDArray[np.float32], limit: int) -> tuple[float, float]:
-    """The shown stretch of one axis, in cells: around all places, wide enough, hardly beyond the edge of the map."""
+    """The part of one axis that is shown, in cells: around all units, at least `SMALLEST_VIEW` wide."""
     low, high = float(places.min()) - MARGIN, float(places.max()) + MARGIN
     missing = max(0.0, min(SMALLEST_VIEW, limit) - (high - low)) / 2
     low, high = low - missing, high + missing
@@ -154,12 +155,12 @@ def _draw_units(draw: ImageDraw.ImageDraw, view: _View, scene: Scene, units: Uni
     for unit in np.flatnonzero(~units.alive[step]):
         last = max(0, int(np.flatnonzero(units.alive[: step + 1, unit]).max(initial=0)))
         _draw_grave(draw, view.box(units.x[last, unit], units.y[last, unit], 0.25), scene.looks[unit].side, view.scale)
-    for unit, other in units.hits[units.hits[:, 0] == step - 1, 1:]:  # of the step that led here
+    for unit, other in units.hits[units.hits[:, 0] == step - 1, 1:]:  # of the step before this view
         ends = [view.at(units.x[step, one], units.y[step, one]) for one in (unit, other)]
         draw.line(ends, fill=RIM[scene.looks[unit].side], width=max(3, int(0.12 * view.scale)))
     for unit in living:
         _draw_body(draw, view, (units.x[step, unit], units.y[step, unit]), scene.looks[unit])
-    for unit in living:  # bars above all bodies: a crowd hides none
+    for unit in living:  # bars last, so that no unit hides them
         look = scene.looks[unit]
         left, top, right, _ = view.box(units.x[step, unit], units.y[step, unit], max(look.radius, 0.4))
         shares = (

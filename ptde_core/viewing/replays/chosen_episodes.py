@@ -1,4 +1,4 @@
-"""What is looked at: one episode of a replay, or two that began alike, read from files or played now."""
+"""The episodes to show: one, or two with the same start; read from replays, or played now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ptde_core.storage.replay_file import Replay, ReplayEpisode, ReplayHeader, i
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
 from ptde_core.viewing.replays.divergence import check_same_start
 
-LOST = {"skirmish": "lost"}  # what is said of an episode that came to an end without being won
+LOST = {"skirmish": "lost"}  # the word for an episode that terminated without being won
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class Shown:
 
 
 def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int, *, listen: Listener = silent) -> list[Shown]:
-    """The episodes that these files stand for.
+    """The episodes to show for these targets.
 
     Args:
         targets: one run folder (its teacher and one student, see `files_of`) or one or two checkpoints or replays.
-        number: which episode of the evaluation's list, from 0; of a replay: of those that it holds.
-        evaluation_seed: of that list, for what is played now.
+        number: index of the episode, from 0: in the evaluation's list, or in the replay.
+        evaluation_seed: seed of that list, for episodes that are played now.
         listen: is told of engines that broke.
 
     Raises:
-        PtdeError: nothing there to play, no such episode, or two that did not begin alike.
+        PtdeError: nothing to play, no such episode, or two with different starts.
     """
     files = files_of(targets)
     if len(files) > 2:
@@ -70,10 +70,10 @@ def shown_of(targets: Sequence[Path], number: int, evaluation_seed: int, *, list
 
 
 def files_of(targets: Sequence[Path]) -> list[Path]:
-    """The checkpoints and replays that are meant: of a run folder its teacher and one student, the paper's if there.
+    """The checkpoints and replays of the targets; for a run folder its teacher and one student, preferably the paper's.
 
     Raises:
-        PtdeError: a folder without either.
+        PtdeError: a folder with neither.
     """
     return [file for target in targets for file in _files(target)]
 
@@ -101,7 +101,7 @@ def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None, l
 
 
 def why_stale(path: Path, header: ReplayHeader) -> str:
-    """Why the episodes of a replay are not those that its checkpoint would play today; "" if they are.
+    """Why a replay is not what its checkpoint would play today; "" if it is.
 
     Raises:
         PtdeError: the checkpoint cannot be read, or does not say what it was made from.

@@ -1,4 +1,4 @@
-"""Two episodes from one start: until when do they go the same way?"""
+"""Where two episodes with the same start begin to differ."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from ptde_core.storage.replay_file import Replay, ReplayEpisode
 
 @dataclass(frozen=True)
 class Parting:
-    """Where two episodes part; steps count from 0.
+    """The first difference of two episodes; steps count from 0.
 
     Args:
-        step: the first step in which an agent acts otherwise, or one episode goes on and the other does not; None: they
-            are the same to the end.
-        agents: who acts otherwise in it.
+        step: the first step in which an agent acts differently, or only one of the episodes goes on; None: they are
+            equal to the end.
+        agents: those that act differently in it.
     """
 
     step: int | None
@@ -23,7 +23,7 @@ class Parting:
 
 
 def parting_of(one: ReplayEpisode, other: ReplayEpisode) -> Parting:
-    """Where they part. Equal actions from an equal start lead to equal places, so the actions decide."""
+    """The first difference. Equal actions from an equal start lead to equal states, so only actions are compared."""
     both = min(one.length, other.length)
     differs = one.actions[:both] != other.actions[:both]  # (T, N)
     steps = np.flatnonzero(differs.any(axis=-1))
@@ -33,7 +33,7 @@ def parting_of(one: ReplayEpisode, other: ReplayEpisode) -> Parting:
 
 
 def check_same_start(one: Replay, first: ReplayEpisode, other: Replay, second: ReplayEpisode) -> None:
-    """Refuse to compare what did not begin alike.
+    """Refuse to compare episodes with different starts.
 
     Raises:
         PtdeError: another map, other rules, or another seed.

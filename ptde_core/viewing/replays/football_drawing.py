@@ -1,6 +1,6 @@
-"""The pictures of a football episode from above: pitch, players of both teams, ball, score.
+"""Pictures of a football episode from above: pitch, players of both teams, ball, score.
 
-Everything is read from the state that the policy was trained beside, by the names of its features.
+Everything is read from the global state, by the names of its features.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ GOAL = 0.044  # half its width
 BOX = (0.31, 0.24)  # penalty area: depth, half width
 AREA = (0.105, 0.11)  # goal area
 CIRCLE = 0.18
-PLAYER, BALL = 0.024, 0.013  # radii as drawn; larger than life, or nobody would see them
+PLAYER, BALL = 0.024, 0.013  # radii as drawn, enlarged
 
 # The pitch's lines from (x, y) to (x, y), and our goal's and theirs.
 LINES = (
@@ -43,9 +43,9 @@ LINES = (
 )
 
 GRASS, LINE, TEXT = "#DCE8D2", "#FFFFFF", "#1A1A1A"
-FILL = {"left": "#7CC4F2", "right": "#8C2D04"}  # far apart in lightness, too
+FILL = {"left": "#7CC4F2", "right": "#8C2D04"}  # differ in lightness too
 RIM = {"left": "#0B4F7D", "right": "#3B0F00"}
-OURS = "#F5C400"  # ring around those that the agents play
+OURS = "#F5C400"  # ring around the players that the agents control
 LETTER = {"left": "#06263D", "right": "#FFFFFF"}
 NAMES = {"left": "our team", "right": "opponents"}
 
@@ -63,13 +63,13 @@ def draw_football(
     Args:
         states: (T+1, S).
         rewards: (T,) of goals alone: they give the score.
-        state_names: what a state's numbers are.
-        map_name: the scenario, which says whom the agents play.
+        state_names: names of the state's features.
+        map_name: the scenario, which decides the players that the agents control.
         title: who plays what.
         outcome: how it ended, shown on the last picture.
     """
     players = SCENARIOS[read_map(map_name).scenario].players
-    goals = np.concatenate([[0], np.cumsum(np.round(rewards).astype(int))])  # for us minus against
+    goals = np.concatenate([[0], np.cumsum(np.round(rewards).astype(int))])  # ours minus theirs
     column = {name: k for k, name in enumerate(state_names)}
     places = [tuple(name.split("_")[:2]) for name in state_names if name.endswith("_tired")]
     pictures = []

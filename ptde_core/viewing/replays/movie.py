@@ -37,7 +37,7 @@ def pictures_of(shown: Shown) -> list[Image.Image]:
 
 
 def next_to_each_other(films: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:
-    """Films of the same moments as one, each beside the other; one that has ended holds its last picture."""
+    """Several films as one, side by side; one that has ended holds its last picture."""
     if len(films) == 1:
         return list(films[0])
     return [_row([now or film[-1] for now, film in zip(moment, films, strict=True)]) for moment in zip_longest(*films)]
@@ -64,7 +64,7 @@ def save_mp4(pictures: Sequence[Image.Image], path: Path) -> None:
     except ImportError:
         fix = "`pip install 'ptde[video]'`, or take --format gif"
         raise PtdeError("MP4 needs the package imageio-ffmpeg, which is not installed", fix) from None
-    width, height = (side - side % 2 for side in pictures[0].size)  # H.264 halves the colours' resolution
+    width, height = (side - side % 2 for side in pictures[0].size)  # H.264 needs even sizes
     shape: dict[str, Any] = {"fps": 1000 / STEP_MS, "macro_block_size": 2, "output_params": ["-f", "mp4"]}
     with replacing(path) as file:
         writer: Any = imageio_ffmpeg.write_frames(str(file.name), (width, height), **shape)

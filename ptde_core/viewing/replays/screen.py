@@ -74,7 +74,7 @@ def screens_of(shown: Shown, width: int, height: int) -> Iterator[Screen]:
 
 
 def letters_of(looks: tuple[UnitLook, ...], agents: int) -> list[str]:
-    """A sign per unit: an agent's number, and for the others the first letter of their kind, small."""
+    """A sign for each unit: an agent's number, for others the first letter of their type in lower case."""
     return [str(unit) if unit < agents else look.name[0].lower() for unit, look in enumerate(looks)]
 
 
@@ -88,7 +88,7 @@ def _ground(floor: np.ndarray, x: float, y: float) -> tuple[str, str]:
 
 
 def _lines(shown: Shown, letters: list[str], units: Units, step: int, rows: int) -> tuple[UnitLine, ...]:
-    """As many units as fit, agents first; of those left out their number is said."""
+    """The units that fit, agents first; the last line says how many are left out."""
     header, episode = shown.replay.header, shown.episode
     found = []
     for unit, look in enumerate(header.looks):

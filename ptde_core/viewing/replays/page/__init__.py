@@ -1,6 +1,6 @@
-"""Episodes as one HTML page that needs nothing else: the template, its style and its script stand beside this file.
+"""Episodes as one self-contained HTML page; its template, style and script are the files beside this one.
 
-The page holds everything, so that it opens from a disk without network: no address outside is in it.
+The page opens from a disk without network: it links to nothing outside.
 """
 
 import base64
@@ -21,11 +21,11 @@ from ptde_core.viewing.replays.football_drawing import LINES
 HERE = Path(__file__).parent
 LARGEST = 32767  # of a 16-bit integer
 PITCH_MARGIN = 0.06
-NEITHER = ("#FFFFFF", "#1A1A1A", "#1A1A1A")  # fill, rim and letter of what belongs to no side: a ball
+NEITHER = ("#FFFFFF", "#1A1A1A", "#1A1A1A")  # fill, rim and letter of a unit without a side, such as a ball
 
 
 def replay_page(shown: list[Shown]) -> str:
-    """The page of one episode, or of two that began alike, next to each other."""
+    """The page of one episode, or of two with the same start side by side."""
     templates = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -57,7 +57,7 @@ def page_data(shown: list[Shown]) -> dict[str, Any]:
 
 
 def packed(values: NDArray[Any]) -> dict[str, Any]:
-    """An array as 16-bit integers in base64, to be multiplied by `scale`: a few thousandths of the largest are kept."""
+    """An array as 16-bit integers in base64, to be multiplied by `scale`; precise to 1/32767 of the largest number."""
     numbers = np.nan_to_num(values.astype(np.float64))
     whole = np.issubdtype(values.dtype, np.integer) or values.dtype == np.bool_
     scale = 1.0 if whole else float(np.abs(numbers).max(initial=0.0)) / LARGEST or 1.0

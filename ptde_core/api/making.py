@@ -1,0 +1,256 @@
+"""The verbs that make something: teachers, episodes, students, evaluations, exported policies."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from ptde_core.api.places import Place, checkpoint_of, checkpoints_of, file_at
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.events import Listener, silent
+from ptde_core.base.setting_fields import build_settings
+from ptde_core.runs.pipeline_settings import by_stage, later_stages
+from ptde_core.runs.recipes import check_recipes, distill_settings
+from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings
+from ptde_core.runs.trainings_meant import Training, trainings_meant
+from ptde_core.storage.evaluation_file import EvaluationEntry
+from ptde_core.storage.run_folder import PAPER, RunFolder
+
+
+def train_teacher(
+    map: str | None = None,  # noqa: A002  the setting's name
+    alg: str | None = None,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    keep_state: bool = True,
+    wandb: bool = False,
+    listen: Listener = silent,
+    **settings: Any,
+) -> RunFolder:
+    """Train a teacher (stage 1) and return its run folder; `ptde train-teacher`.
+
+    Args:
+        map: of the environment, or a map file of your own; by default the settings' own, as for `alg`.
+        alg: qmix, vdn, qplex, mappo, csrl, copa or ctds.
+        out: the run folder; by default `runs/<env>/<map>/<algorithm>/seed<seed>`.
+        resume: go on with what lies there, interrupted or finished with fewer steps; what is not given here is as it
+            was begun.
+        keep_state: keep what it takes to go on with more steps.
+        wandb: log to Weights & Biases too (extra `wandb`).
+        listen: is told of progress (`ptde_core.base.events`).
+        settings: any other, such as `global_info="none"`, `steps=100_000`, `seed=2`.
+
+    Raises:
+        PtdeError: a setting that cannot be, or a folder that cannot take this training.
+    """
+    meant = trainings_meant(_named(map, alg, settings), None, out, resume=resume)
+    return _train(meant, resume=resume, keep_state=keep_state, wandb=wandb, listen=listen)[0]
+
+
+def train_teachers(
+    seeds: Sequence[int],
+    map: str | None = None,  # noqa: A002  the setting's name
+    alg: str | None = None,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    keep_state: bool = True,
+    listen: Listener = silent,
+    **settings: Any,
+) -> list[RunFolder]:
+    """Train a teacher for each seed, all at once, and return their run folders; `ptde train-teacher --seeds`.
+
+    Made for a GPU: on a CPU it is slower than one after the other.
+
+    Args:
+        seeds: training seeds.
+        map: as for `train_teacher`.
+        alg: as for `train_teacher`.
+        out: folder of the run folders, which are named `seed<number>`; by default as for each by itself.
+        resume: as for `train_teacher`.
+        keep_state: as for `train_teacher`.
+        listen: is told of progress.
+        settings: as for `train_teacher`, without `seed`.
+    """
+    meant = trainings_meant(_named(map, alg, settings), seeds, out, resume=resume)
+    return _train(meant, resume=resume, keep_state=keep_state, wandb=False, listen=listen)
+
+
+def collect(teacher: Place, *, out: Path | str | None = None, listen: Listener = silent, **settings: Any) -> Path:
+    """Let a teacher play and keep its episodes with z; returns the path of the HDF5 file. `ptde collect`.
+
+    Args:
+        teacher: a run folder, or a teacher's checkpoint.
+        out: the file; by default beside the teacher.
+        listen: is told of progress.
+        settings: such as `episodes=100`.
+    """
+    made = build_settings(CollectSettings, settings)
+    from ptde_core.pipeline.collect import collect as stage
+
+    return stage(checkpoint_of(teacher), made, file_at(out), listen=listen)
+
+
+@overload
+def distill(
+    teacher: Place,
+    recipe: str = ...,
+    *,
+    data: Path | str | None = ...,
+    out: Path | str | None = ...,
+    listen: Listener = ...,
+    **settings: Any,
+) -> Path: ...
+@overload
+def distill(
+    teacher: Place,
+    recipe: list[str] | tuple[str, ...],
+    *,
+    data: Path | str | None = ...,
+    out: Path | str | None = ...,
+    listen: Listener = ...,
+    **settings: Any,
+) -> list[Path]: ...
+def distill(
+    teacher: Place,
+    recipe: str | list[str] | tuple[str, ...] = PAPER,
+    *,
+    data: Path | str | None = None,
+    out: Path | str | None = None,
+    listen: Listener = silent,
+    **settings: Any,
+) -> Path | list[Path]:
+    """Fit a student to its teacher (stage 2); returns the path of its checkpoint. `ptde distill --no-evaluate`.
+
+    Args:
+        teacher: a run folder, or a teacher's checkpoint.
+        recipe: paper, or recurrent (recommended); all: `ptde settings distill`. Of a list of recipes each gives a
+            student, and a list of paths is returned; students that are there already are left as they are.
+        data: episodes from `collect`; by default they are collected first.
+        out: the checkpoint; by default `student.pt` or `students/<recipe>.pt` beside the teacher.
+        listen: is told of progress.
+        settings: such as `steps=20_000`; they win over the recipe's.
+    """
+    names = [recipe] if isinstance(recipe, str) else list(recipe)
+    check_recipes(names, out, settings)
+    from ptde_core.pipeline.distill_recipes import distill_recipes
+    from ptde_core.storage.checkpoint import load_checkpoint
+
+    path = checkpoint_of(teacher)
+    map_name = load_checkpoint(path, "teacher")["settings"]["map"]
+    made = [distill_settings(name, map_name, settings) for name in names]
+    students = distill_recipes(path, made, file_at(data), file_at(out), listen=listen)
+    return students[0] if isinstance(recipe, str) else students
+
+
+def evaluate(
+    *policies: Place, only_missing: bool = False, listen: Listener = silent, **settings: Any
+) -> list[EvaluationEntry]:
+    """Play the same greedy episodes with each policy; `ptde evaluate`. The results are kept in their run folders too.
+
+    Args:
+        policies: checkpoints, or run folders, which stand for their teacher and all its students. A student brings its
+            teacher along.
+        only_missing: just these policies, and of them play only those whose result is not kept yet.
+        listen: is told of progress.
+        settings: such as `episodes=320`.
+
+    Returns:
+        One entry for each policy and kind of z; `entry.name`, `entry.z`, `entry.episodes.won`.
+    """
+    made = build_settings(EvaluateSettings, settings)
+    from ptde_core.pipeline import evaluate as stage
+
+    paths = [path for one in policies for path in checkpoints_of(one)]
+    play = stage.evaluate_what_is_due if only_missing else stage.evaluate
+    return play(paths, made, listen=listen)
+
+
+def run(
+    map: str | None = None,  # noqa: A002  the setting's name
+    alg: str | None = None,
+    *,
+    recipes: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    out: Path | str | None = None,
+    keep_state: bool = True,
+    wandb: bool = False,
+    listen: Listener = silent,
+    **settings: Any,
+) -> list[EvaluationEntry]:
+    """Train a teacher, distill its students and evaluate all; called again it goes on. `ptde run`.
+
+    Args:
+        map: as for `train_teacher`.
+        alg: as for `train_teacher`.
+        recipes: one student each; by default the paper's and the recommended one.
+        seeds: several training seeds, as for `train_teachers`; without `seed` and `wandb`.
+        out: the run folder, or with `seeds` the folder of theirs; by default as for `train_teacher`.
+        keep_state: keep what it takes to go on with more steps.
+        wandb: log the training to Weights & Biases too (extra `wandb`).
+        listen: is told of progress.
+        settings: of the training by name, and of a later stage under its name: `distill={"steps": 20_000}`.
+
+    Returns:
+        As `evaluate`; `ptde.tables` and `ptde.render` lay them out.
+    """
+    of_training, later = by_stage(_named(map, alg, settings))
+    meant = trainings_meant(of_training, seeds, out)
+    pipelines = [(later_stages(own, [later], recipes), folder) for own, folder in meant]
+    from ptde_core.pipeline.run import run_all
+
+    with _logged(meant, wandb, listen) as heard:
+        return run_all(pipelines, keep_state=keep_state, listen=heard)
+
+
+def export(
+    checkpoint: Place,
+    format: Literal["onnx", "npz"] = "onnx",  # noqa: A002  the option's name
+    *,
+    z: Literal["mean", "sampled"] = "mean",
+    out: Path | str | None = None,
+    listen: Listener = silent,
+) -> Path:
+    """Write a policy for other runtimes; returns the path. `ptde export`.
+
+    Args:
+        checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
+        format: onnx (a graph; extra `onnx`), or npz (the weights).
+        z: of a teacher that draws its z: its mean, or sampled from noise that is an input.
+        out: the file; by default beside the checkpoint.
+        listen: is told of the file.
+    """
+    from ptde_core.pipeline.export import export as stage
+
+    return stage(checkpoint_of(checkpoint), format, z, file_at(out), listen=listen)
+
+
+def _train(
+    meant: Sequence[Training], *, resume: bool, keep_state: bool, wandb: bool, listen: Listener
+) -> list[RunFolder]:
+    from ptde_core.pipeline.train_teacher import train_teachers as stage
+
+    with _logged(meant, wandb, listen) as heard:
+        stage(meant, resume=resume, keep_state=keep_state, listen=heard)
+    return [folder for _, folder in meant]
+
+
+@contextmanager
+def _logged(meant: Sequence[Training], wandb: bool, listen: Listener) -> Iterator[Listener]:
+    """A listener that is told all, and with `wandb` logs to Weights & Biases too."""
+    if not wandb:
+        yield listen
+        return
+    if len(meant) > 1:
+        raise PtdeError("wandb logs one run, and seeds makes several", "leave out one of them")
+    from ptde_core.pipeline.weights_and_biases import weights_and_biases
+
+    with weights_and_biases(*meant[0], listen) as both:
+        yield both
+
+
+def _named(map_name: str | None, alg: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with these two among them, where they are given."""
+    given = {"map": map_name, "alg": alg}
+    return {**{key: value for key, value in given.items() if value is not None}, **settings}

@@ -1,0 +1,37 @@
+"""Environments and trained policies for loops of one's own."""
+
+from typing import TYPE_CHECKING, Literal
+
+from ptde_core.api.places import Place, checkpoint_of
+
+if TYPE_CHECKING:  # at run time these would load NumPy and torch
+    from ptde_core.envs.interface import BatchedEnv
+    from ptde_core.rollout.loaded import LoadedPolicy
+
+
+def make_env(name: str = "3m", n_envs: int = 1, env: str = "skirmish") -> "BatchedEnv":
+    """So many equal environments side by side; their arrays and methods: `BatchedEnv`.
+
+    Args:
+        name: a map of the environment, or a map file of your own.
+        n_envs: E.
+        env: skirmish, game, smac, smacv2, football or pettingzoo.
+    """
+    from ptde_core.envs.backends import build_environment
+
+    return build_environment(env, name, n_envs)
+
+
+def load_policy(checkpoint: Place, z: Literal["mean", "sampled"] = "sampled") -> "LoadedPolicy":
+    """The policy of a checkpoint, to act in a loop of your own.
+
+    Args:
+        checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
+        z: of a teacher: sampled, the paper's way, or its mean.
+    """
+    from ptde_core.policies.from_checkpoint import restore
+    from ptde_core.rollout.loaded import LoadedPolicy
+    from ptde_core.storage.checkpoint import load_checkpoint
+
+    trained = restore(load_checkpoint(checkpoint_of(checkpoint), "teacher", "student"))
+    return LoadedPolicy(trained.policy, trained.spec, z)

@@ -1,0 +1,47 @@
+"""Which trainings are meant: the settings and the run folder of one, or of one for each of several seeds.
+
+No torch here: the command line reads this file.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.base.setting_fields import Values
+from ptde_core.runs.stage_settings import TrainingSettings, default_folder, read_run_config, train_teacher_settings
+from ptde_core.storage.run_folder import RunFolder
+
+Training = tuple[TrainingSettings, RunFolder]
+
+
+def trainings_meant(
+    values: Values, seeds: Sequence[int] | None = None, out: Path | str | None = None, *, resume: bool = False
+) -> list[Training]:
+    """The trainings that these settings mean: one, or with `seeds` one for each, equal but for the seed and the folder.
+
+    Args:
+        values: settings by name, without the seed where there are `seeds`.
+        seeds: training seeds; None: the one in `values`, or the default.
+        out: the run folder, with `seeds` the folder of theirs (`seed<number>`); by default `default_folder`.
+        resume: take the settings that a run in the folder was begun with, where `values` does not name them.
+
+    Raises:
+        PtdeError: a setting that cannot be, `seed` beside `seeds`, no seed or one that is there twice, or a run to
+            resume whose config.json is broken.
+    """
+    if seeds is None:
+        return [_meant(values, None if out is None else Path(out), resume)]
+    if "seed" in values:
+        raise PtdeError(f"seed = {values['seed']!r} and several seeds are both given", "give one of them")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise PtdeError(f"the seeds {list(seeds)} name {'a seed twice' if seeds else 'no seed'}", "name each once")
+    folders = [None if out is None else Path(out) / f"seed{seed}" for seed in seeds]
+    return [_meant({**values, "seed": seed}, folder, resume) for seed, folder in zip(seeds, folders, strict=True)]
+
+
+def _meant(values: Values, out: Path | None, resume: bool) -> Training:
+    settings = train_teacher_settings(values)
+    run = default_folder(settings) if out is None else RunFolder(out)
+    if resume and run.config.exists():
+        settings = train_teacher_settings(read_run_config(run).settings, values)
+    return settings, run
