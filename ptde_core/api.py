@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ptde_core.algorithms.catalogue import OPTION
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
 from ptde_core.base.setting_fields import build_settings
+from ptde_core.base.trusted_code import trust_code
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.pipeline.collect import collect as collect_stage
@@ -19,7 +22,6 @@ from ptde_core.pipeline.evaluate import evaluate as evaluate_stage
 from ptde_core.pipeline.export import ExportFormat
 from ptde_core.pipeline.export import export as export_stage
 from ptde_core.pipeline.train_teacher import train_teacher as train_teacher_stage
-from ptde_core.policies.from_checkpoint import restore
 from ptde_core.policies.policy import ZChoice
 from ptde_core.results.formats import render
 from ptde_core.results.gather import report as report_stage
@@ -62,7 +64,7 @@ def train_teacher(
 
     Args:
         map: of the environment, or a map file of your own.
-        alg: qmix, vdn, qplex, mappo, csrl, copa or ctds.
+        alg: qmix, vdn, qplex, mappo, csrl, copa, ctds, or `module:NAME` of your own (docs/how-to/add-an-algorithm.md).
         out: the run folder; by default `runs/<env>/<map>/<algorithm>/seed<seed>`.
         resume: go on with what lies there, interrupted or finished with fewer steps.
         keep_state: keep what it takes to go on with more steps.
@@ -72,6 +74,7 @@ def train_teacher(
     Raises:
         PtdeError: a setting that cannot be, or a folder that cannot take this training.
     """
+    trust_code(OPTION, alg)
     made = train_teacher_settings({"map": map, "alg": alg, **settings})
     run = RunFolder(Path(out)) if out is not None else default_folder(made)
     train_teacher_stage(made, run, resume=resume, keep_state=keep_state, listen=listen)

@@ -27,7 +27,8 @@ from ptde_cli.options import (
     Workers,
     layers,
     run_engines_at,
-    trust_what_is_typed,
+    trust_typed_algorithm,
+    trust_typed_environment,
 )
 from ptde_core.runs.pipeline_settings import by_stage, later_stages
 from ptde_core.runs.stage_settings import train_teacher_settings
@@ -69,8 +70,9 @@ def run(
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
+    trust_typed_algorithm(trust, teachers_assigned, typed)
     settings = train_teacher_settings(teachers, teachers_assigned, typed)
-    trust_what_is_typed(trust, settings, teachers_assigned, typed)
+    trust_typed_environment(settings, teachers_assigned, typed)
     trainings = each_seed(settings, seed, seeds, out, wandb=wandb)
     stages = [(later_stages(own, (later, later_assigned), recipe or ()), folder) for own, folder in trainings]
     with resumable():

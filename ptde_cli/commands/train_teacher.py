@@ -20,7 +20,8 @@ from ptde_cli.options import (
     option,
     run_engines_at,
     seeds_of,
-    trust_what_is_typed,
+    trust_typed_algorithm,
+    trust_typed_environment,
 )
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import Values
@@ -106,11 +107,12 @@ def train_teacher(
         device=device,
         keep=",".join(keep) if keep else None,
     )
+    trust_typed_algorithm(trust, *given[1:])
     trainings = each_seed(train_teacher_settings(*given), seed, seeds, out, wandb=wandb)
     if resume:  # what was decided then need not be typed again
         trainings = [(_decided(own, run, given, own_seed=seeds is not None), run) for own, run in trainings]
     for settings, _ in trainings:
-        trust_what_is_typed(trust, settings, *given[1:])
+        trust_typed_environment(settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
         from ptde_core.pipeline.train_teacher import train_teachers

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import EngineError, PtdeError, StorageError
 from ptde_core.base.events import Listener, Note
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.two_views import StateBesideView
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import write_text
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_environment_of, build_learner
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.stacked_learner import StackedLearner
 from ptde_core.algorithms.table_names import teacher_marks, teacher_name
@@ -43,7 +43,6 @@ from ptde_core.pipeline.beginning import (
 from ptde_core.pipeline.compile_ahead import compiling_aside
 from ptde_core.pipeline.engine_mishaps import keeping_errors, tell_of_mishaps
 from ptde_core.pipeline.training_run import TrainingRun
-from ptde_core.policies.teachers import build_environment_of
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import TrainingSettings
@@ -126,7 +125,7 @@ def _train_teachers(
     if together:
         check_together(settings, [run for _, run in due])
     check_alone(settings)
-    env = build_environment_of(settings.model_dump(), settings.n_envs * len(due))
+    env = build_environment_of(settings, settings.n_envs * len(due))
     try:  # now that the map is known to exist: a wrong one leaves no folder
         check_origin(due, env.spec.world)
         check_memory(settings, len(due), env.spec)
@@ -182,7 +181,7 @@ class _Sitting:
         closing.callback(self.close)
         if device is None and ENVIRONMENTS[settings.env].preparation():
             closing.enter_context(compiling_aside(settings))
-        learners = [build_learner(own.alg, env.spec, own, own.seed) for own, _ in trainings]
+        learners = [build_learner(own, env.spec, own.seed) for own, _ in trainings]
         self._runs = [
             TrainingRun(own, folder, learner, env.spec)
             for (own, folder), learner in zip(trainings, learners, strict=True)
@@ -197,7 +196,7 @@ class _Sitting:
             self._test_env = env
         else:
             count = max(1, min(settings.test_episodes, 32))
-            self._test_env = build_environment_of(settings.model_dump(), count)
+            self._test_env = build_environment_of(settings, count)
             closing.callback(self._test_env.close)
             if other := env.spec.world.changed(self._test_env.spec.world):
                 raise PtdeError(f"the world changed while the training began: it was {other}", "type it again")
@@ -303,7 +302,7 @@ class _Sitting:
             self._stack = self._stack.only(left)
             self._env.close()
             world = self._env.spec.world
-            self._env = build_environment_of(self._settings.model_dump(), self._settings.n_envs * len(left))
+            self._env = build_environment_of(self._settings, self._settings.n_envs * len(left))
             if other := world.changed(self._env.spec.world):
                 raise PtdeError(f"the world changed while it was trained in: it was {other}", "put that back")
 
@@ -323,7 +322,7 @@ class _Sitting:
 
     def _title(self) -> str:
         settings, several = self._settings, len(self._runs) > 1
-        marks = teacher_marks(settings.model_dump(), self._runs[0].learner.teacher.trunk.hidden_size)
+        marks = teacher_marks(settings, self._runs[0].learner.teacher.trunk.hidden_size)
         name = teacher_name(settings.alg, settings.global_info, marks)
         seeds = ", ".join(str(run.settings.seed) for run in self._runs)
         what = f"{len(self._runs)} teachers {name}" if several else f"teacher {name}"

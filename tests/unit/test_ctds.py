@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.ctds import OnlineDistillationLearner, value_distillation_loss
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.ctds_learner import OnlineDistillationLearner, value_distillation_loss
 from ptde_core.algorithms.learner import TeachesOnline
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
@@ -27,7 +27,7 @@ GAME = "personal-signal"
 
 def learner_of(seed: int = 1) -> OnlineDistillationLearner:
     settings = train_teacher_settings({"alg": "ctds", "env": "game", "map": GAME})
-    learner = build_learner(settings.alg, build_environment("game", GAME, 1, Sights()).spec, settings, seed)
+    learner = build_learner(settings, build_environment("game", GAME, 1, Sights()).spec, seed)
     assert isinstance(learner, OnlineDistillationLearner)
     return learner
 
@@ -168,4 +168,4 @@ def test_sights_in_words() -> None:
 def test_who_trains_a_student_online() -> None:
     assert isinstance(learner_of(), TeachesOnline)
     settings = train_teacher_settings({"alg": "qmix", "map": GAME})
-    assert not isinstance(build_learner("qmix", PersonalSignalGame.spec, settings, 1), TeachesOnline)
+    assert not isinstance(build_learner(settings, PersonalSignalGame.spec, 1), TeachesOnline)
