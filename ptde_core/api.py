@@ -4,7 +4,7 @@ The names in `__all__` are stable; everything else in the package may change. Se
 gives them on the command line; they win over the map's preset, which wins over the defaults (`ptde settings`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ptde_core.base.setting_fields import build_settings
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
+from ptde_core.pipeline.callbacks import Callbacks, Played, Tested, Updated
 from ptde_core.pipeline.collect import collect as collect_stage
 from ptde_core.pipeline.distill_recipes import distill_recipes
 from ptde_core.pipeline.evaluate import evaluate as evaluate_stage
@@ -35,8 +36,11 @@ from ptde_core.storage.run_folder import PAPER, RunFolder
 __all__ = [
     "EvaluationEntry",
     "LoadedPolicy",
+    "Played",
     "PtdeError",
     "RunFolder",
+    "Tested",
+    "Updated",
     "collect",
     "distill",
     "evaluate",
@@ -58,6 +62,9 @@ def train_teacher(
     resume: bool = False,
     keep_state: bool = True,
     listen: Listener = silent,
+    on_round: Callable[[Played], object] | None = None,
+    on_update: Callable[[Updated], object] | None = None,
+    on_test: Callable[[Tested], object] | None = None,
     **settings: Any,
 ) -> RunFolder:
     """Train a teacher (stage 1) and return its run folder; `ptde train-teacher`.
@@ -69,15 +76,19 @@ def train_teacher(
         resume: go on with what lies there, interrupted or finished with fewer steps.
         keep_state: keep what it takes to go on with more steps.
         listen: is told of progress (`ptde_core.base.events`).
+        on_round: a function of yours that is called with a `Played` after each round of episodes.
+        on_update: one that is called with an `Updated` after the gradient steps that followed a round.
+        on_test: one that is called with a `Tested` after each test.
         settings: any other, such as `global_info="none"`, `steps=100_000`, `seed=2`.
 
     Raises:
-        PtdeError: a setting that cannot be, or a folder that cannot take this training.
+        PtdeError: a setting that cannot be, a folder that cannot take this training, an error in a function of yours.
     """
     trust_code(OPTION, alg)
     made = train_teacher_settings({"map": map, "alg": alg, **settings})
     run = RunFolder(Path(out)) if out is not None else default_folder(made)
-    train_teacher_stage(made, run, resume=resume, keep_state=keep_state, listen=listen)
+    callbacks = Callbacks(on_round, on_update, on_test)
+    train_teacher_stage(made, run, resume=resume, keep_state=keep_state, listen=listen, callbacks=callbacks)
     return run
 
 
