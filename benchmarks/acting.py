@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.figures import Figure, seconds
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_learner
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.backends import build_environment
@@ -32,7 +32,7 @@ def measure(quick: bool) -> Iterator[Figure]:
 def decisions(info: str, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Callable[[], object]:
     """One step's decisions of a fresh QMIX teacher, over and over."""
     env = build_environment("skirmish", map_name, n_envs)
-    teacher = build_learner("qmix", env.spec, train_teacher_settings({"global_info": info}), seed=1).teacher
+    teacher = build_learner(train_teacher_settings({"global_info": info}), env.spec, seed=1).teacher
     env.reset(episode_seeds(1, "benchmark", 0, n_envs))
     return _decide(env, teacher)
 

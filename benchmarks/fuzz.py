@@ -17,14 +17,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.from_checkpoint import restore, spec_to_plain
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World
 from ptde_core.base.setting_fields import read_settings_file
 from ptde_core.envs.skirmish.map_files import load_map
 from ptde_core.envs.small_games import build_game
-from ptde_core.policies.from_checkpoint import restore, spec_to_plain
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import read_run_config, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
@@ -73,7 +73,7 @@ def teacher_content(seed: int = 1) -> dict[str, Any]:
     """The content of a whole teacher's checkpoint, on a small game."""
     settings = train_teacher_settings({"env": "game", "map": "personal-signal", "hidden_size": 4, "info_size": 4})
     env = build_game("personal-signal", 1)
-    learner = build_learner(settings.alg, env.spec, settings, seed)
+    learner = build_learner(settings, env.spec, seed)
     networks = learner.result.state_dict()
     return {
         "settings": settings.model_dump(),

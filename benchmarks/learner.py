@@ -12,8 +12,8 @@ from benchmarks.figures import Figure, gemm_peak, seconds
 from benchmarks.flops import update_flops
 from benchmarks.peak import multiply_add_peak
 from benchmarks.synthetic import DENSE, SPEC, full_batch, learner_for, learner_of, uneven_batch
-from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.mappo import MappoLearner
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.mappo_learner import MappoLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.nets.global_information import AgentHyper
@@ -67,7 +67,7 @@ def _shares(work: float, took: float, product: float, most: float) -> str:
 def _mappo(rollout: list[Episode], repeats: int) -> Figure:
     """All epochs on one rollout, which is about as many steps as MAPPO learns from by default."""
     settings = train_teacher_settings({"alg": "mappo", "global_info": "none"})
-    learner = build_learner("mappo", SPEC, settings, seed=1)
+    learner = build_learner(settings, SPEC, seed=1)
     assert isinstance(learner, MappoLearner)
     took = seconds(partial(learner.update, rollout), repeats)
     note = f"{SIZES}; {learner.settings.epochs} gradient steps"

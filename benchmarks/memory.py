@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.figures import Figure
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.machine_memory import keep_freed_memory
@@ -42,7 +42,7 @@ def full_replay(map_name: str, episodes: int) -> dict[str, float]:
     env = build_environment("skirmish", map_name, 8)
     settings = train_teacher_settings({"global_info": "none", "map": map_name, "replay_episodes": episodes})
     assert isinstance(settings, TrainValueDecompositionSettings)
-    learner = build_learner("qmix", env.spec, settings, seed=1)
+    learner = build_learner(settings, env.spec, seed=1)
     assert isinstance(learner, ValueDecompositionLearner)
     played = list(play(env, learner.teacher, episode_seeds(1, "benchmark", 0, 64), learner.exploration(0)))
     for k in range(0, episodes, settings.n_envs):

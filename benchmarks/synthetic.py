@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
@@ -40,7 +40,7 @@ def learner_of(alg: str, global_info: str, **more: object) -> ValueDecomposition
 def learner_for(spec: EnvSpec, alg: str, global_info: str, **more: object) -> ValueDecompositionLearner:
     """A fresh learner for an environment."""
     settings = train_teacher_settings({"alg": alg, "global_info": global_info}, more)
-    learner = build_learner(settings.alg, spec, settings, seed=1)
+    learner = build_learner(settings, spec, seed=1)
     assert isinstance(learner, ValueDecompositionLearner)
     return learner
 

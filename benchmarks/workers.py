@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.figures import Figure
+from ptde_core.algorithms.building import build_teacher
+from ptde_core.algorithms.catalogue import typed_settings
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.contract import random_actions
@@ -24,7 +26,6 @@ from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.envs.workers.engine_contract import MakeEngine, Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.policies.policy import Exploration, Policy
-from ptde_core.policies.teachers import build_teacher
 from ptde_core.rollout.play import play
 
 SECTION = "workers"
@@ -77,7 +78,7 @@ def _played(env: BatchedEnv, policy: str, seeds: NDArray[np.uint64]) -> Iterator
     torch.manual_seed(0)
     acting: Policy = Thoughtless(env.spec)
     if policy != "random":
-        acting = build_teacher("qmix", env.spec, {"global_info": "agent-specific"})
+        acting = build_teacher(typed_settings({"alg": "qmix", "global_info": "agent-specific"}), env.spec)
     return play(env, acting, seeds, Exploration(epsilon=1.0))
 
 

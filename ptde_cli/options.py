@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ptde_core.algorithms.catalogue import ALGORITHMS, OPTION
 from ptde_core.base.errors import PtdeError, quoted, unknown
 from ptde_core.base.setting_fields import (
     MOST_SEED,
@@ -17,6 +18,8 @@ from ptde_core.base.setting_fields import (
     parse_assignments,
     read_settings_file,
 )
+from ptde_core.base.trusted_code import trust_code
+from ptde_core.base.trusted_code import trust_files as trust_all_files
 from ptde_core.runs.recipes import recipes
 from ptde_core.runs.stage_settings import RUNS, TrainingSettings
 
@@ -26,6 +29,8 @@ NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum"
 
 def choices(model: type[Settings], key: str) -> list[str]:
     """The words a field accepts; empty where it accepts more than a fixed list."""
+    if key == "alg":  # the record of each is in one list, and one's own may be named beside it
+        return list(ALGORITHMS)
     facts = _facts(model, key)
     return [str(word) for word in facts.get("enum", [])]
 
@@ -129,20 +134,31 @@ def run_engines_at(workers: str | None) -> None:
         chosen_place()
 
 
-def trust_what_is_typed(trust: bool, settings: TrainingSettings, *typed: Values) -> None:
-    """Set whether files may name code (`--trust`), and refuse a training whose environment is code named by a file.
+def trust_typed_algorithm(trust: bool, *typed: Values) -> None:
+    """Set whether files may name code (`--trust`), and trust an algorithm that was typed before it is looked up.
 
     Args:
         trust: whether `--trust` was typed.
-        settings: of the training, which may come from files.
-        typed: the layers of settings that were typed.
+        typed: the layers of settings that do not come from files.
+    """
+    trust_files(trust)
+    for layer in typed:
+        if "alg" in layer:
+            trust_code(OPTION, str(layer["alg"]))
+
+
+def trust_typed_environment(settings: TrainingSettings, *typed: Values) -> None:
+    """Refuse a training whose environment is code that a file names; one that was typed is trusted.
+
+    Args:
+        settings: of a training that begins or goes on, of which a part may come from files.
+        typed: the layers of them that do not.
 
     Raises:
         PtdeError: a file names the environment, and it is Python code.
     """
-    from ptde_core.envs.trust import check_trusted, trust_files, trust_names
+    from ptde_core.envs.trust import check_trusted, trust_names
 
-    trust_files(trust)
     if all(any(key in layer for layer in typed) for key in ("env", "map")):
         trust_names((settings.env, settings.map))
     check_trusted(settings.env, settings.map)
@@ -150,9 +166,7 @@ def trust_what_is_typed(trust: bool, settings: TrainingSettings, *typed: Values)
 
 def trust_files(trust: bool) -> None:
     """Set whether files that this command reads may name code to run (`--trust`)."""
-    from ptde_core.envs.trust import trust_files as told
-
-    told(trust)
+    trust_all_files(trust)
 
 
 def complete_map(incomplete: str) -> list[str]:

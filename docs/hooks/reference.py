@@ -10,10 +10,10 @@ from pydantic_core import PydanticUndefined
 from ptde_cli.app import COMMANDS, app_for
 from ptde_cli.commands.settings import STAGES
 from ptde_cli.options import bounds
+from ptde_core.algorithms.catalogue import ALGORITHMS
 from ptde_core.base.metrics import METRICS
 from ptde_core.base.setting_fields import Settings
 from ptde_core.runs.recipes import recipes
-from ptde_core.runs.stage_settings import TRAINING
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -49,7 +49,7 @@ def settings_page() -> str:
         "Give them as `--set key=value`, as lines of a `--config FILE.toml`, or by name from Python. What wins: an "
         "option, then `--set`, then the file, then the map's preset, then (of a student) its recipe, then the default.",
     ]
-    models = {alg: model for alg, (model, _) in TRAINING.items()}
+    models = {alg: algorithm.settings for alg, algorithm in ALGORITHMS.items()}
     of_all = {
         key: line
         for key, line in _lines(models["qmix"]).items()

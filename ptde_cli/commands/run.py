@@ -28,7 +28,8 @@ from ptde_cli.options import (
     layers,
     merged,
     run_engines_at,
-    trust_what_is_typed,
+    trust_typed_algorithm,
+    trust_typed_environment,
 )
 from ptde_core.runs.pipeline_settings import LATER_STAGES, by_stage, later_stages
 from ptde_core.runs.trainings_meant import trainings_meant
@@ -70,10 +71,11 @@ def run(
     )
     teachers, later = by_stage(file)
     teachers_assigned, later_assigned = by_stage(assigned)
+    trust_typed_algorithm(trust, teachers_assigned, typed)
     values, numbers = of_seeds(merged(teachers, teachers_assigned, typed), seed, seeds, wandb=wandb)
     of_stages: dict[str, Any] = {stage: merged(later[stage], later_assigned[stage]) for stage in LATER_STAGES}
     for settings, _ in trainings_meant(values, numbers, out):  # a mistake is told before torch loads
-        trust_what_is_typed(trust, settings, teachers_assigned, typed)
+        trust_typed_environment(settings, teachers_assigned, typed)
         later_stages(settings, [of_stages], recipe or ())
     with resumable():
         from ptde_cli.display import print_tables, watching

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptde_cli.options import bounds, complete_map, one_of, option
+from ptde_core.algorithms.catalogue import OPTION, algorithm_named
 from ptde_core.base.setting_fields import Settings, build_settings
+from ptde_core.base.trusted_code import trust_code
 from ptde_core.runs.pipeline_settings import LATER_STAGES
 from ptde_core.runs.recipes import recipes
 from ptde_core.runs.stage_settings import (
@@ -17,7 +19,6 @@ from ptde_core.runs.stage_settings import (
     preset,
     presets,
     train_teacher_preset,
-    training_of,
 )
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ def settings(
         from ptde_core.envs.skirmish.map_files import load_map  # numpy loads here
 
         load_map(map_name)
+    trust_code(OPTION, alg)
     tables = []
     for name in [one_of(stage, STAGES, "stage")] if stage else STAGES:
         training = STAGES[name] is TrainTeacherSettings
-        model = training_of(alg)[0] if training else STAGES[name]
+        model = algorithm_named(alg).settings if training else STAGES[name]
         of_map = {}
         if map_name:
             of_map = train_teacher_preset(alg, map_name) if training else preset(map_name, name)

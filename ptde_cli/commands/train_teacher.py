@@ -19,7 +19,8 @@ from ptde_cli.options import (
     option,
     run_engines_at,
     seeds_of,
-    trust_what_is_typed,
+    trust_typed_algorithm,
+    trust_typed_environment,
 )
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.network_settings import INFORMATION
@@ -98,10 +99,11 @@ def train_teacher(
         device=device,
         keep=",".join(keep) if keep else None,
     )
+    trust_typed_algorithm(trust, *given[1:])
     values, numbers = of_seeds(merged(*given), seed, seeds, wandb=wandb)
     trainings = trainings_meant(values, numbers, out, resume=resume)  # a mistake is told before torch loads
     for settings, _ in trainings:
-        trust_what_is_typed(trust, settings, *given[1:])
+        trust_typed_environment(settings, *given[1:])
     with resumable(lambda: ["--resume"] if any(run.config.exists() for _, run in trainings) else []):
         from ptde_cli.display import shown, watching
         from ptde_core import api

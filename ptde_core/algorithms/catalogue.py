@@ -1,98 +1,96 @@
-"""The one list of algorithms: name -> how its learner is built. Settings and command line follow it (tested)."""
+"""The one list of algorithms: name -> record. Settings, command line, tables and manual read the records.
 
-from collections.abc import Callable, Mapping
+An algorithm outside the package is named `module:NAME`, where its record stands (docs/how-to/add-an-algorithm.md). No
+torch here: the command line reads this file.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import nn
+from ptde_core.algorithms.algorithm import Algorithm
+from ptde_core.algorithms.records.copa import COPA
+from ptde_core.algorithms.records.csrl import CSRL
+from ptde_core.algorithms.records.ctds import CTDS
+from ptde_core.algorithms.records.mappo import MAPPO
+from ptde_core.algorithms.records.qmix import QMIX
+from ptde_core.algorithms.records.qplex import QPLEX
+from ptde_core.algorithms.records.vdn import VDN
+from ptde_core.algorithms.training_settings import TrainingSettings
+from ptde_core.base.errors import PtdeError, quoted, unknown
+from ptde_core.base.trusted_code import check_code
 
-from ptde_core.algorithms.ctds import OnlineDistillationLearner
-from ptde_core.algorithms.instructions import InstructionRegulariser
-from ptde_core.algorithms.learner import Learner
-from ptde_core.algorithms.mappo import MappoLearner
-from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
-from ptde_core.base.names import AlgorithmName
-from ptde_core.base.seeding import seed_for
-from ptde_core.envs.interface import EnvSpec
-from ptde_core.nets.actor_critic import Critic, NormedHead
-from ptde_core.nets.coach_network import CoachedMixer, Recogniser
-from ptde_core.nets.mixers import DuplexMixer, MonotonicMixer, SumMixer
-from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import build_online_student, build_teacher
-
-MIXERS: Mapping[str, Callable[[EnvSpec, Any], nn.Module]] = {
-    "vdn": lambda spec, sizes: SumMixer(),  # noqa: ARG005  every mixer is built from the same facts
-    "qmix": lambda spec, sizes: MonotonicMixer(
-        spec.n_agents, spec.state_size, sizes.mixer_embed, sizes.mixer_hyper, spec.state_one_hot
-    ),
-    "qplex": lambda spec, sizes: DuplexMixer(
-        spec.n_agents, spec.n_actions, spec.state_size, sizes.mixer_hyper, sizes.mixer_heads, sizes.mixer_layers
-    ),
+ALGORITHMS: Mapping[str, Algorithm[Any]] = {
+    "qmix": QMIX,
+    "vdn": VDN,
+    "qplex": QPLEX,
+    "mappo": MAPPO,
+    "csrl": CSRL,
+    "copa": COPA,
+    "ctds": CTDS,
 }
+OPTION = "--alg"
+EXAMPLE = "type for example: --alg my_module:MINE, where MINE is an Algorithm (docs/how-to/add-an-algorithm.md)"
 
 
-def _value_decomposition(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
-    return ValueDecompositionLearner(
-        Team(build_teacher(alg, spec, settings.model_dump()), MIXERS[alg](spec, settings)), settings, seed
-    )
-
-
-def _mappo(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> MappoLearner:
-    teacher = build_teacher(alg, spec, settings.model_dump())
-    assert isinstance(teacher, Teacher)
-    assert isinstance(teacher.head, NormedHead)
-    teacher.head.scale(settings.policy_gain)
-    return MappoLearner(teacher, Critic(spec.state_size, teacher.local_size, settings.hidden_size), settings, seed)
-
-
-def _csrl(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
-    """QMIX's mixer and loss under a commander's teacher."""
-    team = Team(build_teacher(alg, spec, settings.model_dump()), MIXERS["qmix"](spec, settings))
-    return ValueDecompositionLearner(team, settings, seed)
-
-
-def _copa(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> ValueDecompositionLearner:
-    """A coach's teacher, a mixer fed by that coach, and the regulariser of its instructions."""
-    teacher = build_teacher(alg, spec, settings.model_dump())
-    assert isinstance(teacher, CoachedTeacher)
-    mixer = CoachedMixer(teacher.coach, settings.mixer_embed, settings.mixer_hyper)
-    recogniser = Recogniser(teacher.local_size, spec.n_actions, settings.coach_size, settings.info_size)
-    weights = settings.recognition_weight, settings.entropy_weight
-    regulariser = InstructionRegulariser(recogniser, spec.n_actions, settings.info_every, *weights)
-    return ValueDecompositionLearner(Team(teacher, mixer, regulariser), settings, seed)
-
-
-def _ctds(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> OnlineDistillationLearner:
-    mixer = MIXERS["qmix"](spec, settings)
-    team = Team(build_teacher(alg, spec, settings.model_dump()), mixer)
-    student = build_online_student(alg, spec, settings.model_dump())
-    return OnlineDistillationLearner(ValueDecompositionLearner(team, settings, seed), student)
-
-
-LEARNERS: Mapping[AlgorithmName, Callable[[AlgorithmName, EnvSpec, Any, int], Learner]] = {
-    "copa": _copa,
-    "csrl": _csrl,
-    "mappo": _mappo,
-    "qmix": _value_decomposition,
-    "qplex": _value_decomposition,
-    "vdn": _value_decomposition,
-    "ctds": _ctds,
-}
-
-# Those that `StackedLearner` trains: several seeds at once, or on a GPU.
-STACKABLE: tuple[AlgorithmName, ...] = ("qmix", "qplex", "vdn")
-
-
-def build_learner(alg: AlgorithmName, spec: EnvSpec, settings: Any, seed: int) -> Learner:
-    """A learner with fresh networks; equal arguments give equal networks.
+def algorithm_named(name: str) -> Algorithm[Any]:
+    """The record of an algorithm.
 
     Args:
-        alg: name of the algorithm.
-        spec: what the networks must fit.
-        settings: that algorithm's own, with those of its teacher's networks (`runs.stage_settings.TRAINING`).
-        seed: decides first weights and every random choice of learning.
+        name: in `ALGORITHMS`, or `module:NAME` of one's own. A module that is not loaded yet is imported only if the
+            name was typed or files are trusted (`base/trusted_code.py`).
+
+    Raises:
+        PtdeError: there is none of that name, or a file names code that nobody has trusted.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(seed, "networks") >> 1)
-        return LEARNERS[alg](alg, spec, settings, seed)
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    if not is_own(name):
+        raise unknown("algorithm", name, ALGORITHMS)
+    module, _, attribute = name.partition(":")
+    loaded = getattr(sys.modules.get(module), attribute, None)
+    if isinstance(loaded, Algorithm):  # this program has imported it itself: nothing is left to trust
+        return loaded
+    check_code(OPTION, name)
+    return _imported(module, attribute)
+
+
+def is_own(name: str) -> bool:
+    """Whether an algorithm's name is one of code outside the package."""
+    return ":" in name
+
+
+def typed_settings(values: Mapping[str, Any]) -> TrainingSettings:
+    """The settings of a training that a checkpoint holds as plain values: what was read becomes typed here, once.
+
+    One that is missing is younger than the checkpoint, and its default is what was done before there was it; one that
+    there is no more is left aside.
+
+    Raises:
+        PtdeError: as `algorithm_named`.
+        ValueError: a value that cannot be.
+    """
+    model: type[TrainingSettings] = algorithm_named(str(values["alg"])).settings
+    return model.model_validate({key: values[key] for key in model.model_fields if key in values})
+
+
+def _imported(module: str, attribute: str) -> Algorithm[Any]:
+    """What a module holds under a name.
+
+    Raises:
+        PtdeError: the module cannot be imported, or holds no algorithm there.
+    """
+    name = f"{module}:{attribute}"
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109  a module beside the user, as with `python -m`
+        sys.path.insert(0, here)
+    try:
+        held = getattr(importlib.import_module(module), attribute, None)
+    except Exception as error:  # whatever the module itself raises: it is the user's
+        told = f"{type(error).__name__}: {quoted(error)}"
+        raise PtdeError(f"the algorithm {name!r} cannot be imported ({told})", EXAMPLE) from error
+    if not isinstance(held, Algorithm):
+        is_there = "holds no" if held is None else f"is a {type(held).__name__}, no"
+        raise PtdeError(f"{name!r} {is_there} Algorithm", EXAMPLE)
+    return held

@@ -1,39 +1,42 @@
 """Names as the paper's tables print them: QMIX, QMIX_UGI, QMIX_SGI, QMIX_ASGKD; marks say what is not the paper's."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from ptde_core.algorithms.catalogue import algorithm_named
+from ptde_core.algorithms.training_settings import TrainingSettings
+from ptde_core.nets.network_settings import NetworkSettings
 
 # CSRL and COPA are named after their own kind of information already.
 TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI", "commander": "", "coach": ""}
-# CTDS is named for its student, the policy that executes.
-OWN_NAMES = {"ctds": ("CTDS_teacher", "CTDS")}
 STUDENT_SUFFIX = {"unified": "_UGKD", "agent-specific": "_ASGKD"}
 
 
 def teacher_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a teacher (paper, Table 1); "none" is the plain algorithm."""
-    name = OWN_NAMES[alg][0] if alg in OWN_NAMES else alg.upper() + TEACHER_SUFFIX[global_info]
-    return _marked(name, marks)
+    algorithm = algorithm_named(alg)
+    with_student = algorithm.online_student is not None  # then the algorithm is named for the policy that executes
+    return _marked(algorithm.table_name + ("_teacher" if with_student else TEACHER_SUFFIX[global_info]), marks)
 
 
 def student_name(alg: str, global_info: str, marks: Iterable[str] = ()) -> str:
     """Table name of a student. The paper distils agent-specific information only; _UGKD is our name for the other."""
-    name = OWN_NAMES[alg][1] if alg in OWN_NAMES else alg.upper() + STUDENT_SUFFIX[global_info]
-    return _marked(name, marks)
+    algorithm = algorithm_named(alg)
+    with_teacher = algorithm.online_student is not None
+    return _marked(algorithm.table_name + ("" if with_teacher else STUDENT_SUFFIX[global_info]), marks)
 
 
-def teacher_marks(settings: Mapping[str, Any], trunk_width: int) -> list[str]:
+def teacher_marks(settings: TrainingSettings, trunk_width: int) -> list[str]:
     """In which ways a teacher's networks, or how they learned, are not the paper's, in the words of tables.
 
     Args:
-        settings: of its training; one that is missing is younger than the training, and was not used.
+        settings: of its training.
         trunk_width: H.
     """
-    return [
-        *([f"rank {settings['info_rank']}"] if settings.get("info_rank") else []),
-        *([f"trunk {trunk_width}"] if settings.get("match_parameters") else []),
-        *(["averaged"] if settings.get("average_weights") else []),
-    ]
+    marks: list[str] = []
+    if isinstance(settings, NetworkSettings):
+        marks += [f"rank {settings.info_rank}"] if settings.info_rank else []
+        marks += [f"trunk {trunk_width}"] if settings.match_parameters else []
+    return [*marks, *(["averaged"] if settings.average_weights else [])]
 
 
 def checkpoint_marks(kept: str) -> list[str]:

@@ -6,7 +6,7 @@ the batch: so that the batch size does not change the step size.
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -177,26 +177,33 @@ class ValueDecompositionLearner:
         settings = self.settings
         return Exploration(linear(settings.epsilon_start, settings.epsilon_end, settings.epsilon_steps, env_steps))
 
-    def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
-        """Keep a round; once there are enough, update from random batches."""
-        log: dict[str, Tensor] = {}
-        for batch in self.due(episodes):
-            log = self.update(batch)
-        return log
+    def learn(
+        self, episodes: Sequence[Episode], before_update: Callable[[list[Episode]], dict[str, Tensor]] | None = None
+    ) -> dict[str, Tensor]:
+        """Keep a round; once there are enough episodes, update from random batches, then perhaps copy to the target.
 
-    def due(self, episodes: Sequence[Episode]) -> Iterator[list[Episode]]:
-        """Keep a round and yield each batch to update from, one `update` each; then copy into the target networks."""
+        Args:
+            episodes: of the round.
+            before_update: is given each batch before the update from it, and returns what is to be logged with it: for
+                what learns from the same batches.
+
+        Returns:
+            The log of the last update; empty if there was none.
+        """
         settings = self.settings
         self.replay.add(episodes)
         self.counters.episodes += len(episodes)
+        log: dict[str, Tensor] = {}
         if len(self.replay) < settings.batch_episodes:
-            return
+            return log
         for _ in range(settings.updates_per_round):
-            chance = generator(self.seed, "replay", self.updates)
-            yield self.replay.sample(settings.batch_episodes, chance)
+            batch = self.replay.sample(settings.batch_episodes, generator(self.seed, "replay", self.updates))
+            before = before_update(batch) if before_update else {}
+            log = before | self.update(batch)
         if self.counters.episodes - self.counters.last_copy >= settings.target_every_episodes:
             self.copy_to_target()
             self.counters.last_copy = self.counters.episodes
+        return log
 
     @one_thread()  # beside those that share the batch
     def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:

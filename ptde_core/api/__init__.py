@@ -13,6 +13,7 @@ from ptde_core.api.looking import compare, curves, inspect, render, report, tabl
 from ptde_core.api.making import collect, distill, evaluate, export, run, train_teacher, train_teachers
 from ptde_core.api.playing import load_policy, make_env
 from ptde_core.base.errors import PtdeError
+from ptde_core.pipeline.callbacks import Played, Tested, Updated
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EvaluationEntry",
     "LoadedPolicy",
+    "Played",
     "PtdeError",
     "RunFolder",
+    "Tested",
+    "Updated",
     "collect",
     "compare",
     "curves",

@@ -1,14 +1,17 @@
 """The verbs that make something: teachers, episodes, students, evaluations, exported policies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from ptde_core.algorithms.catalogue import OPTION
 from ptde_core.api.places import Place, checkpoint_of, checkpoints_of, file_at
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
 from ptde_core.base.setting_fields import build_settings
+from ptde_core.base.trusted_code import trust_code
+from ptde_core.pipeline.callbacks import NONE, Callbacks, Played, Tested, Updated
 from ptde_core.runs.pipeline_settings import by_stage, later_stages
 from ptde_core.runs.recipes import check_recipes, distill_settings
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings
@@ -26,26 +29,33 @@ def train_teacher(
     keep_state: bool = True,
     wandb: bool = False,
     listen: Listener = silent,
+    on_round: Callable[[Played], object] | None = None,
+    on_update: Callable[[Updated], object] | None = None,
+    on_test: Callable[[Tested], object] | None = None,
     **settings: Any,
 ) -> RunFolder:
     """Train a teacher (stage 1) and return its run folder; `ptde train-teacher`.
 
     Args:
         map: of the environment, or a map file of your own; by default the settings' own, as for `alg`.
-        alg: qmix, vdn, qplex, mappo, csrl, copa or ctds.
+        alg: qmix, vdn, qplex, mappo, csrl, copa, ctds, or `module:NAME` of your own (docs/how-to/add-an-algorithm.md).
         out: the run folder; by default `runs/<env>/<map>/<algorithm>/seed<seed>`.
         resume: go on with what lies there, interrupted or finished with fewer steps; what is not given here is as it
             was begun.
         keep_state: keep what it takes to go on with more steps.
         wandb: log to Weights & Biases too (extra `wandb`).
         listen: is told of progress (`ptde_core.base.events`).
+        on_round: a function of yours that is called with a `Played` after each round of episodes.
+        on_update: one that is called with an `Updated` after the gradient steps that followed a round.
+        on_test: one that is called with a `Tested` after each test.
         settings: any other, such as `global_info="none"`, `steps=100_000`, `seed=2`.
 
     Raises:
-        PtdeError: a setting that cannot be, or a folder that cannot take this training.
+        PtdeError: a setting that cannot be, a folder that cannot take this training, an error in a function of yours.
     """
     meant = trainings_meant(_named(map, alg, settings), None, out, resume=resume)
-    return _train(meant, resume=resume, keep_state=keep_state, wandb=wandb, listen=listen)[0]
+    callbacks = Callbacks(on_round, on_update, on_test)
+    return _train(meant, callbacks, resume=resume, keep_state=keep_state, wandb=wandb, listen=listen)[0]
 
 
 def train_teachers(
@@ -74,7 +84,7 @@ def train_teachers(
         settings: as for `train_teacher`, without `seed`.
     """
     meant = trainings_meant(_named(map, alg, settings), seeds, out, resume=resume)
-    return _train(meant, resume=resume, keep_state=keep_state, wandb=False, listen=listen)
+    return _train(meant, NONE, resume=resume, keep_state=keep_state, wandb=False, listen=listen)
 
 
 def collect(teacher: Place, *, out: Path | str | None = None, listen: Listener = silent, **settings: Any) -> Path:
@@ -227,12 +237,12 @@ def export(
 
 
 def _train(
-    meant: Sequence[Training], *, resume: bool, keep_state: bool, wandb: bool, listen: Listener
+    meant: Sequence[Training], callbacks: Callbacks, *, resume: bool, keep_state: bool, wandb: bool, listen: Listener
 ) -> list[RunFolder]:
     from ptde_core.pipeline.train_teacher import train_teachers as stage
 
     with _logged(meant, wandb, listen) as heard:
-        stage(meant, resume=resume, keep_state=keep_state, listen=heard)
+        stage(meant, resume=resume, keep_state=keep_state, listen=heard, callbacks=callbacks)
     return [folder for _, folder in meant]
 
 
@@ -251,6 +261,8 @@ def _logged(meant: Sequence[Training], wandb: bool, listen: Listener) -> Iterato
 
 
 def _named(map_name: str | None, alg: str | None, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with these two among them, where they are given."""
+    """The settings with these two among them, where they are given. A typed algorithm is trusted."""
+    if alg is not None:
+        trust_code(OPTION, alg)
     given = {"map": map_name, "alg": alg}
     return {**{key: value for key, value in given.items() if value is not None}, **settings}

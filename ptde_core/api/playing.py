@@ -29,7 +29,7 @@ def load_policy(checkpoint: Place, z: Literal["mean", "sampled"] = "sampled") ->
         checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
         z: of a teacher: sampled, the paper's way, or its mean.
     """
-    from ptde_core.policies.from_checkpoint import restore
+    from ptde_core.algorithms.from_checkpoint import restore
     from ptde_core.rollout.loaded import LoadedPolicy
     from ptde_core.storage.checkpoint import load_checkpoint
 

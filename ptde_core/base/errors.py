@@ -49,8 +49,8 @@ def quoted(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-class EngineError(PtdeError):
-    """An environment's own code raised an exception; `trace` is its whole traceback, for a file.
+class UserCodeError(PtdeError):
+    """Code of the user's own raised something; `trace` is its whole traceback, for a file.
 
     Args:
         problem: what happened, with the error's last line.
@@ -61,6 +61,10 @@ class EngineError(PtdeError):
     def __init__(self, problem: str, fix: str, trace: str) -> None:
         super().__init__(problem, fix)
         self.trace = trace
+
+
+class EngineError(UserCodeError):
+    """The code of an environment raised something."""
 
 
 class StorageError(PtdeError):

@@ -1,29 +1,15 @@
-"""Code that a file names is imported only if the user says so: the name was typed in this call, or `--trust` was.
-
-A checkpoint, a config.json or a settings file can come from anybody, and the map of some backends is the name of Python
-code. Which names were typed is kept here, for the process: what trains, and what then plays, are far from each other.
-"""
+"""Environments whose maps are names of code, which a file does not get to choose (`base/trusted_code.py`)."""
 
 import os
 from collections.abc import Mapping
 
-from ptde_core.base.errors import PtdeError
-
-VARIABLE = "PTDE_TRUST"  # set to 1 it stands for --trust, for processes that are started by others
-
-_typed: set[tuple[str, str]] = set()
-_told = False
-
-
-def trust_files(told: bool) -> None:
-    """Whether the user of this command has said that its files may name code (`--trust`)."""
-    global _told  # noqa: PLW0603  one answer for the process
-    _told = told
+from ptde_core.base.trusted_code import check_code, trust_code
 
 
 def trust_names(*names: tuple[str, str]) -> None:
     """Take in that the caller, not a file, has named these environments: (backend, map) of each."""
-    _typed.update(names)
+    for backend, map_name in names:
+        trust_code(f"--env {backend} --map", map_name)
 
 
 def check_trusted(backend: str, map_name: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -34,10 +20,5 @@ def check_trusted(backend: str, map_name: str, environment: Mapping[str, str] = 
     """
     from ptde_core.envs.backends import ENVIRONMENTS  # numpy loads here
 
-    if backend not in ENVIRONMENTS or not ENVIRONMENTS[backend].names_code:
-        return
-    if not (_told or environment.get(VARIABLE) == "1" or (backend, map_name) in _typed):
-        raise PtdeError(
-            f"a file names Python code to be run, --env {backend} --map {map_name}",
-            "add --trust if you know where the file comes from",
-        )
+    if backend in ENVIRONMENTS and ENVIRONMENTS[backend].names_code:
+        check_code(f"--env {backend} --map", map_name, environment)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from ptde_core.algorithms.catalogue import STACKABLE
+from ptde_core.algorithms.building import build_teacher
+from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named
 from ptde_core.algorithms.learner_settings import MappoSettings, ValueDecompositionSettings
 from ptde_core.algorithms.stacked_learner import check_same_updates
+from ptde_core.algorithms.training_settings import parse_keep
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
@@ -15,9 +17,8 @@ from ptde_core.base.made_from import World
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.parameter_counts import size_of
-from ptde_core.policies.teachers import build_teacher
 from ptde_core.runs.identity import MAY_GROW, made_from_of, same_training, why_other_world
-from ptde_core.runs.stage_settings import TrainingSettings, kept, read_run_config
+from ptde_core.runs.stage_settings import TrainingSettings, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import Config
 from ptde_core.storage.replay_buffer import largest_replay
@@ -143,10 +144,9 @@ def check_together(settings: TrainingSettings, runs: Sequence[RunFolder]) -> Non
         PtdeError: with the way around.
     """
     several = "is trained neither several seeds at once nor on a GPU"
-    if settings.alg not in STACKABLE:
-        raise PtdeError(
-            f"{settings.alg} {several}", f"that is for {', '.join(STACKABLE)}; give one --seed and no --device"
-        )
+    if not algorithm_named(settings.alg).stackable:
+        others = ", ".join(sorted(name for name, algorithm in ALGORITHMS.items() if algorithm.stackable))
+        raise PtdeError(f"{settings.alg} {several}", f"that is for {others}; give one --seed and no --device")
     if ENVIRONMENTS[settings.env].engines:
         raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
     states = [load_checkpoint(run.state, "training") for run in runs if run.state.exists()]
@@ -159,7 +159,7 @@ def check_alone(settings: TrainingSettings) -> None:
     Raises:
         PtdeError: with the way around.
     """
-    if kept(settings.keep)[0] and not settings.test_episodes:
+    if parse_keep(settings.keep)[0] and not settings.test_episodes:
         raise PtdeError("the best checkpoint is chosen by tests, and test_episodes = 0 leaves them out", "keep tests")
 
 
@@ -176,7 +176,7 @@ def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec) -> None:
     """
     device = device_of(settings)
     room = None if device.type == "cpu" else int(torch.cuda.mem_get_info(device)[0])
-    weights = COPIES * runs * 4 * size_of(lambda: build_teacher(settings.alg, spec, settings.model_dump()))
+    weights = COPIES * runs * 4 * size_of(lambda: build_teacher(settings, spec))
     check_room(weights, "the networks", "make them smaller: --set hidden_size, info_size", room)
     limit, of_step = spec.episode_limit, largest_replay(1, *_sizes(spec)) / spec.episode_limit
     in_round = settings.n_envs * limit

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptde_core.algorithms.catalogue import algorithm_named
+from ptde_core.algorithms.from_checkpoint import Trained, restore
 from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.device import device_of
@@ -24,10 +26,8 @@ from ptde_core.learning.finite import TRY, all_finite
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.pipeline.engine_mishaps import keeping_errors, telling_of_mishaps
-from ptde_core.policies.from_checkpoint import Trained, restore
 from ptde_core.policies.policy import DevicePolicy, Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import TEACHERS
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of, collecting_made_from
 from ptde_core.runs.stage_settings import CollectSettings
@@ -126,7 +126,7 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
     """
     content = load_checkpoint(path, "teacher")
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
-    if TEACHERS[alg].online_student is not None:
+    if algorithm_named(alg).online_student is not None:
         raise PtdeError(
             f"{path} has no z to distill: {alg.upper()} trains its student together with the teacher",
             f"evaluate both: `ptde evaluate {student_of(path)}`",
@@ -151,8 +151,8 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
 def origin(trained: Trained) -> dict[str, str | int]:
     """What a file of episodes says of the teacher whose z it holds, and of the world that was played."""
     return {
-        "alg": str(trained.settings["alg"]),
-        "global_info": str(trained.settings["global_info"]),
+        "alg": trained.settings.alg,
+        "global_info": trained.settings.global_info,
         "teacher_id": trained.teacher_id,
         "fingerprint": trained.spec.fingerprint(),
         "backend": trained.spec.backend,

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core import kernels
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_environment_of, build_learner
 from ptde_core.base.provenance import cores
+from ptde_core.base.trusted_code import VARIABLE
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.small_games import Game
-from ptde_core.policies.teachers import build_environment_of
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import TrainingSettings, train_teacher_settings
 
@@ -35,7 +35,7 @@ def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
         return
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, settings.model_dump_json()],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", VARIABLE: "1"},  # what these settings name was trusted here
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -49,11 +49,10 @@ def compiling_aside(settings: TrainingSettings) -> Iterator[None]:
 
 def exercise(settings: TrainingSettings) -> None:
     """Play and learn until one update is made, on a game of the same sizes in which nothing happens."""
-    values = settings.model_dump()
-    env = build_environment_of(values, 1)
+    env = build_environment_of(settings, 1)
     spec = env.spec
     env.close()
-    learner = build_learner(settings.alg, spec, settings, settings.seed)
+    learner = build_learner(settings, spec, settings.seed)
     seeds = np.arange(settings.n_envs, dtype=np.uint64)
     while not learner.learn(list(play(_Blank(spec, settings.n_envs), learner.teacher, seeds, learner.exploration(0)))):
         pass

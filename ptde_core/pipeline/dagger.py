@@ -5,13 +5,13 @@ A student that errs comes to states that its teacher never visits, of which the 
 
 from pathlib import Path
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.base.device import device_of
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.pipeline.collect import SIDE_BY_SIDE, label, origin
 from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.policies.policy import DevicePolicy, Exploration
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ptde_core.algorithms.from_checkpoint import Trained, restore
 from ptde_core.algorithms.table_names import checkpoint_marks, student_name, teacher_marks
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
@@ -21,10 +22,8 @@ from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.pipeline.collect import collect, informed_teacher
 from ptde_core.pipeline.student_dataset import Examples, Objective, split_by_episode
 from ptde_core.pipeline.student_fit import STAGE, Fit, Job, quality_of
-from ptde_core.policies.from_checkpoint import Trained, restore
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import TEACHERS
 from ptde_core.runs.identity import distilling_made_from
 from ptde_core.runs.recipes import departures
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
@@ -80,15 +79,15 @@ def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: P
     own, held_out = split_by_episode(Examples.of(rows, trained.spec.n_actions), settings)
     examples = own.to(device), held_out.to(device)
     student = _fresh_student(content, settings).to(device)
-    alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))
+    alg, info = trained.settings.alg, trained.settings.global_info
     marks = [
-        *teacher_marks(content["settings"], policy.trunk.hidden_size),
+        *teacher_marks(trained.settings, policy.trunk.hidden_size),
         *checkpoint_marks(content.get("kept", LAST)),
         *departures(settings),
     ]
     title = f"student {student_name(alg, info, marks)} on {about['map']} from {len(rows.length)} episodes"
     began = time.monotonic()
-    objective = Objective(student, settings.loss, TEACHERS[alg].head)
+    objective = Objective(student, settings.loss, trained.algorithm.head)
     made_from = distilling_made_from(settings, trained.spec.world, trained.teacher_id, digest)
     key = made_from.digest
     fit = Fit(student, objective, examples, settings, Job(out, key, title, trained), listen)

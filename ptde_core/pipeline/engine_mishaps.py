@@ -1,30 +1,30 @@
-"""What befalls engines while a stage plays them: told when it happens; an error of their own code is kept in a file."""
+"""What befalls engines while a stage plays them, told when it happens; errors of users' own code, kept in a file."""
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.base.batch import Episode
-from ptde_core.base.errors import EngineError, PtdeError, StorageError
+from ptde_core.base.errors import PtdeError, StorageError, UserCodeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.two_views import StateBesideView
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import write_text
 
 
 @contextmanager
 def keeping_errors(run: RunFolder) -> Iterator[None]:
-    """Keep the whole traceback of an error in an environment's own code in the run folder, and name the file.
+    """Keep the whole traceback of an error in the user's own code (an environment, a callback) in the run folder.
 
     Raises:
-        PtdeError: in place of such an `EngineError`.
+        PtdeError: in place of such a `UserCodeError`; it names the file.
     """
     try:
         yield
-    except EngineError as error:
+    except UserCodeError as error:
         if not error.trace:
             raise
         with suppress(StorageError):

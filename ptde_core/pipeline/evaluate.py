@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ptde_core.algorithms.building import sights_of
+from ptde_core.algorithms.from_checkpoint import Trained, restore, spec_from_plain
 from ptde_core.base.batch import Episode
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
@@ -20,10 +22,8 @@ from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishap
 from ptde_core.pipeline.policy_names import distilled_with, name_of
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of, record
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.from_checkpoint import Trained, restore, spec_from_plain
 from ptde_core.policies.parameter_counts import parameter_counts
 from ptde_core.policies.policy import DevicePolicy, TimedPolicy
-from ptde_core.policies.teachers import sights_of
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of
 from ptde_core.runs.stage_settings import EvaluateSettings
@@ -211,8 +211,8 @@ def _entry(
         name=name_of(content, trained),
         policy=content["kind"],
         z=candidate.z,
-        alg=str(trained.settings["alg"]),
-        global_info=str(trained.settings["global_info"]),
+        alg=trained.settings.alg,
+        global_info=trained.settings.global_info,
         sight=_sight(trained, student=content["kind"] == "student"),
         checkpoint=candidate.place,
         teacher_id=trained.teacher_id,
@@ -223,7 +223,7 @@ def _entry(
         backend_version=trained.spec.version,
         map=trained.spec.map,
         map_digest=trained.spec.map_digest,
-        train_seed=int(trained.settings["seed"]),
+        train_seed=trained.settings.seed,
         env_steps=trained.env_steps,
         evaluation_seed=settings.seed,
         machine=machine(),

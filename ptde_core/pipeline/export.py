@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import generator
-from ptde_core.policies.from_checkpoint import restore
+from ptde_core.pipeline.portable import AGENTS, BATCH, NEXT, PortablePolicy
 from ptde_core.policies.policy import ZChoice
-from ptde_core.policies.portable import AGENTS, BATCH, NEXT, PortablePolicy
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.whole_file import replacing
 

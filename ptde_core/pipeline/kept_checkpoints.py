@@ -12,12 +12,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ptde_core.algorithms.from_checkpoint import spec_to_plain
 from ptde_core.algorithms.learner import Learner, TeachesOnline
+from ptde_core.algorithms.training_settings import parse_keep
 from ptde_core.base.made_from import KEY
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.policies.from_checkpoint import spec_to_plain
 from ptde_core.runs.identity import training_made_from
-from ptde_core.runs.stage_settings import TrainingSettings, kept
+from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.run_folder import BEST, RunFolder
 
@@ -42,7 +43,7 @@ class KeptCheckpoints:
 
     def __init__(self, settings: TrainingSettings, folder: RunFolder, learner: Learner, spec: EnvSpec) -> None:
         self._settings, self._folder, self._learner, self._spec = settings, folder, learner, spec
-        self._keeps_best, self._every = kept(settings.keep)
+        self._keeps_best, self._every = parse_keep(settings.keep)
         self._best: dict[str, Any] = {}  # score: win rate, and the return where nothing was won; env_steps; contents
 
     def due_at(self, before: int, now: int) -> int:

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.algorithms.table_names import checkpoint_marks, student_name, teacher_marks, teacher_name
 from ptde_core.base.setting_fields import build_settings
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.runs.recipes import departures
 from ptde_core.runs.stage_settings import DistillSettings
 
 
 def name_of(content: Mapping[str, Any], trained: Trained) -> str:
     """Table name of the policy in a checkpoint, with marks where it is not the paper's."""
-    alg, info = str(trained.settings["alg"]), str(trained.settings["global_info"])
+    alg, info = trained.settings.alg, trained.settings.global_info
     marks = [
         *teacher_marks(trained.settings, trained.policy.trunk.hidden_size),
         *checkpoint_marks(content.get("kept", "last")),  # a checkpoint that does not say is older than the choice

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ptde_core.algorithms.building import sights_of
+from ptde_core.algorithms.from_checkpoint import Trained, restore
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
@@ -26,9 +28,7 @@ from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
 from ptde_core.pipeline.policy_names import name_of
 from ptde_core.policies.follow import follow, informed, local_inputs
-from ptde_core.policies.from_checkpoint import Trained, restore
 from ptde_core.policies.policy import Exploration
-from ptde_core.policies.teachers import TEACHERS, sights_of
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
@@ -173,11 +173,11 @@ def record(
         names=names,
         role=candidate.role,
         z=candidate.z,
-        head=TEACHERS[str(trained.settings["alg"])].head,
+        head=trained.algorithm.head,
         checkpoint=candidate.place,
         teacher_id=trained.teacher_id,
         policy_id=identity(candidate.content["networks"]),
-        train_seed=int(trained.settings["seed"]),
+        train_seed=trained.settings.seed,
         env_steps=trained.env_steps,
         evaluation_seed=evaluation_seed,
         code=code(),

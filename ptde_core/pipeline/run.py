@@ -5,6 +5,8 @@ What was made from something else than it would be made from today is put aside 
 
 from collections.abc import Sequence
 
+from ptde_core.algorithms.catalogue import algorithm_named
+from ptde_core.algorithms.from_checkpoint import spec_from_plain
 from ptde_core.base.events import Listener, silent
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.pipeline.collect import collect
@@ -12,8 +14,6 @@ from ptde_core.pipeline.distill_recipes import distill_recipes
 from ptde_core.pipeline.evaluate import evaluate_what_is_due
 from ptde_core.pipeline.remaking import put_aside_another_world, put_aside_other_episodes, put_aside_other_students
 from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
-from ptde_core.policies.from_checkpoint import spec_from_plain
-from ptde_core.policies.teachers import TEACHERS
 from ptde_core.runs.pipeline_settings import Pipeline
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
@@ -72,7 +72,7 @@ def _run(pipeline: Pipeline, folder: RunFolder, keep_state: bool, listen: Listen
     settings = pipeline.training
     teacher = train_teacher(settings, folder, resume=True, keep_state=keep_state, listen=listen)
     measured = [teacher]
-    if TEACHERS[settings.alg].online_student is not None:
+    if algorithm_named(settings.alg).online_student is not None:
         measured.append(folder.student)
     elif INFORMATION[settings.global_info].distillable:
         world = spec_from_plain(load_checkpoint(teacher, "teacher")["env"]).world

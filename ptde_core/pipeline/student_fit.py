@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageStarted
 from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.backends import ENVIRONMENTS
@@ -22,7 +23,6 @@ from ptde_core.learning.finite import all_finite, check_learned
 from ptde_core.machine.interruption import Interruption
 from ptde_core.pipeline.dagger import episodes_file, play_round, played_by
 from ptde_core.pipeline.student_dataset import Batches, Examples, Objective, batches_of, context_of
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.policies.student import Student
 from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint

@@ -1,15 +1,14 @@
 """One run of a training, seen from its folder: how far it is, what it logs, what it saves to go on, what it leaves.
 
-Who plays and who learns is decided in `train_teacher.py`: several runs may be trained at once.
+What plays and learns is a trainer (`single_trainer.py`): several runs may be trained at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -22,7 +21,9 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.learning.finite import check_learned
+from ptde_core.pipeline.callbacks import Callbacks, Played, Tested, Updated, call
 from ptde_core.pipeline.kept_checkpoints import KeptCheckpoints, Reached
+from ptde_core.pipeline.single_trainer import Learned, Round
 from ptde_core.policies.policy import Exploration
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import training_made_from
@@ -56,6 +57,7 @@ class TrainingRun:
         folder: its run folder; goes on from the state that is saved there.
         learner: of this seed; its networks are what is tested and saved.
         spec: of the environment.
+        callbacks: are told of each round, update and test.
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class TrainingRun:
         folder: RunFolder,
         learner: Learner,
         spec: EnvSpec,
+        callbacks: Callbacks,
     ) -> None:
-        self._spec = spec
+        self._spec, self._callbacks = spec, callbacks
         self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
@@ -106,10 +109,10 @@ class TrainingRun:
         """Whether there was a test since the last episode, as there is at the end."""
         return self.at.recent["episodes"] == 0
 
-    def next_round(self) -> tuple[NDArray[np.uint64], Exploration]:
-        """Seeds of the round after those that were taken in, and how it is played."""
+    def next_round(self) -> Round:
+        """The round after those that were taken in."""
         seeds = episode_seeds(self.settings.seed, "training", self.at.episodes, self.settings.n_envs)
-        return seeds, self.learner.exploration(self.at.env_steps)
+        return Round(seeds, self.learner.exploration(self.at.env_steps))
 
     def played(self, episodes: Sequence[Episode], how: Exploration) -> None:
         """Take in a round (Algorithm 1, line 4)."""
@@ -128,22 +131,33 @@ class TrainingRun:
         self.shown[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
             self.shown["epsilon"] = float(np.mean(how.epsilon))
+        if self._callbacks.on_round:
+            record = Played(
+                seed=self.settings.seed,
+                env_steps=at.env_steps,
+                episodes=at.episodes,
+                won=sum(e.won for e in episodes),
+                returns=tuple(float(e.total_reward) for e in episodes),
+                lengths=tuple(e.length for e in episodes),
+            )
+            call("on_round", self._callbacks.on_round, record)
 
-    def learned(self, log: Mapping[str, Tensor | float], weights: Iterable[Tensor]) -> None:
-        """Take in what the learner logged of the round.
-
-        Args:
-            log: empty if no update was due.
-            weights: all that it has learned, as it is now.
+    def learned(self, learned: Learned) -> None:
+        """Take in what the learner did with the round.
 
         Raises:
-            PtdeError: they are not finite; nothing of them has been saved.
+            PtdeError: its log or its weights are not finite; nothing of them has been saved.
         """
-        self._log = log or self._log
-        if log:
+        self._log = learned.log or self._log
+        if learned.log:
             where = f"at {self.at.env_steps:,} env steps of {self.folder.path}"
             saved = "; what was saved before lies there" if self.folder.state.exists() else ""
-            check_learned(weights, log, f"{where} (updates: {self.learner.updates:,})", f"training stops{saved}")
+            where += f" (updates: {self.learner.updates:,})"
+            check_learned(learned.weights, learned.log, where, f"training stops{saved}")
+            if self._callbacks.on_update:
+                metrics = {key: float(value) for key, value in learned.log.items()}
+                record = Updated(self.settings.seed, self.at.env_steps, self.learner.updates, metrics)
+                call("on_update", self._callbacks.on_update, record)
 
     def took(self, seconds: float, playing: float) -> None:
         """Take in this run's share of the wall time; `playing` is a part of it."""
@@ -180,6 +194,9 @@ class TrainingRun:
         self._checkpoints.tested(self._reached(), metrics)
         self.shown |= metrics
         listen(Logged(at.env_steps, metrics))
+        if self._callbacks.on_test:
+            record = Tested(settings.seed, at.env_steps, self.learner.updates, dict(metrics))
+            call("on_test", self._callbacks.on_test, record)
 
     def keep_checkpoint(self) -> None:
         """Write the one that is due."""

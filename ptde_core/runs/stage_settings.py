@@ -2,130 +2,27 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ptde_core.algorithms.learner_settings import (
-    CopaSettings,
-    LearningSettings,
-    MappoSettings,
-    QplexSettings,
-    ValueDecompositionSettings,
-)
+from ptde_core.algorithms.catalogue import algorithm_named, is_own
 from ptde_core.algorithms.table_names import teacher_name
+from ptde_core.algorithms.training_settings import MOST_EPISODES as MOST_EPISODES
+from ptde_core.algorithms.training_settings import TrainingSettings as TrainingSettings  # stage 1, beside the others
+from ptde_core.algorithms.training_settings import TrainTeacherSettings as TrainTeacherSettings
 from ptde_core.base.device import DeviceSettings
-from ptde_core.base.errors import PtdeError, unknown
-from ptde_core.base.names import AlgorithmName
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import MOST_SEED, Settings, Values, build_settings
-from ptde_core.nets.network_settings import (
-    AgentSettings,
-    CoachSettings,
-    CommanderSettings,
-    NetworkSettings,
-    StudentSettings,
-    TwoViewSettings,
-)
+from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.storage.config_file import Config, read_config
 from ptde_core.storage.run_folder import PAPER, RunFolder
 
 RUNS = Path("runs")
 CALIBRATION_RUNS = Path("calibration-runs")  # not in RUNS: reports and curves would mix them with the user's own
-MOST_EPISODES = 1_000_000  # of one call; the paper's figures come of 32
 PRESETS = Path(__file__).with_name("presets.toml")
-
-
-class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
-    """Stage 1: train a teacher; what all algorithms share. `TRAINING` adds each one's own.
-
-    Saved whole in the run folder as config.json.
-    """
-
-    alg: AlgorithmName = Field("qmix", description="algorithm")
-    env: str = Field("skirmish", description="environment backend")
-    map: str = Field("3m", description="map of that environment, or a map file of your own")
-    steps: int = Field(
-        2_000_000,
-        ge=1,
-        le=10**12,
-        description="env steps of training; the default is the map's budget (`ptde maps`)",
-    )
-    seed: int = Field(1, ge=0, le=MOST_SEED, description="decides networks, exploration and battles")
-    n_envs: int = Field(
-        8, ge=1, le=4096, description="environments side by side: episodes per round (Algorithm 1, line 4)"
-    )
-    test_every: int = Field(10_000, ge=1, le=10**12, description="env steps between greedy tests")
-    test_episodes: int = Field(32, ge=0, le=MOST_EPISODES, description="greedy episodes per test; 0 turns tests off")
-    checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
-    keep: str = Field(
-        "last", description="checkpoints kept beside the last: best (in tests), every=N (env steps); joined by commas"
-    )
-
-    @field_validator("keep")
-    @classmethod
-    def _in_order(cls, text: str) -> str:
-        best, every = kept(text)
-        return ",".join(["last", *(["best"] if best else []), *([f"every={every}"] if every else [])])
-
-
-def kept(text: str) -> tuple[bool, int]:
-    """Whether the best checkpoint is kept beside the last, and after every how many env steps one is; 0: none.
-
-    Args:
-        text: words `last`, `best`, `every=N`, joined by commas.
-
-    Raises:
-        ValueError: another word, or two different N.
-    """
-    words = [word.strip() for word in text.split(",")]
-    numbers = {word.removeprefix("every=") for word in words if word.startswith("every=")}
-    others = sorted({word for word in words if not word.startswith("every=")} - {"last", "best"})
-    if others or len(numbers) > 1 or not all(number.isdecimal() and int(number) for number in numbers):
-        raise ValueError("write last, best, or every=N with one N of 1 or more")
-    return "best" in words, int(next(iter(numbers), 0))
-
-
-class TrainTeacherSettings(NetworkSettings, TrainingSettings):
-    """What the algorithms share that take any kind of PTDE's global information."""
-
-
-class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
-    """VDN, QMIX."""
-
-
-class TrainQplexSettings(TrainTeacherSettings, QplexSettings):
-    """QPLEX."""
-
-
-class TrainCsrlSettings(CommanderSettings, TrainingSettings, ValueDecompositionSettings):
-    """CSRL."""
-
-
-class TrainCopaSettings(CoachSettings, TrainingSettings, CopaSettings):
-    """COPA."""
-
-
-class TrainMappoSettings(TrainTeacherSettings, MappoSettings):
-    """MAPPO."""
-
-
-class TrainCTDSSettings(TwoViewSettings, TrainingSettings, ValueDecompositionSettings):
-    """CTDS: a teacher as QMIX's, on two views."""
-
-
-# Each algorithm's settings, and the table of a map's preset that belongs to them beside `train_teacher`.
-TRAINING: Mapping[AlgorithmName, tuple[type[TrainingSettings], str]] = {
-    "copa": (TrainCopaSettings, "value_decomposition"),
-    "csrl": (TrainCsrlSettings, "value_decomposition"),
-    "qmix": (TrainValueDecompositionSettings, "value_decomposition"),
-    "qplex": (TrainQplexSettings, "value_decomposition"),
-    "vdn": (TrainValueDecompositionSettings, "value_decomposition"),
-    "mappo": (TrainMappoSettings, "mappo"),
-    "ctds": (TrainCTDSSettings, "value_decomposition"),
-}
 
 
 class CollectSettings(DeviceSettings):
@@ -268,34 +165,33 @@ def _as_folder(map_name: str) -> str:
 
 
 def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:
-    """What the map's preset changes for this algorithm: those of its values that the algorithm has settings for."""
-    model, table = training_of(alg)
-    values = preset(map_name, "train_teacher", table)
-    return {key: value for key, value in values.items() if key in model.model_fields}
-
-
-def training_of(alg: str) -> tuple[type[TrainingSettings], str]:
-    """The settings of an algorithm's training, and the table of a map's preset that belongs to them.
+    """What the map's preset changes for this algorithm: those of its values that the algorithm has settings for.
 
     Raises:
         PtdeError: there is no algorithm of that name; the nearest one is offered.
     """
-    if alg not in TRAINING:
-        raise unknown("algorithm", alg, TRAINING)
-    return TRAINING[alg]  # type: ignore[index]  # a plain word, just checked
+    algorithm = algorithm_named(alg)
+    values = preset(map_name, "train_teacher", *([algorithm.preset] if algorithm.preset else []))
+    return {key: value for key, value in values.items() if key in algorithm.settings.model_fields}
 
 
 def read_run_config(run: RunFolder) -> Config:
     """What a run's config.json holds: all settings of its training, checked, and what it was made from.
 
+    Of an algorithm of one's own they are checked against what it was made from alone: tables and curves run no code that
+    a file names.
+
     Raises:
         PtdeError: there is no such file, or it does not hold settings of a training.
     """
     config = read_config(run.config)
-    if not isinstance(config.settings.get("alg"), str):
+    alg = config.settings.get("alg")
+    if not isinstance(alg, str):
         raise PtdeError(f"{run.config} does not hold the settings of a run", "it was cut or edited; train it anew")
+    if is_own(alg):
+        return config
     try:
-        settings = build_settings(training_of(config.settings["alg"])[0], config.settings).model_dump()
+        settings = build_settings(algorithm_named(alg).settings, config.settings).model_dump()
     except PtdeError as error:
         raise PtdeError(
             f"{run.config}: {error.problem}", "it was edited, or is of another ptde; train it anew"
@@ -308,4 +204,5 @@ def train_teacher_settings(*layers: Values) -> TrainingSettings:
     chosen = {key: value for layer in layers for key, value in layer.items()}
     fields = TrainingSettings.model_fields
     alg, map_name = (str(chosen.get(key, fields[key].default)) for key in ("alg", "map"))
-    return build_settings(training_of(alg)[0], train_teacher_preset(alg, map_name), *layers)
+    model: type[TrainingSettings] = algorithm_named(alg).settings
+    return build_settings(model, train_teacher_preset(alg, map_name), *layers)

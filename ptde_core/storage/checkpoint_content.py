@@ -7,7 +7,7 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from torch import Tensor
 
-from ptde_core.base.names import AlgorithmName, BackendName, GlobalInfo
+from ptde_core.base.names import BackendName, GlobalInfo
 from ptde_core.base.untrusted import Count, Inside
 
 Kind = Literal["teacher", "student", "training", "distillation"]
@@ -59,7 +59,7 @@ class _Counters(_Held):
 
 
 class _TrainedWith(_Held):
-    alg: AlgorithmName
+    alg: Annotated[str, Field(max_length=1000, pattern=r"^[a-z]\w*$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     env: BackendName
     map: Name
     global_info: GlobalInfo

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
+from ptde_core.algorithms.catalogue import typed_settings
 from ptde_core.algorithms.table_names import student_name, teacher_marks, teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, silent
@@ -219,10 +220,10 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
         time = moment(status["time"], run.status)
         made = read_provenance(run.provenance)
         rows = metrics_of(run)
+        marks = teacher_marks(typed_settings(settings), settings["hidden_size"])
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
     place = (made.backend, made.backend_version)
-    marks = teacher_marks(settings, settings["hidden_size"])
     found = []
     measure: Measure = "win rate" if any("test_win_rate" in row for row in rows) else "return"
     what = {"win rate": "test_win_rate", "return": "test_return"}[measure]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ptde_cli.options import choices
+from ptde_core.algorithms.catalogue import ALGORITHMS
 from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.base.setting_fields import Settings
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.runs.stage_settings import TRAINING, training_of
 from tests.cli.conftest import Type
 
 # What makes an algorithm learn within 200 env steps; keys that an algorithm does not have are left out.
@@ -21,12 +21,12 @@ def kinds(model: type[Settings]) -> list[str]:
     return choices(model, "global_info") or [str(model.model_fields["global_info"].default)]
 
 
-COMBINATIONS = [(alg, info) for alg, (model, _) in TRAINING.items() for info in kinds(model)]
+COMBINATIONS = [(alg, info) for alg, algorithm in ALGORITHMS.items() for info in kinds(algorithm.settings)]
 
 
 @pytest.mark.parametrize(("alg", "info"), COMBINATIONS)
 def test_train_collect_distill_evaluate_report(alg: str, info: str, ptde: Type) -> None:
-    model, _ = training_of(alg)
+    model = ALGORITHMS[alg].settings
     small = [word for key, value in SMALL.items() if key in model.model_fields for word in ("--set", f"{key}={value}")]
     game = ("--env", "game", "--map", "personal-signal")
     run = Path("runs/game/personal-signal") / teacher_name(alg, info) / "seed1"

@@ -98,12 +98,12 @@ def test_broken_ones_would_be_seen() -> None:
 
 def test_the_generated_pages_tell_everything() -> None:
     from ptde_cli.app import COMMANDS
+    from ptde_core.algorithms.catalogue import ALGORITHMS
     from ptde_core.base.metrics import METRICS
-    from ptde_core.runs.stage_settings import TRAINING
 
     assert all(f"## ptde {command.name}\n" in MADE["reference/cli.md"] for command in COMMANDS)
     assert all(f"`{name}`" in MADE["reference/metrics.md"] for name in METRICS)
-    keys = {key for model, _ in TRAINING.values() for key in model.model_fields}
+    keys = {key for one in ALGORITHMS.values() for key in one.settings.model_fields}
     assert all(f"| `{key}` |" in MADE["reference/settings.md"] for key in keys)
     assert "| `--map` |" in MADE["reference/cli.md"]
     assert "| `learning_rate` | `0.001` | > 0 |" in MADE["reference/settings.md"]

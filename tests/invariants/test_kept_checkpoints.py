@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ptde_core.algorithms.table_names import checkpoint_marks
+from ptde_core.algorithms.training_settings import parse_keep
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Progress
 from ptde_core.pipeline.collect import collect
@@ -20,7 +21,7 @@ from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
 from ptde_core.results.compare_runs import compare_runs
 from ptde_core.results.gather import report
 from ptde_core.runs.recipes import distill_settings
-from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, kept
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, all_students_of, episodes_of, student_of, students_of
@@ -228,7 +229,7 @@ def test_names_of_files_and_marks() -> None:
 @pytest.mark.parametrize("text", ["", "worst", "every=0", "every=x", "every=5,every=6", "last best"])
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write last, best, or every=N"):
-        kept(text)
+        parse_keep(text)
 
 
 def test_words_have_one_order_and_the_best_needs_tests(tmp_path: Path) -> None:

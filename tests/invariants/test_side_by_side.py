@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from ptde_core.algorithms.building import build_online_student, build_teacher
+from ptde_core.algorithms.catalogue import typed_settings
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.small_games import PersonalSignalGame
@@ -18,7 +20,6 @@ from ptde_core.nets.student_network import STUDENTS
 from ptde_core.policies.policy import Policy
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import build_online_student, build_teacher
 from ptde_core.rollout.memories import joined, parted
 
 SPEC: EnvSpec = Skirmish("3m", 1).spec
@@ -29,15 +30,15 @@ ROWS = 9
 def policies() -> dict[str, tuple[Policy, Any]]:
     torch.manual_seed(0)
     found: dict[str, tuple[Policy, Any]] = {
-        "copa": (build_teacher("copa", SPEC, {"global_info": "coach"}), SPEC),
-        "csrl": (build_teacher("csrl", SPEC, {"global_info": "commander"}), SPEC),
-        "ctds": (build_teacher("ctds", TWO_VIEWS, {}), TWO_VIEWS),
-        "ctds's student": (build_online_student("ctds", TWO_VIEWS, {}), TWO_VIEWS),
+        "copa": (build_teacher(typed_settings({"alg": "copa", "global_info": "coach"}), SPEC), SPEC),
+        "csrl": (build_teacher(typed_settings({"alg": "csrl", "global_info": "commander"}), SPEC), SPEC),
+        "ctds": (build_teacher(typed_settings({"alg": "ctds"}), TWO_VIEWS), TWO_VIEWS),
+        "ctds's student": (build_online_student(typed_settings({"alg": "ctds"}), TWO_VIEWS), TWO_VIEWS),
     }
     for alg in ("qmix", "mappo"):
         for info in ("none", "unified", "agent-specific"):
-            found[f"{alg} {info}"] = build_teacher(alg, SPEC, {"global_info": info}), SPEC
-    low_rank = build_teacher("qmix", SPEC, {"global_info": "agent-specific", "info_rank": 8})
+            found[f"{alg} {info}"] = build_teacher(typed_settings({"alg": alg, "global_info": info}), SPEC), SPEC
+    low_rank = build_teacher(typed_settings({"alg": "qmix", "global_info": "agent-specific", "info_rank": 8}), SPEC)
     found["qmix of low rank"] = low_rank, SPEC
     assert isinstance(low_rank, Teacher)
     for student in STUDENTS:

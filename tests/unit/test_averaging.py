@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ptde_core.algorithms.catalogue import LEARNERS, build_learner
+from ptde_core.algorithms.building import build_learner, build_online_student, build_teacher
+from ptde_core.algorithms.catalogue import ALGORITHMS, typed_settings
 from ptde_core.algorithms.table_names import teacher_marks
 from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
@@ -16,7 +17,6 @@ from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.learning.averaging import AveragedWeights, weight_of_newest
 from ptde_core.nets.recurrent_agent import local_input_size
 from ptde_core.policies.policy import Policy
-from ptde_core.policies.teachers import build_online_student, build_teacher
 from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.checkpoint import identity
 from tests.invariants.test_side_by_side import TWO_VIEWS
@@ -68,16 +68,16 @@ def test_none_is_the_network_itself() -> None:
 def policies() -> dict[str, Any]:
     torch.manual_seed(0)
     found: dict[str, tuple[Any, EnvSpec]] = {
-        "copa": (build_teacher("copa", SPEC, {"global_info": "coach"}), SPEC),
-        "csrl": (build_teacher("csrl", SPEC, {"global_info": "commander"}), SPEC),
-        "ctds": (build_teacher("ctds", TWO_VIEWS, {}), TWO_VIEWS),
-        "ctds's student": (build_online_student("ctds", TWO_VIEWS, {}), TWO_VIEWS),
+        "copa": (build_teacher(typed_settings({"alg": "copa", "global_info": "coach"}), SPEC), SPEC),
+        "csrl": (build_teacher(typed_settings({"alg": "csrl", "global_info": "commander"}), SPEC), SPEC),
+        "ctds": (build_teacher(typed_settings({"alg": "ctds"}), TWO_VIEWS), TWO_VIEWS),
+        "ctds's student": (build_online_student(typed_settings({"alg": "ctds"}), TWO_VIEWS), TWO_VIEWS),
     }
     for alg in ("qmix", "mappo"):
         for info in ("none", "unified", "agent-specific"):
-            found[f"{alg} {info}"] = build_teacher(alg, SPEC, {"global_info": info}), SPEC
+            found[f"{alg} {info}"] = build_teacher(typed_settings({"alg": alg, "global_info": info}), SPEC), SPEC
     low = {"global_info": "agent-specific", "info_rank": 8}
-    return {**found, "qmix of low rank": (build_teacher("qmix", SPEC, low), SPEC)}
+    return {**found, "qmix of low rank": (build_teacher(typed_settings({"alg": "qmix", **low}), SPEC), SPEC)}
 
 
 POLICIES = policies()
@@ -131,13 +131,13 @@ def episodes(spec: EnvSpec, count: int, steps: int) -> list[Episode]:
     ]
 
 
-@pytest.mark.parametrize("alg", LEARNERS)
+@pytest.mark.parametrize("alg", ALGORITHMS)
 def test_learning_is_as_without_and_the_result_is_the_average(alg: str) -> None:
     spec = TWO_VIEWS if alg == "ctds" else SPEC
     one_each = {"rollout_steps": 20, "epochs": 1} if alg == "mappo" else {"batch_episodes": 4, "updates_per_round": 1}
     sizes = {"alg": alg, **one_each}
     plain, averaged = (
-        build_learner(settings.alg, spec, settings, 1)
+        build_learner(settings, spec, 1)
         for settings in (train_teacher_settings({**sizes, "average_weights": decay}) for decay in (0.0, 0.9))
     )
     assert plain.result is plain.teacher
@@ -151,7 +151,7 @@ def test_learning_is_as_without_and_the_result_is_the_average(alg: str) -> None:
     assert identity(averaged.result.state_dict()) != identity(averaged.teacher.state_dict())
     for name, tensor in expected.items():
         torch.testing.assert_close(averaged.result.state_dict()[name], tensor)
-    resumed = build_learner(alg, spec, train_teacher_settings({**sizes, "average_weights": 0.9}), 1)
+    resumed = build_learner(train_teacher_settings({**sizes, "average_weights": 0.9}), spec, 1)
     resumed.load(averaged.state(), [])
     assert identity(resumed.result.state_dict()) == identity(averaged.result.state_dict())
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from ptde_core.algorithms.building import build_teacher
+from ptde_core.algorithms.catalogue import ALGORITHMS
 from ptde_core.algorithms.instructions import InstructionRegulariser, of_segments
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
@@ -23,7 +25,7 @@ from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.policy import Exploration
-from ptde_core.policies.teachers import TEACHERS, AnyTeacher, build_teacher
+from ptde_core.policies.teachers import AnyTeacher
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
@@ -38,7 +40,7 @@ STATE = (
 def teacher_of(alg: str, map_name: str = "3m", env: str = "skirmish", **changes: Any) -> AnyTeacher:
     settings = train_teacher_settings({"alg": alg, "env": env, "map": map_name}, changes)
     torch.manual_seed(5)
-    return build_teacher(alg, build_environment(env, map_name, 1).spec, settings.model_dump())
+    return build_teacher(settings, build_environment(env, map_name, 1).spec)
 
 
 def test_units_rows_are_read_from_the_names() -> None:
@@ -297,4 +299,4 @@ def test_they_take_no_other_information(alg: str) -> None:
         train_teacher_settings({"alg": alg, "global_info": "unified"})
     with pytest.raises(PtdeError, match="global_info = 'coach'"):
         train_teacher_settings({"alg": "qmix", "global_info": "coach"})
-    assert alg in TEACHERS
+    assert alg in ALGORITHMS

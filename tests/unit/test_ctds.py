@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.ctds import OnlineDistillationLearner, value_distillation_loss
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.ctds_learner import OnlineDistillationLearner, value_distillation_loss
 from ptde_core.algorithms.learner import TeachesOnline
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.errors import PtdeError
@@ -27,7 +27,7 @@ GAME = "personal-signal"
 
 def learner_of(seed: int = 1) -> OnlineDistillationLearner:
     settings = train_teacher_settings({"alg": "ctds", "env": "game", "map": GAME})
-    learner = build_learner(settings.alg, build_environment("game", GAME, 1, Sights()).spec, settings, seed)
+    learner = build_learner(settings, build_environment("game", GAME, 1, Sights()).spec, seed)
     assert isinstance(learner, OnlineDistillationLearner)
     return learner
 
@@ -87,13 +87,18 @@ def cut_or_lengthened(episode: Episode, steps: int) -> Episode:
     return replace(episode, **{name: np.concatenate([getattr(episode, name)] * 4)[:n] for name, n in rows.items()})
 
 
+def updated(learner: OnlineDistillationLearner, batch: list[Episode]) -> dict[str, Tensor]:
+    """One step of student and teacher, as `learn` takes them."""
+    return learner._distil(batch) | learner._teaching.update(batch)
+
+
 def test_the_student_changes_nothing_of_its_teacher() -> None:
     """Trained with or without a student, the teacher is the same bit for bit."""
     with_student, alone = learner_of(), learner_of()
     for step in range(3):
         batch = played(4, seed=step)
         before = weights(with_student.student)
-        log = with_student.update(batch)
+        log = updated(with_student, batch)
         alone._teaching.update(batch)
         assert not torch.equal(weights(with_student.student), before)
         assert float(log["student_value_loss"]) > 0
@@ -112,7 +117,7 @@ def test_threads_share_a_batch_and_the_student_learns_the_same() -> None:
         torch.set_num_threads(threads)
         learner = learner_of()
         torch.set_num_threads(before)
-        log = learner.update(batch)
+        log = updated(learner, batch)
         return torch.cat([p.grad.flatten() for p in learner.student.parameters() if p.grad is not None]), log
 
     (alone, alone_log), (shared, shared_log) = learned(1), learned(3)
@@ -127,7 +132,7 @@ def test_the_student_regresses_its_teacher_as_it_is_before_its_own_step() -> Non
     with torch.no_grad():
         goal, own = (values_of(policy, batch) for policy in (learner.teacher, learner.student))
     expected = value_distillation_loss(own, goal, batch)
-    assert float(learner.update(episodes)["student_value_loss"]) == pytest.approx(float(expected))
+    assert float(updated(learner, episodes)["student_value_loss"]) == pytest.approx(float(expected))
 
 
 def test_each_reads_its_own_view_and_nothing_of_the_other() -> None:
@@ -168,4 +173,4 @@ def test_sights_in_words() -> None:
 def test_who_trains_a_student_online() -> None:
     assert isinstance(learner_of(), TeachesOnline)
     settings = train_teacher_settings({"alg": "qmix", "map": GAME})
-    assert not isinstance(build_learner("qmix", PersonalSignalGame.spec, settings, 1), TeachesOnline)
+    assert not isinstance(build_learner(settings, PersonalSignalGame.spec, 1), TeachesOnline)

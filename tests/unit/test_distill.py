@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
@@ -17,7 +18,6 @@ from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.student_dataset import Examples, split_by_episode
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.policies.from_checkpoint import restore
 from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.play import play

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 import ptde_core as ptde
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.pipeline import export as stage
+from ptde_core.pipeline.portable import PortablePolicy
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.policies.from_checkpoint import restore
-from ptde_core.policies.portable import PortablePolicy
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings, mappo_game_settings

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from ptde_core.algorithms.building import build_environment_of, build_teacher
+from ptde_core.algorithms.catalogue import typed_settings
+from ptde_core.algorithms.from_checkpoint import restore, spec_to_plain
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.attribution import hidden_changes, mean_of_z, probes, sensitivities
 from ptde_core.policies.follow import local_inputs
-from ptde_core.policies.from_checkpoint import restore, spec_to_plain
 from ptde_core.policies.student import Student
-from ptde_core.policies.teachers import build_environment_of, build_teacher
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import InspectSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
@@ -151,7 +152,7 @@ def fresh(folder: Path, **changes: object) -> RunFolder:
     decided = train_teacher_settings({"map": "3m", **changes})
     settings = decided.model_dump()
     env = build_environment_of(settings, 1)
-    networks = build_teacher(settings["alg"], env.spec, settings).state_dict()
+    networks = build_teacher(typed_settings(settings), env.spec).state_dict()
     content = {
         "made_from": training_made_from(decided, env.spec.world).plain(),
         "settings": settings,

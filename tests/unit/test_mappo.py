@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptde_core.algorithms.catalogue import build_learner
-from ptde_core.algorithms.mappo import (
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.mappo_learner import (
     MappoLearner,
     entropy,
     log_policy,
@@ -40,7 +40,7 @@ SIZE_OF_Z = 64
 def learner_of(info: str = "agent-specific", **changes: Any) -> MappoLearner:
     values = {"alg": "mappo", "map": "personal-signal", "global_info": info, "chunk_steps": 2}
     settings = train_teacher_settings(values, changes)
-    learner = build_learner(settings.alg, SPEC, settings, seed=1)
+    learner = build_learner(settings, SPEC, seed=1)
     assert isinstance(learner, MappoLearner)
     with torch.no_grad():  # far from uniform, so that differences show
         learner.teacher.head.values.weight.mul_(100.0)
@@ -374,7 +374,7 @@ def test_the_gain_is_that_of_the_policys_last_layer(info: str) -> None:
         settings = train_teacher_settings(
             {"alg": "mappo", "map": "personal-signal", "global_info": info, "policy_gain": gain}
         )
-        learner = build_learner(settings.alg, SPEC, settings, seed=1)
+        learner = build_learner(settings, SPEC, seed=1)
         assert isinstance(learner, MappoLearner)
         return learner
 

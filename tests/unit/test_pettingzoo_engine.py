@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ptde_core.algorithms.from_checkpoint import spec_from_plain, spec_to_plain
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.contract import check_environment
 from ptde_core.envs.engines.pettingzoo.flat_actions import Choices
@@ -18,7 +19,6 @@ from ptde_core.envs.engines.pettingzoo.maker import Place
 from ptde_core.envs.engines.pettingzoo.pettingzoo_engine import PettingZooEngine, build_pettingzoo
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.workers.engine_contract import View
-from ptde_core.policies.from_checkpoint import spec_from_plain, spec_to_plain
 from ptde_core.runs.stage_settings import default_folder, train_teacher_settings
 from tests.leaving_game import Leaving
 

@@ -1,18 +1,15 @@
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from ptde_core.algorithms.catalogue import LEARNERS
+from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.names import AlgorithmName
 from ptde_core.base.setting_fields import Settings, build_settings, parse_assignments, read_settings_file
 from ptde_core.envs.engines.football.scenarios import SCENARIOS
 from ptde_core.envs.skirmish.map_files import map_names
-from ptde_core.policies.teachers import TEACHERS
 from ptde_core.runs.recipes import recipes
 from ptde_core.runs.stage_settings import (
-    TRAINING,
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
@@ -20,10 +17,9 @@ from ptde_core.runs.stage_settings import (
     preset,
     presets,
     train_teacher_settings,
-    training_of,
 )
 
-TRAININGS = list(dict.fromkeys(model for model, _ in TRAINING.values()))
+TRAININGS = list(dict.fromkeys(one.settings for one in ALGORITHMS.values()))
 STAGES: list[type[Settings]] = [*TRAININGS, CollectSettings, DistillSettings, EvaluateSettings]
 CORE = Path(__file__).parents[2] / "ptde_core"
 # What the paper trains each map for: the heads of its Table 2.
@@ -132,9 +128,9 @@ def test_every_preset_is_of_a_map_that_exists_is_valid_and_says_its_source() -> 
     for name, table in presets()["maps"].items():
         assert name in map_names() or name in SCENARIOS
         assert table["source"]
-        families = {family for _, family in TRAINING.values()}
+        families = {one.preset for one in ALGORITHMS.values()}
         assert set(table) <= {"source", "paper_steps", "train_teacher", "distill", *families}
-        for alg in TRAINING:
+        for alg in ALGORITHMS:
             train_teacher_settings({"alg": alg, "map": name})
         for recipe, changes in preset(name, "distill").items():
             assert recipe in recipes(), name
@@ -158,8 +154,10 @@ def test_a_preset_gives_way_to_what_is_typed_and_stays_with_its_map() -> None:
     assert td_lambda(map="my_own.toml") == 0.6
 
 
-def test_the_algorithms_that_can_be_asked_for_are_those_that_can_be_built() -> None:
-    assert set(get_args(AlgorithmName)) == set(LEARNERS) == set(TRAINING) == set(TEACHERS)
+@pytest.mark.parametrize("alg", ALGORITHMS)
+def test_a_record_names_its_page_of_the_manual(alg: str) -> None:
+    page = ALGORITHMS[alg].page
+    assert (Path(__file__).parents[2] / "docs" / page).is_file()
 
 
 def test_a_preset_gives_an_algorithm_what_it_has_settings_for() -> None:
@@ -173,7 +171,7 @@ def test_a_preset_gives_an_algorithm_what_it_has_settings_for() -> None:
 
 def test_an_unknown_algorithm_is_refused_and_the_nearest_offered() -> None:
     with pytest.raises(PtdeError, match="no algorithm named 'qmixx'; did you mean 'qmix'"):
-        training_of("qmixx")
+        algorithm_named("qmixx")
 
 
 def test_the_folder_of_a_run_names_backend_map_algorithm_and_seed() -> None:
@@ -199,7 +197,7 @@ def test_mappo_is_trained_on_a_map_as_by_yu_et_al(map_name: str) -> None:
     assert tuple(values[key] for key in ("epochs", "clip", "minibatches", "policy_gain")) == expected
 
 
-@pytest.mark.parametrize("alg", sorted(TRAINING))
+@pytest.mark.parametrize("alg", sorted(ALGORITHMS))
 def test_every_algorithm_can_be_told_what_a_time_limit_means(alg: str) -> None:
     assert train_teacher_settings({"alg": alg}).model_dump()["bootstrap_at_limit"] is True
     assert train_teacher_settings({"alg": alg, "bootstrap_at_limit": False}).model_dump()["bootstrap_at_limit"] is False

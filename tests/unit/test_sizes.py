@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from ptde_core.algorithms.building import build_teacher
+from ptde_core.algorithms.catalogue import typed_settings
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.parameter_counts import nearest_width, parameter_counts, size_of
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import build_teacher
 from ptde_core.storage.evaluation_file import TRAINING_ONLY
 
 SPEC: EnvSpec = PersonalSignalGame.spec  # 1 number seen, 3 actions, 2 agents, state 6: L = 1 + 3 + 2 = 6
@@ -47,8 +48,10 @@ def test_the_nearest_width(wanted: int, width: int) -> None:
 
 def test_a_matched_teacher_is_as_large_as_one_with_information() -> None:
     settings = NetworkSettings().model_dump()
-    informed = build_teacher("qmix", SPEC, settings)
-    matched = build_teacher("qmix", SPEC, settings | {"global_info": "none", "match_parameters": True})
+    informed = build_teacher(typed_settings({"alg": "qmix", **settings}), SPEC)
+    matched = build_teacher(
+        typed_settings({"alg": "qmix", **settings, "global_info": "none", "match_parameters": True}), SPEC
+    )
     count = [sum(p.numel() for p in teacher.parameters()) for teacher in (informed, matched)]
     assert matched.trunk.hidden_size > 64
     assert abs(count[1] - count[0]) / count[0] < 0.01

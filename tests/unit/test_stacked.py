@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptde_core.algorithms.catalogue import build_learner
+from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.stacked_learner import StackedLearner, clip_each, stacked_td_loss
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
@@ -86,7 +86,7 @@ def test_each_seed_learns_as_by_itself(changes: dict[str, object]) -> None:
     settings = game_settings(**{"batch_episodes": 8, "target_every_episodes": 10, "replay_episodes": 20} | changes)
 
     def learner(seed: int) -> ValueDecompositionLearner:
-        found = build_learner(settings.alg, SPEC, settings, seed)
+        found = build_learner(settings, SPEC, seed)
         assert isinstance(found, ValueDecompositionLearner)
         return found
 
@@ -127,7 +127,7 @@ def test_each_seed_is_clipped_by_itself() -> None:
 def test_a_gradient_never_waits_for_the_device(changes: dict[str, object]) -> None:
     """On torch's "meta" device there are no numbers: whoever asks for one, or mixes devices, fails."""
     settings = game_settings(**changes)
-    learner = build_learner(settings.alg, SPEC, settings, 1)
+    learner = build_learner(settings, SPEC, 1)
     assert isinstance(learner, ValueDecompositionLearner)
     meta = torch.device("meta")
     together = StackedLearner([learner], meta)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.events import Event, Progress
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.base.threads import Threads
@@ -18,7 +19,6 @@ from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.dagger import episodes_file
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.student_dataset import Examples, Objective, batches_of, context_of
-from ptde_core.policies.from_checkpoint import restore
 from ptde_core.policies.policy import Exploration
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import READERS, WIDTHS, broken, refused, teacher_content, write_rows
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.names import BackendName, GlobalInfo
 from ptde_core.base.printable import printable
 from ptde_core.base.untrusted import check_regular, parse_json, parse_toml, read_bytes
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.policies.from_checkpoint import restore
 from ptde_core.results.formats import _csv_cell
 from ptde_core.results.table import Table, markdown
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ptde_core.algorithms.catalogue import MIXERS, build_learner
+from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.catalogue import MIXERS
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner, pick, td_loss
@@ -41,7 +42,7 @@ def episode(length: int, seed: int, terminated: bool = True) -> Episode:
 
 def learner_of(alg: str, seed: int = 1, **changes: Any) -> ValueDecompositionLearner:
     settings = train_teacher_settings({"alg": alg, "map": "personal-signal"}, changes)
-    learner = build_learner(settings.alg, SPEC, settings, seed)
+    learner = build_learner(settings, SPEC, seed)
     assert isinstance(learner, ValueDecompositionLearner)
     return learner
 

@@ -9,13 +9,13 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
+from ptde_core.algorithms.from_checkpoint import spec_to_plain
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, FileSaved
 from ptde_core.base.made_from import World
 from ptde_core.base.metrics import METRICS
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.nets.network_settings import NetworkSettings
-from ptde_core.policies.from_checkpoint import spec_to_plain
 from ptde_core.policies.teacher import Teacher
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import train_teacher_settings

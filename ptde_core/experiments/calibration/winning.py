@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.skirmish.beside_the_game import Comparison, OursWithin, figures, maps_with_figures
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of
-from ptde_core.policies.from_checkpoint import restore
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import CalibrateSettings
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ptde_core.base.errors import EngineError, PtdeError, StorageError
+from ptde_core.base.errors import PtdeError, StorageError, UserCodeError
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.machine.side_by_side import Process, working
 from ptde_core.pipeline.run import run
@@ -51,7 +51,7 @@ def work_on(cell: Cell, attempt: int, *, keep_state: bool) -> None:
             record_as("interrupted")
             raise
         except BaseException as error:
-            if not isinstance(error.__cause__, EngineError):  # else it is there, and says more
+            if not isinstance(error.__cause__, UserCodeError):  # else it is there, and says more
                 with suppress(StorageError):  # what failed is told all the same
                     write_text(cell.run.error, traceback.format_exc())
             record_as("failed", str(error) if isinstance(error, PtdeError) else f"{type(error).__name__}: {error}")

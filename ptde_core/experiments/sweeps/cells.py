@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ptde_core.algorithms.catalogue import OPTION, algorithm_named
 from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import digest_of
 from ptde_core.base.setting_fields import build_settings
+from ptde_core.base.trusted_code import trust_code
 from ptde_core.experiments.sweeps.staleness import stale
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.runs.pipeline_settings import Pipeline
@@ -23,7 +25,6 @@ from ptde_core.runs.stage_settings import (
     DistillSettings,
     EvaluateSettings,
     default_folder,
-    training_of,
 )
 from ptde_core.storage.cell_file import read_cell
 from ptde_core.storage.curve_file import metrics_of
@@ -74,8 +75,9 @@ class Cell:
     def from_json(cls, text: str) -> "Cell":
         """The cell that `to_json` wrote."""
         held = json.loads(text)
+        trust_code(OPTION, held["training"]["alg"])  # the process that hands the cell over has checked it
         pipeline = Pipeline(
-            training=build_settings(training_of(held["training"]["alg"])[0], held["training"]),
+            training=build_settings(algorithm_named(held["training"]["alg"]).settings, held["training"]),
             collecting=build_settings(CollectSettings, held["collecting"]),
             distilling=tuple(build_settings(DistillSettings, one) for one in held["distilling"]),
             evaluating=build_settings(EvaluateSettings, held["evaluating"]),

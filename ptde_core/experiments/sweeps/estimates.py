@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ptde_core.algorithms.building import build_environment_of
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.experiments.sweeps.cells import Cell, CellState
-from ptde_core.policies.teachers import build_environment_of
 from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_buffer import largest_replay
@@ -105,7 +105,7 @@ def speeds() -> dict[str, Any]:
 
 
 def _built(training: TrainingSettings) -> EnvSpec:
-    env = build_environment_of(training.model_dump(), 1)
+    env = build_environment_of(training, 1)
     env.close()
     return env.spec
 

@@ -11,14 +11,14 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from ptde_core.algorithms.table_names import OWN_NAMES, student_name, teacher_name
+from ptde_core.algorithms.catalogue import ALGORITHMS
+from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.base.errors import PtdeError, unknown
-from ptde_core.base.names import AlgorithmName
 from ptde_core.base.setting_fields import Settings, Values, build_settings
 from ptde_core.base.untrusted import read_toml
 from ptde_core.experiments.sweeps.cells import Cell, name_of_variant
 from ptde_core.runs.pipeline_settings import LATER_STAGES, Pipeline, pipeline_settings
-from ptde_core.runs.stage_settings import RUNS, TRAINING
+from ptde_core.runs.stage_settings import RUNS
 from ptde_core.storage.run_folder import read_json
 
 ALGORITHM = "algorithm"  # a grid's key for algorithm and information together, by their name in tables
@@ -122,16 +122,17 @@ def teacher_named(name: str) -> dict[str, str]:
 
 def _teachers() -> dict[str, dict[str, str]]:
     found = {}
-    for alg, (model, _) in TRAINING.items():
-        for info in get_args(model.model_fields["global_info"].annotation):
-            name = OWN_NAMES[alg][1] if alg in OWN_NAMES else teacher_name(alg, info)
-            found[name] = {"alg": str(alg), "global_info": str(info)}
+    for alg, algorithm in ALGORITHMS.items():
+        for info in get_args(algorithm.settings.model_fields["global_info"].annotation):
+            with_student = algorithm.online_student is not None  # then one name stands for both
+            name = algorithm.table_name if with_student else teacher_name(alg, info)
+            found[name] = {"alg": alg, "global_info": str(info)}
     return found
 
 
 def _students() -> dict[str, str]:
     infos = ("unified", "agent-specific")
-    algs = [alg for alg in get_args(AlgorithmName) if alg not in OWN_NAMES]
+    algs = [alg for alg, algorithm in ALGORITHMS.items() if algorithm.online_student is None]
     return {student_name(alg, info): teacher_name(alg, info) for alg in algs for info in infos}
 
 

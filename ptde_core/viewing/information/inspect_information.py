@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptde_core.algorithms.from_checkpoint import Trained, restore
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
@@ -16,7 +17,6 @@ from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishap
 from ptde_core.pipeline.policy_names import name_of
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of, partners_of, scene_of, sight_of
 from ptde_core.policies.attribution import mean_of_z
-from ptde_core.policies.from_checkpoint import Trained, restore
 from ptde_core.policies.student import Student
 from ptde_core.results.wording import backend_name
 from ptde_core.rollout.play import play

@@ -7,15 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ptde_core.algorithms.from_checkpoint import Trained
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.ctds_views import OneViewAgents
-from ptde_core.policies.from_checkpoint import Trained
 from ptde_core.policies.policy import ZChoice
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import TEACHERS
 
 VERSION = 1  # of the arrays' names and meanings
 BATCH, AGENTS = "batch", "agents"  # axes of any length
@@ -84,7 +83,7 @@ class PortablePolicy(nn.Module):
                 Slot("noise", (BATCH, agents, policy.noise_size), "float32", "standard normals, drawn at each step")
             )
         kept, self._as_memory = self._memory_slots(own, agents)
-        head = TEACHERS[str(trained.settings["alg"])].head
+        head = trained.algorithm.head
         meaning = "action values" if head == "values" else "logits of the policy over actions"
         self.inputs = [*own, *kept]
         self.outputs = [
@@ -131,7 +130,7 @@ class PortablePolicy(nn.Module):
         return {
             "version": VERSION,
             "code": code(),
-            "alg": str(trained.settings["alg"]),
+            "alg": trained.settings.alg,
             "z": "student" if isinstance(self.policy, Student) else drawn,
             "teacher_id": trained.teacher_id,
             "env_steps": trained.env_steps,

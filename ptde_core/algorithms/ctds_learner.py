@@ -79,19 +79,11 @@ class OnlineDistillationLearner:
 
     def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """Take in a round; both learn from the same random batches, once there are enough episodes."""
-        log: dict[str, Tensor] = {}
-        for batch in self._teaching.due(episodes):
-            log = self.update(batch)
-        return log
+        return self._teaching.learn(episodes, before_update=self._distil)
 
     @one_thread()  # beside those that share the batch
-    def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
-        """One gradient step of the student towards the teacher as it is, then one of the teacher."""
-        log = self._distil(episodes) | self._teaching.update(episodes)
-        self._average.take_in(self.updates)
-        return log
-
     def _distil(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+        """One gradient step of the student towards the teacher as it is, before its own; the scalars to log."""
         settings = self._teaching.settings
         shares = [[episodes[k] for k in own] for own in self._threads.cut([e.length for e in episodes])]
         whole = sum(int(e.available[:-1].sum()) for e in episodes)
@@ -110,6 +102,7 @@ class OnlineDistillationLearner:
         log = add_gradients(shares, share_of_loss, list(self.student.parameters()), self._threads)
         log["student_gradient_norm"] = nn.utils.clip_grad_norm_(self.student.parameters(), settings.gradient_clip)
         self.optimiser.step()
+        self._average.take_in(self.updates + 1)  # the student's step comes first
         return log
 
     def learned(self) -> Iterable[Tensor]:

@@ -7,6 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ptde_core.algorithms.algorithm import Algorithm
+from ptde_core.algorithms.building import build_environment_of, build_online_student, build_teacher
+from ptde_core.algorithms.catalogue import algorithm_named, typed_settings
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.envs.backends import ENVIRONMENTS, side_by_side
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
@@ -14,13 +18,7 @@ from ptde_core.envs.trust import check_trusted
 from ptde_core.nets.network_settings import INFORMATION, StudentSettings
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import (
-    TEACHERS,
-    AnyTeacher,
-    build_environment_of,
-    build_online_student,
-    build_teacher,
-)
+from ptde_core.policies.teachers import AnyTeacher
 from ptde_core.storage.episode_file import Widths
 
 
@@ -30,9 +28,14 @@ class Trained:
 
     policy: AnyTeacher | Student
     spec: EnvSpec
-    settings: Mapping[str, Any]
+    settings: TrainingSettings
     teacher_id: str
     env_steps: int
+
+    @property
+    def algorithm(self) -> Algorithm[Any]:
+        """The record of that training's algorithm."""
+        return algorithm_named(self.settings.alg)
 
     @property
     def widths(self) -> Widths:
@@ -49,11 +52,12 @@ class Trained:
             PtdeError: the backend's rules have changed since; or the checkpoint names code that nobody has trusted.
         """
         backend = self.spec.backend
-        check_trusted(str(self.settings["env"]), str(self.settings["map"]))
-        measured = {"map": ENVIRONMENTS[backend].measured_on(str(self.settings["map"]))}
-        env = build_environment_of({**self.settings, **measured}, side_by_side(backend, n_envs))
+        check_trusted(self.settings.env, self.settings.map)
+        measured_on = ENVIRONMENTS[backend].measured_on(self.settings.map)
+        settings = self.settings.model_copy(update={"map": measured_on})
+        env = build_environment_of(settings, side_by_side(backend, n_envs))
         played = env.spec
-        if measured["map"] != self.settings["map"]:  # only a reward is another there
+        if measured_on != self.settings.map:  # only a reward is another there
             played = replace(played, map=self.spec.map, map_digest=self.spec.map_digest)
         if played.fingerprint() != self.spec.fingerprint():
             env.close()
@@ -81,16 +85,16 @@ def restore(content: Mapping[str, Any], device: torch.device | None = None) -> T
         PtdeError: its networks are not those that its settings describe.
     """
     spec = spec_from_plain(content["env"])
-    settings: Mapping[str, Any] = content["settings"]
     networks: Mapping[str, Tensor] = content["networks"]
     try:
+        settings = typed_settings(content["settings"])
         with torch.device("meta"):  # shapes alone: settings may describe networks of any size
-            expected = _built(content, spec).state_dict()
+            expected = _built(content, settings, spec).state_dict()
         if {name: _shape(one) for name, one in expected.items()} != {
             name: _shape(one) for name, one in networks.items()
         }:
             raise ValueError("they are of other shapes")
-        policy = _built(content, spec)
+        policy = _built(content, settings, spec)
         policy.load_state_dict(networks)
     except (ValueError, KeyError, TypeError, RuntimeError, AssertionError, OverflowError) as error:
         told = f"the networks of a checkpoint of teacher {content['teacher_id']} do not fit its settings"
@@ -99,15 +103,14 @@ def restore(content: Mapping[str, Any], device: torch.device | None = None) -> T
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
 
 
-def _built(content: Mapping[str, Any], spec: EnvSpec) -> AnyTeacher | Student:
+def _built(content: Mapping[str, Any], settings: TrainingSettings, spec: EnvSpec) -> AnyTeacher | Student:
     """The policy with fresh networks."""
-    settings, alg = content["settings"], str(content["settings"]["alg"])
-    if content["kind"] == "student" and TEACHERS[alg].online_student is not None:
-        return build_online_student(alg, spec, settings)
-    policy = build_teacher(alg, spec, settings)
+    if content["kind"] == "student" and algorithm_named(settings.alg).online_student is not None:
+        return build_online_student(settings, spec)
+    policy = build_teacher(settings, spec)
     if content["kind"] == "teacher":
         return policy
-    if not isinstance(policy, Teacher) or not INFORMATION[str(settings["global_info"])].distillable:
+    if not isinstance(policy, Teacher) or not INFORMATION[settings.global_info].distillable:
         raise ValueError("only PTDE's teachers are distilled")
     return Student(policy, _student_settings(content["distill"]))
 
@@ -117,5 +120,5 @@ def _shape(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
 
 
 def _student_settings(distilled: Mapping[str, Any]) -> StudentSettings:
-    """Those of its own network; one that the checkpoint does not have is younger than it (see `build_teacher`)."""
+    """Those of its own network; one that the checkpoint does not have is younger than it (see `typed_settings`)."""
     return StudentSettings(**{key: distilled[key] for key in StudentSettings.model_fields if key in distilled})
