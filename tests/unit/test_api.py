@@ -122,7 +122,7 @@ def test_several_seeds_and_recipes(tmp_path: Path) -> None:
 def test_resuming_takes_what_the_run_was_begun_with(tmp_path: Path) -> None:
     run = ptde.train_teacher("personal-signal", out=tmp_path / "run", **SMALL, learning_rate=2e-3)
     ptde.train_teacher(out=run.path, resume=True, steps=400)
-    held = json.loads(run.config.read_text())["settings"]
+    held = json.loads(run.config.read_text())
     assert (held["learning_rate"], held["steps"], held["map"]) == (2e-3, 400, "personal-signal")
 
 
