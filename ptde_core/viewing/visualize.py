@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.table_names import teacher_name
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.pipeline.recorded_replay import candidates_of, record_in_game
@@ -74,12 +74,10 @@ def visualize(
         The pictures' paths.
 
     Raises:
-        PtdeError: a target is none of these, there is nothing to draw yet, or a format that was asked for does not
-            suit it.
+        PtdeError: no such format, a target is none of these, there is nothing to draw yet, or a format does not suit
+            the targets.
     """
-    for target in targets:
-        if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
-            raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
+    _check(targets, formats)
     folder = out or _run_of(targets[0]).figures
     check_output(folder / "learning_curves.png")
     pictures = []
@@ -109,6 +107,15 @@ def visualize(
         again = f"go on with `ptde train-teacher --resume --out {targets[0]}`"
         raise PtdeError(f"nothing to draw in {targets[0]} yet", again)
     return pictures
+
+
+def _check(targets: Sequence[Path], formats: Collection[str]) -> None:
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    for target in targets:
+        if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
+            raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
 
 
 def _run_of(target: Path) -> RunFolder:
