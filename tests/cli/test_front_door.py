@@ -57,4 +57,4 @@ def test_a_way_past_the_api_is_seen() -> None:
     assert past_the_api("from ptde_core.viewing.visualize import visualize")
     assert past_the_api("from ptde_core.results.gather import report")
     assert past_the_api("from ptde_core.results.evaluation_table import evaluation_json")
-    assert not past_the_api("from ptde_core.viewing.visualize import FORMATS")
+    assert not past_the_api("from ptde_core.viewing.picture_formats import FORMATS")
