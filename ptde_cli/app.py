@@ -15,10 +15,10 @@ from ptde_core.base.version import __version__
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its function stands in `commands/`, in a file of its name, and is imported only to be run.
+    """One command. Its function is in the file of its name in `commands/`, which is imported only to run it.
 
     Reading all of them and their options takes longer than `ptde --help` may take. A command with `parts` does its own
-    work when it is typed alone; its parts' functions stand in the same file (`ptde maps show` is `maps_show`).
+    work when it is typed alone; the functions of its parts are in the same file (`ptde maps show` is `maps_show`).
     """
 
     name: str
@@ -28,7 +28,7 @@ class Command:
 
     @property
     def help(self) -> str:
-        """What `--help` says above the options."""
+        """The text of `--help` above the options."""
         return f"{self.meaning}\n\n\b\nExample: {self.example}"  # \b: the line is never wrapped, so it can be copied
 
     def load(self, part: str = "") -> Callable[..., Any]:
@@ -39,7 +39,7 @@ class Command:
         return function
 
     def register(self, app: typer.Typer, *, loaded: bool) -> None:
-        """Make it a command of `app`; without its function where the command line cannot run it."""
+        """Add it to `app`; with a placeholder for its function where these arguments cannot run it."""
         function = self.load() if loaded else _not_loaded
         if not self.parts:
             app.command(self.name, help=self.help, short_help=self.meaning)(function)
@@ -188,7 +188,7 @@ def root(
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The command line with those commands loaded that these arguments may run; all of them for shell completion."""
+    """The command line; only commands that occur in the arguments are loaded, or all of them for shell completion."""
     app = _empty_app()
     app.callback(invoke_without_command=True)(root)
     completing = "_PTDE_COMPLETE" in os.environ
@@ -200,7 +200,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
 def _empty_app() -> typer.Typer:
     return typer.Typer(
         rich_markup_mode=None,  # Rich would more than double the time of `ptde --help`
-        pretty_exceptions_enable=False,  # a traceback is for us: as Python prints it, without the values of all locals
+        pretty_exceptions_enable=False,  # bugs keep Python's plain traceback, without the values of local variables
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 

@@ -1,4 +1,4 @@
-"""What people see: progress made from the core's events, and tables. With `live_table.py` and `player.py` all of Rich.
+"""Showing progress, from the core's events, and tables. With `live_table.py` and `player.py` the only user of Rich.
 
 Results go to standard output, progress to standard error, so that a result can be piped while progress is watched.
 """
@@ -30,19 +30,19 @@ from ptde_core.results.table import Table
 if TYPE_CHECKING:
     from ptde_core.viewing.map_drawing import CellKind, MapSheet  # at run time it would load numba for every command
 
-PACE_SECONDS = 30.0  # speed and time left are those of the last half minute: training slows down once it learns
+PACE_SECONDS = 30.0  # speed is measured over the last half minute: training slows down once it learns
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal to redraw
 PIPED_WIDTH = 100_000  # a piped table is never wrapped or cut
 
 HEADLINES = (
     ("test_win_rate", "won {:.0%} in tests"),
     ("train_win_rate", "won {:.0%}"),
-    ("test_return", "return {:.3g} in tests"),  # of games that cannot be won; the others have reported one above
+    ("test_return", "return {:.3g} in tests"),  # only of games that cannot be won: others report one of the above
     ("train_return", "return {:.3g}"),
     ("student_explained", "explains {:.0%}"),
     ("student_loss", "loss {:.3g}"),
 )
-"""What a bar says about how well it goes: the first of these that the stage has reported."""
+"""The result beside a bar: the first of these metrics that the stage has reported."""
 
 MAP_RULER = 4  # cells between the numbers below a map
 CELL_STYLES: Mapping["CellKind", str] = {
@@ -57,13 +57,13 @@ CELL_STYLES: Mapping["CellKind", str] = {
 
 
 class Pace:
-    """How far a stage is, how fast it goes, what is left, and how well it does: the words beside a bar.
+    """The words beside a bar: progress, speed, time left, and the newest result.
 
-    Speed is measured between reports, so it takes two: what comes before the first is loading and compiling.
+    Speed is measured between two reports: before the first one, a stage loads and compiles.
 
     Args:
         started: the stage's beginning.
-        clock: seconds that never go back.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, started: events.StageStarted, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,7 +74,7 @@ class Pace:
         self.metrics: dict[str, float] = {}
 
     def advance(self, progress: events.Progress) -> None:
-        """Take in how far the stage is now."""
+        """Add a report of progress."""
         now = self.clock()
         self.done = progress.done
         self.metrics.update(progress.metrics)
@@ -83,13 +83,13 @@ class Pace:
             self.seen.popleft()
 
     def pause(self, seconds: float) -> None:
-        """Take in that so much of the time since the last report was spent on something else."""
+        """Leave out some of the seconds since the last report, which were spent on something else."""
         now = self.clock()
         self.seen = deque((min(now, at + seconds), done) for at, done in self.seen)
 
     @property
     def per_second(self) -> float | None:
-        """Speed over the last half minute; None before anything was done between two reports."""
+        """Speed over the last half minute; None before two reports with progress between them."""
         if not self.seen:
             return None
         (first, start), (last, end) = self.seen[0], self.seen[-1]
@@ -120,7 +120,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 1 min 20 s, 3 h 5 min."""
+    """A duration in words: 8 s, 1 min 20 s, 3 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -139,7 +139,7 @@ class Lines:
         self.clock = clock
         self.pace: Pace | None = None
         self.last_line = clock()
-        self.reports = 0  # lines on how far the stage is
+        self.reports = 0  # lines of progress so far
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -163,7 +163,7 @@ class Lines:
     def _progress(self, pace: Pace) -> str:
         started = pace.started
         share = f"{pace.done:,}/{started.total:,} {started.unit} ({pace.done / max(1, started.total):.0%})"
-        speed, left = (pace.speed, pace.left) if self.reports > 1 else ("", "")  # the first says how it begins
+        speed, left = (pace.speed, pace.left) if self.reports > 1 else ("", "")  # the first speed is not settled yet
         return f"{started.stage}: " + ", ".join(filter(None, (share, speed, pace.headline, left)))
 
     def _write(self, line: str) -> None:
@@ -172,7 +172,7 @@ class Lines:
 
 
 class Bars:
-    """Progress on a terminal: one bar per stage, with speed, how well it goes, and time left."""
+    """Progress on a terminal: one bar per stage, with speed, newest result and time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self.console = Console(file=stream, highlight=False)
@@ -259,7 +259,7 @@ def _print_lines(console: Console, text: str, style: str) -> None:
 
 
 def print_map(sheet: "MapSheet") -> None:
-    """A map on standard output: its cells, then its units. Colours on a terminal; the letters alone say it all."""
+    """A map on standard output: its cells, then its units; in colours on a terminal."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     height, width = len(sheet.rows), len(sheet.rows[0])
     margin = 4
@@ -278,7 +278,7 @@ def print_map(sheet: "MapSheet") -> None:
 
 
 def shown(path: Path) -> str:
-    """A path as people would type it here: relative where it lies below the current folder, quoted where it must be."""
+    """A path as it would be typed here: relative if it is below the current folder, quoted if necessary."""
     here = Path.cwd()
     near = path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
     return printable(shlex.quote(str(near)))

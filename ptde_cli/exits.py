@@ -1,4 +1,4 @@
-"""How a command ends: what the user reads and the exit code, for every way that is not plain success."""
+"""How a command ends: the message and the exit code for everything that is not plain success."""
 
 import os
 import shlex
@@ -13,13 +13,13 @@ from ptde_cli.streams import drop_unwritten, prepare_streams, write_out
 from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, storage_error
 from ptde_core.base.printable import printable
 
-UNREAD = FAILED = 1  # nobody read the result; or all was done that could be, and there were failures
+UNREAD = FAILED = 1  # the reader of the result is gone; or some of several jobs failed
 USER_ERROR = 2
 INTERRUPTED = 130
 
 
 class InterruptionError(Exception):
-    """The user pressed Ctrl-C; `words` added to the same command make it go on where it stopped."""
+    """The user pressed Ctrl-C; the same command with `words` added resumes."""
 
     def __init__(self, words: Sequence[str] = ()) -> None:
         super().__init__("interrupted")
@@ -27,7 +27,7 @@ class InterruptionError(Exception):
 
 
 class StoppedError(PtdeError):
-    """The file system refused in the middle of the work; `words` added to the same command make it go on."""
+    """The file system refused during the work; the same command with `words` added resumes."""
 
     def __init__(self, error: StorageError, words: Sequence[str]) -> None:
         super().__init__(error.problem, error.fix)
@@ -36,7 +36,7 @@ class StoppedError(PtdeError):
 
 @contextmanager
 def resumable(words: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
-    """Turn Ctrl-C into `InterruptionError`, a full disk into `StoppedError`. `words` is asked then: what is saved?"""
+    """Turn Ctrl-C into `InterruptionError`, a full disk into `StoppedError`; `words()` gives what to add to resume."""
     try:
         with _of_the_file_system("the current folder"):
             yield
@@ -47,15 +47,15 @@ def resumable(words: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
 
 
 def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run one command line; say in one sentence what a user can mend. Our own bugs keep their traceback.
+    """Run one command line. An error that the user can correct is one sentence; a bug of ours keeps its traceback.
 
     Returns:
-        The exit code: 0 done, 1 what `ptde doctor` found, cells that failed or a result that nobody read, 2 a
-        mistake of the user or of the file system, 130 interrupted.
+        The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, or the reader of the result is gone; 2 an
+        error of the user or of the file system; 130 interrupted.
     """
     prepare_streams()
     try:
-        os.getcwd()  # noqa: PTH109  Path.cwd() does the same, and this is asked for its error alone
+        os.getcwd()  # noqa: PTH109  called for its error alone
     except OSError:
         _say("the current folder no longer exists; cd to another one")
         return USER_ERROR
@@ -71,7 +71,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         _say(f"{_sentence(error.format_message())}; see `{_help_of(app, arguments)}`")
         return USER_ERROR
-    except BrokenPipeError:  # `ptde report | head`: whoever reads has had enough
+    except BrokenPipeError:  # `ptde report | head`: the reader is gone
         drop_unwritten()
         return UNREAD
     except (InterruptionError, KeyboardInterrupt, typer.Abort) as stop:
@@ -83,9 +83,9 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _of_the_file_system(otherwise: str) -> Iterator[None]:
-    """Turn an error that a user can mend into a `StorageError`; it names `otherwise` where Python names no file.
+    """Turn an error that the user can correct into a `StorageError`, which names `otherwise` if Python names no file.
 
-    A connection that broke is none of these; other OSErrors are our own mistakes.
+    Broken connections, and any other OSError, which is a bug of ours, pass through.
     """
     try:
         yield
@@ -97,7 +97,7 @@ def _of_the_file_system(otherwise: str) -> Iterator[None]:
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """A request to end, or a closed terminal, is like Ctrl-C: files are left whole, engines ended, the state told."""
+    """Treat SIGTERM and a closed terminal like Ctrl-C: files are left whole, engines ended, the status written."""
     before = {}
     with suppress(ValueError):  # not in the main thread, where no handler can be set
         for name in ("SIGTERM", "SIGHUP"):
@@ -112,7 +112,7 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _say(sentence: str) -> None:
-    with suppress(OSError, ValueError):  # nobody can be told
+    with suppress(OSError, ValueError):  # the stream is gone
         print(f"ptde: {printable(sentence)}", file=sys.stderr, flush=True)
 
 

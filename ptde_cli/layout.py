@@ -1,6 +1,6 @@
-"""How a table fits a width: in columns whose words wrap, else each row as a block of lines. No word is ever cut.
+"""Fitting a table into a width: in columns whose words wrap, else each row as a block of lines. No word is cut.
 
-A word that is longer than the width (a path) is one line, which the terminal wraps as it likes.
+A word that is longer than the width, such as a path, is one line, which the terminal wraps.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,17 +8,17 @@ from textwrap import wrap
 
 from ptde_core.results.table import Row, Table
 
-Length = Callable[[str], int]  # columns of a terminal that a text takes
+Length = Callable[[str], int]  # width of a text on the terminal
 GAP = 2  # between columns
 EDGE = " "  # before the first
-ENOUGH = 24  # room beside a head in which it is worth wrapping words
+ENOUGH = 24  # least width beside a head for a wrapped cell
 INDENT = "  "
 
 
 def column_widths(table: Table, width: int, length: Length) -> list[int] | None:
-    """A width for each column, with which the table is at most so wide; None if there is none.
+    """A width for each column, so that the table fits into `width`; None if it cannot.
 
-    Numbers and the name that a row begins with stay on one line; heads and other words may wrap between words.
+    Numbers and first cells stay on one line; heads and other texts may wrap between words.
 
     Args:
         table: to be shown.
@@ -42,9 +42,9 @@ def column_widths(table: Table, width: int, length: Length) -> list[int] | None:
 
 
 def in_columns(table: Table, widths: Sequence[int], length: Length) -> Iterator[tuple[str, bool]]:
-    """The lines of a table whose columns have these widths, a rule below the heads and an empty line between groups.
+    """The lines of a table with these column widths: a rule below the heads, an empty line between groups.
 
-    With each line whether it is one of the heads'.
+    With each line, whether it belongs to the heads.
 
     Args:
         table: to be shown.
@@ -61,7 +61,7 @@ def in_columns(table: Table, widths: Sequence[int], length: Length) -> Iterator[
 
 
 def _row_lines(row: Row, table: Table, widths: Sequence[int], length: Length, *, foot: bool = False) -> Iterator[str]:
-    """The lines of one row; cells of fewer lines stand at its top, or at its foot."""
+    """The lines of one row; shorter cells are aligned at its top, or with `foot` at its bottom."""
     cells = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
     height = max(map(len, cells))
     for line in range(height):
@@ -75,7 +75,7 @@ def _row_lines(row: Row, table: Table, widths: Sequence[int], length: Length, *,
 
 
 def stacked(table: Table, width: int, length: Length) -> Iterator[tuple[str, bool]]:
-    """The rows one below the other, a line for each cell that is not empty; with each line whether a row begins there.
+    """Each row as a block, with a line for each cell that is not empty; with each line, whether a row begins there.
 
     Args:
         table: to be shown.
@@ -94,7 +94,7 @@ def stacked(table: Table, width: int, length: Length) -> Iterator[tuple[str, boo
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most so many characters, each word whole."""
+    """Lines of at most `width` characters, with whole words."""
     return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
 
 

@@ -1,6 +1,7 @@
 """The house: imports point down and never in a circle, no two files share a name, and tables need no torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +33,20 @@ LAYERS = {
 WITHOUT_TORCH = ("ptde_core.runs", "ptde_core.results", "ptde_core.scores", "ptde_cli.app")
 FILES = sorted([*ROOT.glob("ptde_core/*/**/*.py"), *ROOT.glob("ptde_cli/**/*.py")])
 MODULES = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
+
+
+LAYER = re.compile(r"Layer (\d+): ")
+ROW = re.compile(r"^\| (\d+) \| (.*?) \|", re.MULTILINE)
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_a_folder_says_its_layer_as_the_page_does(folder: str) -> None:
+    text = ast.get_docstring(ast.parse(MODULES[folder].read_text())) or ""
+    said = LAYER.match(text)
+    assert said, f"{folder} begins with its layer"
+    page = (ROOT / "docs/explanation/architecture.md").read_text()
+    rows = {name: int(number) for number, names in ROW.findall(page) for name in re.findall(r"`(\w+)/`", names)}
+    assert int(said[1]) == LAYERS[folder] == rows[folder.removeprefix("ptde_core.")]
 
 
 def folder_of(module: str) -> str | None:

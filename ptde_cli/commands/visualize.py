@@ -9,20 +9,15 @@ from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet, Trust, one_of, trust_files
 from ptde_core.base.setting_fields import MOST_SEED
 from ptde_core.runs.stage_settings import MOST_EPISODES
+from ptde_core.viewing.picture_formats import FORMATS
 
 TERMINAL = "terminal"  # the one format that is drawn here; the others are files that the core writes
-
-
-def formats() -> list[str]:
-    """All formats."""
-    from ptde_core.viewing.visualize import FORMATS  # matplotlib loads here
-
-    return [*FORMATS, TERMINAL]
+ALL_FORMATS = (*FORMATS, TERMINAL)
 
 
 def complete_format(incomplete: str) -> list[str]:
     """The formats that begin with what is typed."""
-    return [name for name in formats() if name.startswith(incomplete)]
+    return [name for name in ALL_FORMATS if name.startswith(incomplete)]
 
 
 def visualize(
@@ -66,7 +61,7 @@ def visualize(
         from ptde_core import api
 
         for name in chosen or []:
-            one_of(name, formats(), "format")
+            one_of(name, ALL_FORMATS, "format")
         files = [name for name in chosen or [] if name != TERMINAL]
         if files or not chosen:
             with watching(quiet=quiet) as listen:

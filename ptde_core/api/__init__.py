@@ -7,6 +7,7 @@ What a verb needs is imported when it is called: reports and comparisons never l
 is told before torch is loaded.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ptde_core.api.looking import compare, curves, inspect, render, report, tables, visualize
@@ -47,9 +48,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "LoadedPolicy":  # torch loads here
-        from ptde_core.rollout.loaded import LoadedPolicy
+HEAVY = {"LoadedPolicy": "ptde_core.rollout.loaded"}  # classes whose module loads torch
 
-        return LoadedPolicy
+
+def __getattr__(name: str) -> Any:
+    if name in HEAVY:
+        return getattr(import_module(HEAVY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ptde_core.api.places import Place, file_at, path_of, roots_of
 from ptde_core.base.events import Listener, silent
-from ptde_core.base.setting_fields import build_settings
-from ptde_core.runs.stage_settings import InspectSettings
+from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
+from ptde_core.runs.stage_settings import MOST_EPISODES, InspectSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
@@ -30,6 +30,9 @@ def report(*runs: Place, seed: int = 0, evaluation_seed: int | None = None, epis
         evaluation_seed: count evaluations with this seed; by default the settings' own where there are such.
         episodes: count evaluations of so many episodes; by default the largest.
     """
+    check_number("seed", seed, 0, MOST_SEED)
+    check_number("evaluation_seed", evaluation_seed, 0, MOST_SEED)
+    check_number("episodes", episodes, 1, MOST_EPISODES)
     from ptde_core.results.chosen_evaluation import Wanted
     from ptde_core.results.gather import report as gather
 
@@ -44,6 +47,7 @@ def compare(one: Place, other: Place, *, seed: int = 0) -> "RunComparison":
         other: another one; differences are its values minus the first's.
         seed: of the bootstrap's draws.
     """
+    check_number("seed", seed, 0, MOST_SEED)
     from ptde_core.results.compare_runs import compare_runs
 
     return compare_runs(RunFolder(path_of(one)), RunFolder(path_of(other)), seed)
@@ -89,6 +93,10 @@ def visualize(
         moments: steps that the png shows.
         listen: is told of the files.
     """
+    check_number("episode", episode, 0, MOST_EPISODES)
+    check_number("seed", seed, 0, MOST_SEED)
+    for moment in moments:
+        check_number("moment", moment, 0, MOST_EPISODES)
     from ptde_core.viewing.visualize import visualize as draw
 
     return draw(

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from ptde_core.api.places import Place, checkpoint_of
+from ptde_core.base.errors import unknown
 
 if TYPE_CHECKING:  # at run time these would load NumPy and torch
     from ptde_core.envs.interface import BatchedEnv
@@ -29,6 +30,8 @@ def load_policy(checkpoint: Place, z: Literal["mean", "sampled"] = "sampled") ->
         checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
         z: of a teacher: sampled, the paper's way, or its mean.
     """
+    if z not in ("mean", "sampled"):
+        raise unknown("kind of z", z, ("mean", "sampled"))
     from ptde_core.algorithms.from_checkpoint import restore
     from ptde_core.rollout.loaded import LoadedPolicy
     from ptde_core.storage.checkpoint import load_checkpoint

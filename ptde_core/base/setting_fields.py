@@ -47,6 +47,16 @@ def build_settings(model: type[S], *layers: Values) -> S:
         ) from None
 
 
+def check_number(name: str, value: int | None, least: int, most: int) -> None:
+    """Refuse a whole number out of its bounds; None, where there is none, is in them.
+
+    Raises:
+        PtdeError: with name and value.
+    """
+    if value is not None and (type(value) is not int or not least <= value <= most):
+        raise PtdeError(f"{name} = {quoted(repr(value))} is not a whole number from {least} to {most}", "give another")
+
+
 def read_settings_file(path: Path) -> dict[str, Any]:
     """The keys and values of a TOML file given with `--config`.
 

@@ -1,6 +1,6 @@
 """Stage 2 (paper, Algorithm 2, equation 3): fit the student to the teacher's z from HDF5 rows, never the state.
 
-What is fitted to what is in `student_data.py`, the loop in `student_fit.py`.
+Inputs and targets are in `student_dataset.py`, the loop is in `student_fit.py`.
 """
 
 import hashlib

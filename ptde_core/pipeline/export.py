@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ptde_core.algorithms.from_checkpoint import restore
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import generator
 from ptde_core.pipeline.portable import AGENTS, BATCH, NEXT, PortablePolicy
@@ -53,9 +53,13 @@ def export(
         listen: is told of the file.
 
     Raises:
-        PtdeError: no such checkpoint, `out` exists or has another ending, the packages are not there, nothing to
+        PtdeError: no such format or checkpoint, `out` exists or has another ending, packages are missing, nothing to
             sample, or a graph that does not compute what the policy computes.
     """
+    if form not in FORMATS:
+        raise unknown("export format", form, FORMATS)
+    if z not in get_args(ZChoice):
+        raise unknown("kind of z", z, get_args(ZChoice))
     out = out or checkpoint.with_suffix(f".{form}")
     if out.suffix != f".{form}":
         raise PtdeError(f"{out} is not the name of an {form} file", f"let it end in .{form}, or change --format")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.setting_fields import Values, build_settings
@@ -78,13 +79,23 @@ def recipes_meant(asked: Sequence[str], layers: Sequence[Values], default: Seque
     """
     named = list(asked) or next((one["recipe"] for one in reversed(layers) if "recipe" in one), list(default))
     names = [named] if isinstance(named, str) else named
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise PtdeError(f"recipe = {named!r} names no recipe", f"choose from {', '.join(recipes())}")
+    if not isinstance(names, list):
+        raise _no_recipe(named)
+    _check_names(names)
+    return names
+
+
+def _check_names(names: Sequence[Any]) -> None:
+    if not names or not all(isinstance(name, str) for name in names):
+        raise _no_recipe(list(names))
     for name in names:
         recipe(name)
     if len(set(names)) < len(names):
         raise PtdeError(f"{', '.join(names)}: a recipe is there twice", "name each once")
-    return names
+
+
+def _no_recipe(named: object) -> PtdeError:
+    return PtdeError(f"recipe = {named!r} names no recipe", f"choose from {', '.join(recipes())}")
 
 
 def check_recipes(names: Sequence[str], out: Path | str | None, *layers: Values) -> None:
@@ -98,6 +109,7 @@ def check_recipes(names: Sequence[str], out: Path | str | None, *layers: Values)
     Raises:
         PtdeError: as `distill_settings`, or one file for several students.
     """
+    _check_names(names)
     for name in names:
         distill_settings(name, "", *layers)
     if out is not None and len(names) > 1:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.table_names import teacher_name
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.pipeline.recorded_replay import candidates_of, record_in_game
@@ -15,12 +15,11 @@ from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
 from ptde_core.storage.whole_file import check_output
+from ptde_core.viewing.picture_formats import CURVES, FORMATS, GAME, OF_EPISODES
 from ptde_core.viewing.replays.chosen_episodes import Shown, files_of, shown_of, why_stale
 from ptde_core.viewing.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
 from ptde_core.viewing.replays.page import write_page
 from ptde_core.viewing.run_curves import UNDATED, draw_learning_curves, save_figure
-
-CURVES, GAME = "curves", "game"
 
 
 def _gif(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # noqa: ARG001  one signature
@@ -39,13 +38,9 @@ def _html(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # no
     write_page(shown, path)
 
 
-PLAYS: Mapping[str, Callable[[list[Shown], Path, Sequence[int]], None]] = {
-    "gif": _gif,
-    "mp4": _mp4,
-    "png": _png,
-    "html": _html,
-}
-FORMATS = (CURVES, *PLAYS, GAME)
+DRAW: Mapping[str, Callable[[list[Shown], Path, Sequence[int]], None]] = dict(
+    zip(OF_EPISODES, (_gif, _mp4, _png, _html), strict=True)
+)
 
 
 def visualize(
@@ -74,18 +69,16 @@ def visualize(
         The pictures' paths.
 
     Raises:
-        PtdeError: a target is none of these, there is nothing to draw yet, or a format that was asked for does not
-            suit it.
+        PtdeError: no such format, a target is none of these, there is nothing to draw yet, or a format does not suit
+            the targets.
     """
-    for target in targets:
-        if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
-            raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
+    _check(targets, formats)
     folder = out or _run_of(targets[0]).figures
     check_output(folder / "learning_curves.png")
     pictures = []
     if CURVES in formats or not formats:
         pictures += _curves(targets, folder, asked=CURVES in formats, listen=listen)
-    wanted = [name for name in PLAYS if name in formats or (not formats and name in ("gif", "html"))]
+    wanted = [name for name in OF_EPISODES if name in formats or (not formats and name in ("gif", "html"))]
     if wanted and (formats or _can_play(targets)):
         for target in targets:
             if target.is_dir() and (others := RunFolder(target).all_students[1:]):
@@ -100,7 +93,7 @@ def visualize(
             if not formats and name == "gif" and shown[0].episode.units is None:
                 continue
             picture = folder / f"{stem}.{name}"
-            PLAYS[name](shown, picture, moments)
+            DRAW[name](shown, picture, moments)
             listen(FileSaved(picture, "; ".join(f"one episode of {one.title}, {one.ending}" for one in shown)))
             pictures.append(picture)
     if GAME in formats or (not formats and _can_play(targets)):
@@ -109,6 +102,15 @@ def visualize(
         again = f"go on with `ptde train-teacher --resume --out {targets[0]}`"
         raise PtdeError(f"nothing to draw in {targets[0]} yet", again)
     return pictures
+
+
+def _check(targets: Sequence[Path], formats: Collection[str]) -> None:
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    for target in targets:
+        if not target.exists() or (target.is_dir() and not RunFolder(target).config.exists()):
+            raise PtdeError(f"no run at {target}", "give a run folder, a teacher.pt or student.pt, or a replay")
 
 
 def _run_of(target: Path) -> RunFolder:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs/reference/smac-contract.md"
+API = ROOT / "ptde_core/api/__init__.py"  # its names are `ptde_core`'s
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/results/*.md")])
 DOCS = [page for page in PAGES if page.parent.name != "results"]  # dated notes cite code as it was then
 TEXTS = sorted(
@@ -21,6 +22,9 @@ GONE = re.compile("SPEC" + " |" + "METH" + "ODS")  # documents that readers cann
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FOLDERS = r"(?:docs|tests|ptde_core|ptde_cli|benchmarks|\.github|\.ci)"
 FILE = re.compile(rf"(?<![\w/.])({FOLDERS}/[\w./-]*\w\.(?:py|md|toml|json|csv|yml))\b")
+CODE = re.compile(r"(?<![\w/.$-])((?:\w+/)*\w+\.py)\b(?::(\w+))?")  # `scores/tally.py:retention`, `gather.py`
+FACTS = re.compile(r"(?<![\w/.$-])((?:\w+/)+\w+\.toml)\b()")  # `data/units.toml`
+MODULE = re.compile(r"(?<![\w/.@-])ptde_(?:core|cli)(?:\.\w+)+")  # `ptde_core.envs.contract.check_environment`
 SECTION = re.compile(r"smac-contract((?:#[\w-]+(?:, )?)+)")
 
 
@@ -71,6 +75,52 @@ def test_cited_files_are_there() -> None:
     assert gone == set()
 
 
+@cache
+def files_called(place: str) -> tuple[Path, ...]:
+    """The files of the repository whose path is `place`, or ends with it."""
+    own = [
+        path
+        for folder in ("ptde_core", "ptde_cli", "tests", "benchmarks", "docs")
+        for path in (ROOT / folder).rglob("*")
+    ]
+    return tuple(path for path in own if path.is_file() and f"/{path.relative_to(ROOT)}".endswith(f"/{place}"))
+
+
+def missing_code(place: str, name: str) -> bool:
+    """Whether there is no such file, or none of that path in which the name is defined."""
+    defined = re.compile(rf"^\s*(?:def|class) {name}\b|^{name}\b", re.MULTILINE)
+    return not any(not name or defined.search(path.read_text(encoding="utf-8")) for path in files_called(place))
+
+
+def missing_module(name: str) -> bool:
+    """Whether a dotted name leads to no module of ours, or to nothing in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        base = ROOT.joinpath(*parts[:count])
+        found = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+        if found is not None:
+            text = found.read_text(encoding="utf-8") + (API.read_text(encoding="utf-8") if count == 1 else "")
+            return count < len(parts) and not re.search(rf"\b{parts[count]}\b", text)
+    return True
+
+
+def test_cited_code_is_there() -> None:
+    """Also where a path is told from a folder on (`envs/contract.py`), with a name, or as a module."""
+    texts = {path: path.read_text(encoding="utf-8") for path in {*DOCS, *TEXTS} if "tests" not in path.parts}
+    cited = {
+        (path, place, name)
+        for path, text in texts.items()
+        for pattern in (CODE, FACTS)
+        for place, name in pattern.findall(text)
+    }
+    assert len(cited) > 200
+    assert {
+        f"{path.relative_to(ROOT)}: {place} {name}" for path, place, name in cited if missing_code(place, name)
+    } == set()
+    modules = {(path, name) for path, text in texts.items() for name in MODULE.findall(text)}
+    assert {f"{path.relative_to(ROOT)}: {name}" for path, name in modules if missing_module(name)} == set()
+
+
 def test_cited_sections_of_the_contract_are_there() -> None:
     there = anchors(CONTRACT.read_text(encoding="utf-8"))
     cited = {
@@ -94,6 +144,11 @@ def test_broken_ones_would_be_seen() -> None:
     assert not missing_link(index, "tutorial.md#4-look")
     assert not missing_link(index, "reference/cli.md#ptde-run")
     assert GONE.search("reward (SPEC" + " 6)")
+    assert missing_code("scores/no_such.py", "")
+    assert missing_code("scores/tally.py", "no_such_name")
+    assert not missing_code("scores/tally.py", "retention")
+    assert missing_module("ptde_core.scores.no_such")
+    assert not missing_module("ptde_core.train_teacher")
 
 
 def test_the_generated_pages_tell_everything() -> None:

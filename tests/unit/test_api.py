@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_several_seeds_and_recipes(tmp_path: Path) -> None:
 def test_resuming_takes_what_the_run_was_begun_with(tmp_path: Path) -> None:
     run = ptde.train_teacher("personal-signal", out=tmp_path / "run", **SMALL, learning_rate=2e-3)
     ptde.train_teacher(out=run.path, resume=True, steps=400)
-    held = json.loads(run.config.read_text())["settings"]
+    held = json.loads(run.config.read_text())
     assert (held["learning_rate"], held["steps"], held["map"]) == (2e-3, 400, "personal-signal")
 
 
@@ -166,6 +167,30 @@ def test_wrong_inputs_are_told(trained_run: RunFolder) -> None:
         policy.act(env.obs[:1], env.available, env.state)
     with pytest.raises(ptde.PtdeError, match="to play 0 environments"):
         policy.reset(0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda run: ptde.export(run, "tflite"), "no export format named 'tflite'"),
+        (lambda run: ptde.export(run, "npz", z="median"), "no kind of z named 'median'"),
+        (lambda run: ptde.load_policy(run, "median"), "no kind of z named 'median'; did you mean 'mean'?"),
+        (lambda run: ptde.visualize(run, formats=["bmp"]), "no format named 'bmp'"),
+        (lambda run: ptde.visualize(run, episode=-1), "episode = -1 is not a whole number from 0"),
+        (lambda run: ptde.report(run, seed=-1), "seed = -1 is not a whole number from 0 to 4294967295"),
+        (lambda run: ptde.report(run, episodes=0), "episodes = 0 is not a whole number from 1"),
+        (lambda run: ptde.compare(run, run, seed=1.5), "seed = 1.5 is not a whole number"),
+        (lambda run: ptde.distill(run, ["paper", "paper"]), "paper, paper: a recipe is there twice"),
+        (lambda run: ptde.distill(run, []), r"recipe = \[\] names no recipe"),
+        (lambda run: ptde.curves(run, out="curves.bmp"), "names no kind of picture"),
+        (lambda run: ptde.render(ptde.report(run), "pdf"), "no report format named 'pdf'"),
+    ],
+)
+def test_a_mistake_is_told_as_to_the_command_line(
+    trained_run: RunFolder, wrong: Callable[[RunFolder], object], told: str
+) -> None:
+    with pytest.raises(ptde.PtdeError, match=told):
+        wrong(trained_run)
 
 
 def test_importing_loads_no_torch_and_all_names_are_there() -> None:

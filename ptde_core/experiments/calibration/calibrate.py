@@ -23,7 +23,7 @@ from ptde_core.runs.stage_settings import PLAYED_UNASKED, CalibrateSettings, Pla
 
 STAGE = "calibrate"
 TABLE_OF: Mapping[Play, str] = {"random": "random", "heuristic": "heuristic", "near-random": "near_random"}
-"""What is played on maps, and the table of data/calibration.toml with a line for each of these."""
+"""Plays on maps, and their tables in ptde_core/envs/skirmish/data/calibration.toml."""
 UNTRAINED: Mapping[Play, Callable[[MapFacts, int, int], Iterator[Comparison]]] = {
     "random": compare_random,
     "heuristic": compare_heuristic,

@@ -1,1 +1,1 @@
-"""Many pipelines from one file: `file` reads it, `cells` names them, `sweep` works on them, `work` is one of them."""
+"""Many pipelines from one file: `sweep_file` reads it, `cells` names them, `sweep` runs them, `cell_work` runs one."""

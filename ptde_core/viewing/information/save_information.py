@@ -1,4 +1,4 @@
-"""What information matters, measured and drawn, and where the figures go. Matplotlib loads only when one is drawn."""
+"""What z depends on, measured and drawn, and the paths of the figures. Matplotlib is imported to draw one."""
 
 from collections.abc import Sequence
 from pathlib import Path
