@@ -63,10 +63,10 @@ def is_own(name: str) -> bool:
 
 
 def typed_settings(values: Mapping[str, Any]) -> TrainingSettings:
-    """The settings of a training that a checkpoint holds as plain values: what was read becomes typed here, once.
+    """The settings of the training that a checkpoint comes from, typed: what was read as plain values becomes so here.
 
-    One that is missing is younger than the checkpoint, and its default is what was done before there was it; one that
-    there is no more is left aside.
+    A setting that ptde did not have yet when the checkpoint was written takes its default, which is what ptde did then.
+    One that ptde has no more is left out.
 
     Raises:
         PtdeError: as `algorithm_named`.
@@ -88,8 +88,8 @@ def _imported(module: str, attribute: str) -> Algorithm[Any]:
     try:
         held = getattr(importlib.import_module(module), attribute, None)
     except Exception as error:  # whatever the module itself raises: it is the user's
-        told = f"{type(error).__name__}: {quoted(error)}"
-        raise PtdeError(f"the algorithm {name!r} cannot be imported ({told})", EXAMPLE) from error
+        reason = f"{type(error).__name__}: {quoted(error)}"
+        raise PtdeError(f"the algorithm {name!r} cannot be imported ({reason})", EXAMPLE) from error
     if not isinstance(held, Algorithm):
         is_there = "holds no" if held is None else f"is a {type(held).__name__}, no"
         raise PtdeError(f"{name!r} {is_there} Algorithm", EXAMPLE)
