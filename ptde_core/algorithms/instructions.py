@@ -19,8 +19,8 @@ class InstructionRegulariser(nn.Module):
         log q(z | segment) = sum over the segment's real steps of log q(z | local input, action)
 
     A segment is the steps from one look of the coach to the next. The mean is over real steps and agents, as in the TD
-    loss. Where all segments have T steps, it is the mean over segments of the published code. E[log q] + H(z) is a lower
-    bound of the mutual information of a segment and its z.
+    loss. Where all segments have T steps, it is the mean over segments of the published code. E[log q] + H(z) is a
+    lower bound of the mutual information of a segment and its z.
 
     Args:
         recogniser: q of one step.

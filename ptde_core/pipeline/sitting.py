@@ -193,5 +193,8 @@ class Sitting:
 
     def _newest_metrics(self) -> dict[str, float]:
         """Means over the runs."""
-        names = {name for run in self._runs for name in run.shown}
-        return {name: float(np.mean([run.shown[name] for run in self._runs if name in run.shown])) for name in names}
+        names = {name for run in self._runs for name in run.newest_metrics}
+        return {
+            name: float(np.mean([run.newest_metrics[name] for run in self._runs if name in run.newest_metrics]))
+            for name in names
+        }

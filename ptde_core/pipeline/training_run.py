@@ -72,7 +72,7 @@ class TrainingRun:
         self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
-        self.shown: dict[str, float] = {}  # newest metrics
+        self.newest_metrics: dict[str, float] = {}
         self._world = spec.world
         self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
@@ -128,9 +128,9 @@ class TrainingRun:
         recent["reward"] += sum(e.total_reward for e in episodes)
         recent["length"] += sum(e.length for e in episodes)
         of_play = "train_win_rate" if self._wins else "train_return"
-        self.shown[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
+        self.newest_metrics[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
-            self.shown["epsilon"] = float(np.mean(how.epsilon))
+            self.newest_metrics["epsilon"] = float(np.mean(how.epsilon))
         if self._callbacks.on_round:
             record = Played(
                 seed=self.settings.seed,
@@ -172,7 +172,7 @@ class TrainingRun:
         metrics = {
             "episodes": float(at.episodes),
             "updates": float(self.learner.updates),
-            **{key: self.shown[key] for key in ("epsilon",) if key in self.shown},
+            **{key: self.newest_metrics[key] for key in ("epsilon",) if key in self.newest_metrics},
             **({"train_win_rate": recent["won"] / recent["episodes"]} if self._wins else {}),
             "train_return": recent["reward"] / recent["episodes"],
             "train_length": recent["length"] / recent["episodes"],
@@ -192,7 +192,7 @@ class TrainingRun:
         metrics["play_share"] = self._play_seconds / sitting
         self._training_log.add(at.env_steps, metrics)
         self._checkpoints.tested(self._reached(), metrics)
-        self.shown |= metrics
+        self.newest_metrics |= metrics
         listen(Logged(at.env_steps, metrics))
         if self._callbacks.on_test:
             record = Tested(settings.seed, at.env_steps, self.learner.updates, dict(metrics))

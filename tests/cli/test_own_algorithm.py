@@ -133,7 +133,7 @@ def test_a_file_chooses_no_algorithm_of_code(place: str, ptde: Type, tmp_path: P
     save_checkpoint(tmp_path / "teacher.pt", "teacher", content)
     assert_one_sentence(ptde(*words), f"--alg {evil}", "--trust")
     assert not (tmp_path / "ran").exists()
-    assert_one_sentence(ptde(*words, "--trust"), f"'{evil}' holds no Algorithm")
+    assert_one_sentence(ptde(*words, "--trust"), f"'{evil}' is not there")
     assert (tmp_path / "ran").exists()
     sys.modules.pop("evil_record")
 
@@ -143,8 +143,13 @@ def test_a_file_chooses_no_algorithm_of_code(place: str, ptde: Type, tmp_path: P
     [
         ("", "not_there_at_all:X", "cannot be imported (ModuleNotFoundError: No module named 'not_there_at_all')"),
         ("1 / 0", "own_broken:X", "cannot be imported (ZeroDivisionError: division by zero)"),
-        ("X = 3", "own_number:X", "'own_number:X' is a int, no Algorithm"),
-        ("", "own_empty:", "'own_empty:' holds no Algorithm"),
+        ("X = 3", "own_number:X", "'own_number:X' is no Algorithm, but of type int"),
+        ("", "own_empty:", "'own_empty:' is not there"),
+        (
+            "from ptde_core.algorithms.records.vdn import VDN as MINE",
+            "own_other:MIEN",
+            "'own_other:MIEN' is not there; did you mean 'MINE'?",
+        ),
         ("", ":X", "cannot be imported"),
         ("", "qmixx", "no algorithm named 'qmixx'; did you mean 'qmix'?"),
     ],
