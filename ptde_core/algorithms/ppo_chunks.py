@@ -116,11 +116,11 @@ class Share(NamedTuple):
     played: Tensor  # (R, N) log-probabilities of the actions by the policy that played them
     advantage: Tensor  # (R, N) normalised over the whole rollout
     value_target: Tensor  # (R, N) normalised lambda-returns
-    of_choices: float = 1.0  # its part of all that agents could choose
-    of_steps: float = 1.0  # its part of all steps
+    of_choices: float = 1.0  # its agents with a choice / those of all shares
+    of_steps: float = 1.0  # its steps / those of all shares
 
     def part(self, chosen: NDArray[np.int64]) -> "Share":
-        """What it holds of the chunks of these numbers."""
+        """Those of its chunks that have these numbers; the weights are still to be set (`weighed`)."""
         mask = np.isin(self.numbers, chosen)  # (C,) bool
         chunks = torch.from_numpy(mask)
         rows = chunks.repeat_interleave(self.rollout.chunks)  # (R,)
@@ -129,7 +129,7 @@ class Share(NamedTuple):
 
 
 def weighed(shares: Sequence[Share]) -> list[Share]:
-    """The shares with their parts of the whole; without those that hold nothing."""
+    """The shares with their weights in the means over all of them; without those that hold no step."""
     choices, steps = zip(*((int(s.rollout.choosing.sum()), len(s.value_target)) for s in shares), strict=True)
     parts = zip(shares, choices, steps, strict=True)
     of_all = max(1, sum(choices)), sum(steps)

@@ -132,7 +132,13 @@ def td_loss(
 
 @dataclass
 class Counters:
-    """How far a learner is: gradient steps, episodes taken in, and those at the last copy into the target networks."""
+    """How far a learner is.
+
+    Args:
+        updates: gradient steps taken.
+        episodes: taken in.
+        last_copy: `episodes` at the last copy into the target networks.
+    """
 
     updates: int = 0
     episodes: int = 0
