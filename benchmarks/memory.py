@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from benchmarks.figures import Figure
 from ptde_core.algorithms.building import build_learner
+from ptde_core.algorithms.training_settings import TrainValueDecompositionSettings
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode
 from ptde_core.base.machine_memory import keep_freed_memory
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import build_environment
 from ptde_core.rollout.play import play
-from ptde_core.runs.stage_settings import TrainValueDecompositionSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 SECTION = "memory"
 MAPS = ("3s_vs_5z", "3s5z_vs_3s6z")

@@ -58,7 +58,7 @@ def settings_page() -> str:
     parts += ["## train-teacher", "What all algorithms have:", _table(HEADS, of_all.values())]
     for alg, model in models.items():
         own = [line for key, line in _lines(model).items() if key not in of_all]
-        parts += [f"### {alg}", "Beside those above:", _table(HEADS, own)]
+        parts += [f"### {alg}", f"[Its page](../{ALGORITHMS[alg].page}). Beside those above:", _table(HEADS, own)]
     for stage, model in STAGES.items():
         if stage != "train-teacher":
             parts += [f"## {stage}", _table(HEADS, _lines(model).values())]

@@ -19,7 +19,7 @@ from ptde_core.algorithms.records.qmix import QMIX
 from ptde_core.algorithms.records.qplex import QPLEX
 from ptde_core.algorithms.records.vdn import VDN
 from ptde_core.algorithms.training_settings import TrainingSettings
-from ptde_core.base.errors import PtdeError, quoted, unknown
+from ptde_core.base.errors import PtdeError, nearest, quoted, unknown
 from ptde_core.base.trusted_code import check_code
 
 ALGORITHMS: Mapping[str, Algorithm[Any]] = {
@@ -50,9 +50,10 @@ def algorithm_named(name: str) -> Algorithm[Any]:
     if not is_own(name):
         raise unknown("algorithm", name, ALGORITHMS)
     module, _, attribute = name.partition(":")
-    loaded = getattr(sys.modules.get(module), attribute, None)
-    if isinstance(loaded, Algorithm):  # this program has imported it itself: nothing is left to trust
-        return loaded
+    loaded = sys.modules.get(module)
+    held = None if loaded is None else vars(loaded).get(attribute)  # no lazy import of the module's own is set off
+    if isinstance(held, Algorithm):  # this program has imported it itself: nothing is left to trust
+        return held
     check_code(OPTION, name)
     return _imported(module, attribute)
 
@@ -63,10 +64,10 @@ def is_own(name: str) -> bool:
 
 
 def typed_settings(values: Mapping[str, Any]) -> TrainingSettings:
-    """The settings of a training that a checkpoint holds as plain values: what was read becomes typed here, once.
+    """The settings of the training that a checkpoint comes from, typed: what was read as plain values becomes so here.
 
-    One that is missing is younger than the checkpoint, and its default is what was done before there was it; one that
-    there is no more is left aside.
+    A setting that ptde did not have yet when the checkpoint was written takes its default, which is what ptde did then.
+    One that ptde has no more is left out.
 
     Raises:
         PtdeError: as `algorithm_named`.
@@ -86,11 +87,13 @@ def _imported(module: str, attribute: str) -> Algorithm[Any]:
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109  a module beside the user, as with `python -m`
         sys.path.insert(0, here)
     try:
-        held = getattr(importlib.import_module(module), attribute, None)
+        imported = importlib.import_module(module)
     except Exception as error:  # whatever the module itself raises: it is the user's
-        told = f"{type(error).__name__}: {quoted(error)}"
-        raise PtdeError(f"the algorithm {name!r} cannot be imported ({told})", EXAMPLE) from error
-    if not isinstance(held, Algorithm):
-        is_there = "holds no" if held is None else f"is a {type(held).__name__}, no"
-        raise PtdeError(f"{name!r} {is_there} Algorithm", EXAMPLE)
-    return held
+        reason = f"{type(error).__name__}: {quoted(error)}"
+        raise PtdeError(f"the algorithm {name!r} cannot be imported ({reason})", EXAMPLE) from error
+    held = getattr(imported, attribute, None)
+    if isinstance(held, Algorithm):
+        return held
+    problem = f"{name!r} is {'not there' if held is None else f'no Algorithm, but of type {type(held).__name__}'}"
+    there = [key for key, value in vars(imported).items() if isinstance(value, Algorithm)]
+    raise PtdeError(problem, nearest(attribute, there) if there else EXAMPLE)

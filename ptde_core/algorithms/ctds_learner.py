@@ -26,6 +26,8 @@ from ptde_core.policies.teachers import AnyTeacher
 def value_distillation_loss(student: Tensor, teacher: Tensor, batch: EpisodeBatch) -> Tensor:
     """Mean squared difference of action values over the available actions of all agents in real steps; a scalar.
 
+        L = mean over (t, i, a), a available, of (Q_i^student(t, a) - Q_i^teacher(t, a))^2
+
     Args:
         student: (R, N, A) values of what was seen in the episodes.
         teacher: (R, N, A), what they should be; no gradient flows into them.
@@ -93,9 +95,9 @@ class OnlineDistillationLearner:
             batch = EpisodeBatch.of(share)
             views = Views.of(batch)
             with torch.no_grad():
-                goal = self.teacher.unroll(views, None).values  # (R, N, A)
+                teacher_values = self.teacher.unroll(views, None).values  # (R, N, A)
             values = self.student.unroll(views, None).values  # (R, N, A)
-            loss = value_distillation_loss(values, goal, batch)
+            loss = value_distillation_loss(values, teacher_values, batch)
             part = loss * (counted(batch).sum() / whole)
             return part, {"student_value_loss": part.detach()}
 

@@ -97,8 +97,8 @@ def restore(content: Mapping[str, Any], device: torch.device | None = None) -> T
         policy = _built(content, settings, spec)
         policy.load_state_dict(networks)
     except (ValueError, KeyError, TypeError, RuntimeError, AssertionError, OverflowError) as error:
-        told = f"the networks of a checkpoint of teacher {content['teacher_id']} do not fit its settings"
-        raise PtdeError(f"{told} ({quoted(error)})", "train it anew") from None
+        problem = f"the networks of a checkpoint of teacher {content['teacher_id']} do not fit its settings"
+        raise PtdeError(f"{problem} ({quoted(error)})", "train it anew") from None
     policy.requires_grad_(False).to(device)
     return Trained(policy, spec, settings, str(content["teacher_id"]), int(content["counters"]["env_steps"]))
 
@@ -120,5 +120,5 @@ def _shape(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
 
 
 def _student_settings(distilled: Mapping[str, Any]) -> StudentSettings:
-    """Those of its own network; one that the checkpoint does not have is younger than it (see `typed_settings`)."""
+    """Those of the student's own network; what is missing takes its default, as in `typed_settings`."""
     return StudentSettings(**{key: distilled[key] for key in StudentSettings.model_fields if key in distilled})

@@ -13,11 +13,14 @@ from ptde_core.policies.teacher import Unrolled
 
 
 class InstructionRegulariser(nn.Module):
-    """-weight log q(z | segment) - entropy_weight H(z), a lower bound on what the agents' steps tell of their z.
+    """What is added to the loss, so that an instruction z can be recognised in what its player does while it holds.
 
-    log q(z | segment) = sum over the segment's real steps of log q(z | local input, action). Like the TD loss both are
-    averaged over real steps (and agents): log q as that of the segment a step is in, H as that of the instruction held.
-    Where all segments are of T steps that is the mean over segments, as in the published code.
+        L = mean_{t,i} [-weight log q(z_i | segment of t) - entropy_weight H(z_i)]
+        log q(z | segment) = sum over the segment's real steps of log q(z | local input, action)
+
+    A segment is the steps from one look of the coach to the next. The mean is over real steps and agents, as in the TD
+    loss. Where all segments have T steps, it is the mean over segments of the published code. E[log q] + H(z) is a
+    lower bound of the mutual information of a segment and its z.
 
     Args:
         recogniser: q of one step.

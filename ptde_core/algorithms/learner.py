@@ -34,7 +34,7 @@ class Learner(Protocol):
         """How the next round is to be played, `env_steps` into the training."""
 
     def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
-        """Take in a round and learn as much as is due; scalars to log, empty if nothing was due (not yet read back)."""
+        """Take in a round and update if it is time; scalars to log, not yet read back; empty if there was no update."""
 
     def learned(self) -> Iterable[Tensor]:
         """All weights that gradients change."""

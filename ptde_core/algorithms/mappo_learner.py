@@ -54,6 +54,8 @@ def policy_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Clipped surrogate minus weighted entropy, both means over agents that have a choice; and what to log.
 
+        L = mean_{t,i} [-min(rho A, clip(rho, 1 - c, 1 + c) A) - w H(pi)],  rho = pi(u) / pi_played(u)
+
     Args:
         teacher: what learns.
         rollout: what was played.
@@ -79,19 +81,19 @@ def policy_loss(
     return surrogate - settings.entropy_weight * spread, log
 
 
-def value_loss(critic: Critic, rollout: Rollout, goal: Tensor, settings: MappoSettings) -> Tensor:
-    """Mean clipped Huber error over all agents and real steps.
+def value_loss(critic: Critic, rollout: Rollout, target: Tensor, settings: MappoSettings) -> Tensor:
+    """Mean over all agents and real steps of the clipped Huber error (`learning.losses.clipped_value_error`).
 
-    The dead count too, as in the paper's runs: the values of those who live are bootstrapped from theirs.
+    Dead agents count too, as in the paper's runs: an agent's values while it lives are bootstrapped from those after.
 
     Args:
         critic: what learns.
         rollout: what was played.
-        goal: (R, N) normalised returns.
+        target: (R, N) normalised lambda-returns.
         settings: clip and Huber's delta.
     """
     value, _ = critic.unroll(rollout.seen_by_critic, rollout.chunks, rollout.critic_start)  # (R, N)
-    return clipped_value_error(value, rollout.value, goal, settings.clip, settings.huber_delta).mean()
+    return clipped_value_error(value, rollout.value, target, settings.clip, settings.huber_delta).mean()
 
 
 class MappoLearner:
@@ -157,27 +159,27 @@ class MappoLearner:
         count = sum(len(share.numbers) for share in shares)
         order = generator(self.seed, "minibatches", self.updates).permutation(count)
         parts = np.array_split(order, min(self.settings.minibatches, count))
-        return [weighed([share.part(own) for share in shares]) for own in parts]
+        return [weighed([share.part(chunks) for share in shares]) for chunks in parts]
 
     def _shares(self, episodes: Sequence[Episode]) -> tuple[list[Share], dict[str, Tensor]]:
         """The rollout cut by episodes, a share for each thread, normalised together; and what to log of it."""
         cut = self._threads.cut([e.length for e in episodes])
         ends = np.cumsum([-(-e.length // self.settings.chunk_steps) for e in episodes])  # chunks up to each one's end
         numbers = np.split(np.arange(ends[-1]), ends[:-1])
-        looked = self._threads.map(self._look_back, [[episodes[k] for k in own] for own in cut])
-        returns, advantage = (torch.cat([getattr(r, name) for r, _ in looked]) for name in ("returns", "advantage"))
-        counted = advantage[torch.cat([r.choosing for r, _ in looked])]
-        centre, scale = counted.mean(), counted.std(correction=0) + 1e-5
+        rollouts = self._threads.map(self._look_back, [[episodes[k] for k in chosen] for chosen in cut])
+        returns, advantage = (torch.cat([getattr(r, name) for r, _ in rollouts]) for name in ("returns", "advantage"))
+        of_choices = advantage[torch.cat([r.choosing for r, _ in rollouts])]
+        centre, scale = of_choices.mean(), of_choices.std(correction=0) + 1e-5
         self.norm.update(returns)
         shares = [
             Share(
-                numbers=np.concatenate([numbers[k] for k in own]),
+                numbers=np.concatenate([numbers[k] for k in chosen]),
                 rollout=rollout,
                 played=played,
                 advantage=(rollout.advantage - centre) / scale,
-                goal=self.norm.normalise(rollout.returns),
+                value_target=self.norm.normalise(rollout.returns),
             )
-            for own, (rollout, played) in zip(cut, looked, strict=True)
+            for chosen, (rollout, played) in zip(cut, rollouts, strict=True)
         ]
         return weighed(shares), {
             "value_explained": 1 - advantage.var() / returns.var(),
@@ -195,7 +197,7 @@ class MappoLearner:
     def _share_of_losses(self, share: Share) -> tuple[Tensor, dict[str, Tensor]]:
         """A share's part of both losses, which have no weight in common, and of what is logged."""
         policy, log = policy_loss(self._teacher, share.rollout, share.played, share.advantage, self.settings)
-        value = share.of_steps * value_loss(self.critic, share.rollout, share.goal, self.settings)
+        value = share.of_steps * value_loss(self.critic, share.rollout, share.value_target, self.settings)
         log = {key: number * share.of_choices for key, number in log.items()}
         return share.of_choices * policy + value, log | {"value_loss": value.detach()}
 

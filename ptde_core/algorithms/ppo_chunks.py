@@ -70,10 +70,10 @@ def look_back(
     choosing = batch.available.sum(dim=-1) > 1  # (R+B, N)
     seen_by_critic = critic_input(local, batch.state, choosing)  # (R+B, N, S+L)
     values, critic_hidden = critic.unroll(seen_by_critic, batch.views)  # (R+B, N), (R+B, N, H)
-    worth = norm.restore(values)
+    bootstrap_value = norm.restore(values)  # (R+B, N), as rewards
     ended = world_ends(batch.terminated, batch.last, settings.bootstrap_at_limit)  # (R,)
     facts = batch.reward, ended, batch.last  # (R,) each
-    returns = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.gae_lambda)  # (R, N)
+    returns = td_lambda_targets(*facts, bootstrap_value[played + 1], settings.gamma, settings.gae_lambda)  # (R, N)
     chunks = chunk_lengths(batch.length, settings.chunk_steps)
     return Rollout(
         local=local[played],
@@ -88,7 +88,7 @@ def look_back(
         critic_start=starts(critic_hidden[played], batch.length, chunks),
         value=values[played],
         returns=returns,
-        advantage=returns - worth[played],
+        advantage=returns - bootstrap_value[played],
     )
 
 
@@ -115,22 +115,22 @@ class Share(NamedTuple):
     rollout: Rollout
     played: Tensor  # (R, N) log-probabilities of the actions by the policy that played them
     advantage: Tensor  # (R, N) normalised over the whole rollout
-    goal: Tensor  # (R, N) normalised returns
-    of_choices: float = 1.0  # its part of all that agents could choose
-    of_steps: float = 1.0  # its part of all steps
+    value_target: Tensor  # (R, N) normalised lambda-returns
+    of_choices: float = 1.0  # its agents with a choice / those of all shares
+    of_steps: float = 1.0  # its steps / those of all shares
 
     def part(self, chosen: NDArray[np.int64]) -> "Share":
-        """What it holds of the chunks of these numbers."""
-        kept = np.isin(self.numbers, chosen)  # (C,)
-        own = torch.from_numpy(kept)
-        rows = own.repeat_interleave(self.rollout.chunks)  # (R,)
-        compared = (self.played[rows], self.advantage[rows], self.goal[rows])
-        return Share(self.numbers[kept], part_of(self.rollout, own), *compared)
+        """Those of its chunks that have these numbers; the weights are still to be set (`weighed`)."""
+        mask = np.isin(self.numbers, chosen)  # (C,) bool
+        chunks = torch.from_numpy(mask)
+        rows = chunks.repeat_interleave(self.rollout.chunks)  # (R,)
+        compared = (self.played[rows], self.advantage[rows], self.value_target[rows])
+        return Share(self.numbers[mask], part_of(self.rollout, chunks), *compared)
 
 
 def weighed(shares: Sequence[Share]) -> list[Share]:
-    """The shares with their parts of the whole; without those that hold nothing."""
-    choices, steps = zip(*((int(s.rollout.choosing.sum()), len(s.goal)) for s in shares), strict=True)
+    """The shares with their weights in the means over all of them; without those that hold no step."""
+    choices, steps = zip(*((int(s.rollout.choosing.sum()), len(s.value_target)) for s in shares), strict=True)
     parts = zip(shares, choices, steps, strict=True)
     of_all = max(1, sum(choices)), sum(steps)
     return [s._replace(of_choices=c / of_all[0], of_steps=n / of_all[1]) for s, c, n in parts if n]

@@ -48,29 +48,30 @@ def stacked_td_loss(
         noise: two tensors (K, R, N, Z) of standard normals, for z of the online and of the target networks, or None.
         settings: gamma, lambda, the loss's factor, and whether a time limit bootstraps.
     """
-    own, other = noise if noise is not None else (None, None)
+    noise_online, noise_target = noise if noise is not None else (None, None)
     counts, stepped, real = torch.from_numpy(views.layout.counts), views.stepped, views.real
     assert isinstance(online.teacher, Teacher)
     assert isinstance(target.teacher, Teacher)
-    values, sigma = online.teacher.unroll_rows(views.local, views.state, counts, noise=own)  # (K, R, N, A)
+    values, sigma = online.teacher.unroll_rows(views.local, views.state, counts, noise=noise_online)  # (K, R, N, A)
     with torch.no_grad():
         greedy, best = best_available(values, views.available)  # (K, R, N)
-        future, _ = target.teacher.unroll_rows(views.local, views.state, counts, noise=other)
-        _, future_best = best_available(future, views.available)  # (K, R, N)
-        worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (K, R)
-        goal = time_major_targets(views, worth[:, len(views.layout.length[0]) :], settings)  # (K, P)
+        target_values, _ = target.teacher.unroll_rows(views.local, views.state, counts, noise=noise_target)
+        _, target_best = best_available(target_values, views.available)  # (K, R, N)
+        bootstrap_value = target.mixer(pick(target_values, greedy), target_best, greedy, views.state)  # (K, R)
+        following = bootstrap_value[:, len(views.layout.length[0]) :]  # (K, P); time-major: the first views follow none
+        td_target = time_major_targets(views, following, settings)  # (K, P)
     taken = pick(values[:, stepped], views.actions)  # (K, P, N)
-    team = online.mixer(taken, best[:, stepped], views.actions, views.state[:, stepped])  # (K, P)
+    q_tot = online.mixer(taken, best[:, stepped], views.actions, views.state[:, stepped])  # (K, P)
     steps = real.sum(dim=1)  # (K,)
-    error = (team - goal) * real
+    error = (q_tot - td_target) * real
     squared = error.square().sum(dim=1) / steps
     loss = settings.td_loss_factor * squared
     with torch.no_grad():
         log = {
             "td_loss": squared.detach(),
             "td_error_abs": error.abs().sum(dim=1) / steps,
-            "q_taken_mean": (team * real).sum(dim=1) / steps,
-            "target_mean": (goal * real).sum(dim=1) / steps,
+            "q_taken_mean": (q_tot * real).sum(dim=1) / steps,
+            "target_mean": (td_target * real).sum(dim=1) / steps,
         }
         if sigma is not None:
             seen = views.seen[..., None, None]  # (K, R, 1, 1)
@@ -79,7 +80,7 @@ def stacked_td_loss(
 
 
 def time_major_targets(views: StackedViews, following: Tensor, settings: ValueDecompositionSettings) -> Tensor:
-    """`learning.targets.td_lambda_targets` over time-major steps: (K, P) from the worth (K, P) of what follows them."""
+    """`td_lambda_targets` over time-major steps: (K, P) from the bootstrap values (K, P) of the views that follow."""
     follows = settings.gamma * (~world_ends(views.terminated, views.last, settings.bootstrap_at_limit)).float()
     keep = settings.td_lambda * (~views.last).float()
     targets = views.reward + follows * (1 - keep) * following  # (K, P), what does not depend on later targets
@@ -139,7 +140,7 @@ class StackedLearner:
         return StackedPolicy(self.online.teacher, len(self._learners))
 
     def learn(self, rounds: Sequence[Sequence[Episode]]) -> list[dict[str, Tensor]]:
-        """Take in a round of each and learn as much as is due; what each logs, as `ValueDecompositionLearner.learn`."""
+        """Take in a round of each and update if there are enough episodes; what each logs, as a learner by itself."""
         settings, counters = self.settings, self.counters
         for replay, episodes in zip(self._replays, rounds, strict=True):
             replay.add(episodes)
@@ -184,8 +185,8 @@ class StackedLearner:
             noise_of_z(learner.seed, self.counters.updates, rows, (views.local.shape[2], size))
             for learner, rows in zip(self._learners, torch.from_numpy(layout.own_rows).to(self._device), strict=True)
         ]
-        own, other = zip(*drawn, strict=True)
-        return torch.stack(own), torch.stack(other)
+        noise_online, noise_target = zip(*drawn, strict=True)
+        return torch.stack(noise_online), torch.stack(noise_target)
 
     def only(self, which: Sequence[int]) -> "StackedLearner":
         """Those learners alone, from where they stand now."""
@@ -215,8 +216,8 @@ def check_same_updates(updates: Sequence[int]) -> None:
         PtdeError: with those numbers.
     """
     if len(set(updates)) > 1:
-        told = ", ".join(map(str, updates))
-        raise PtdeError(f"the seeds stand at different updates ({told})", "go on with one at a time: --seed")
+        numbers = ", ".join(map(str, updates))
+        raise PtdeError(f"the seeds stand at different updates ({numbers})", "go on with one at a time: --seed")
 
 
 def _team(network: nn.Module, device: torch.device) -> Team:

@@ -1,8 +1,10 @@
 """VDN (Sunehag et al., 2017), QMIX (Rashid et al., 2018) and QPLEX (Wang et al., 2021): one loss, three mixers.
 
 Paper, Algorithm 1 lines 5 to 10 and equations 4, 5: a batch of whole episodes, double Q-learning with TD(lambda)
-targets from target networks, one Adam over everything. The loss is a mean over real steps, where equation 4 sums over
-the batch: so that the batch size does not change the step size.
+targets from target networks, one Adam over everything. Equation 4 sums the loss over the batch. Here it is a mean over
+real steps: the batch size then does not change the step size.
+
+Letters: R views and P steps of a batch (`base/batch.py`), N agents, A actions, Z numbers of z.
 """
 
 import copy
@@ -31,9 +33,12 @@ from ptde_core.storage.replay_buffer import Replay
 
 
 class Team(nn.Module):
-    """A teacher and the mixer that makes one value of its agents' values: all that is trained together.
+    """All that one loss trains: a teacher, the mixer that makes the team's value, and perhaps a regulariser.
 
-    A regulariser, regulariser(batch, views, unrolled) -> (what is added to the loss, what to log), may train along.
+    Args:
+        teacher: gives each agent's action values.
+        mixer: mixer(taken, best, actions, state) -> the team's value; see `nets/mixers.py`.
+        regulariser: regulariser(batch, views, unrolled) -> (scalar that is added to the loss, scalars to log).
     """
 
     def __init__(self, teacher: AnyTeacher, mixer: nn.Module, regulariser: nn.Module | None = None) -> None:
@@ -69,41 +74,53 @@ def td_loss(
     noise: tuple[Tensor, Tensor] | None,
     settings: ValueDecompositionSettings,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean squared TD(lambda) error over real steps (equations 4, 5) and what a regulariser adds, and what to log.
+    """The loss of a batch, a scalar, and what to log (equations 4, 5).
 
-    Loss: td_loss_factor * mean (Q_tot - goal)^2 + regulariser; the `td_loss` of the log is without the factor.
+        L = f mean_t (Q_tot(s_t, u_t) - y_t)^2 + regulariser
+        y = TD(lambda) of the rewards and the bootstrap values Q_tot'(s, argmax_u Q(s, u))   (double Q)
+
+    with f = `td_loss_factor`, the mean over the P real steps, and ' for the target networks. The logged `td_loss` is
+    without f.
 
     Args:
         online: what learns.
-        target: what the targets come from; no gradient flows into it.
+        target: what the TD targets come from; no gradient flows into it.
         batch: episodes.
-        noise: two tensors (R, N, Z) of standard normals, a row per view seen, for z of the online and of the
-            target networks; None where there is no z.
-        settings: gamma, lambda, the loss's factor, and whether a time limit bootstraps.
+        noise: two tensors (R, N, Z) of standard normals, for z of the online and of the target networks; None where
+            there is no z.
+        settings: gamma, lambda, f, and whether a time limit bootstraps.
     """
-    own, other = noise if noise is not None else (None, None)
-    views, played = Views.of(batch), batch.played  # R views, P of them with a step after them
-    unrolled = online.teacher.unroll(views, own)
+    noise_online, noise_target = noise if noise is not None else (None, None)
+    views, played = Views.of(batch), batch.played  # R views; at the P of `played` a step was taken
+    unrolled = online.teacher.unroll(views, noise_online)
     values = unrolled.values  # (R, N, A)
     with torch.no_grad():
-        greedy, best = best_available(values, batch.available)  # (R, N)
-        future = target.teacher.unroll(views, other).values  # (R, N, A)
-        _, future_best = best_available(future, batch.available)  # (R, N)
-        worth = target.mixer(pick(future, greedy), future_best, greedy, views.state)  # (R,)
-        ended = world_ends(batch.terminated, batch.last, settings.bootstrap_at_limit)  # (P,)
-        facts = batch.reward, ended, batch.last  # (P,) each
-        goal = td_lambda_targets(*facts, worth[played + 1], settings.gamma, settings.td_lambda)  # (P,)
-        actions = greedy.index_copy(0, played, batch.actions)  # (R, N), some or other at the final views
-    taken = online.mixer(pick(values, actions), best, actions, views.state).index_select(0, played)  # (P,)
-    error = taken - goal
+        greedy, best = best_available(values, batch.available)  # (R, N) actions and their values
+        target_values = target.teacher.unroll(views, noise_target).values  # (R, N, A)
+        _, target_best = best_available(target_values, batch.available)  # (R, N)
+        bootstrap_value = target.mixer(pick(target_values, greedy), target_best, greedy, views.state)  # (R,)
+        td_target = td_lambda_targets(
+            batch.reward,
+            world_ends(batch.terminated, batch.last, settings.bootstrap_at_limit),
+            batch.last,
+            bootstrap_value[played + 1],  # of the view that follows each step
+            settings.gamma,
+            settings.td_lambda,
+        )  # (P,)
+        # Mixers take a row per view. At an episode's final view nothing was played: a greedy action stands there, and
+        # the row is left out of the loss.
+        actions = greedy.index_copy(0, played, batch.actions)  # (R, N)
+    q_tot = online.mixer(pick(values, actions), best, actions, views.state).index_select(0, played)  # (P,)
+    assert q_tot.shape == td_target.shape, "a value and a target for each step"
+    error = q_tot - td_target
     squared = error.square().mean()
     loss = settings.td_loss_factor * squared
     with torch.no_grad():
         log = {
             "td_loss": squared.detach(),
             "td_error_abs": error.abs().mean(),
-            "q_taken_mean": taken.mean(),
-            "target_mean": goal.mean(),
+            "q_taken_mean": q_tot.mean(),
+            "target_mean": td_target.mean(),
         }
         if unrolled.sigma is not None:
             log["z_sigma_mean"] = unrolled.sigma.mean()
@@ -115,7 +132,13 @@ def td_loss(
 
 @dataclass
 class Counters:
-    """How far a learner is: gradient steps, episodes taken in, and those at the last copy into the target networks."""
+    """How far a learner is.
+
+    Args:
+        updates: gradient steps taken.
+        episodes: taken in.
+        last_copy: `episodes` at the last copy into the target networks.
+    """
 
     updates: int = 0
     episodes: int = 0
@@ -123,20 +146,28 @@ class Counters:
 
 
 def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Noise (r, N, Z) for z of the online and of the target networks, in an update of a training.
+    """Standard normals (r, N, Z) for z of the online and of the target networks, in one update of a training.
 
-    A function of the update's number, so that a resumed run draws what it would have drawn, and of which rows of the
-    batch's views these are (r,), so that each thread draws its own.
+    They depend on the update's number: a resumed run draws what it would have drawn. And on the rows: each thread draws
+    those of its own episodes.
+
+    Args:
+        seed: of the training.
+        update: gradient steps taken before.
+        rows: (r,) int64, which of the batch's views.
+        shape: N, Z.
     """
-    own, other = (standard_normals(seed_for(seed, "noise of z", update, k), rows, shape) for k in range(2))
-    return own, other
+    noise_online, noise_target = (
+        standard_normals(seed_for(seed, "noise of z", update, k), rows, shape) for k in range(2)
+    )
+    return noise_online, noise_target
 
 
 class _Share(NamedTuple):
-    """What one thread works on."""
+    """The part of a batch that one thread works on."""
 
     episodes: list[Episode]
-    rows: Tensor  # (r,) int64, which of the whole batch's views these are
+    rows: Tensor  # (r,) int64, where its views stand among those of the whole batch
     weight: float  # its real steps / those of the whole batch
 
 
@@ -218,14 +249,14 @@ class ValueDecompositionLearner:
     def _shares(self, episodes: Sequence[Episode]) -> list[_Share]:
         """The batch cut by episodes, a share for each thread."""
         steps = np.array([e.length for e in episodes])  # (B,)
-        of_view = np.repeat(np.arange(len(steps)), steps + 1)  # (R,), which episode
+        episode_of_view = np.repeat(np.arange(len(steps)), steps + 1)  # (R,)
         return [
             _Share(
-                episodes=[episodes[k] for k in own],
-                rows=torch.from_numpy(np.flatnonzero(np.isin(of_view, own))),
-                weight=float(steps[own].sum() / steps.sum()),
+                episodes=[episodes[k] for k in chosen],
+                rows=torch.from_numpy(np.flatnonzero(np.isin(episode_of_view, chosen))),
+                weight=float(steps[chosen].sum() / steps.sum()),
             )
-            for own in self._threads.cut(steps)
+            for chosen in self._threads.cut(steps)
         ]
 
     def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:

@@ -41,5 +41,5 @@ def check_code(option: str, name: str, environment: Mapping[str, str] = os.envir
     if not (_told or environment.get(VARIABLE) == "1" or (option, name) in _typed):
         raise PtdeError(
             f"a file names Python code to be run, {option} {name}",
-            "add --trust if you know where the file comes from",
+            f"add --trust (or set {VARIABLE}=1) if you know where the file comes from",
         )

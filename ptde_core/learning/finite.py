@@ -15,21 +15,21 @@ def all_finite(tensors: Iterable[Tensor]) -> Tensor:
     return torch.stack([torch.isfinite(tensor.detach()).all() for tensor in tensors]).all()
 
 
-def check_learned(weights: Iterable[Tensor], log: Mapping[str, Tensor | float], where: str, kept: str) -> None:
+def check_learned(weights: Iterable[Tensor], log: Mapping[str, Tensor | float], where: str, saved: str) -> None:
     """Refuse to go on with weights that are no numbers.
 
     Args:
         weights: all that is learned.
         log: of the newest update; the losses and gradients in it say what went first.
         where: the step, in words.
-        kept: which good state is left, in words.
+        saved: which good state is left, in words.
 
     Raises:
-        PtdeError: with the step, what is kept, and what to try.
+        PtdeError: with the step, what is saved, and what to try.
     """
     if bool(all_finite(weights)):
         return
     losses = {name: float(value) for name, value in log.items() if name.endswith(("loss", "gradient_norm"))}
     broken = [f"{name} = {value}" for name, value in losses.items() if not abs(value) < float("inf")]
-    told = f" ({', '.join(broken)})" if broken else ""
-    raise PtdeError(f"the weights are not finite {where}{told}; {kept}", TRY)
+    which = f" ({', '.join(broken)})" if broken else ""
+    raise PtdeError(f"the weights are not finite {where}{which}; {saved}", TRY)

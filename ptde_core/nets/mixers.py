@@ -1,7 +1,11 @@
 """Mixers: the agents' values -> the team's value. All keep IGM: agents that are each greedy are a greedy team.
 
-They share one signature, mixer(taken, best, actions, state): the values (..., N) of the actions taken, each agent's
-best value (..., N) over the actions it could have taken, the actions (..., N) themselves and the state (..., S).
+They share one signature, mixer(taken, best, actions, state) -> Q_tot (...):
+
+    taken    (..., N)  q_i(u_i), the values of the actions taken
+    best     (..., N)  max_u q_i(u) over the actions that agent i could have taken
+    actions  (..., N)  u_i, int64
+    state    (..., S)  s
 """
 
 from itertools import pairwise
@@ -19,15 +23,20 @@ POSITIVE = 1e-10  # what keeps QPLEX's weights above zero, as published
 
 
 class SumMixer(nn.Module):
-    """VDN: the plain sum (paper, Background)."""
+    """VDN (paper, Background): Q_tot = sum_i q_i."""
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  shared signature
-        """Team value (...,) from values (..., N); nothing else is used."""
+        """Q_tot (...) from the values (..., N); nothing else is used."""
         return taken.sum(dim=-1)
 
 
 class MonotonicMixer(nn.Module):
-    """QMIX: a two-layer network on the values whose non-negative weights are made from the state.
+    """QMIX: a two-layer network on the values, with weights |W(s)| and biases b(s) that networks make from the state.
+
+        Q_tot = |W_2(s)|^T elu(|W_1(s)|^T q + b_1(s)) + b_2(s)
+
+    with q (N), W_1 (N, M), b_1 and W_2 (M), b_2 a number. No weight is negative, so that Q_tot never falls when an
+    agent's value rises.
 
     Args:
         n_agents, state_size: N, S.
@@ -45,7 +54,8 @@ class MonotonicMixer(nn.Module):
         self.second_bias = TwoLayers(state_size, embed, 1, one_hot=one_hot)
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  shared signature
-        """Team value (...,) from values (..., N) and state (..., S); never falls when an agent's value rises."""
+        """Q_tot (...) from the values (..., N) and the state (..., S)."""
+        assert taken.shape == (*state.shape[:-1], self.n_agents), "a value of each agent for each state"
         networks = self.first_weights, self.second_weights, self.second_bias
         bias, *hidden = side_by_side(state, [self.first_bias, *(network[0] for network in networks)])  # (..., M), ...
         first, second, offset = (network[-1](x) for network, x in zip(networks, hidden, strict=True))
@@ -74,10 +84,10 @@ class _Mix(torch.autograd.Function):
     """`mixed` for rows (R, ...), in one pass over memory."""
 
     @staticmethod
-    def forward(ctx: Any, *made: Tensor) -> Tensor:
-        taken, first, bias, second, _ = made
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        taken, first, bias, second, _ = tensors
         hidden, team = torch.empty_like(bias), taken.new_empty(len(taken))
-        kernels.mix(*(kernels.array(tensor) for tensor in (*made, hidden, team)))
+        kernels.mix(*(kernels.array(tensor) for tensor in (*tensors, hidden, team)))
         ctx.save_for_backward(taken, first, second, hidden)
         return team
 
@@ -93,10 +103,13 @@ class _Mix(torch.autograd.Function):
 
 
 class DuplexMixer(nn.Module):
-    """QPLEX: Q_tot = sum_i Q_i + sum_i (lambda_i - 1) A_i, with Q_i = w_i q_i + V_i and A_i = w_i (q_i - max q_i) <= 0.
+    """QPLEX: the team's value from duelling values and advantages.
 
-    w_i > 0 and V_i come from the state, lambda_i > 0 from state and joint action. Where all agents are greedy the
-    advantages vanish, everywhere else they only subtract: IGM holds, and any team value that has IGM can be written so.
+        Q_tot = sum_i Q_i + sum_i (lambda_i(s, u) - 1) A_i
+        Q_i = w_i(s) q_i + V_i(s),  A_i = w_i(s) (q_i - max_u q_i) <= 0
+
+    with w_i > 0 and lambda_i > 0. Where all agents are greedy the advantages vanish, everywhere else they only
+    subtract: IGM holds, and any team value that has IGM can be written so.
     No gradient passes through A_i, as in the published code: agents learn from the sum, lambda from the rest.
 
     Args:
@@ -116,7 +129,8 @@ class DuplexMixer(nn.Module):
         self.answered = Heads(state_size + n_agents * n_actions, hyper, n_agents, heads, layers)
 
     def forward(self, taken: Tensor, best: Tensor, actions: Tensor, state: Tensor) -> Tensor:
-        """Team value (...,) from values and best values (..., N), joint actions (..., N) int64 and states (..., S)."""
+        """Q_tot (...) from values and best values (..., N), joint actions (..., N) int64 and states (..., S)."""
+        assert taken.shape == best.shape == actions.shape == (*state.shape[:-1], self.n_agents), "one for each agent"
         weights = self.weights(state).abs() + POSITIVE  # (..., N)
         values = weights * taken + self.offsets(state)  # (..., N)
         advantages = (weights * (taken - best)).detach()  # (..., N)

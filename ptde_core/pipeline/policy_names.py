@@ -24,7 +24,7 @@ def name_of(content: Mapping[str, Any], trained: Trained) -> str:
 
 
 def distilled_with(content: Mapping[str, Any]) -> DistillSettings | None:
-    """The settings of a student's distillation; one that it does not have is younger than it, and was not used.
+    """The settings of a student's distillation; what is missing takes its default, as in `typed_settings`.
 
     None for a teacher, and for a student that was trained together with its teacher.
 

@@ -193,5 +193,6 @@ class Sitting:
 
     def _newest_metrics(self) -> dict[str, float]:
         """Means over the runs."""
-        names = {name for run in self._runs for name in run.shown}
-        return {name: float(np.mean([run.shown[name] for run in self._runs if name in run.shown])) for name in names}
+        of_runs = [run.newest_metrics for run in self._runs]
+        names = {name for metrics in of_runs for name in metrics}
+        return {name: float(np.mean([metrics[name] for metrics in of_runs if name in metrics])) for name in names}

@@ -41,8 +41,8 @@ class _Counters:
 
     env_steps: int = 0
     episodes: int = 0
-    held: int = 0  # of these, the newest that the learner still holds
-    next_test: int = 0  # env steps from which the next test is due
+    held: int = 0  # episodes of these that the learner still holds, the newest
+    next_test: int = 0  # env steps from which the next test is played
     logged: dict[str, int] = field(default_factory=dict)  # lengths of the log's files that belong to this state
     seconds: float = 0.0  # wall time of all sittings; what runs do together, they share equally
     engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
@@ -72,7 +72,7 @@ class TrainingRun:
         self._wins = spec.can_be_won  # where not, no win rate is logged
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
-        self.shown: dict[str, float] = {}  # newest metrics
+        self.newest_metrics: dict[str, float] = {}
         self._world = spec.world
         self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
@@ -96,12 +96,12 @@ class TrainingRun:
 
     @property
     def test_is_due(self) -> bool:
-        """Whether greedy episodes and a line of metrics are due, as they are at intervals."""
+        """Whether `test_every` env steps have passed since the last test."""
         return self.at.env_steps >= self.at.next_test
 
     @property
     def checkpoint_is_due(self) -> bool:
-        """Whether the networks as they are after this round are to be kept."""
+        """Whether this round passed a multiple of the env steps at which `keep` asks for a checkpoint."""
         return self._checkpoint_due > 0
 
     @property
@@ -128,9 +128,9 @@ class TrainingRun:
         recent["reward"] += sum(e.total_reward for e in episodes)
         recent["length"] += sum(e.length for e in episodes)
         of_play = "train_win_rate" if self._wins else "train_return"
-        self.shown[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
+        self.newest_metrics[of_play] = recent["won" if self._wins else "reward"] / recent["episodes"]
         if how.actions == "greedy":  # a policy that samples its actions has no epsilon
-            self.shown["epsilon"] = float(np.mean(how.epsilon))
+            self.newest_metrics["epsilon"] = float(np.mean(how.epsilon))
         if self._callbacks.on_round:
             record = Played(
                 seed=self.settings.seed,
@@ -172,7 +172,7 @@ class TrainingRun:
         metrics = {
             "episodes": float(at.episodes),
             "updates": float(self.learner.updates),
-            **{key: self.shown[key] for key in ("epsilon",) if key in self.shown},
+            **{key: self.newest_metrics[key] for key in ("epsilon",) if key in self.newest_metrics},
             **({"train_win_rate": recent["won"] / recent["episodes"]} if self._wins else {}),
             "train_return": recent["reward"] / recent["episodes"],
             "train_length": recent["length"] / recent["episodes"],
@@ -192,14 +192,14 @@ class TrainingRun:
         metrics["play_share"] = self._play_seconds / sitting
         self._training_log.add(at.env_steps, metrics)
         self._checkpoints.tested(self._reached(), metrics)
-        self.shown |= metrics
+        self.newest_metrics |= metrics
         listen(Logged(at.env_steps, metrics))
         if self._callbacks.on_test:
             record = Tested(settings.seed, at.env_steps, self.learner.updates, dict(metrics))
             call("on_test", self._callbacks.on_test, record)
 
     def keep_checkpoint(self) -> None:
-        """Write the one that is due."""
+        """Write the one whose time has come."""
         self._checkpoints.write(str(self._checkpoint_due), self._reached())
 
     def _reached(self) -> Reached:
@@ -248,17 +248,17 @@ class TrainingRun:
                 raise ValueError(f"{self.at.held} episodes held, and {len(episodes)} kept")
             self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
         except (ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
-            told = f"{self.folder.state} is not the state of this training ({quoted(error)})"
-            raise PtdeError(told, "train it anew in another folder, with --out") from None
+            problem = f"{self.folder.state} is not the state of this training ({quoted(error)})"
+            raise PtdeError(problem, "train it anew in another folder, with --out") from None
 
     def finish(self, keep_state: bool, listen: Listener) -> None:
         """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""
         at, folder = self.at, self.folder
         for path in self._checkpoints.write(LAST, self._reached()):
             listen(FileSaved(path, "the student trained with it" if path == folder.student else "the trained teacher"))
-        best, told = self._checkpoints.best()
+        best, how_good = self._checkpoints.best()
         for path in best:
-            listen(FileSaved(path, told))
+            listen(FileSaved(path, how_good))
         if not self.learner.updates:
             listen(Note(f"nothing was learned in {at.episodes} episodes: no gradient step was due; give more --steps"))
         facts = {
@@ -272,8 +272,8 @@ class TrainingRun:
             folder.forget_state()
             return
         megabytes = sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6
-        told = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
-        listen(Note(f"{told}; --resume --no-keep-state deletes it"))
+        to_resume = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
+        listen(Note(f"{to_resume}; --resume --no-keep-state deletes it"))
 
 
 def _check_episodes(episodes: Sequence[Episode], spec: EnvSpec, noise_size: int) -> None:

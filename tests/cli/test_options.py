@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ptde_cli.options import layers
+from ptde_core.algorithms.training_settings import TrainValueDecompositionSettings
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import World
 from ptde_core.envs.skirmish.map_files import load_map
@@ -15,7 +16,6 @@ from ptde_core.runs.stage_settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
-    TrainValueDecompositionSettings,
     preset,
     train_teacher_settings,
 )

@@ -324,7 +324,7 @@ def test_minibatches_are_random_parts_of_all_chunks() -> None:
             assert sum(share.of_steps for share in part) == pytest.approx(1.0)
             assert sum(share.of_choices for share in part) == pytest.approx(1.0)
             for share in part:
-                assert len(share.goal) == len(share.rollout.local) == int(share.rollout.chunks.sum())
+                assert len(share.value_target) == len(share.rollout.local) == int(share.rollout.chunks.sum())
                 assert len(share.rollout.actor_start) == len(share.numbers)
         return [sorted(int(k) for share in part for k in share.numbers) for part in found]
 

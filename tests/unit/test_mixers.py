@@ -180,3 +180,10 @@ def test_qplex_can_show_what_a_monotonic_mixer_cannot() -> None:
     team = over_all_joint_actions(mixer, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.zeros(1, 1))
     loss_beside_the_best, loss_beside_the_other = team[0, 0] - team[1, 0], team[0, 1] - team[1, 1]
     assert (loss_beside_the_best - loss_beside_the_other).abs() > 0.01, "a sum would make them equal"
+
+
+def test_values_of_another_number_of_states_are_refused() -> None:
+    values, actions, state = torch.ones(4, 2), torch.zeros(4, 2, dtype=torch.int64), torch.ones(1, 3)
+    for mixer in (MonotonicMixer(2, 3, 4, 4), DuplexMixer(2, 2, 3, 4, 1, 1)):
+        with pytest.raises(AssertionError, match="each"):
+            mixer(values, values, actions, state)

@@ -86,3 +86,12 @@ def test_masked_mean_ignores_what_is_masked() -> None:
 
 def test_linear_schedule_ends_where_it_says() -> None:
     assert [linear(1.0, 0.05, 100, at) for at in (0, 50, 100, 10_000)] == pytest.approx([1.0, 0.525, 0.05, 0.05])
+
+
+def test_targets_of_steps_that_do_not_fit_each_other_are_refused() -> None:
+    """A mean over (P, P) would come out of it without a word."""
+    none = torch.zeros(3, dtype=torch.bool)
+    with pytest.raises(AssertionError, match="a row for each step"):
+        td_lambda_targets(torch.ones(3), none, none, torch.ones(4), 0.9, 0.6)
+    with pytest.raises(AssertionError, match="a row for each step"):
+        td_lambda_targets(torch.ones(3, 1), none, none, torch.ones(3), 0.9, 0.6)

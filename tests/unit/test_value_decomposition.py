@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from ptde_core.algorithms.building import build_learner
-from ptde_core.algorithms.catalogue import MIXERS
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner, pick, td_loss
@@ -156,7 +155,7 @@ def test_a_mixer_is_told_each_networks_own_best_among_the_available() -> None:
 @pytest.mark.parametrize(
     ("alg", "info"),
     [
-        *((alg, info) for alg in sorted(MIXERS) for info in ("none", "unified", "agent-specific")),
+        *((alg, info) for alg in ("qmix", "qplex", "vdn") for info in ("none", "unified", "agent-specific")),
         *(("csrl", "commander"), ("copa", "coach")),
     ],
 )
@@ -237,3 +236,26 @@ def test_names_are_those_of_the_papers_tables() -> None:
         "COPA",
     ]
     assert student_name("qmix", "agent-specific") == "QMIX_ASGKD"
+
+
+def test_what_learns_beside_sees_each_batch_before_its_update_and_moves_nothing() -> None:
+    """Three updates a round; targets are copied after the last of them, with or without somebody beside."""
+    rounds = [[episode(length, seed=4 * k + length) for length in (2, 3, 1, 2)] for k in range(3)]
+    changes = {"batch_episodes": 4, "updates_per_round": 3, "target_every_episodes": 8}
+    beside, alone = learner_of("qmix", **changes), learner_of("qmix", **changes)
+    seen: list[tuple[int, int]] = []
+
+    def before_update(batch: list[Episode]) -> dict[str, Tensor]:
+        seen.append((beside.updates, len(batch)))
+        return {"beside": torch.tensor(float(beside.updates))}
+
+    for number, played in enumerate(rounds):
+        log = beside.learn(played, before_update)
+        assert log.pop("beside") == 3 * number + 2
+        assert log.keys() == alone.learn(played).keys()
+    assert seen == [(update, 4) for update in range(9)]
+    for network in ("online", "target"):
+        one, other = (getattr(learner, network).state_dict() for learner in (beside, alone))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert beside.counters == alone.counters
+    assert beside.counters.last_copy == 8
