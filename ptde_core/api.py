@@ -28,7 +28,8 @@ from ptde_core.runs.recipes import distill_settings
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, default_folder, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.evaluation_file import EvaluationEntry
-from ptde_core.storage.run_folder import PAPER, RunFolder
+from ptde_core.storage.run_folder import PAPER, RunFolder, checkpoints_of
+from ptde_core.storage.zoo import in_place, unpacked
 
 __all__ = [
     "EvaluationEntry",
@@ -45,7 +46,7 @@ __all__ = [
     "train_teacher",
 ]
 
-Place = RunFolder | Path | str  # a run folder, or a file in one
+Place = RunFolder | Path | str  # a run folder, or a file in one; "zoo:..." is one that comes with ptde (`ptde zoo`)
 
 
 def train_teacher(
@@ -182,13 +183,13 @@ def load_policy(checkpoint: Place, z: ZChoice = "sampled") -> LoadedPolicy:
         checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
         z: of a teacher: sampled, the paper's way, or its mean.
     """
-    path = _path(checkpoint)
+    path = checkpoint.path if isinstance(checkpoint, RunFolder) else in_place(checkpoint)
     trained = restore(load_checkpoint(RunFolder(path).teacher if path.is_dir() else path, "teacher", "student"))
     return LoadedPolicy(trained.policy, trained.spec, z)
 
 
 def _path(place: Place) -> Path:
-    return place.path if isinstance(place, RunFolder) else Path(place)
+    return place.path if isinstance(place, RunFolder) else unpacked(place)
 
 
 def _teacher(place: Place) -> Path:
@@ -197,8 +198,4 @@ def _teacher(place: Place) -> Path:
 
 
 def _checkpoints(place: Place) -> list[Path]:
-    path = _path(place)
-    if not path.is_dir():
-        return [path]
-    run = RunFolder(path)
-    return [run.teacher, *run.all_students]
+    return checkpoints_of(_path(place))

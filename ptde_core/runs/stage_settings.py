@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.algorithms.learner_settings import (
     CopaSettings,
     LearningSettings,
@@ -17,6 +16,7 @@ from ptde_core.algorithms.learner_settings import (
     QplexSettings,
     ValueDecompositionSettings,
 )
+from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.base.device import DeviceSettings
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.names import AlgorithmName
