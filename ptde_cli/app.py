@@ -150,6 +150,11 @@ COMMANDS = (
         ),
     ),
     Command(
+        "zoo",
+        "List the trained policies that come with ptde: what each won, and the command that plays it again.",
+        "ptde zoo",
+    ),
+    Command(
         "calibrate",
         "Compare the built-in simulator with figures logged in the real game, with a verdict each.",
         "ptde calibrate --map 3m",

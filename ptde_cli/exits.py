@@ -12,6 +12,7 @@ import typer
 from ptde_cli.streams import drop_unwritten, prepare_streams, write_out
 from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, storage_error
 from ptde_core.base.printable import printable
+from ptde_core.storage.zoo import is_of_zoo, unpacked
 
 UNREAD = FAILED = 1  # the reader of the result is gone; or some of several jobs failed
 USER_ERROR = 2
@@ -61,7 +62,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         return USER_ERROR
     try:
         with _ending_in_order(), _of_the_file_system("standard output"):
-            result = app(list(arguments), prog_name="ptde", standalone_mode=False)
+            result = app(_with_files_of_the_zoo(arguments), prog_name="ptde", standalone_mode=False)
             write_out()
     except PtdeError as error:
         drop_unwritten()
@@ -79,6 +80,16 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         _say(f"interrupted; to go on, type: {shlex.join(again)}")
         return INTERRUPTED
     return result if isinstance(result, int) else 0  # an int is the code of a typer.Exit, as after --version
+
+
+def _with_files_of_the_zoo(arguments: Sequence[str]) -> list[str]:
+    """The words of a command line, `zoo:NAME` as the path of its copy here: so every command takes such names.
+
+    Raises:
+        PtdeError: there is no such name, or its files are not what they were.
+    """
+    asked = not {"--help", "-h"}.isdisjoint(arguments)  # then nothing is read, nor copied
+    return [word if asked else str(unpacked(word)) if is_of_zoo(word) else word for word in arguments]
 
 
 @contextmanager

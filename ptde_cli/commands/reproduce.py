@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ptde_cli.commands.sweep import DryRun, Processes, Ray, Slurm, SlurmOptions, engine_for, work_through
+from ptde_cli.commands.sweep import DryRun, Keep, Processes, Ray, Slurm, SlurmOptions, engine_for, work_through
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet
 from ptde_core.base.errors import PtdeError
@@ -58,10 +58,7 @@ def reproduce(
             help="page with all of it; pictures go to figures/ beside it  [default: reproduction.md beside the runs]",
         ),
     ] = None,
-    keep: Annotated[
-        Path | None,
-        typer.Option("--keep", metavar="DIR", help="also copy the small files of all runs that are done there"),
-    ] = None,
+    keep: Keep = None,
     dry_run: DryRun = False,
     processes: Processes = None,
     ray: Ray = None,
@@ -72,8 +69,8 @@ def reproduce(
     """Run the paper's experiments, or those that are left, and show what came of them."""
     if not 0 < budget <= 1:
         raise PtdeError(f"--budget {budget:g} is no share of the paper's steps", "give more than 0, and at most 1")
-    if made_from is not None and (out or keep or dry_run or processes or ray or slurm):
-        raise PtdeError("--from trains nothing", "leave out --out, --keep and what says how to train")
+    if made_from is not None and (out or dry_run or processes or ray or slurm):
+        raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
     scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
     parts = parts_of(part, scope)
     file = sweep_of(parts, scope)
@@ -101,7 +98,7 @@ def reproduce(
                     )
                 )
             if keep is not None:
-                pack(cells, file.out, keep, listen=listen)
+                pack(cells, folder, keep, listen=listen)
             tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)
         print_tables(tables)
         print("\n".join(answers))

@@ -49,6 +49,11 @@ SlurmOptions = Annotated[
     ),
 ]
 
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="DIR", help="also copy the small files of all runs that are done there"),
+]
+
 
 def sweep(
     words: Annotated[
@@ -64,13 +69,14 @@ def sweep(
     ray: Ray = None,
     slurm: Slurm = False,
     slurm_option: SlurmOptions = None,
+    keep: Keep = None,
     trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Work on all cells of a sweep, or show how far they are."""
     trust_files(trust)
     if words[0] == Path(STATUS):
-        if dry_run or processes or ray or slurm or slurm_option:
+        if dry_run or processes or ray or slurm or slurm_option or keep:
             raise PtdeError("status only looks", "leave the other options out, or leave out status")
         show_status(words[1:])
         return
@@ -80,7 +86,14 @@ def sweep(
 
     file, name = read_sweep(words[0]), name_of(words[0])
     engine = engine_for(file.out, processes, ray, slurm, slurm_option)
-    work_through(file, name, dry_run, engine, quiet)
+    cells = work_through(file, name, dry_run, engine, quiet)
+    if keep is not None and not dry_run:
+        with resumable():
+            from ptde_cli.display import watching
+            from ptde_core.experiments.sweeps.packing import pack
+
+            with watching(quiet=quiet) as listen:
+                pack(cells, file.out, keep, listen=listen)
 
 
 def engine_for(

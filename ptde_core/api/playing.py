@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from ptde_core.api.places import Place, checkpoint_of
+from ptde_core.api.places import Place, checkpoint_to_read
 from ptde_core.base.errors import unknown
 
 if TYPE_CHECKING:  # at run time these would load NumPy and torch
@@ -36,5 +36,5 @@ def load_policy(checkpoint: Place, z: Literal["mean", "sampled"] = "sampled") ->
     from ptde_core.rollout.loaded import LoadedPolicy
     from ptde_core.storage.checkpoint import load_checkpoint
 
-    trained = restore(load_checkpoint(checkpoint_of(checkpoint), "teacher", "student"))
+    trained = restore(load_checkpoint(checkpoint_to_read(checkpoint), "teacher", "student"))
     return LoadedPolicy(trained.policy, trained.spec, z)

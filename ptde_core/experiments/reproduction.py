@@ -3,37 +3,51 @@
 Everything is made from run folders; no number and no verdict is typed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
+from ptde_core.experiments.reproduction_page import page_text
 from ptde_core.experiments.sweeps.cells import Cell
-from ptde_core.experiments.sweeps.paper import PARTS, Part
+from ptde_core.experiments.sweeps.paper import PARTS, Part, of_part
 from ptde_core.results.gather import Report, report
 from ptde_core.results.questions import answers
-from ptde_core.results.sections import left_out_table, paper_table
-from ptde_core.results.table import Table, markdown
-from ptde_core.scores.published import benchmarks
+from ptde_core.results.sections import paper_table
+from ptde_core.results.table import Table
+from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.run_folder import RunFolder, student_of
 from ptde_core.storage.whole_file import write_text
 from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
+from ptde_core.viewing.learning_speed import speed_table
 from ptde_core.viewing.replays.chosen_episodes import shown_of
 from ptde_core.viewing.replays.movie import pictures_of, save_moments
 from ptde_core.viewing.run_curves import save_figure
 
 EARLY, LATE = 0.25, 0.75  # shares of the shorter battle at which two strategies are shown
 PAGE = "reproduction.md"
+FIGURES = "figures"  # the folder beside the page
 
 
 @dataclass(frozen=True)
 class Reproduced:
-    """One table or figure: its title, then its tables, its picture, or why there is neither."""
+    """One table or figure.
+
+    Args:
+        title: what it is.
+        tables: of it.
+        picture: the name of its file; "" where it has none.
+        caption: below the picture.
+        draw: writes the picture to a path.
+        missing: why there is neither table nor picture; "" where there is one.
+    """
 
     title: str
     tables: tuple[Table, ...] = ()
-    picture: Path | None = None
+    picture: str = ""
+    caption: str = ""
+    draw: Callable[[Path], object] | None = None
     missing: str = ""
 
 
@@ -55,78 +69,89 @@ def reproduce(
     Raises:
         PtdeError: no run there was evaluated.
     """
-    found = report([folder])
-    if not found.sections:
-        raise PtdeError(f"no run below {folder} was evaluated", "run the experiments first, with a smaller --budget")
-    made = [_made(name, PARTS[name], cells, found, page.parent / "figures", listen) for name in parts]
-    answered = answers(found)
-    write_text(page, _page(made, found, page))
-    listen(FileSaved(page, "all of it on one page"))
+    made, found = reproduced(parts, cells, folder)
     for one in made:
+        if one.draw is not None:
+            picture = page.parent / FIGURES / one.picture
+            one.draw(picture)
+            listen(FileSaved(picture, one.title))
         if one.missing:
             listen(Note(f"{one.title}: {one.missing}"))
-    words = [f"RQ{one.number}: {one.words}" for one in answered]
+    write_text(page, page_text(made, found))
+    listen(FileSaved(page, "all of it on one page"))
+    words = [f"RQ{one.number}: {one.words}" for one in answers(found)]
     return [table for one in made for table in one.tables], words
 
 
-def _made(name: str, part: Part, cells: Sequence[Cell], found: Report, figures: Path, listen: Listener) -> Reproduced:
-    own = [cell for cell in cells if cell.run.evaluation.exists()]
+def reproduced(parts: Sequence[str], cells: Sequence[Cell], folder: Path) -> tuple[list[Reproduced], Report]:
+    """The parts, no picture of them drawn yet, and the report of all runs in the folder.
+
+    Raises:
+        PtdeError: no run there was evaluated.
+    """
+    found = report([folder])
+    if not found.sections:
+        raise PtdeError(f"no run below {folder} was evaluated", "run the experiments first, with a smaller --budget")
+    there = [cell for cell in cells if cell.run.evaluation.exists()]
+    return [_made(name, PARTS[name], there, found) for name in parts], found
+
+
+def _made(name: str, part: Part, cells: Sequence[Cell], found: Report) -> Reproduced:
+    own = of_part(name, cells)
     if part.shows == "table":
         number = int(name.removeprefix("table"))
         tables = [table for section in found.sections for table in paper_table(section, number)]
         return Reproduced(part.title, tuple(tables), missing="" if tables else "no run of its maps was evaluated")
-    picture = figures / f"{name}.png"
+    picture = f"{name}.png"
+    if not own and part.shows == "curves":
+        return Reproduced(part.title, missing="none of its runs is there")
     try:
         if part.shows == "curves":
-            save_figure(draw_win_rates(win_rates([cell.run.path for cell in own])), picture)
-        else:
-            _two_strategies(own, picture)
+            curves = win_rates([cell.run.path for cell in own])
+            speed = speed_table(curves)
+            return Reproduced(
+                part.title,
+                (speed,) if speed else (),
+                picture,
+                draw=lambda path: save_figure(draw_win_rates(curves), path),
+            )
+        pair = _two_runs([*own, *(cell for cell in cells if cell not in own)])
     except PtdeError as error:
-        return Reproduced(part.title, missing=error.problem)
-    listen(FileSaved(picture, part.title))
-    return Reproduced(part.title, picture=picture)
+        return Reproduced(part.title, missing=quoted(error.problem))
+    if pair is None:
+        return Reproduced(part.title, missing="it takes QMIX and the paper's student of QMIX_SGI on one map")
+    plain, informed = (one.run for one in pair)
+    map_name, seed = pair[0].pipeline.training.map, pair[0].pipeline.training.seed
+    caption = (
+        f"QMIX above, QMIX_ASGKD below, on {map_name} (training seed {seed}), in the first episode of the evaluation: "
+        f"{100 * EARLY:.0f} % and {100 * LATE:.0f} % into the shorter of the two."
+    )
+    return Reproduced(
+        part.title, (), picture, caption, lambda path: _draw_strategies(plain, student_of(informed.teacher), path)
+    )
 
 
-def _two_strategies(cells: Sequence[Cell], picture: Path) -> None:
-    """The plain algorithm above the paper's student, early and late in the first battle of the evaluation.
+def _two_runs(cells: Sequence[Cell]) -> tuple[Cell, Cell] | None:
+    """The first map and seed with QMIX and with the paper's student of QMIX_SGI: their cells."""
+    by_kind = {_kind(cell.pipeline.training): cell for cell in reversed(cells) if not cell.variant}
+    for cell in cells:
+        training = cell.pipeline.training
+        plain = by_kind.get((training.map, training.seed, "qmix", "none"))
+        informed = by_kind.get((training.map, training.seed, "qmix", "agent-specific"))
+        if plain and informed and plain.run.teacher.is_file() and student_of(informed.run.teacher).is_file():
+            return plain, informed
+    return None
 
-    Raises:
-        PtdeError: one of them is not there.
-    """
-    by_info = {cell.pipeline.training.global_info: cell.run for cell in cells}
-    plain, informed = by_info.get("none"), by_info.get("agent-specific")
-    if plain is None or informed is None or not student_of(informed.teacher).exists():
-        raise PtdeError("it takes QMIX and the paper's student of QMIX_SGI")
-    films = [pictures_of(one) for one in shown_of([plain.teacher, student_of(informed.teacher)], 0, 0)]
+
+def _kind(training: TrainingSettings) -> tuple[str, int, str, str]:
+    return training.map, training.seed, training.alg, training.global_info
+
+
+def _draw_strategies(plain: RunFolder, student: Path, picture: Path) -> None:
+    """The plain algorithm above the student, early and late in the first battle of the evaluation, played now."""
+    films = [pictures_of(one) for one in shown_of([plain.teacher, student], 0, 0)]
     last = min(map(len, films)) - 1
     save_moments(films, picture, [round(EARLY * last), round(LATE * last)])
-
-
-def _page(made: Sequence[Reproduced], found: Report, page: Path) -> str:
-    backends = ", ".join(f"{section.backend} {section.version}" for section in found.sections)
-    lines = [
-        "# The paper's experiments",
-        "",
-        f"Made by `ptde reproduce` from run folders, on {backends}. The paper's figures stand beside ours; where they "
-        f"are of another game ({', '.join(benchmark.label for benchmark in benchmarks())}), they are a landmark.",
-        "",
-    ]
-    for one in made:
-        lines += [f"# {one.title}", ""]
-        lines += [text for table in one.tables for text in (markdown(table), "")]
-        if one.picture is not None:
-            where = one.picture.relative_to(page.parent).as_posix()
-            lines += [f"![{one.title}]({where})", ""]
-        if one.missing:
-            lines += [f"Missing: {one.missing}.", ""]
-    lines += ["# Research questions", ""]
-    for answer in answers(found):
-        lines += [f"**RQ{answer.number}. {answer.question}** {answer.words}", ""]
-        if answer.table is not None:
-            lines += [markdown(answer.table), ""]
-    if found.left_out:
-        lines += [markdown(left_out_table("Not counted", found.left_out)), ""]
-    return "\n".join(lines).rstrip() + "\n"
 
 
 def cells_held(cells: Sequence[Cell], folder: Path, out: Path) -> list[Cell]:

@@ -40,7 +40,7 @@ from ptde_core.storage.evaluation_file import (
     read_evaluation,
 )
 from ptde_core.storage.replay_file import count_episodes, read_header, write_replay
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, checkpoints_of
 from ptde_core.storage.whole_file import check_output
 
 STAGE = "evaluate"
@@ -52,8 +52,9 @@ def evaluate(
 ) -> list[EvaluationEntry]:
     """Play the same episodes with every policy and add the results to the evaluation.json of each one's run.
 
-    What is there stays: an evaluation of other episodes stands beside it. A student brings its teacher along if that
-    lies beside it; a teacher is measured with z sampled, the paper's way, and with the mean of z.
+    A run folder stands for its teacher and students. What is there stays: an evaluation of other episodes stands beside
+    it. A student brings its teacher along if that lies beside it; a teacher is measured with z sampled, the paper's
+    way, and with the mean of z.
 
     Raises:
         StorageError: an evaluation cannot be written; as far as it can be known, before anything is played.
@@ -188,7 +189,7 @@ def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
 def _with_teachers(paths: list[Path]) -> list[Path]:
     """The given checkpoints, each student preceded by its teacher where that lies in its run; none twice."""
     ordered: dict[Path, None] = {}
-    for path in paths:
+    for path in (inner for one in paths for inner in checkpoints_of(one)):
         content = load_checkpoint(path, "teacher", "student")
         beside = RunFolder.of(path).path / str(content.get("teacher_file", path.name))
         if beside.is_file() and load_checkpoint(beside, "teacher", "student")["teacher_id"] == content["teacher_id"]:

@@ -154,7 +154,15 @@ def _by_verdict(found: Sequence[Difference]) -> str:
     for verdict, words in WORDS.items():
         if maps := [one.map for one in found if one.verdict == verdict]:
             parts.append(words.format(listed(maps)))
-    return "; ".join(parts)
+    return "; ".join(parts) + _of_these_trainings([one for one in found if one.verdict == "one seed"])
+
+
+def _of_these_trainings(found: Sequence[Difference]) -> str:
+    """Where a side has one seed: what the episodes of these trainings tell, and no more."""
+    more = [one.map for one in found if one.interval.low > 0]
+    less = [one.map for one in found if one.interval.high < 0]
+    told = [f"{word} on {listed(maps)}" for word, maps in (("more", more), ("less", less)) if maps]
+    return f" (these trainings alone: it won {' and '.join(told)})" if told else ""
 
 
 def _like_the_paper(found: Iterable[Difference]) -> str:
@@ -182,7 +190,8 @@ def _kept(places: Sequence[tuple[str, Score]]) -> Answer:
         if kept.interval is not None:
             low, high = kept.interval
             verdict = "most" if low > MOST else "not most" if high < MOST else "open"
-        parts.setdefault(name, {}).setdefault(verdict, []).append(score.map)
+        alone = " (one seed)" if len(score.seeds) == 1 else ""
+        parts.setdefault(name, {}).setdefault(verdict, []).append(score.map + alone)
         paper = NOTHING if score.paper_retention is None else f"{100 * score.paper_retention:.1f} %"
         seeds = str(len(score.seeds))
         rows.append((backend_name(backend), score.map, name, retention_text(kept), verdict, seeds, paper))
@@ -202,7 +211,7 @@ def _kept(places: Sequence[tuple[str, Score]]) -> Answer:
     ]
     columns = ("Environment", "Map", "Student", "PRR, 95 % interval", "Kept", "Seeds", "Paper's PRR")
     note = f"Most: the whole interval of the PRR lies above {100 * MOST:.0f} %."
-    table = Table("RQ3", columns, (tuple(rows),), text_columns=3, notes=(note,))
+    table = Table("RQ3: PRR by recipe", columns, (tuple(rows),), text_columns=3, notes=(note,))
     return Answer(3, QUESTIONS[2], ". ".join(sentences) + ".", table)
 
 

@@ -13,7 +13,7 @@ from ptde_core.base.setting_fields import Settings
 from ptde_core.envs.backends import world_now
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry
-from ptde_core.storage.run_folder import LAST, RunFolder
+from ptde_core.storage.run_folder import LAST, RunFolder, read_json
 
 # Settings of a training that decide nothing in a teacher: when its state is saved, and what is kept beside it.
 NOT_DECIDING = frozenset({"checkpoint_seconds", "keep"})
@@ -123,7 +123,7 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
 
     path = run.path / entry.checkpoint
     if not path.is_file():
-        return f"{entry.checkpoint} was evaluated, and is not there any more"
+        return _why_gone(run, entry, made_from)
     content = load_checkpoint(path, "teacher", "student")
     if identity(content["networks"]) != entry.policy_id or content["teacher_id"] != entry.teacher_id:
         return f"{entry.checkpoint} is another than the one that was evaluated"
@@ -138,3 +138,15 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
     if teacher.is_file() and load_checkpoint(teacher, "teacher")["teacher_id"] != entry.teacher_id:
         return f"{entry.checkpoint} was distilled from another teacher than {teacher.name}"
     return ""
+
+
+def _why_gone(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:
+    """The same of a checkpoint that is not there: all is well with one that a copy was too small for.
+
+    Nothing but its world can be compared then.
+    """
+    left_out = read_json(run.left_out, "list of what was left out") if run.left_out.is_file() else {}
+    if not isinstance(left_out, dict) or entry.checkpoint not in left_out:
+        return f"{entry.checkpoint} was evaluated, and is not there any more"
+    why = why_other_world(entry.made_from.world, str(made_from.settings["map"]) if made_from else entry.map)
+    return f"the evaluation of {entry.checkpoint} was {why}" if why else ""

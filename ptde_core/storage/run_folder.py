@@ -122,6 +122,11 @@ class RunFolder:
         return all_students_of(self.teacher)
 
     @property
+    def left_out(self) -> Path:
+        """Which checkpoints were too large for a copy that is kept for others, and their sizes; JSON."""
+        return self.path / "left_out.json"
+
+    @property
     def evaluation(self) -> Path:
         """Every evaluated episode's seed, outcome, return, length; JSON."""
         return self.path / "evaluation.json"
@@ -194,6 +199,18 @@ def all_students_of(teacher: Path) -> list[Path]:
     """The students of a teacher that exist: the one beside it first, then those of other recipes by name."""
     beside = student_of(teacher)
     return [*([beside] if beside.is_file() else []), *sorted(students_of(teacher).glob("*.pt"))]
+
+
+def checkpoints_of(place: Path) -> list[Path]:
+    """What stands for a run where policies are asked for: teacher.pt, and its students that are there.
+
+    A place that is no folder stands for itself; a run without either for the teacher.pt that it lacks.
+    """
+    if not place.is_dir():
+        return [place]
+    run = RunFolder(place)
+    found = [*([run.teacher] if run.teacher.is_file() else []), *run.all_students]
+    return found or [run.teacher]
 
 
 def episodes_of(teacher: Path) -> Path:

@@ -145,9 +145,7 @@ def _curves(targets: Sequence[Path], folder: Path, *, asked: bool, listen: Liste
     runs = [RunFolder(target) for target in targets if target.is_dir()]
     if asked and not runs:
         raise PtdeError(f"{targets[0]} has no learning curves", "give its run folder")
-    pictures = [
-        picture for run in runs if run.metrics.exists() for picture in draw_run_curves(run, folder, listen=listen)
-    ]
+    pictures = [picture for run in runs for picture in draw_run_curves(run, folder, listen=listen)]
     if runs and not pictures:
         listen(Note("no learning curves yet: the training has not logged a test"))
     return pictures

@@ -29,6 +29,7 @@ COMMANDS = {
     "maps": ("maps",),
     "maps show": ("maps", "show", "2c_vs_64zg"),
     "maps show --features": ("maps", "show", "3m", "--features"),
+    "zoo": ("zoo",),
     "settings": ("settings", "train-teacher"),
     "calibrate": ("calibrate", "--map", "3m", "--play", "random", "--episodes", "16"),
     "doctor": ("doctor", "--env", "game"),

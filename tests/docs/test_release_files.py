@@ -1,8 +1,11 @@
 """What stands in more than one file of the project's shell is the same in all of them."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from ptde_core import __version__
 
@@ -50,3 +53,10 @@ def test_the_manual_is_built_strictly_and_its_packages_are_an_extra() -> None:
     names = {re.split(r"[\[>=<]", one)[0] for one in PROJECT["optional-dependencies"]["docs"]}
     assert {"mkdocs", "mkdocs-material", "mkdocstrings"} <= names
     assert PROJECT["authors"] == [{"name": "ptde contributors"}]
+
+
+def test_no_file_of_the_packages_is_ignored_and_left_out_of_a_wheel() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no clone: nothing here says what is ignored")
+    words = ("git", "ls-files", "--cached", "--ignored", "--exclude-standard", "ptde_core", "ptde_cli", "results")
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""

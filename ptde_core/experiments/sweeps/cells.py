@@ -53,9 +53,13 @@ class Cell:
     def name(self) -> str:
         """Such as "3m QMIX_SGI seed 1"."""
         training = self.pipeline.training
-        told = teacher_name(training.alg, training.global_info)
         variant = f" {self.variant}" if self.variant else ""
-        return f"{Path(training.map).stem} {told}{variant} seed {training.seed}"
+        return f"{Path(training.map).stem} {self.algorithm}{variant} seed {training.seed}"
+
+    @property
+    def algorithm(self) -> str:
+        """Its teacher's name in tables, such as "QMIX_SGI"."""
+        return teacher_name(self.pipeline.training.alg, self.pipeline.training.global_info)
 
     @property
     def makes_students(self) -> bool:

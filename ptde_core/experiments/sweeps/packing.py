@@ -6,15 +6,22 @@ from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
-from ptde_core.experiments.sweeps.cells import Cell, state_of
+from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.staleness import stale
+from ptde_core.runs.identity import why_not_this_training
+from ptde_core.storage.cell_file import read_cell
 from ptde_core.storage.curve_file import metrics_of, write_curve
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, checkpoints_of, write_json
+from ptde_core.storage.sums import update_sums
 
-LARGEST_CHECKPOINT = 1_000_000  # bytes; a larger one stays where it is
+LARGEST_CHECKPOINT = 2_500_000  # bytes; a larger one stays where it is (a teacher of QMIX_SGI on 5m_vs_6m has 2.0 MB)
+UNFINISHED = ".unfinished"  # the name of a copy as long as it is not whole
 
 
 def pack(cells: Sequence[Cell], out: Path, target: Path, *, listen: Listener = silent) -> list[Path]:
     """Copy config, provenance, status, evaluation, curve and small checkpoints of every cell that is done.
+
+    SHA256SUMS in the target gets the sums of all their files.
 
     Args:
         cells: of the sweep.
@@ -30,27 +37,53 @@ def pack(cells: Sequence[Cell], out: Path, target: Path, *, listen: Listener = s
     """
     if target.resolve() == out.resolve():
         raise PtdeError(f"{target} is the folder of the runs themselves", "give another one")
-    done = [cell for cell in cells if state_of(cell).state == "done"]
+    done = [cell for cell in cells if not why_not_kept(cell)]
     if not done:
-        raise PtdeError(f"no cell in {out} is done", "see `ptde sweep status`")
-    packed = []
-    for cell in done:
-        run, copy = cell.run, RunFolder(target / cell.run.path.relative_to(out))
-        shutil.rmtree(copy.path, ignore_errors=True)
-        copy.path.mkdir(parents=True)
-        for path in (run.config, run.provenance, run.status, run.evaluation):
-            shutil.copyfile(path, copy.path / path.name)
-        write_curve(copy.curve, metrics_of(run))
-        for path in (run.teacher, *run.all_students):
-            if path.stat().st_size > LARGEST_CHECKPOINT:
-                listen(Note(f"left out: {path}, {path.stat().st_size / 1e6:.1f} MB"))
-                continue
-            place = copy.path / path.relative_to(run.path)
-            place.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, place)
-        packed.append(copy.path)
+        raise PtdeError(f"no cell in {out} is done", f"the first: {why_not_kept(cells[0])}; see `ptde sweep status`")
+    packed = [_copy(cell.run, RunFolder(target / cell.run.path.relative_to(out)), listen) for cell in done]
+    update_sums(target, packed)
     size = sum(path.stat().st_size for folder in packed for path in folder.rglob("*") if path.is_file())
-    listen(FileSaved(target, f"{len(packed)} runs, {size / 1e6:.1f} MB"))
+    listen(FileSaved(target, f"{len(packed)} run{'s' if len(packed) > 1 else ''}, {size / 1e6:.1f} MB"))
     if len(done) < len(cells):
         listen(Note(f"{len(cells) - len(done)} cells are not done, and not in it"))
     return packed
+
+
+def why_not_kept(cell: Cell) -> str:
+    """Why a cell is not one that is done with its training's settings; "" if it is.
+
+    A setting that is younger than the run had its default then.
+    """
+    try:
+        record = read_cell(cell.run.cell)
+        if record is None or record.state != "done":
+            return f"{cell.name} is {'not begun' if record is None else record.state}"
+        if why := why_not_this_training(cell.run, cell.pipeline.training):
+            return f"{cell.name} was {why}"
+        return stale(cell.run)
+    except PtdeError as error:
+        return str(error)
+
+
+def _copy(run: RunFolder, copy: RunFolder, listen: Listener) -> Path:
+    """The small files of a run; they take the place of an earlier copy once all of them are there."""
+    whole, copy = copy, RunFolder(copy.path.with_name(copy.path.name + UNFINISHED))
+    shutil.rmtree(copy.path, ignore_errors=True)
+    copy.path.mkdir(parents=True)
+    for path in (run.config, run.provenance, run.status, run.evaluation):
+        shutil.copyfile(path, copy.path / path.name)
+    write_curve(copy.curve, metrics_of(run))
+    left_out = {}
+    for path in checkpoints_of(run.path):
+        inner, size = path.relative_to(run.path), path.stat().st_size
+        if size > LARGEST_CHECKPOINT:
+            left_out[inner.as_posix()] = size
+            listen(Note(f"left out: {path}, {size / 1e6:.1f} MB"))
+            continue
+        (copy.path / inner).parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, copy.path / inner)
+    if left_out:
+        write_json(copy.left_out, left_out)
+    shutil.rmtree(whole.path, ignore_errors=True)
+    copy.path.rename(whole.path)
+    return whole.path

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, read_sweep, teacher_named
 
 FOLDER = Path(__file__).parent
@@ -96,6 +97,13 @@ def parts_of(name: str, scope: Scope) -> list[str]:
 def is_football(part: str) -> bool:
     """Whether a part is played in Google Research Football."""
     return read_sweep(FOLDER / f"{PARTS[part].sweep}.toml").settings.get("env") == FOOTBALL
+
+
+def of_part(part: str, cells: Sequence[Cell]) -> list[Cell]:
+    """Those of the cells that a part is made of, whatever their seeds."""
+    file = read_sweep(FOLDER / f"{PARTS[part].sweep}.toml")
+    own = {(name, algorithm) for grid in file.grid for name in grid["map"] for algorithm in grid["algorithm"]}
+    return [cell for cell in cells if (cell.pipeline.training.map, cell.algorithm) in own]
 
 
 def sweep_of(parts: Sequence[str], scope: Scope) -> SweepFile:

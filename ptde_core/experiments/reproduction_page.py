@@ -1,0 +1,92 @@
+"""The page of the paper's experiments, markdown, and its head for a README."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ptde_core.results.costs import machine_notes
+from ptde_core.results.gather import Report, Section
+from ptde_core.results.questions import answers
+from ptde_core.results.sections import left_out_table, paper_table
+from ptde_core.results.table import NOTHING, Table, escape_markdown, markdown
+from ptde_core.results.wording import backend_title, listed
+from ptde_core.scores.published import benchmark_for
+
+if TYPE_CHECKING:
+    from ptde_core.experiments.reproduction import Reproduced
+
+TITLE = "# The paper's experiments"
+
+
+def page_text(made: Sequence["Reproduced"], found: Report) -> str:
+    """The whole page: what was run, the tables and figures, the research questions, what is not counted."""
+    backends = listed(backend_title(section.backend, section.version) for section in found.sections)
+    papers = [benchmark.label for one in found.sections if (benchmark := benchmark_for(one.backend))]
+    lines = [
+        TITLE,
+        "",
+        f"Made by `ptde reproduce` from run folders, on {backends}; no number and no verdict on it is typed. "
+        f"The paper's figures stand beside ours ({listed(papers)}); where they are of another game, they are a "
+        "landmark, not a comparison.",
+        "",
+    ]
+    for section in found.sections:
+        lines += [f"- {note}" for note in (_what_was_run(section), *machine_notes(section), _code(section))]
+    lines.append("")
+    for one in made:
+        lines += [f"## {one.title}", ""]
+        lines += [text for table in one.tables for text in (_inner(table), "")]
+        if one.picture:
+            lines += [f"![{one.title}](figures/{one.picture})", ""]
+        if one.caption:
+            lines += [escape_markdown(one.caption), ""]
+        if one.missing:
+            lines += [f"Missing: {escape_markdown(one.missing)}.", ""]
+    lines += ["## Research questions", ""]
+    for answer in answers(found):
+        lines += [f"**RQ{answer.number}. {answer.question}** {escape_markdown(answer.words)}", ""]
+        if answer.table is not None:
+            lines += [_inner(answer.table), ""]
+    if found.left_out:
+        lines += [_inner(left_out_table("Not counted", found.left_out)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def head_text(found: Report) -> str:
+    """The paper's Table 2 as far as there are runs: their maps and algorithms alone, without notes."""
+    tables = [_head(table) for section in found.sections for table in paper_table(section, 2)]
+    texts = [markdown(table).partition("\n\n")[2].strip() for table in tables if len(table.columns) > 1]
+    return "\n\n".join(texts) or "None of the paper's trainings has ended yet."
+
+
+def _head(table: Table) -> Table:
+    maps = [k for k in range(1, len(table.columns)) if any(group[0][k] != NOTHING for group in table.groups)]
+    kept = [0, *maps]
+    groups = tuple(
+        tuple(tuple(row[k] for k in kept) for row in group)
+        for group in table.groups
+        if any(group[0][k] != NOTHING for k in maps)
+    )
+    return Table(table.title, tuple(table.columns[k] for k in kept), groups, table.text_columns)
+
+
+def _what_was_run(section: Section) -> str:
+    """Maps, training runs and, where the numbers of seeds are unequal, a warning."""
+    runs = {one.run for score in section.scores for one in score.seeds}
+    maps = listed(score.map for score in section.scores)
+    counts = {len(score.seeds) for score in section.scores}
+    seeds = f"{min(counts)} to {max(counts)} training seeds" if len(counts) > 1 else f"training seeds: {min(counts)}"
+    told = f"{len(runs)} run{'s' if len(runs) > 1 else ''} on {maps}; {seeds} of each algorithm"
+    if len(counts) > 1:
+        told += ". The numbers of seeds are unequal: intervals over few seeds are wide, and means over them uncertain"
+    if benchmark_for(section.backend) and max(counts) < 3:
+        told += ". The paper has three: what one training gave, another may not"
+    return f"{told}."
+
+
+def _code(section: Section) -> str:
+    return f"Evaluated by: {listed(sorted({one.code for score in section.scores for one in score.seeds}))}."
+
+
+def _inner(table: Table) -> str:
+    """A table below a heading of the second level."""
+    return f"#{markdown(table)}"

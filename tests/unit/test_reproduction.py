@@ -1,0 +1,71 @@
+"""What a table or figure of the paper is made of, where all parts are made of one folder of runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptde_core.experiments.reproduction import _two_runs
+from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.paper import ALL, Scope, of_part, parts_of, sweep_of
+from ptde_core.experiments.sweeps.sweep_file import cells_of
+from ptde_core.scores.seed_curves import SeedCurve, over_seeds
+from ptde_core.viewing.learning_speed import TESTS, reached_at
+
+
+def all_cells(out: Path) -> list[Cell]:
+    scope = Scope(env="skirmish", out=out)
+    return cells_of(sweep_of(parts_of(ALL, scope), scope))
+
+
+def test_a_part_is_made_of_its_own_cells_alone(tmp_path: Path) -> None:
+    cells = all_cells(tmp_path)
+    assert {cell.algorithm for cell in of_part("figure7", cells)} == {
+        *("VDN", "VDN_UGI", "VDN_SGI", "MAPPO", "MAPPO_UGI", "MAPPO_SGI")
+    }
+    assert {cell.pipeline.training.map for cell in of_part("figure7", cells)} == {"3s_vs_5z", "3s5z_vs_3s6z"}
+    assert len(of_part("figure8", cells)) == 6 * 6 * 3
+    assert {cell.pipeline.training.alg for cell in of_part("figure8", cells)} == {"csrl", "copa", "qmix", "qplex"}
+    assert {cell.name for cell in of_part("figure6", cells)} == {
+        f"3s5z_vs_3s7z {algorithm} seed {seed}" for algorithm in ("QMIX", "QMIX_SGI") for seed in (1, 2, 3)
+    }
+
+
+def add(cells: list[Cell], map_name: str, algorithm: str, seed: int) -> None:
+    """Pretend that a cell has been trained: its teacher, and the paper's student where it has one."""
+    (cell,) = [one for one in cells if one.name == f"{map_name} {algorithm} seed {seed}"]
+    cell.run.path.mkdir(parents=True)
+    cell.run.teacher.touch()
+    if cell.makes_students:
+        cell.run.student.touch()
+
+
+def test_two_strategies_are_of_one_map_and_one_seed(tmp_path: Path) -> None:
+    cells = all_cells(tmp_path)
+    add(cells, "3s_vs_5z", "QMIX", 1)
+    add(cells, "5m_vs_6m", "QMIX_SGI", 1)
+    add(cells, "5m_vs_6m", "QMIX", 2)
+    add(cells, "3s_vs_5z", "VDN", 1)
+    add(cells, "3s_vs_5z", "VDN_SGI", 1)
+    assert _two_runs(cells) is None
+    add(cells, "5m_vs_6m", "QMIX", 1)
+    pair = _two_runs(cells)
+    assert pair is not None
+    assert [cell.name for cell in pair] == ["5m_vs_6m QMIX seed 1", "5m_vs_6m QMIX_SGI seed 1"]
+    pair[1].run.student.unlink()
+    assert _two_runs(cells) is None, "it is the student that is shown"
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "at"),
+    [
+        ([0.0] * 4 + [1.0] * 6, 0.5, 700),  # three of the five tests up to 700 are won
+        ([0.0] * 4 + [1.0] * 6, 0.9, 900),
+        ([0.0, 1.0] + [0.0] * 8, 0.5, None),  # one test may be luck
+        ([1.0] * 10, 0.9, 100 * TESTS),
+        ([1.0] * (TESTS - 1), 0.9, None),  # too few to tell
+    ],
+)
+def test_env_steps_until_a_share_is_won(values: list[float], level: float, at: int | None) -> None:
+    steps = 100.0 * np.arange(1, len(values) + 1)
+    assert reached_at(over_seeds([SeedCurve(steps, np.array(values))], 100), level) == at
