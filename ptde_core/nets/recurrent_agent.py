@@ -3,39 +3,10 @@
 One set of weights serves all agents; the agent's id in its local input tells them apart (paper, Figure 3a).
 """
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ptde_core.nets.gru import gru_over_sequences, gru_step, prepared
 from ptde_core.nets.layers import Linear, Prepared
-
-
-def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
-    """L: size of an agent's local input (observation, last action one-hot, agent id one-hot)."""
-    return obs_size + local_one_hot(n_actions, n_agents)
-
-
-def local_one_hot(n_actions: int, n_agents: int) -> int:
-    """How many numbers at the end of an agent's local input are one-hots."""
-    return n_actions + n_agents
-
-
-def local_input(obs: Tensor, last_actions: Tensor, n_actions: int) -> Tensor:
-    """An agent's local input (o_i, u_i of the step before, i), equation 2 of the paper.
-
-    Args:
-        obs: (..., N, O) float.
-        last_actions: (..., N) int64, -1 where there is none yet (all-zero one-hot).
-        n_actions: A.
-
-    Returns:
-        (..., N, L) with L = O + A + N.
-    """
-    last = F.one_hot(last_actions + 1, n_actions + 1)[..., 1:].to(obs.dtype)  # (..., N, A)
-    n_agents = obs.shape[-2]
-    ids = torch.eye(n_agents, dtype=obs.dtype, device=obs.device).expand(*obs.shape[:-1], n_agents)  # (..., N, N)
-    return torch.cat([obs, last, ids], dim=-1)  # (..., N, L)
 
 
 class Trunk(nn.Module):

@@ -11,8 +11,8 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.attribution import hidden_changes, mean_of_z, probes, sensitivities
-from ptde_core.policies.follow import local_inputs
 from ptde_core.policies.from_checkpoint import restore, spec_to_plain
+from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.student import Student
 from ptde_core.policies.teachers import build_environment_of, build_teacher
 from ptde_core.runs.identity import training_made_from
@@ -208,7 +208,7 @@ def test_a_students_z_is_read_where_it_gives_it(trained_run: RunFolder) -> None:
         won=False,
     )
     with torch.no_grad():
-        z, _ = student.network(local_inputs(one))
+        z, _ = student.network(local_inputs_of(one))
     assert np.allclose(measure._prediction(student, one), z.numpy(), atol=1e-6)
 
 

@@ -10,13 +10,10 @@ from torch.nn import functional as F
 
 from ptde_core import kernels
 from ptde_core.algorithms.value_decomposition import best_available
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.gru import gru_over_sequences, in_torch
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.mixers import MonotonicMixer, mixed
-from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.network_inputs import Views
 
 
 def test_functions_are_exact_to_a_few_units_in_the_last_place() -> None:
@@ -152,18 +149,3 @@ def test_the_best_available_action_is_the_first_of_the_largest() -> None:
     available = torch.tensor([[[True, True, True], [False, True, True]]])
     for ours in (best_available(values, available), best_available(values.double(), available)):
         assert [found.tolist() for found in ours] == [[[1, 1]], [[5.0, -3.0]]]
-
-
-def test_views_hold_the_local_inputs_of_every_view_that_was_seen() -> None:
-    torch.manual_seed(0)
-    batch = EpisodeBatch(
-        obs=torch.randn(14, 3, 6),
-        state=torch.randn(14, 2),
-        available=torch.ones(14, 3, 7, dtype=torch.bool),
-        actions=torch.randint(7, (10, 3)),
-        reward=torch.zeros(10),
-        terminated=torch.zeros(10, dtype=torch.bool),
-        length=torch.tensor([2, 4, 1, 3]),
-    )
-    plain = local_input(batch.obs, batch.last_actions, 7)
-    assert torch.equal(Views.of(batch).local, plain)
