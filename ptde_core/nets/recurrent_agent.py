@@ -3,6 +3,7 @@
 One set of weights serves all agents; the agent's id in its local input tells them apart (paper, Figure 3a).
 """
 
+import torch
 from torch import Tensor, nn
 
 from ptde_core.nets.gru import gru_over_sequences, gru_step, prepared
@@ -25,12 +26,12 @@ class Trunk(nn.Module):
         self._prepared = Prepared(prepared)
 
     def encoded(self, local: Tensor) -> Tensor:
-        """What the memory is fed (..., H) from local inputs (..., L)."""
+        """The GRU's inputs (..., H) from local inputs (..., L)."""
         fed: Tensor = self.encode(local)
         return fed
 
     def forward(self, local: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """One step: the new hidden (E, N, H), which is also the history so far.
+        """One step: the new hidden state (E, N, H), which is also the history so far.
 
         Args:
             local: (E, N, L) local inputs.
@@ -44,7 +45,7 @@ class Trunk(nn.Module):
         Args:
             local: (R, N, L) local inputs of B sequences, one after the other.
             lengths: (B,) int64 on the CPU; R is their sum.
-            start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
+            start: (B, N, H) hidden states that the sequences begin with; zeros by default.
 
         Returns:
             histories (R, N, H).
@@ -66,4 +67,4 @@ class ActionHead(nn.Module):
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
         assert z is not None, "a head with global information was given none"
-        return self.values.of_two(self.features(history), z)
+        return self.values(torch.cat([self.features(history), z], dim=-1))  # type: ignore[no-any-return]

@@ -67,17 +67,6 @@ def test_a_leaky_layer_is_torchs() -> None:
     gradients_agree(layer(x), F.leaky_relu(F.linear(x, layer.weight, layer.bias)), [x, *layer.parameters()])
 
 
-def test_a_layer_of_two_inputs_is_that_of_both_side_by_side_bit_for_bit() -> None:
-    torch.manual_seed(0)
-    layer = Linear(20 + 7, 11)
-    x, other = torch.randn(70, 2, 20, requires_grad=True), torch.randn(70, 2, 7, requires_grad=True)
-    ours, theirs = layer.of_two(x, other), layer(torch.cat([x, other], dim=-1))
-    upstream, wanted = torch.randn_like(ours), [x, other, *layer.parameters()]
-    found, expected = (torch.autograd.grad(y, wanted, upstream) for y in (ours, theirs))
-    for one, another in zip((ours, *found), (theirs, *expected), strict=True):
-        assert torch.equal(one, another)
-
-
 def data_that_ends_in_one_hots(rows: int, dense: int, choices: int) -> Tensor:
     """Rows (r, dense + choices): a choice in most, none in every third; of the rest, a third of the columns is zero."""
     x = torch.randn(rows, dense + choices)
@@ -121,17 +110,15 @@ def test_a_contraction_that_looks_one_hots_up_is_the_dense_one() -> None:
 
 @pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize(("lengths", "agents", "size"), [([1], 1, 1), ([2, 5, 1, 5], 3, 20), ([30, 70, 3], 8, 64)])
-def test_the_recurrence_is_the_loop_of_torchs_operations(
-    lengths: list[int], agents: int, size: int, started: bool
-) -> None:
+def test_the_recurrence_is_torchs_packed_one(lengths: list[int], agents: int, size: int, started: bool) -> None:
     torch.manual_seed(0)
     memory, count = nn.GRU(7, size), torch.tensor(lengths)
     x = torch.randn(sum(lengths), agents, 7, requires_grad=True)
     start = torch.randn(len(lengths), agents, size, requires_grad=True)
     before = start if started else torch.zeros_like(start)
     ours = gru_over_sequences(memory, x, count, before if started else None)
-    weights = list(memory.parameters())
-    gradients_agree(ours, in_torch(x, count, before, *weights), [x, *weights, *([start] if started else [])])
+    wanted = [x, *memory.parameters(), *([start] if started else [])]
+    gradients_agree(ours, in_torch(memory, x, count, before if started else None), wanted)
 
 
 def test_mixing_is_the_formula() -> None:
