@@ -11,7 +11,8 @@ from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.policies.policy import Exploration, LocalInputs, choose
+from ptde_core.policies.network_inputs import LocalInputs
+from ptde_core.policies.policy import Exploration, choose
 from ptde_core.policies.teacher import Teacher
 from ptde_core.runs.stage_settings import train_teacher_settings
 
@@ -39,7 +40,7 @@ def decisions(info: str, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Callabl
 
 def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
     """One step's decisions for all environments."""
-    inputs, chance = LocalInputs(env), np.random.default_rng(0)
+    inputs, chance, everywhere = LocalInputs(env.spec, env.n_envs), np.random.default_rng(0), slice(None)
     epsilon, streams = np.full(env.n_envs, 0.05), dict.fromkeys(range(env.n_envs), chance)
     shape = (env.n_envs, env.spec.n_agents, teacher.noise_size)
     state = torch.from_numpy(env.state) if teacher.reads_state else None
@@ -47,9 +48,9 @@ def _decide(env: BatchedEnv, teacher: Teacher) -> Callable[[], object]:
     @torch.inference_mode()
     def step() -> object:
         noise = torch.from_numpy(chance.standard_normal(shape, dtype=np.float32)) if shape[-1] else None
-        values, _ = teacher.step(inputs.view(), None, state, noise)
+        values = teacher.step(inputs.of(everywhere, env.obs), None, state, noise).values
         actions = choose(values, env.available, Exploration(), epsilon, streams)
-        inputs.acted(actions)
+        inputs.acted(everywhere, actions)
         return actions
 
     return step

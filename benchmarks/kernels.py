@@ -91,11 +91,6 @@ def _with_gradients(module: nn.Module, output: Callable[[], Tensor]) -> Callable
     return work
 
 
-def _views() -> Callable[[], object]:
-    batch = _batch()
-    return lambda: Views.of(batch)
-
-
 def _layer() -> Callable[[], object]:
     views = Views.of(_batch())
     layer = Linear(views.local.shape[-1], WIDTH, "relu", SPEC.n_actions + SPEC.n_agents)
@@ -154,7 +149,6 @@ def _distillation() -> Callable[[], object]:
 
 
 _PIECES: dict[str, Callable[[], Callable[[], object]]] = {
-    "agents' inputs": _views,
     "a layer that ends in one-hots, and its gradients": _layer,
     "recurrence over sequences, and its gradients": _recurrence,
     "QMIX's mixer, and its gradients": _mixer,

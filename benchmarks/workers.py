@@ -25,7 +25,7 @@ from ptde_core.envs.engines.pettingzoo.pettingzoo_engine import PettingZooEngine
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.envs.workers.engine_contract import MakeEngine, Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
-from ptde_core.policies.policy import Exploration, Policy
+from ptde_core.policies.policy import Acted, Exploration, Policy
 from ptde_core.rollout.play import play
 
 SECTION = "workers"
@@ -122,9 +122,9 @@ class Thoughtless:
     def __init__(self, spec: EnvSpec) -> None:
         self._values = torch.zeros(1, spec.n_agents, spec.n_actions)
 
-    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:  # noqa: ARG002  as `Policy`
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> Acted:  # noqa: ARG002  as `Policy`
         """Zeros (E, N, A)."""
-        return self._values.repeat(len(local), 1, 1), None
+        return Acted(self._values.repeat(len(local), 1, 1), None)
 
 
 @dataclass

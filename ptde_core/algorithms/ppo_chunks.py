@@ -14,8 +14,8 @@ from ptde_core.base.batch import EpisodeBatch
 from ptde_core.learning.td_targets import td_lambda_targets, world_ends
 from ptde_core.nets.actor_critic import Critic, critic_input
 from ptde_core.nets.gru import chunk_lengths
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.value_norm import ValueNorm
+from ptde_core.policies.network_inputs import local_input
 from ptde_core.policies.teacher import Teacher
 
 

@@ -9,13 +9,12 @@ from ptde_core.kernels.choices import best_available, choose
 from ptde_core.kernels.contraction import contraction, contraction_gradients
 from ptde_core.kernels.functions import functions_of
 from ptde_core.kernels.gru_kernels import gru, gru_gradients, gru_step
-from ptde_core.kernels.layer_kernels import LEAKY_RELU, PLAIN, RELU, layer_of_two, layers, layers_gradients, regression
+from ptde_core.kernels.layer_kernels import LEAKY_RELU, PLAIN, RELU, layers, layers_gradients, regression
 from ptde_core.kernels.mixing import mix, mix_gradients
 from ptde_core.kernels.normals import normals
 from ptde_core.kernels.products import BLOCK, LANES
 from ptde_core.kernels.sampling import gaussian, gaussian_gradients
 from ptde_core.kernels.target_kernels import add_weighted
-from ptde_core.kernels.view_kernels import local_inputs
 
 __all__ = [
     "BLOCK",
@@ -40,10 +39,8 @@ __all__ = [
     "gru_gradients",
     "gru_step",
     "inform",
-    "layer_of_two",
     "layers",
     "layers_gradients",
-    "local_inputs",
     "mix",
     "mix_gradients",
     "normals",

@@ -44,17 +44,6 @@ def layers(x: Array, turned: Arrays, bias: Arrays, functions: Codes, one_hot: in
 
 
 @entry
-def layer_of_two(x: Array, other: Array, turned: Array, bias: Array, y: Array) -> None:
-    """One layer on two inputs side by side: y (R, m) = [x (R, j), other (R, k)] @ turned (j + k, m) + bias (m,)."""
-    first = x.shape[1]
-    for start in range(0, len(x), BLOCK):
-        out = y[start : start + BLOCK]
-        repeat(out, bias)
-        add_product(out, x[start : start + BLOCK], turned[:first])
-        add_product(out, other[start : start + BLOCK], turned[first:])
-
-
-@entry
 def layers_gradients(
     x: Array, weight: Arrays, y: Arrays, functions: Codes, one_hot: int, grad_y: Arrays,
     grad_x: Array, grad_weight: Arrays, grad_bias: Arrays,

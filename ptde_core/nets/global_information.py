@@ -20,66 +20,25 @@ from torch.nn import functional as F
 from ptde_core import kernels
 from ptde_core.nets.layers import Linear, Prepared, TwoLayers, side_by_side
 
-ROWS_PER_CHUNK = 512  # of s . M at a time: 8 MiB of float32 at Z = K = 64, which stays in the cache
 KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
 
 
-class StateContraction(torch.autograd.Function):
-    """g[r, n, z] = sum_k a[r, n, k] sum_s state[r, s] M[s, z, k].
-
-    Shapes: state (R, S), a (R, N, K), M (S, Z, K), g (R, N, Z). R counts rows (any episodes and steps).
-    """
-
-    @staticmethod
-    def forward(ctx: Any, state: Tensor, a: Tensor, m: Tensor) -> Tensor:
-        """Contract chunk by chunk."""
-        size, z, k = m.shape
-        flat = m.reshape(size, z * k)  # (S, Z*K)
-        keep = any(ctx.needs_input_grad) and len(state) * flat[0].nbytes <= KEPT_BYTES
-        kept = a.new_empty(len(state) if keep else ROWS_PER_CHUNK, z * k)  # (R or chunk, Z*K) s . M
-        g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
-        for rows in _chunks(len(state)):
-            part = state[rows]
-            shared = torch.mm(part, flat, out=kept[rows] if keep else kept[: len(part)])  # (r, Z*K)
-            torch.bmm(a[rows], shared.view(-1, z, k).transpose(1, 2), out=g[rows])  # (r, N, Z)
-        ctx.save_for_backward(state, a, m, *([kept] if keep else []))
-        return g
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Gradients of state (if asked for: in training it is data), a and M."""
-        (grad_g,) = upstream
-        state, a, m, *kept = ctx.saved_tensors
-        size, z, k = m.shape
-        flat = m.reshape(size, z * k)  # (S, Z*K)
-        grad_state = torch.empty_like(state) if ctx.needs_input_grad[0] else None
-        grad_a = torch.empty_like(a)
-        grad_flat = torch.zeros_like(flat)
-        grad_shared = a.new_empty(ROWS_PER_CHUNK, z, k)
-        for rows in _chunks(len(state)):
-            part = state[rows]
-            shared = kept[0][rows] if kept else part @ flat  # (r, Z*K)
-            torch.bmm(grad_g[rows], shared.view(-1, z, k), out=grad_a[rows])  # (r, N, K)
-            own = torch.bmm(grad_g[rows].transpose(1, 2), a[rows], out=grad_shared[: len(part)]).flatten(1)  # (r, Z*K)
-            grad_flat.addmm_(part.t(), own)  # (S, Z*K)
-            if grad_state is not None:
-                torch.mm(own, flat.t(), out=grad_state[rows])  # (r, S)
-        return grad_state, grad_a, grad_flat.view(size, z, k)
-
-
 class CompiledContraction(torch.autograd.Function):
-    """`StateContraction` on the CPU in float32, where the state is data, with all that is added to it; perhaps its elu.
+    """The generated layer in float32 on the CPU, for states that need no gradient.
 
-    Shapes beyond those: bias (S, Z), whose part of g is the same for all agents; offset (R, N, Z).
+    g[r, n, z] = offset[r, n, z] + sum_s state[r, s] (bias[s, z] + sum_k a[r, n, k] M[s, z, k]), or elu of that.
+
+    Shapes: state (R, S), a (R, N, K), M (S, Z, K), bias (S, Z), offset and g (R, N, Z).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, state: Tensor, a: Tensor, m: Tensor, bias: Tensor, offset: Tensor, one_hot: int, elu: bool
-    ) -> Tensor:
-        """Of states whose last `one_hot` numbers are mostly zeros."""
+        ctx: Any, state: Tensor, a: Tensor, m: Tensor, bias: Tensor, offset: Tensor, one_hot: int, elu: bool,
+        learns: bool,
+    ) -> Tensor:  # fmt: skip
+        """The layer of states whose last `one_hot` numbers are mostly zeros; `learns` says whether gradients follow."""
         z, laid_out = m.shape[1], _laid_out(m, bias)
-        keep = any(ctx.needs_input_grad) and len(state) * laid_out[0].nbytes <= KEPT_BYTES
+        keep = learns and len(state) * laid_out[0].nbytes <= KEPT_BYTES
         shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
         g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
         ctx.elu, ctx.one_hot = elu, one_hot
@@ -101,7 +60,7 @@ class CompiledContraction(torch.autograd.Function):
         )  # fmt: skip
         k, z = a.shape[2], grad_g.shape[2]
         grad_m = grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2)
-        return None, grad_a, grad_m, grad_laid_out[:, k * z : (k + 1) * z], grad_offset, None, None
+        return None, grad_a, grad_m, grad_laid_out[:, k * z : (k + 1) * z], grad_offset, None, None, None
 
 
 def _laid_out(m: Tensor, bias: Tensor) -> Tensor:
@@ -112,10 +71,6 @@ def _laid_out(m: Tensor, bias: Tensor) -> Tensor:
     found[:, : k * z].view(size, k, z).copy_(m.transpose(1, 2))
     found[:, k * z : (k + 1) * z].copy_(bias)
     return found
-
-
-def _chunks(rows: int) -> list[slice]:
-    return [slice(start, start + ROWS_PER_CHUNK) for start in range(0, rows, ROWS_PER_CHUNK)]
 
 
 class AgentHyper(nn.Module):
@@ -159,31 +114,20 @@ class AgentHyper(nn.Module):
             a = self.mix(a)  # (..., N, rank), and K = rank from here on
         rows, a = state.reshape(-1, self.state_size), a.reshape(-1, *a.shape[-2:])  # (R, S), (R, N, K)
         offset = offset.view(*a.shape[:-1], self.output_size)  # (R, N, Z)
-        plays = not torch.is_grad_enabled() and kernels.can_take(rows, a)
-        g = (self._without_gradients if plays else self._with_gradients)(rows, a, offset, elu)  # (R, N, Z)
+        g = self._applied(rows, a, offset, elu)  # (R, N, Z)
         return g.view(*local.shape[:-1], self.output_size)  # (..., N, Z)
 
-    def _with_gradients(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
+    def _applied(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
         m = self.weights.weight.view(self.state_size, self.output_size, -1)  # (S, Z, K)
         bias = self.weights.bias.view(self.state_size, self.output_size)  # (S, Z)
         g: Tensor
         if kernels.can_take(rows, a) and not rows.requires_grad:
-            g = CompiledContraction.apply(rows, a, m, bias, offset, self.one_hot, elu)  # type: ignore[no-untyped-call]  # torch's
+            how = self.one_hot, elu, torch.is_grad_enabled()
+            g = CompiledContraction.apply(rows, a, m, bias, offset, *how)  # type: ignore[no-untyped-call]  # torch's
             return g
-        if kernels.traced():  # a loop over chunks would write the number of rows into the record
-            g = torch.einsum("rnk,rzk->rnz", a, torch.einsum("rs,szk->rzk", rows, m))  # (R, N, Z)
-        else:
-            g = StateContraction.apply(rows, a, m)  # type: ignore[no-untyped-call]  # (R, N, Z)
-        g = g + (rows @ bias)[:, None] + offset
+        shared = torch.einsum("rs,szk->rzk", rows, m)  # (R, Z, K)
+        g = torch.einsum("rnk,rzk->rnz", a, shared) + (rows @ bias)[:, None] + offset  # (R, N, Z)
         return F.elu(g) if elu else g
-
-    def _without_gradients(self, rows: Tensor, a: Tensor, offset: Tensor, elu: bool) -> Tensor:
-        """The same for few rows many times, as play asks; a row's bits do not depend on how many there are."""
-        m = self.laid_out()
-        work, g = rows.new_empty(min(len(rows), kernels.BLOCK), m.shape[1]), torch.empty_like(offset)
-        given = kernels.array(a), m, kernels.array(offset)
-        kernels.contraction(kernels.array(rows), self.one_hot, *given, elu, work.numpy(), g.numpy())
-        return g
 
     def laid_out(self) -> NDArray[np.float32]:
         """M and the weights that all agents share as the kernels take them: (S, (K+1)*Z + some)."""

@@ -1,4 +1,4 @@
-"""Fully connected layers on the project's own kernels where they run: float32 on the CPU; elsewhere torch's own."""
+"""Fully connected layers: compiled kernels in float32 on the CPU, torch's operations elsewhere."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -16,14 +16,14 @@ IN_TORCH = {"plain": lambda x: x, "relu": F.relu, "leaky relu": F.leaky_relu}
 
 
 class Prepared:
-    """Arrays made from parameters, made anew when one of these was written to: play takes the same many times."""
+    """Arrays made from parameters and kept until a parameter is written to: play takes the same ones many times."""
 
     def __init__(self, make: Callable[..., tuple[NDArray[Any], ...]]) -> None:
         self._make = make
         self._kept: tuple[Any, tuple[NDArray[Any], ...]] = (None, ())  # one object: threads see both parts or neither
 
     def of(self, *parameters: Tensor) -> tuple[NDArray[Any], ...]:
-        """What `make` makes of the parameters."""
+        """The arrays of these parameters."""
         key = tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)
         kept = self._kept
         if kept[0] != key:
@@ -38,7 +38,7 @@ def _turned(weight: Tensor, bias: Tensor | None = None) -> tuple[NDArray[Any], .
 class Linear(nn.Linear):
     """function(x W^T + b), with weights named and initialised as torch's.
 
-    A row's outputs do not depend, in any bit, on how many rows there are: what plays must be so (`policies.play`).
+    In kernels a row's outputs do not depend, in any bit, on how many rows there are, which play relies on (`Policy`).
 
     Args:
         inputs, outputs: how many numbers are read and made.
@@ -61,29 +61,20 @@ class Linear(nn.Linear):
         return _in_kernels(x, [self])[0]
 
     def turned(self) -> tuple[NDArray[Any], ...]:
-        """What kernels take: the weight (k, m) and a bias (m,). What play is given is kept."""
+        """What kernels take: the weight (k, m) and a bias (m,). Without gradients, as in play, they are kept."""
         made = _turned if torch.is_grad_enabled() else self._prepared.of
         return made(self.weight) if self.bias is None else made(self.weight, self.bias)
 
-    def of_two(self, x: Tensor, other: Tensor) -> Tensor:
-        """Outputs (..., m) of a plain layer from inputs (..., j) and (..., k) as if they stood side by side."""
-        if not kernels.can_take(x, other, self.weight):
-            y: Tensor = self(torch.cat([x, other], dim=-1))
-            return y
-        rows = x.reshape(-1, x.shape[-1]), other.reshape(-1, other.shape[-1])  # (R, j), (R, k)
-        y = _LayerOfTwo.apply(*rows, self.weight, self.bias)  # type: ignore[no-untyped-call]  # torch's
-        return y.view(*x.shape[:-1], self.out_features)
-
 
 class TwoLayers(nn.Sequential):
-    """Linear(function(Linear(x))); the function is computed with the first layer, its place only keeps the names."""
+    """Linear(function(Linear(x))). The first layer computes the function; `nn.Identity` keeps the parameters' names."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, function: Function = "relu", one_hot: int = 0) -> None:
         super().__init__(Linear(inputs, hidden, function, one_hot), nn.Identity(), Linear(hidden, outputs))
 
 
 def side_by_side(x: Tensor, layers: Sequence[nn.Module]) -> list[Tensor]:
-    """What each of the layers makes of the same inputs (..., k), which kernels read once for all."""
+    """Outputs of several layers of the same inputs (..., k), which kernels read only once."""
     own = [layer for layer in layers if isinstance(layer, Linear)]
     if len(own) == len(layers) and kernels.can_take(x, own[0].weight):
         return _in_kernels(x, own)
@@ -133,28 +124,6 @@ class _Layers(torch.autograd.Function):
         grad_x, of_weights, of_biases = _gradients(x, weights, outputs, upstream, ctx.of_kernel, of_x)
         found = zip(wanted, (*of_weights, *of_biases), strict=True)
         return grad_x, None, None, *(gradient if needed else None for needed, gradient in found)
-
-
-class _LayerOfTwo(torch.autograd.Function):
-    """A plain layer of rows (R, j) and (R, k) side by side, which are not copied there."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, other: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        y = x.new_empty(len(x), len(weight))  # (R, m)
-        turned = _turned(weight, bias)
-        kernels.layer_of_two(kernels.array(x), kernels.array(other), *turned, y.numpy())
-        ctx.save_for_backward(x, other, weight)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        (grad_y,) = upstream
-        x, other, weight = ctx.saved_tensors
-        parts, wanted = weight.split([x.shape[1], other.shape[1]], dim=1), ctx.needs_input_grad
-        of_kernel = (kernels.PLAIN,), 0
-        grad_x, (of_x,), (grad_bias,) = _gradients(x, parts[:1], [grad_y], [grad_y], of_kernel, wanted[0])
-        grad_other, (of_other,), _ = _gradients(other, parts[1:], [grad_y], [grad_y], of_kernel, wanted[1])
-        return grad_x, grad_other, torch.cat([of_x, of_other], dim=1), grad_bias
 
 
 def _gradients(

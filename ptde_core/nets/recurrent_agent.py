@@ -5,37 +5,9 @@ One set of weights serves all agents; the agent's id in its local input tells th
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ptde_core.nets.gru import gru_over_sequences, gru_step, prepared
 from ptde_core.nets.layers import Linear, Prepared
-
-
-def local_input_size(obs_size: int, n_actions: int, n_agents: int) -> int:
-    """L: size of an agent's local input (observation, last action one-hot, agent id one-hot)."""
-    return obs_size + local_one_hot(n_actions, n_agents)
-
-
-def local_one_hot(n_actions: int, n_agents: int) -> int:
-    """How many numbers at the end of an agent's local input are one-hots."""
-    return n_actions + n_agents
-
-
-def local_input(obs: Tensor, last_actions: Tensor, n_actions: int) -> Tensor:
-    """An agent's local input (o_i, u_i of the step before, i), equation 2 of the paper.
-
-    Args:
-        obs: (..., N, O) float.
-        last_actions: (..., N) int64, -1 where there is none yet (all-zero one-hot).
-        n_actions: A.
-
-    Returns:
-        (..., N, L) with L = O + A + N.
-    """
-    last = F.one_hot(last_actions + 1, n_actions + 1)[..., 1:].to(obs.dtype)  # (..., N, A)
-    n_agents = obs.shape[-2]
-    ids = torch.eye(n_agents, dtype=obs.dtype, device=obs.device).expand(*obs.shape[:-1], n_agents)  # (..., N, N)
-    return torch.cat([obs, last, ids], dim=-1)  # (..., N, L)
 
 
 class Trunk(nn.Module):
@@ -54,12 +26,12 @@ class Trunk(nn.Module):
         self._prepared = Prepared(prepared)
 
     def encoded(self, local: Tensor) -> Tensor:
-        """What the memory is fed (..., H) from local inputs (..., L)."""
+        """The GRU's inputs (..., H) from local inputs (..., L)."""
         fed: Tensor = self.encode(local)
         return fed
 
     def forward(self, local: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """One step: the new hidden (E, N, H), which is also the history so far.
+        """One step: the new hidden state (E, N, H), which is also the history so far.
 
         Args:
             local: (E, N, L) local inputs.
@@ -73,7 +45,7 @@ class Trunk(nn.Module):
         Args:
             local: (R, N, L) local inputs of B sequences, one after the other.
             lengths: (B,) int64 on the CPU; R is their sum.
-            start: (B, N, H) the hiddens that the sequences begin with; zeros by default.
+            start: (B, N, H) hidden states that the sequences begin with; zeros by default.
 
         Returns:
             histories (R, N, H).
@@ -95,4 +67,4 @@ class ActionHead(nn.Module):
             assert z is None, "a head without global information was given some"
             return self.values(history)  # type: ignore[no-any-return]  # nn.Module calls are untyped
         assert z is not None, "a head with global information was given none"
-        return self.values.of_two(self.features(history), z)
+        return self.values(torch.cat([self.features(history), z], dim=-1))  # type: ignore[no-any-return]

@@ -72,11 +72,6 @@ class _StackedLinear(_Stack):
         out: Tensor = IN_TORCH[self.function](linear(x, self.weight, self.bias))
         return out
 
-    def of_two(self, x: Tensor, other: Tensor) -> Tensor:
-        """Outputs of inputs (K, ..., j) and (K, ..., k) side by side."""
-        out: Tensor = self(torch.cat([x, other], dim=-1))
-        return out
-
 
 class _StackedHeads(_Stack):
     """K times one layer of all of QPLEX's heads."""
@@ -113,7 +108,7 @@ class _StackedMemory(_Stack):
 
 
 class _StackedTrunk(Trunk):
-    """`Trunk` with K in front; whole sequences come time-major already, as `nets.recurrence.time_major` orders them."""
+    """`Trunk` with K in front; whole sequences come time-major already, as `nets.gru.time_major` orders them."""
 
     @property
     def _weights(self) -> "_StackedMemory":
@@ -163,7 +158,7 @@ def _step(gates: Tensor, product: Tensor, before: Tensor) -> tuple[Tensor, Tenso
 
 
 class _StackedRecurrence(torch.autograd.Function):
-    """`nets.recurrence` for K sets of weights: products of all K in one call, and of all steps where time allows it."""
+    """The recurrence of K GRUs: one product for all K, and one for all steps where no step depends on another."""
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, rows: list[int]) -> Tensor:

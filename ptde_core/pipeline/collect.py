@@ -1,4 +1,4 @@
-"""Between the stages (paper, Algorithm 2, lines 2 and 3): the teacher plays, what it saw and its z go to HDF5."""
+"""The stage between training and distilling (paper, Algorithm 2, lines 2 and 3): the teacher's episodes, with its z."""
 
 import time
 from collections.abc import Sequence
@@ -12,23 +12,22 @@ from numpy.typing import NDArray
 from ptde_core.algorithms.catalogue import algorithm_named
 from ptde_core.algorithms.from_checkpoint import Trained, restore
 from ptde_core.algorithms.table_names import teacher_name
-from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.batch import Episode
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.machine_memory import check_room
 from ptde_core.base.provenance import code
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.learning.finite import TRY, all_finite
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.pipeline.engine_mishaps import keeping_errors, telling_of_mishaps
+from ptde_core.pipeline.engine_mishaps import keeping_errors
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes, tell_of_preparation
+from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.policy import DevicePolicy, Exploration
 from ptde_core.policies.teacher import Teacher
-from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of, collecting_made_from
 from ptde_core.runs.stage_settings import CollectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
@@ -70,19 +69,17 @@ def _collect(teacher: Path, settings: CollectSettings, out: Path, listen: Listen
     began = time.monotonic()
     listened = f"{settings.episodes} episodes of the teacher on {trained.spec.map}"
     listen(StageStarted(STAGE, listened, settings.episodes, "episodes"))
-    if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
-        listen(Note(preparation))
+    tell_of_preparation(trained, listen)
     check_episodes_fit(settings.episodes, trained.spec)
-    env = trained.environment(min(SIDE_BY_SIDE, settings.episodes))
+    run, how = RunFolder.of(teacher), Exploration(settings.epsilon)
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    played = play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon))
-    for episode in telling_of_mishaps(played, env, RunFolder.of(teacher), listen):
-        episodes.append(episode)
-        labels.append(label(policy, episode))
-        listen(Progress(STAGE, len(episodes), how_it_goes("train", episodes, env.spec)))
-    env.close()
+    with environments_for(trained, run, min(SIDE_BY_SIDE, settings.episodes)) as env:
+        for episode in play_episodes(env, DevicePolicy(policy, device), seeds, how, run, listen):
+            episodes.append(episode)
+            labels.append(label(policy, episode))
+            listen(Progress(STAGE, len(episodes), how_it_goes("train", episodes, env.spec)))
     about = origin(trained) | {f"collect_{key}": value for key, value in settings.model_dump().items()}
     means, sigmas = zip(*labels, strict=True)
     made_from = collecting_made_from(settings, trained.spec.world, trained.teacher_id)
@@ -170,9 +167,10 @@ def label(policy: Teacher, episode: Episode) -> tuple[NDArray[np.float32], NDArr
     Raises:
         PtdeError: they are not finite.
     """
-    batch = EpisodeBatch.of([episode]).to(next(policy.parameters()).device)
-    local = local_input(batch.obs, batch.last_actions, policy.n_actions)  # (T+1, N, L)
-    mean, sigma = policy.inform(local[:-1], batch.state[:-1])  # (T, N, Z)
-    if not bool(all_finite((mean, sigma))):
+    device = next(policy.parameters()).device
+    informed = policy.inform(local_inputs_of(episode).to(device), torch.from_numpy(episode.state[:-1]).to(device))
+    assert informed is not None, "a teacher without global information has no z"
+    assert informed.sigma is not None, "this teacher's z has no deviation"
+    if not bool(all_finite((informed.mean, informed.sigma))):
         raise PtdeError(f"the teacher's z is not finite in the episode of seed {episode.seed}", TRY)
-    return mean.cpu().numpy(), sigma.cpu().numpy()
+    return informed.mean.cpu().numpy(), informed.sigma.cpu().numpy()

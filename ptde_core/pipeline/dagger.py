@@ -11,11 +11,10 @@ from ptde_core.base.events import Listener
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.pipeline.collect import SIDE_BY_SIDE, label, origin
-from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes
 from ptde_core.policies.policy import DevicePolicy, Exploration
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.storage.checkpoint import identity
 from ptde_core.storage.episode_file import read_about, write_episodes
@@ -51,10 +50,9 @@ def play_round(
     count = settings.dagger_episodes
     seeds = episode_seeds(settings.seed, "dagger", (rounds - 1) * count, count)
     run = RunFolder.of(path)
-    env = environment_for(run, trained, min(SIDE_BY_SIDE, count))
-    played = play(env, DevicePolicy(student, device_of(settings)), seeds, Exploration())
-    episodes = list(telling_of_mishaps(played, env, run, listen))
-    env.close()
+    player_on_device = DevicePolicy(student, device_of(settings))
+    with environments_for(trained, run, min(SIDE_BY_SIDE, count)) as env:
+        episodes = list(play_episodes(env, player_on_device, seeds, Exploration(), run, listen))
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
     about = origin(trained) | {"player": player, "dagger_round": rounds}
     parents = {"teacher": trained.teacher_id, "player": player}

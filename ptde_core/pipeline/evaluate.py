@@ -12,19 +12,18 @@ from ptde_core.algorithms.from_checkpoint import Trained, restore, spec_from_pla
 from ptde_core.base.batch import Episode
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import FileSaved, Listener, Note, Progress, StageFinished, StageStarted, silent
+from ptde_core.base.events import FileSaved, Listener, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import code, machine
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.backends import ENVIRONMENTS, sight_in_words
+from ptde_core.envs.backends import sight_in_words
 from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.pipeline.collect import how_it_goes
-from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes, tell_of_preparation
 from ptde_core.pipeline.policy_names import distilled_with, name_of
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of, record
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.parameter_counts import parameter_counts
 from ptde_core.policies.policy import DevicePolicy, TimedPolicy
-from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of
 from ptde_core.runs.stage_settings import EvaluateSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint
@@ -100,26 +99,23 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
         coached = trained.policy if isinstance(trained.policy, CoachedTeacher) else None
         if coached is not None:
             coached.threshold = settings.message_threshold
-        if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
-            listen(Note(preparation))
+        tell_of_preparation(trained, listen)
         run = RunFolder.of(candidate.path)
-        env = environment_for(run, trained, min(SIDE_BY_SIDE, settings.episodes))
         played: list[Episode] = []
         sent = offered = 0
         kept: list[Episode] = []
         timed = TimedPolicy(DevicePolicy(trained.policy, device))
         how = candidate.how(keep_noise=settings.keep_replays > 0)
-        for episode in telling_of_mishaps(play(env, timed, seeds, how), env, run, listen):
-            if len(kept) < settings.keep_replays:
-                kept.append(episode)
-            played.append(_outcome(episode))
-            if coached is not None:
-                sent, offered = (
-                    total + more for total, more in zip((sent, offered), coached.messages(episode), strict=True)
-                )
-            done += 1
-            listen(Progress(STAGE, done, how_it_goes("test", played, env.spec)))
-        env.close()
+        with environments_for(trained, run, min(SIDE_BY_SIDE, settings.episodes)) as env:
+            for episode in play_episodes(env, timed, seeds, how, run, listen):
+                if len(kept) < settings.keep_replays:
+                    kept.append(episode)
+                played.append(_outcome(episode))
+                if coached is not None:
+                    now_sent, now_offered = coached.messages(episode)
+                    sent, offered = sent + now_sent, offered + now_offered
+                done += 1
+                listen(Progress(STAGE, done, how_it_goes("test", played, env.spec)))
         inference = Inference(
             seconds=timed.seconds,
             calls=timed.calls,
@@ -134,7 +130,7 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
             entry = entry.model_copy(update={"messages": messages})
         entries.setdefault(run, []).append(entry)
         if kept:
-            trained.policy.cpu()  # it has played; a replay is thought through where the episodes are
+            trained.policy.cpu()  # makes room on the device; the replay is made on the CPU
             replay = run.replay(candidate.place, candidate.z)
             write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
             listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))

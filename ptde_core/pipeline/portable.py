@@ -12,9 +12,8 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code
 from ptde_core.policies.coach import CoachedTeacher
 from ptde_core.policies.ctds_views import OneViewAgents
-from ptde_core.policies.policy import ZChoice
+from ptde_core.policies.policy import Acted, ZChoice
 from ptde_core.policies.student import Student
-from ptde_core.policies.teacher import Teacher
 
 VERSION = 1  # of the arrays' names and meanings
 BATCH, AGENTS = "batch", "agents"  # axes of any length
@@ -46,9 +45,9 @@ class Slot:
 class PortablePolicy(nn.Module):
     """One step of a policy.
 
-    `inputs` are the inputs in their order, `outputs` the outputs. The memory goes in as zeros at an episode's first
-    step, afterwards as it came out: the input `memory` is the output `next_memory` of the step before. A coach counts
-    the agents in the state; with every other policy a call may be for any number of them, such as one on each robot.
+    `inputs` and `outputs` describe the arrays in their order. At an episode's first step the memory is zeros; after it,
+    the input `memory` is the output `next_memory` of the step before. COPA's coach needs all agents in each call; every
+    other policy takes any number of them, so that each robot can run its own.
 
     Args:
         trained: out of a checkpoint.
@@ -64,7 +63,7 @@ class PortablePolicy(nn.Module):
         if z == "sampled" and policy.noise_size == 0:
             raise PtdeError("this policy draws no z, so that none can be sampled", "leave out --z sampled")
         self.policy, self._trained, self._z = policy, trained, z
-        # A policy on one view of the two is given that view alone: it shall run where the other is not known.
+        # A policy that reads one of two views is given that one alone: elsewhere the other may not be known.
         self.sees = policy.columns if isinstance(policy, OneViewAgents) else slice(None)
         self._reads_state, self._sampled = policy.reads_state, z == "sampled"
         agents: int | str = spec.n_agents if isinstance(policy, CoachedTeacher) else AGENTS
@@ -95,25 +94,24 @@ class PortablePolicy(nn.Module):
         """What `outputs` names, from what `inputs` names, in their orders."""
         n_kept = len(self.outputs) - 1
         own, kept = arrays[: len(arrays) - n_kept], arrays[len(arrays) - n_kept :]
-        values, memory = self._step(own, self._as_memory(*kept))
-        return values, *_parts(memory)
+        acted = self._step(own, self._as_memory(*kept))
+        return acted.values, *_parts(acted.memory)
 
-    def _step(self, own: Sequence[Tensor], memory: Any) -> tuple[Tensor, Any]:
-        """One step of the policy from the arrays that are no memory."""
+    def _step(self, own: Sequence[Tensor], memory: Any) -> Acted:
+        """One step of the policy, from the memory and from the other arrays in their order."""
         local = torch.cat(list(own[:3]), dim=-1)  # (E, N, L)
         rest = list(own[3:])
         state = rest.pop(0) if self._reads_state else None
         noise = rest.pop(0) if self._sampled else None
         if isinstance(self.policy, OneViewAgents):
-            return Teacher.step(self.policy, local, memory, state, noise)
-        values, memory = self.policy.step(local, memory, state, noise)
-        return values, memory
+            return self.policy.step_on_own_view(local, memory, state, noise)
+        return self.policy.step(local, memory, state, noise)
 
     @torch.no_grad()
     def _memory_slots(self, own: Sequence[Slot], agents: int | str) -> tuple[list[Slot], Callable[..., Any]]:
         """The arrays of a memory, and what makes one of them, as a first step shows them."""
         sizes = {BATCH: 1, AGENTS: 1}
-        _, memory = self._step([one.example(sizes) for one in own], None)
+        memory = self._step([one.example(sizes) for one in own], None).memory
         single = isinstance(memory, Tensor)
         names = ["memory"] if single else [f"memory_{name}" for name in memory._fields]
         slots = []

@@ -25,11 +25,11 @@ from ptde_core.envs.skirmish.units import unit_facts
 from ptde_core.envs.two_views import StateBesideView
 from ptde_core.envs.workers.pool import EnginePool
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes
 from ptde_core.pipeline.policy_names import name_of
-from ptde_core.policies.follow import follow, informed, local_inputs
+from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.policy import Exploration
-from ptde_core.rollout.play import play
+from ptde_core.rollout.step_through import step_through
 from ptde_core.runs.identity import check_world_of
 from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.evaluation_file import ZSource
@@ -108,10 +108,8 @@ def play_again(
     trained = restore(candidate.content)
     seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
     run = RunFolder.of(candidate.path)
-    env = environment_for(run, trained, 1)
-    played = play(env, trained.policy, seeds, candidate.how(keep_noise=True))
-    episodes = list(telling_of_mishaps(played, env, run, listen))
-    env.close()
+    with environments_for(trained, run, 1) as env:
+        episodes = list(play_episodes(env, trained.policy, seeds, candidate.how(keep_noise=True), run, listen))
     return record(candidate, trained, episodes, evaluation_seed, beside)
 
 
@@ -129,13 +127,12 @@ def record_in_game(
         raise PtdeError(f"{trained.spec.backend} has no file of its own to keep a game in", "leave --format game out")
     seeds = episode_seeds(evaluation_seed, "evaluate", number, 1)
     run = RunFolder.of(candidate.path)
-    env = environment_for(run, trained, 1)
-    next(telling_of_mishaps(play(env, trained.policy, seeds, candidate.how(keep_noise=False)), env, run, listen))
-    games = env.env if isinstance(env, StateBesideView) else env
-    assert isinstance(games, EnginePool), f"{trained.spec.backend} runs no engines"
-    with replacing(path) as file:
-        games.save_recording(0, Path(str(file.name)).absolute())
-    env.close()
+    with environments_for(trained, run, 1) as env:
+        next(play_episodes(env, trained.policy, seeds, candidate.how(keep_noise=False), run, listen))
+        games = env.env if isinstance(env, StateBesideView) else env
+        assert isinstance(games, EnginePool), f"{trained.spec.backend} runs no engines"
+        with replacing(path) as file:
+            games.save_recording(0, Path(str(file.name)).absolute())
 
 
 def record(
@@ -232,13 +229,13 @@ def sight_of(trained: Trained, role: Role) -> float | None:
 
 def _mind(trained: Trained, episode: Episode, *, sampled: bool) -> Mind:
     policy = trained.policy
-    acted = follow(policy, episode, sampled=sampled)
-    mean = follow(policy, episode, sampled=False).z if sampled else acted.z
-    gaussian = informed(policy, local_inputs(episode), torch.from_numpy(episode.state[:-1]))
+    acted = step_through(policy, episode, sampled=sampled)
+    mean = step_through(policy, episode, sampled=False).z if sampled else acted.z
+    informed = policy.inform(local_inputs_of(episode), torch.from_numpy(episode.state[:-1]))
     return Mind(
         values=acted.values.numpy(),
         mean=_half(mean),
-        sigma=_half(gaussian[1] if gaussian is not None else None),
+        sigma=_half(None if informed is None else informed.sigma),
         sampled=_half(acted.z) if sampled else None,
     )
 

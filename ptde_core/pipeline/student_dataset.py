@@ -17,7 +17,7 @@ from ptde_core.base.threads import Threads
 from ptde_core.learning.distillation import information_loss, policy_loss, value_loss
 from ptde_core.learning.regression import TwoLayerRegression
 from ptde_core.nets.global_information import sample
-from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.policies.network_inputs import local_input
 from ptde_core.policies.student import Student
 from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.storage.episode_file import LocalRows

@@ -5,19 +5,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ptde_core.policies.follow import informed
 from ptde_core.policies.teachers import AnyTeacher
 
 MeanOfZ = Callable[[Tensor, Tensor], Tensor]  # local inputs (R, N, L) and states (R, S) -> (R, N, Z)
 
 
 def mean_of_z(teacher: AnyTeacher) -> MeanOfZ:
-    """The mean of the z that a teacher gives its agents, which it draws from the state."""
+    """The mean of the z that a teacher with global information gives its agents."""
 
     def mean(local: Tensor, state: Tensor) -> Tensor:
-        found = informed(teacher, local, state)
-        assert found is not None, "a policy without global information has no z"
-        return found[0]
+        informed = teacher.inform(local, state)
+        assert informed is not None, "a teacher without global information has no z"
+        return informed.mean
 
     return mean
 

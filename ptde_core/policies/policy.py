@@ -1,9 +1,9 @@
-"""From what agents see to what they do: what a policy is, how play departs from it, and the choice of actions."""
+"""What a policy is, how play explores around it, and the choice of actions from its values."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,16 +12,29 @@ from torch import Tensor
 
 from ptde_core import kernels
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.interface import BatchedEnv
 from ptde_core.learning.finite import TRY
 
 ZChoice = Literal["sampled", "mean"]
 ActionChoice = Literal["greedy", "sampled"]
-Rows = slice | list[int] | NDArray[np.intp]  # which of the E environments; a slice is not copied
+
+
+class Acted(NamedTuple):
+    """What a policy makes of one step of E environments, or of T steps of one."""
+
+    values: Tensor  # (E, N, A) action values, or logits of a policy over actions
+    memory: Any  # goes into the next step; see `Policy.step`
+    z: Tensor | None = None  # (E, N, Z) information that the head joined to the histories; None where it joins none
+
+
+class Informed(NamedTuple):
+    """The Gaussian that a policy draws its agents' z from, as it is told of the state."""
+
+    mean: Tensor  # (..., N, Z)
+    sigma: Tensor | None  # (..., N, Z) standard deviation; None where z is not drawn but exact
 
 
 class Policy(Protocol):
-    """What can play: the teacher and the student."""
+    """What can play: teachers and students."""
 
     @property
     def reads_state(self) -> bool:
@@ -31,11 +44,17 @@ class Policy(Protocol):
     def noise_size(self) -> int:
         """Z: standard normals per agent and step that sampling takes; 0 where nothing is sampled."""
 
-    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
-        """Action values, or a policy's logits, (E, N, A) and the new memory; at the episodes' first step it is None.
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """One step of play in E environments.
 
-        The memory is None, a tensor, or a named tuple of tensors, all with the environments first. What an environment
-        gets does not depend, in any bit, on which others there are: who plays chooses which are asked together.
+        A row of the result does not depend, in any bit, on the other rows: environments are asked together or apart.
+
+        Args:
+            local: (E, N, L) local inputs: each agent's observation, last action and identity.
+            memory: `Acted.memory` of the step before; None at an episode's first step. A tensor (E, ...), or a named
+                tuple of such tensors.
+            state: (E, S) the global state; None where `reads_state` is False.
+            noise: (E, N, Z) standard normals to sample z with; None for the mean of z.
         """
 
 
@@ -46,16 +65,15 @@ class DevicePolicy:
         self._policy, self._device = policy, device
         self.reads_state, self.noise_size = policy.reads_state, policy.noise_size
 
-    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
-        """As the policy's; the memory stays on the device."""
-        seen = [None if tensor is None else tensor.to(self._device) for tensor in (local, state, noise)]
-        assert seen[0] is not None
-        values, memory = self._policy.step(seen[0], memory, *seen[1:])
-        return values.cpu(), memory
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """As `Policy.step`; memory and z stay on the device."""
+        moved = [None if tensor is None else tensor.to(self._device) for tensor in (state, noise)]
+        acted = self._policy.step(local.to(self._device), memory, *moved)
+        return acted._replace(values=acted.values.cpu())
 
 
 class TimedPolicy:
-    """A policy that counts its calls and the wall time spent in them, and is else the policy it is given."""
+    """A policy that counts its calls and the wall time spent in them."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -71,23 +89,23 @@ class TimedPolicy:
         """As the policy's."""
         return self._policy.noise_size
 
-    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
-        """As the policy's."""
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """As `Policy.step`."""
         began = time.perf_counter()
-        found = self._policy.step(local, memory, state, noise)
+        acted = self._policy.step(local, memory, state, noise)
         self.seconds += time.perf_counter() - began
         self.calls += 1
-        return found
+        return acted
 
 
 @dataclass(frozen=True)
 class Exploration:
-    """How play departs from the greedy policy. An epsilon for each environment stands in a tuple."""
+    """How play explores. An epsilon for each environment stands in a tuple."""
 
     epsilon: float | tuple[float, ...] = 0.0  # chance of a uniformly random available action, per agent and step
     z: ZChoice = "sampled"
     actions: ActionChoice = "greedy"  # the best available one, or one drawn from the softmax of the available ones
-    keep_noise: bool = False  # whether episodes hold the standard normals that z was sampled with
+    keep_noise: bool = False  # keep in the episodes the standard normals that z was sampled with
 
 
 def choose(
@@ -152,44 +170,3 @@ def greedy(values: NDArray[np.floating[Any]], available: NDArray[np.bool_]) -> N
     """Best available action of each agent: (..., N) from (..., N, A); the first of equals."""
     best: NDArray[np.int64] = np.where(available, values, -np.inf).argmax(axis=-1)
     return best
-
-
-class LocalInputs:
-    """The agents' local inputs (E, N, L) in one array that is kept up to date: obs, last action, agent id.
-
-    The same as `nets.recurrent_agent.local_input`, without building one-hots anew at every step.
-    """
-
-    def __init__(self, env: BatchedEnv) -> None:
-        spec = env.spec
-        self._env, self._size = env, spec.obs_size
-        ids = np.eye(spec.n_agents, dtype=np.float32)
-        last = np.zeros((spec.n_agents, spec.n_actions), np.float32)
-        row = np.concatenate([np.zeros((spec.n_agents, spec.obs_size), np.float32), last, ids], axis=1)  # (N, L)
-        self._array = np.tile(row, (env.n_envs, 1, 1))  # (E, N, L)
-        self._agents = np.ogrid[: env.n_envs, : spec.n_agents]
-        self._last = self._array[:, :, spec.obs_size : spec.obs_size + spec.n_actions]  # (E, N, A), a view
-
-    def view(self) -> Tensor:
-        """The inputs now (E, N, L); overwritten by the next call."""
-        self._array[:, :, : self._size] = self._env.obs
-        return torch.from_numpy(self._array)
-
-    def acted(self, actions: NDArray[np.int64]) -> None:
-        """Remember the actions (E, N) as the last ones."""
-        self._last[...] = 0.0
-        self._last[*self._agents, actions] = 1.0
-
-    def of(self, rows: Rows) -> Tensor:
-        """The inputs of some environments now (k, N, L)."""
-        self._array[rows, :, : self._size] = self._env.obs[rows]
-        return torch.from_numpy(self._array[rows])
-
-    def has_acted(self, row: int, actions: NDArray[np.int64]) -> None:
-        """Remember the actions (N,) of one environment as its last ones."""
-        self.has_begun(row)
-        self._last[row, self._agents[1][0], actions] = 1.0
-
-    def has_begun(self, row: int) -> None:
-        """Forget the last actions of one environment."""
-        self._last[row] = 0.0

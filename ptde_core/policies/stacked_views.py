@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ptde_core.nets.recurrent_agent import local_input
+from ptde_core.policies.network_inputs import local_input
+from ptde_core.policies.policy import Acted
 from ptde_core.policies.teacher import Teacher
 from ptde_core.storage.device_replay_buffer import Chosen, DeviceReplay
 
@@ -132,12 +133,12 @@ class StackedPolicy:
         self._teacher, self._count = teacher, count
         self.reads_state, self.noise_size = teacher.reads_state, teacher.noise_size
 
-    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Any]:
-        """Action values (K·E, N, A), on the CPU, and the new memory; see `Teacher.step`."""
+    def step(self, local: Tensor, memory: Any, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """One step of play of K·E environments; see `Policy.step`. Memory (K, E, ...) and z stay on the device."""
         device = next(self._teacher.parameters()).device
 
         def split(x: Tensor | None) -> Any:
             return None if x is None else x.to(device).view(self._count, -1, *x.shape[1:])
 
-        values, memory = self._teacher.step(split(local), memory, split(state), split(noise))  # (K, E, N, A)
-        return values.flatten(0, 1).cpu(), memory
+        values, memory, z = self._teacher.step(split(local), memory, split(state), split(noise))  # (K, E, N, A)
+        return Acted(values.flatten(0, 1).cpu(), memory, None if z is None else z.flatten(0, 1))

@@ -5,11 +5,12 @@ from torch import Tensor, nn
 from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.nets.play_step import ActingAgent
 from ptde_core.nets.student_network import STUDENTS, joined
+from ptde_core.policies.policy import Acted, Informed
 from ptde_core.policies.teacher import Teacher
 
 
 class Student(nn.Module):
-    """Decentralized execution (paper, Figure 5b): z' of the student network replaces z; nothing is sampled."""
+    """Decentralized execution (paper, Figure 5b): the student network's z' replaces z; nothing is sampled."""
 
     reads_state = False
     noise_size = 0
@@ -20,19 +21,21 @@ class Student(nn.Module):
         self.acting = ActingAgent()
         self.network = STUDENTS[settings.student](teacher.local_size, settings.hidden_size, teacher.noise_size)
 
-    def step(
-        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """One step of play: action values (E, N, A) and the new hidden; see `Teacher.step`.
+    def inform(self, local: Tensor, state: Tensor) -> Informed | None:  # noqa: ARG002  the policies share one signature
+        """None: a student is told nothing of the state."""
+        return None
 
-        The hidden (E, N, H+M) holds the trunk's and, of a student with history, the student network's memory.
-        `state` and `noise` belong to the policies' common signature and must be None.
+    def step(self, local: Tensor, memory: Tensor | None, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """One step of play; see `Policy.step`. `state` and `noise` must be None.
+
+        The memory (E, N, H+M) holds the hidden state of the trunk and, of a recurrent student network, its own M
+        numbers.
         """
         assert state is None, "a student was shown the state"
         assert noise is None, "a student was given noise"
-        history = memory = None
-        if hidden is not None:
-            history, memory = hidden.tensor_split([self.trunk.hidden_size], dim=-1)
-        z, memory = self.network(local, memory)  # (E, N, Z), (E, N, M)
-        values, history = self.acting(self.trunk, self.head, local, history, z)
-        return values, joined(history, memory)
+        hidden = own = None
+        if memory is not None:
+            hidden, own = memory.tensor_split([self.trunk.hidden_size], dim=-1)  # (E, N, H), (E, N, M)
+        z, own = self.network(local, own)  # (E, N, Z), (E, N, M)
+        values, hidden = self.acting(self.trunk, self.head, local, hidden, z)
+        return Acted(values, joined(hidden, own), z)

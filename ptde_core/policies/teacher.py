@@ -11,25 +11,26 @@ from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.nets.play_step import ActingAgent, ActingInformation
-from ptde_core.nets.recurrent_agent import ActionHead, Trunk, local_input_size, local_one_hot
-from ptde_core.policies.network_inputs import Views
+from ptde_core.nets.recurrent_agent import ActionHead, Trunk
+from ptde_core.policies.network_inputs import Views, local_input_size, local_one_hot
+from ptde_core.policies.policy import Acted, Informed
 
 
 class Unrolled(NamedTuple):
-    """A teacher over whole episodes: a row for each of the R views that were seen."""
+    """What a teacher makes of whole episodes: a row for each of their R views."""
 
-    values: Tensor  # (R, N, A)
-    sigma: Tensor | None  # (R, N, Z)
-    z: Tensor | None = None  # (R, N, Z), COPA's instructions; of the others nobody asks
+    values: Tensor  # (R, N, A) action values, or logits
+    sigma: Tensor | None  # (R, N, Z) standard deviation of z; None where z has none
+    z: Tensor | None = None  # (R, N, Z) set by COPA alone, whose regulariser reads it
 
 
 class Teacher(nn.Module):
-    """Trunk, global information and head; as a policy it plays with z sampled, or with its mean if `noise` is None.
+    """Trunk, global information and head. Without `noise` it takes the mean of z, with noise a sample.
 
     Args:
         spec: what the networks must fit.
-        settings: their sizes, and which global information.
-        trunk, head: networks of these shapes that are built otherwise inside.
+        settings: sizes of the networks, and which global information.
+        trunk, head: classes of networks to use, with the shapes of the default ones.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Teacher(nn.Module):
     def unroll_rows(
         self, local: Tensor, state: Tensor, lengths: Tensor, *, noise: Tensor | None, start: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Action values (R, N, A) of sequences laid end to end, and the deviation (R, N, Z) of z where there is one.
+        """Action values (R, N, A) of sequences laid end to end, and sigma (R, N, Z) of z or None.
 
         Args:
             local: (R, N, L) local inputs.
             state: (R, S).
             lengths: (C,) int64 on the CPU, of the sequences.
             noise: (R, N, Z) standard normals, or None for the mean of z.
-            start: (C, N, H) the hiddens that the sequences begin with; zeros by default.
+            start: (C, N, H) hidden states that the sequences begin with; zeros by default.
         """
         z = sigma = None
         if self.information is not None:
@@ -79,30 +80,23 @@ class Teacher(nn.Module):
         values: Tensor = self.head(self.trunk.unroll(local, lengths, start), z)
         return values, sigma
 
-    def inform(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of z (..., N, Z): the teacher knowledge of equation 1, what students learn from.
+    def inform(self, local: Tensor, state: Tensor) -> Informed | None:
+        """Mean and standard deviation of z: the teacher knowledge of equation 1, which students learn.
 
         Args:
             local: (..., N, L) local inputs.
             state: (..., S).
-        """
-        assert self.information is not None, "a teacher without global information has no z"
-        mean, sigma = self.information(local, state)
-        return mean, sigma
 
-    def step(
-        self, local: Tensor, hidden: Tensor | None, state: Tensor | None, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """One step of play: action values (E, N, A) and the new hidden (E, N, H).
-
-        Args:
-            local: (E, N, L) local inputs.
-            hidden: (E, N, H), None at the first step.
-            state: (E, S); None where `reads_state` is False.
-            noise: (E, N, Z) standard normals, or None for the mean of z.
+        Returns:
+            Each (..., N, Z); None of a teacher without global information.
         """
+        return None if self.information is None else Informed(*self.information(local, state))
+
+    def step(self, local: Tensor, memory: Tensor | None, state: Tensor | None, noise: Tensor | None) -> Acted:
+        """One step of play; see `Policy.step`. The memory is the hidden state (E, N, H) of the trunk."""
         z = None if state is None else self._informing(self.information, local, state, noise)  # (E, N, Z)
-        return self.acting(self.trunk, self.head, local, hidden, z)  # type: ignore[no-any-return]  # nn.Module calls are untyped
+        values, hidden = self.acting(self.trunk, self.head, local, memory, z)
+        return Acted(values, hidden, z)
 
 
 def _information(

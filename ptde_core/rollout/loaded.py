@@ -1,4 +1,4 @@
-"""A trained policy for loops of one's own: NumPy in, NumPy out; it keeps last actions, identities and memory itself."""
+"""A trained policy for loops of one's own: NumPy in, NumPy out; last actions, identities and memory are kept inside."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,20 +11,21 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import EnvSpec
+from ptde_core.policies.network_inputs import LocalInputs
 from ptde_core.policies.policy import Exploration, Policy, ZChoice, choose
-from ptde_core.rollout.memories import joined, parted
+from ptde_core.rollout.memories import joined, split
 
 
 class LoadedPolicy:
-    """A teacher or a student that plays E environments side by side, greedily.
+    """A teacher or a student that acts greedily in E environments side by side.
 
-    Call `reset` first; then `act` once for each step of all environments. Where one of them begins a new episode,
-    tell it by `begin`. What it does in a row does not depend on the other rows.
+    Call `reset` first; then `act` once for each step of all environments. When one of them begins a new episode, call
+    `begin` for its row. Actions in a row do not depend on the other rows.
 
     Args:
         policy: of a checkpoint.
         spec: of the environment it was trained on: what its inputs must fit.
-        z: where a teacher's z comes from, sampled (the paper's way) or its mean; a student's is its own prediction.
+        z: whether a teacher's z is sampled (the paper's way) or its mean; a student's is always its prediction.
     """
 
     def __init__(self, policy: Policy, spec: EnvSpec, z: ZChoice = "sampled") -> None:
@@ -34,7 +35,7 @@ class LoadedPolicy:
         self._memories: list[Any] = []
         self._begun: list[bool] = []  # of each row, whether it has acted since its episode began
         self._chance: list[np.random.Generator] = []
-        self._last = np.zeros((0, spec.n_agents, spec.n_actions), np.float32)  # (E, N, A), one-hot
+        self._local = LocalInputs(spec, 0)
 
     @property
     def reads_state(self) -> bool:
@@ -51,7 +52,7 @@ class LoadedPolicy:
         if n < 1:
             raise PtdeError(f"a policy was to play {n} environments", "give 1 or more")
         self._memories, self._begun = [None] * n, [False] * n
-        self._last = np.zeros((n, self.spec.n_agents, self.spec.n_actions), np.float32)
+        self._local = LocalInputs(self.spec, n)
         self._chance = [generator(int(own), "play") for own in episode_seeds(seed, "act", 0, n)]
 
     def begin(self, row: int, episode_seed: int | None = None) -> None:
@@ -59,11 +60,11 @@ class LoadedPolicy:
 
         Args:
             row: 0 to E - 1.
-            episode_seed: decides its samples of z from here on, as an evaluation's episode of that seed has them; None:
-                they go on.
+            episode_seed: decides its samples of z from here on, as in the episode of that seed in an evaluation. None:
+                the row's stream of samples goes on.
         """
         self._memories[row], self._begun[row] = None, False
-        self._last[row] = 0.0
+        self._local.begin(row)
         if episode_seed is not None:
             self._chance[row] = generator(episode_seed, "play")
 
@@ -96,8 +97,7 @@ class LoadedPolicy:
             if of_kind:
                 actions[of_kind] = self._act(of_kind, obs, available, state)
         self._begun = [True] * rows
-        self._last[...] = 0.0
-        self._last[*np.ogrid[:rows, : spec.n_agents], actions] = 1.0
+        self._local.acted(slice(None), actions)
         return actions
 
     @torch.inference_mode()
@@ -106,20 +106,18 @@ class LoadedPolicy:
         self, rows: Sequence[int], obs: NDArray[Any], available: NDArray[Any], state: NDArray[Any] | None
     ) -> NDArray[np.int64]:
         """Actions (k, N) of some rows, all at their episode's first step or none."""
-        spec, at = self.spec, list(rows)
-        ids = np.broadcast_to(np.eye(spec.n_agents, dtype=np.float32), (len(at), spec.n_agents, spec.n_agents))
-        local = np.concatenate([obs[at], self._last[at], ids], axis=-1, dtype=np.float32)  # (k, N, L)
-        noise = np.empty((len(at), spec.n_agents, self._policy.noise_size), np.float32)  # (k, N, Z)
+        at = list(rows)
+        noise = np.empty((len(at), self.spec.n_agents, self._policy.noise_size), np.float32)  # (k, N, Z)
         if self._sampling:
             for row, own in zip(at, noise, strict=True):
                 self._chance[row].standard_normal(out=own, dtype=np.float32)
-        values, memory = self._policy.step(
-            torch.from_numpy(local),
+        values, memory, _ = self._policy.step(
+            self._local.of(at, obs),
             joined([self._memories[row] for row in at]),
             torch.from_numpy(state[at].astype(np.float32)) if state is not None and self.reads_state else None,
             torch.from_numpy(noise) if self._sampling else None,
         )
-        for row, own_memory in zip(at, parted(memory, len(at)), strict=True):
+        for row, own_memory in zip(at, split(memory, len(at)), strict=True):
             self._memories[row] = own_memory
         chance = {k: self._chance[row] for k, row in enumerate(at)}
         return choose(values, np.asarray(available[at], np.bool_), self._how, np.zeros(len(at)), chance)

@@ -1,7 +1,7 @@
-"""How a policy plays environments: training, collecting and evaluating all go through here.
+"""Rollouts: how a policy plays environments. Training, collecting and evaluating all go through here.
 
-An episode's chance (battle, exploration, noise of z) comes from the episode's own seed, so that the list of seeds
-decides the episodes, not how many are played side by side, nor which of them is faster.
+All randomness of an episode (battle, exploration, noise of z) comes from its own seed. So the list of seeds decides the
+episodes; how many are played side by side, and which of them is faster, does not change them.
 """
 
 from collections.abc import Iterator
@@ -10,26 +10,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import BatchedEnv, FreeRows
-from ptde_core.policies.policy import Exploration, LocalInputs, Policy, Rows, choose
+from ptde_core.policies.network_inputs import LocalInputs, Rows
+from ptde_core.policies.policy import Exploration, Policy, choose
 from ptde_core.policies.stacked_views import StackedPolicy
+from ptde_core.rollout.memories import of_rows
 from ptde_core.rollout.play_freely import play_freely
+from ptde_core.rollout.recorder import Recorder
 
 
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
     """Play one whole episode per seed and yield them in the order of the seeds.
 
-    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed: nothing of a broken one is yielded,
-    and none is missing. Environments that can do so go on without waiting for each other (`play_freely`).
+    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed, so that none is missing.
+    Environments in processes of their own do not wait for each other (`play_freely`).
 
     Args:
         env: E environments; in lock-step, the seeds are played in rounds of up to E.
-        policy: teacher or student.
+        policy: a teacher or a student.
         seeds: (K,) one seed per episode.
         how: exploration and source of z.
     """
@@ -48,109 +50,47 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
 @torch.inference_mode()
 @one_thread()  # a step's tensors are too small to share
 def _round(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> list[Episode | None]:
-    """Play up to E episodes side by side until the last has ended; only those that have not are shown to the policy.
+    """Play up to E episodes side by side until all have ended. The policy acts only in those that have not.
 
     Returns:
         One episode per seed; None where its engine broke.
     """
     rows = len(seeds)
-    # A round smaller than E still fills all rows: the surplus repeats what the first does and is thrown away.
+    # With fewer than E seeds the surplus environments repeat the first episode; nothing of them is kept.
     env.reset(np.concatenate([seeds, np.repeat(seeds[:1], env.n_envs - rows)]))
     chance = [generator(int(seed), "play") for seed in seeds]
-    local = LocalInputs(env)
+    local = LocalInputs(env.spec, env.n_envs)
     memory: Any = None
     noise = np.zeros((env.n_envs, env.spec.n_agents, policy.noise_size), np.float32)  # (E, N, Z)
     sampling = policy.noise_size > 0 and how.z == "sampled"
-    recorder = _Recorder(env, rows, noise if sampling and how.keep_noise else None)
+    recorder = Recorder(env, slice(rows), seeds)
     epsilon = np.full(env.n_envs, how.epsilon, np.float64)  # (E,)
     actions = np.zeros((env.n_envs, env.spec.n_agents), np.int64)  # (E, N)
     running, shown = np.arange(env.n_envs) < rows, np.arange(env.n_envs)  # (E,), (k,)
-    together = isinstance(policy, StackedPolicy)  # which is always asked for all
-    changed = True  # who is running
+    together = isinstance(policy, StackedPolicy)  # it acts in all environments, always
+    changed = True  # which environments are running
     while running.any():
         if changed:
             if not together:
-                memory, shown = _of_rows(memory, running[shown]), shown[running[shown]]
+                memory, shown = of_rows(memory, running[shown]), shown[running[shown]]
             at: Rows = shown if len(shown) < env.n_envs else slice(None)
             drawing = {place: chance[row] for place, row in enumerate(shown) if running[row]}
         if sampling:
             for place, stream in drawing.items():
                 stream.standard_normal(out=noise[shown[place]], dtype=np.float32)
-        values, memory = policy.step(
-            local.of(at),
+        values, memory, _ = policy.step(
+            local.of(at, env.obs),
             memory,
             torch.from_numpy(env.state[at]) if policy.reads_state else None,
             torch.from_numpy(noise[at]) if sampling else None,
         )
         actions[at] = choose(values, env.available[at], how, epsilon[at], drawing)  # (k, N)
-        actions[rows:] = actions[0]  # of the same seed, so that what is available is the same
-        recorder.before(actions)
+        actions[rows:] = actions[0]  # their episode is the first one
+        recorder.acted(actions[:rows], noise[:rows] if sampling and how.keep_noise else None)
         env.step(actions)
-        local.acted(actions)
-        recorder.after(running)
+        local.acted(slice(None), actions)
+        recorder.stepped(running[:rows])
         over = running & (env.terminated | env.truncated | env.lost)  # (E,)
         changed = bool(over.any())
         running ^= over
-    return recorder.episodes(seeds)
-
-
-def _of_rows(memory: Any, which: NDArray[np.bool_]) -> Any:
-    """What a policy remembers of those of its rows (k,)."""
-    if memory is None:
-        return None
-    if isinstance(memory, Tensor):
-        return memory[torch.from_numpy(which)]
-    return type(memory)(*(_of_rows(part, which) for part in memory))
-
-
-class _Recorder:
-    """Keeps the rounds' views and actions, and the noise if given its array, and cuts them into episodes."""
-
-    def __init__(self, env: BatchedEnv, rows: int, noise: NDArray[np.float32] | None) -> None:
-        self._env, self._rows, self._noise = env, rows, noise
-        self._noises: list[NDArray[np.float32]] = []
-        self._views: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
-        self._actions: list[NDArray[np.int16]] = []
-        self._rewards: list[NDArray[np.float32]] = []
-        self._length = np.zeros(env.n_envs, np.int64)
-        self._keep_view()
-
-    def _keep_view(self) -> None:
-        env, rows = self._env, self._rows
-        self._views.append((env.obs[:rows].copy(), env.state[:rows].copy(), env.available[:rows].copy()))
-
-    def before(self, actions: NDArray[np.int64]) -> None:
-        self._actions.append(actions[: self._rows].astype(np.int16))
-        if self._noise is not None:
-            self._noises.append(self._noise[: self._rows].copy())
-
-    def after(self, running: NDArray[np.bool_]) -> None:
-        self._rewards.append(self._env.reward[: self._rows].copy())
-        self._length += running
-        self._keep_view()
-
-    def episodes(self, seeds: NDArray[np.uint64]) -> list[Episode | None]:
-        """One per seed; None in place of one that its engine did not bring to an end."""
-        obs, state, available = (
-            np.stack(column, axis=1) for column in zip(*self._views, strict=True)
-        )  # (rows, T+1, .)
-        actions = np.stack(self._actions, axis=1)  # (rows, T, N)
-        reward = np.stack(self._rewards, axis=1)  # (rows, T)
-        noise = np.stack(self._noises, axis=1) if self._noises else None  # (rows, T, N, Z)
-        return [
-            None
-            if self._env.lost[row]
-            else Episode(
-                seed=int(seeds[row]),
-                obs=obs[row, : n + 1].copy(),
-                state=state[row, : n + 1].copy(),
-                available=available[row, : n + 1].copy(),
-                actions=actions[row, :n].copy(),
-                reward=reward[row, :n].copy(),
-                terminated=bool(self._env.terminated[row]),
-                won=bool(self._env.won[row]),
-                noise=None if noise is None else noise[row, :n].copy(),
-            )
-            for row in range(self._rows)
-            for n in [int(self._length[row])]
-        ]
+    return recorder.episodes()

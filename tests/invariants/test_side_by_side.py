@@ -15,12 +15,12 @@ from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.envs.two_views import Sights, StateBesideView
 from ptde_core.nets.network_settings import StudentSettings
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.student_network import STUDENTS
+from ptde_core.policies.network_inputs import local_input
 from ptde_core.policies.policy import Policy
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.rollout.memories import joined, parted
+from ptde_core.rollout.memories import joined, split
 
 SPEC: EnvSpec = Skirmish("3m", 1).spec
 TWO_VIEWS = StateBesideView(PersonalSignalGame(1), Sights()).spec
@@ -71,13 +71,14 @@ def test_rows_alone_and_in_any_company_get_the_same(name: str) -> None:
                 seen = (None if x is None else x[rows] for x in (state, noise))  # noqa: B023  called in this step
                 return policy.step(local[rows], memory, *seen)  # noqa: B023
 
-            values, together = asked(list(range(ROWS)), together)
+            values, together, z = asked(list(range(ROWS)), together)
             for row in range(ROWS):
-                own, alone[row] = asked([row], alone[row])
+                own, alone[row], own_z = asked([row], alone[row])
                 assert torch.equal(own[0], values[row])
+                assert own_z is None if z is None else torch.equal(own_z[0], z[row])
             for first in range(0, ROWS - 1, 2):
                 rows = [first + 1, first] if step % 2 else [first, first + 1]
-                own, memory = asked(rows, joined([pairs[row] for row in rows]))
-                for row, part in zip(rows, parted(memory, 2), strict=True):
+                own, memory, _ = asked(rows, joined([pairs[row] for row in rows]))
+                for row, part in zip(rows, split(memory, 2), strict=True):
                     pairs[row] = part
                 assert torch.equal(own, values[rows])

@@ -13,9 +13,9 @@ from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.small_games import PersonalSignalGame, TwoStepGame
 from ptde_core.envs.two_views import Sights, StateBesideView, columns_of
 from ptde_core.nets.network_settings import NetworkSettings, StudentKind, StudentSettings, TwoViewSettings
-from ptde_core.nets.recurrent_agent import local_input_size
 from ptde_core.policies.ctds_views import OneViewAgents
-from ptde_core.policies.policy import Exploration, LocalInputs
+from ptde_core.policies.network_inputs import LocalInputs, local_input_size
+from ptde_core.policies.policy import Exploration
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.play import play
@@ -60,7 +60,7 @@ def test_what_the_others_see_changes_no_value_of_an_agent(seed: int, agent: int,
     def values(local: torch.Tensor) -> torch.Tensor:
         hidden, found = None, []
         for t in range(local.shape[1]):
-            q, hidden = policy.step(local[:, t], hidden, None, None)
+            q, hidden, _ = policy.step(local[:, t], hidden, None, None)
             found.append(q[:, agent])
         return torch.stack(found)
 
@@ -89,7 +89,7 @@ def test_noise_in_place_of_the_wide_view_changes_no_action_of_a_ctds_student(see
 
     def values(policy: OneViewAgents, env: BatchedEnv) -> torch.Tensor:
         env.reset(seeds)
-        return policy.step(LocalInputs(env).view(), None, None, None)[0]
+        return policy.step(LocalInputs(env.spec, env.n_envs).of(slice(None), env.obs), None, None, None).values
 
     plain, noisy = StateBesideView(TwoStepGame(4), Sights()), NoiseInTheWideView(TwoStepGame(4), Sights())
     assert actions(own, plain) == actions(own, noisy)
@@ -114,7 +114,7 @@ def test_acting_step_by_step_is_what_was_fitted_over_whole_episodes(kind: Studen
     for length in lengths.tolist():
         hidden = None
         for row in range(at, at + length):
-            acted, hidden = policy.step(local[row : row + 1], hidden, None, None)
+            acted, hidden, _ = policy.step(local[row : row + 1], hidden, None, None)
             torch.testing.assert_close(acted[0], values[row], rtol=1e-5, atol=1e-5)
         at += length
 

@@ -15,7 +15,7 @@ from ptde_core.base.batch import Episode
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.learning.averaging import AveragedWeights, weight_of_newest
-from ptde_core.nets.recurrent_agent import local_input_size
+from ptde_core.policies.network_inputs import local_input_size
 from ptde_core.policies.policy import Policy
 from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.checkpoint import identity
@@ -96,7 +96,7 @@ def test_play_sees_the_average_as_it_is_now(name: str) -> None:
 
     def values(policy: Policy) -> Tensor:
         with torch.inference_mode():
-            return policy.step(local, None, state, noise)[0]
+            return policy.step(local, None, state, noise).values
 
     before = None
     for update in (1, 2, 20):

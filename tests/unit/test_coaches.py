@@ -19,11 +19,10 @@ from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.learning.losses import gaussian_entropy, gaussian_log_density
 from ptde_core.nets.coach_network import Coach, CoachedMixer, Recogniser, unit_rows
 from ptde_core.nets.held_intervals import last_sent
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.pipeline.evaluate import evaluate
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.coach import CoachedTeacher
-from ptde_core.policies.network_inputs import Views
+from ptde_core.policies.network_inputs import Views, local_input
 from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teachers import AnyTeacher
 from ptde_core.rollout.play import play
@@ -88,8 +87,22 @@ def test_acting_step_by_step_gives_the_values_of_the_unrolled_network(alg: str, 
         with torch.no_grad():
             for at in episode.split(1):
                 state.copy_(batch.state[at])  # as an environment does: over the last one
-                values, memory = policy.step(local[at], memory, state, None if noise is None else noise[at])
+                values, memory, _ = policy.step(local[at], memory, state, None if noise is None else noise[at])
                 torch.testing.assert_close(values, unrolled[at], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("alg", ["csrl", "copa"])
+def test_the_z_of_a_step_is_that_of_inform_whenever_the_state_is_shown(alg: str) -> None:
+    policy = teacher_of(alg, info_every=2)
+    memory: Any = None
+    with torch.no_grad():
+        for t in range(4):
+            local, state = torch.randn(2, 3, policy.trunk.encode.in_features), torch.randn(2, 48)
+            acted = policy.step(local, memory, state, None)
+            memory, informed = acted.memory, policy.inform(local, state)
+            assert acted.z is not None
+            assert torch.equal(acted.z, informed.mean) == (t % 2 == 0)
+            assert (informed.sigma is None) == (alg == "csrl")
 
 
 @pytest.mark.parametrize("alg", ["csrl", "copa"])
@@ -101,10 +114,9 @@ def test_between_broadcasts_the_state_changes_nothing(alg: str) -> None:
         for t in range(9):
             one, other = torch.randn(2, 2, 48).unbind()
             noise = torch.zeros(2, 3, policy.noise_size) if policy.noise_size else None
-            values, following = policy.step(local, memory, one, noise)
-            again, _ = policy.step(local, memory, other, noise)
-            assert torch.equal(values, again) == (t % 4 != 0)
-            memory = following
+            acted, again = (policy.step(local, memory, state, noise) for state in (one, other))
+            assert torch.equal(acted.values, again.values) == (t % 4 != 0)
+            memory = acted.memory
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
@@ -267,8 +279,8 @@ def test_play_holds_what_was_not_sent(threshold: float) -> None:
                 last = mean
             else:
                 last = torch.where((mean - last).norm(dim=-1, keepdim=True) > threshold, mean, last)
-            _, memory = policy.step(local, memory, state, None)
-            assert torch.equal(memory.z, last)
+            _, memory, z = policy.step(local, memory, state, None)
+            assert torch.equal(z, last)
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.batch import EpisodeBatch
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.student_dataset import Examples, split_by_episode
 from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.policies.network_inputs import local_input
 from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.play import play
@@ -41,8 +41,9 @@ def test_collected_z_is_the_teachers_mean_on_what_it_saw(trained_run: RunFolder,
     seeds = episode_seeds(1, "collect", 0, 12)
     batch = EpisodeBatch.of(list(play(trained.environment(12), trained.policy, seeds, Exploration())))
     local = local_input(batch.obs, batch.last_actions, trained.spec.n_actions)
-    mean, _ = trained.policy.inform(local, batch.state)
-    expected = mean[batch.played]  # (P, N, Z)
+    informed = trained.policy.inform(local, batch.state)
+    assert informed is not None
+    expected = informed.mean[batch.played]  # (P, N, Z)
     np.testing.assert_allclose(read_local_rows(data, trained.widths).z_mean, expected.numpy(), rtol=1e-4, atol=1e-5)
     assert read_about(data)["teacher_id"] == trained.teacher_id
 

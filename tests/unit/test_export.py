@@ -77,7 +77,7 @@ def steps(path: Path, z: str, e: int = 2) -> Iterator[tuple[dict[str, NDArray[An
         if z == "sampled":
             noise = arrays["noise"] = chance.standard_normal((e, spec.n_agents, policy.noise_size), np.float32)
         with torch.inference_mode():
-            values, memory = policy.step(
+            values, memory, _ = policy.step(
                 torch.from_numpy(np.concatenate([obs, last, ids], axis=-1)),
                 memory,
                 None if state is None else torch.from_numpy(state),

@@ -4,12 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptde_core.nets import global_information
 from ptde_core.nets.global_information import (
     AgentHyper,
     AgentSpecificInformation,
     GaussianHeads,
-    StateContraction,
     UnifiedInformation,
 )
 
@@ -30,7 +28,6 @@ def plain(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("rows", [1, 7, 600])
 def test_factored_equals_plain_forward_and_backward(dtype: torch.dtype, tolerance: float, rows: int) -> None:
-    """600 rows cross a chunk boundary (512)."""
     torch.manual_seed(0)
     hyper = AgentHyper(input_size=20, state_size=30, hidden_size=16, output_size=12).to(dtype)
     local = torch.randn(rows, 4, 20, dtype=dtype, requires_grad=True)
@@ -87,14 +84,6 @@ def test_first_weights_vary_as_much_as_the_full_forms() -> None:
     full = variance(0)
     for rank in (1, 4, 16):
         assert variance(rank) == pytest.approx(full, rel=0.2), rank
-
-
-def test_the_contraction_passes_gradcheck_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(global_information, "ROWS_PER_CHUNK", 2)
-    state = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    a = torch.randn(5, 2, 4, dtype=torch.float64, requires_grad=True)
-    m = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(StateContraction.apply, (state, a, m))
 
 
 def test_leading_axes_may_be_many() -> None:

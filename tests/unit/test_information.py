@@ -14,7 +14,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.nets.network_settings import StudentSettings
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.policies.attribution import hidden_changes, mean_of_z, probes, sensitivities
-from ptde_core.policies.follow import local_inputs
+from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.student import Student
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import InspectSettings, train_teacher_settings
@@ -209,7 +209,7 @@ def test_a_students_z_is_read_where_it_gives_it(trained_run: RunFolder) -> None:
         won=False,
     )
     with torch.no_grad():
-        z, _ = student.network(local_inputs(one))
+        z, _ = student.network(local_inputs_of(one))
     assert np.allclose(measure._prediction(student, one), z.numpy(), atol=1e-6)
 
 

@@ -10,13 +10,10 @@ from torch.nn import functional as F
 
 from ptde_core import kernels
 from ptde_core.algorithms.value_decomposition import best_available
-from ptde_core.base.batch import EpisodeBatch
 from ptde_core.nets.global_information import AgentHyper
 from ptde_core.nets.gru import gru_over_sequences, in_torch
 from ptde_core.nets.layers import Linear
 from ptde_core.nets.mixers import MonotonicMixer, mixed
-from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.network_inputs import Views
 
 
 def test_functions_are_exact_to_a_few_units_in_the_last_place() -> None:
@@ -70,17 +67,6 @@ def test_a_leaky_layer_is_torchs() -> None:
     gradients_agree(layer(x), F.leaky_relu(F.linear(x, layer.weight, layer.bias)), [x, *layer.parameters()])
 
 
-def test_a_layer_of_two_inputs_is_that_of_both_side_by_side_bit_for_bit() -> None:
-    torch.manual_seed(0)
-    layer = Linear(20 + 7, 11)
-    x, other = torch.randn(70, 2, 20, requires_grad=True), torch.randn(70, 2, 7, requires_grad=True)
-    ours, theirs = layer.of_two(x, other), layer(torch.cat([x, other], dim=-1))
-    upstream, wanted = torch.randn_like(ours), [x, other, *layer.parameters()]
-    found, expected = (torch.autograd.grad(y, wanted, upstream) for y in (ours, theirs))
-    for one, another in zip((ours, *found), (theirs, *expected), strict=True):
-        assert torch.equal(one, another)
-
-
 def data_that_ends_in_one_hots(rows: int, dense: int, choices: int) -> Tensor:
     """Rows (r, dense + choices): a choice in most, none in every third; of the rest, a third of the columns is zero."""
     x = torch.randn(rows, dense + choices)
@@ -124,17 +110,15 @@ def test_a_contraction_that_looks_one_hots_up_is_the_dense_one() -> None:
 
 @pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize(("lengths", "agents", "size"), [([1], 1, 1), ([2, 5, 1, 5], 3, 20), ([30, 70, 3], 8, 64)])
-def test_the_recurrence_is_the_loop_of_torchs_operations(
-    lengths: list[int], agents: int, size: int, started: bool
-) -> None:
+def test_the_recurrence_is_torchs_packed_one(lengths: list[int], agents: int, size: int, started: bool) -> None:
     torch.manual_seed(0)
     memory, count = nn.GRU(7, size), torch.tensor(lengths)
     x = torch.randn(sum(lengths), agents, 7, requires_grad=True)
     start = torch.randn(len(lengths), agents, size, requires_grad=True)
     before = start if started else torch.zeros_like(start)
     ours = gru_over_sequences(memory, x, count, before if started else None)
-    weights = list(memory.parameters())
-    gradients_agree(ours, in_torch(x, count, before, *weights), [x, *weights, *([start] if started else [])])
+    wanted = [x, *memory.parameters(), *([start] if started else [])]
+    gradients_agree(ours, in_torch(memory, x, count, before if started else None), wanted)
 
 
 def test_mixing_is_the_formula() -> None:
@@ -152,18 +136,3 @@ def test_the_best_available_action_is_the_first_of_the_largest() -> None:
     available = torch.tensor([[[True, True, True], [False, True, True]]])
     for ours in (best_available(values, available), best_available(values.double(), available)):
         assert [found.tolist() for found in ours] == [[[1, 1]], [[5.0, -3.0]]]
-
-
-def test_views_hold_the_local_inputs_of_every_view_that_was_seen() -> None:
-    torch.manual_seed(0)
-    batch = EpisodeBatch(
-        obs=torch.randn(14, 3, 6),
-        state=torch.randn(14, 2),
-        available=torch.ones(14, 3, 7, dtype=torch.bool),
-        actions=torch.randint(7, (10, 3)),
-        reward=torch.zeros(10),
-        terminated=torch.zeros(10, dtype=torch.bool),
-        length=torch.tensor([2, 4, 1, 3]),
-    )
-    plain = local_input(batch.obs, batch.last_actions, 7)
-    assert torch.equal(Views.of(batch).local, plain)

@@ -27,8 +27,8 @@ from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error
 from ptde_core.learning.td_targets import td_lambda_targets
 from ptde_core.nets.actor_critic import critic_input
-from ptde_core.nets.recurrent_agent import local_input
 from ptde_core.nets.value_norm import ValueNorm
+from ptde_core.policies.network_inputs import local_input
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import train_teacher_settings
 
@@ -186,7 +186,7 @@ def test_the_policy_that_acts_is_the_one_that_learns(info: str) -> None:
     with torch.no_grad():
         for t in range(steps):
             told = state[:, t] if learner.teacher.reads_state else None
-            logits, hidden = learner.teacher.step(local[:, t], hidden, told, None if noise is None else noise[:, t])
+            logits, hidden, _ = learner.teacher.step(local[:, t], hidden, told, None if noise is None else noise[:, t])
             log_probs = log_policy(logits, available[:, t])
             acted.append(log_probs.gather(-1, actions[:, t, :, None])[..., 0])
     torch.testing.assert_close(torch.stack(acted, dim=1).flatten(0, 1), learned, rtol=0, atol=1e-5)
@@ -211,7 +211,7 @@ def test_losses_equal_a_slow_reference() -> None:
         for _ in range(length):
             view = row + b  # every episode before has one more than steps
             state, own = batch.state[view], local[view]
-            logits, hidden = teacher.step(own[None], hidden, state[None], batch.noise[row][None])
+            logits, hidden, _ = teacher.step(own[None], hidden, state[None], batch.noise[row][None])
             there = batch.available[view].sum(dim=-1) > 1  # (N,)
             seen = critic_input(own[None], state[None], there[None])
             critic_hidden = critic.trunk(seen, critic_hidden)

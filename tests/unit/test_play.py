@@ -15,9 +15,8 @@ from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import FreeRows
 from ptde_core.envs.small_games import PersonalSignalGame, TwoStepGame
 from ptde_core.nets.network_settings import NetworkSettings
-from ptde_core.nets.recurrent_agent import local_input
-from ptde_core.policies.network_inputs import Views
-from ptde_core.policies.policy import Exploration, LocalInputs, choose, greedy, perturbed
+from ptde_core.policies.network_inputs import LocalInputs, Views, local_input
+from ptde_core.policies.policy import Exploration, choose, greedy, perturbed
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.play import play
 from ptde_core.rollout.play_freely import AHEAD
@@ -72,13 +71,39 @@ def test_drawn_actions_follow_the_softmax_of_what_is_available() -> None:
 def test_local_inputs_while_playing_equal_those_while_learning() -> None:
     env = TwoStepGame(3)
     env.reset(episode_seeds(1, "t", 0, 3))
-    inputs = LocalInputs(env)
-    none = torch.full((3, 2), -1)
-    torch.testing.assert_close(inputs.view(), local_input(torch.from_numpy(env.obs), none, 2))
+    inputs, everywhere = LocalInputs(env.spec, 3), slice(None)
+    last = torch.full((3, 2), -1)
+    assert torch.equal(inputs.of(everywhere, env.obs), local_input(torch.from_numpy(env.obs), last, 2))
     actions = np.array([[0, 1], [1, 0], [1, 1]])
     env.step(actions)
-    inputs.acted(actions)
-    torch.testing.assert_close(inputs.view(), local_input(torch.from_numpy(env.obs), torch.from_numpy(actions), 2))
+    inputs.acted(everywhere, actions)
+    last = torch.from_numpy(actions)
+    assert torch.equal(inputs.of(everywhere, env.obs), local_input(torch.from_numpy(env.obs), last, 2))
+    inputs.acted([2, 0], np.array([[1, 0], [0, 0]]))
+    inputs.begin(1)
+    last = torch.tensor([[0, 0], [-1, -1], [1, 0]])
+    for rows in (everywhere, slice(1, 3), [2, 1], np.array([0, 2])):
+        own = torch.from_numpy(env.obs)[rows], last[rows]
+        assert torch.equal(inputs.of(rows, env.obs), local_input(*own, 2))
+
+
+def test_views_of_several_episodes_hold_the_local_inputs_of_each() -> None:
+    """The final view too; the first action of an episode is not that of the one before."""
+    episodes = list(play(TwoStepGame(3), teacher(), episode_seeds(1, "t", 0, 3), Exploration(epsilon=1.0)))
+    views = Views.of(EpisodeBatch.of(episodes))
+    expected = []
+    for episode in episodes:
+        last = np.concatenate([np.full((1, 2), -1), episode.actions])  # (T+1, N)
+        expected.append(local_input(torch.from_numpy(episode.obs), torch.from_numpy(last), 2))
+    assert torch.equal(views.local, torch.cat(expected))
+    assert views.lengths.tolist() == [episode.length + 1 for episode in episodes]
+
+
+def test_local_inputs_by_hand() -> None:
+    """Observation, last action, identity; -1 is no action yet."""
+    obs = torch.tensor([[[5.0, 6.0], [7.0, 8.0]]])  # (1, N, O)
+    found = local_input(obs, torch.tensor([[-1, 2]]), 3)
+    assert found.tolist() == [[[5, 6, 0, 0, 0, 1, 0], [7, 8, 0, 0, 1, 0, 1]]]
 
 
 @pytest.mark.parametrize(

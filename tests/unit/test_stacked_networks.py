@@ -45,10 +45,11 @@ def test_teachers_play_step_by_step() -> None:
     together, memory, memories = stacked(teachers), None, [None, None]
     for _ in range(3):
         local, state = torch.randn(2, 4, N, teachers[0].local_size), torch.randn(2, 4, SPEC.state_size)
-        values, memory = together.step(local, memory, state, None)
+        values, memory, z = together.step(local, memory, state, None)
         for k, teacher in enumerate(teachers):
-            own, memories[k] = teacher.step(local[k], memories[k], state[k], None)
+            own, memories[k], own_z = teacher.step(local[k], memories[k], state[k], None)
             assert torch.allclose(own, values[k], atol=1e-5)
+            assert torch.allclose(own_z, z[k], atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("qmix", 0), ("qplex", 1), ("qplex", 2)])

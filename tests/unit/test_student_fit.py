@@ -171,7 +171,10 @@ def test_the_first_round_of_dagger_is_played_by_the_student_of_the_first_phase(
     teacher = trained.policy
     assert isinstance(teacher, Teacher)
     local = Examples.of(rows, player.spec.n_actions).local[: episodes[0].length]
-    mean, sigma = teacher.inform(local, torch.from_numpy(episodes[0].state[:-1]))
+    informed = teacher.inform(local, torch.from_numpy(episodes[0].state[:-1]))
+    assert informed is not None
+    assert informed.sigma is not None
+    mean, sigma = informed
     np.testing.assert_allclose(rows.z_mean[: len(mean)], mean.numpy(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(rows.z_sigma[: len(mean)], sigma.numpy(), rtol=1e-4, atol=1e-5)
 

@@ -10,11 +10,11 @@ from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.skirmish.beside_the_game import Comparison, OursWithin, figures, maps_with_figures
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes, tell_of_preparation
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of
-from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import CalibrateSettings
+from ptde_core.storage.run_folder import RunFolder
 
 STAGE = "winning play"
 SIDE_BY_SIDE = 32
@@ -58,17 +58,16 @@ def _check(candidate: Candidate) -> None:
 
 def _compare(candidate: Candidate, settings: CalibrateSettings, done: int, listen: Listener) -> list[Comparison]:
     trained = restore(candidate.content)
-    if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
-        listen(Note(preparation))
-    env = trained.environment(min(SIDE_BY_SIDE, settings.policy_episodes))
+    tell_of_preparation(trained, listen)
+    run, how = RunFolder.of(candidate.path), candidate.how(keep_noise=False)
     seeds = episode_seeds(settings.seed, "evaluate", 0, settings.policy_episodes)
     won: list[tuple[float, float, float]] = []
-    for count, episode in enumerate(play(env, trained.policy, seeds, candidate.how(keep_noise=False)), start=1):
-        if episode.won:
-            dead = int(episode.available[-1, :, 0].sum())  # SMAC: the dead can do nothing else, the living not that
-            won.append((episode.length, episode.total_reward, dead))
-        listen(Progress(STAGE, done + count, {"test_win_rate": len(won) / count}))
-    env.close()
+    with environments_for(trained, run, min(SIDE_BY_SIDE, settings.policy_episodes)) as env:
+        for count, episode in enumerate(play_episodes(env, trained.policy, seeds, how, run, listen), start=1):
+            if episode.won:
+                dead = int(episode.available[-1, :, 0].sum())  # SMAC: the dead have "no-op" alone, the living never
+                won.append((episode.length, episode.total_reward, dead))
+            listen(Progress(STAGE, done + count, {"test_win_rate": len(won) / count}))
     if not won:
         raise PtdeError(
             f"{candidate.path} wins none of {settings.policy_episodes} episodes, so it shows nothing of winning play",

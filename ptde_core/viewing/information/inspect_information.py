@@ -10,16 +10,14 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.pipeline.engine_mishaps import environment_for, telling_of_mishaps
+from ptde_core.pipeline.play_episodes import environments_for, play_episodes, tell_of_preparation
 from ptde_core.pipeline.policy_names import name_of
 from ptde_core.pipeline.recorded_replay import Candidate, candidates_of, partners_of, scene_of, sight_of
 from ptde_core.policies.attribution import mean_of_z
 from ptde_core.policies.student import Student
 from ptde_core.results.wording import backend_name
-from ptde_core.rollout.play import play
 from ptde_core.runs.identity import check_world_of
 from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.replay_file import UnitLook
@@ -112,17 +110,14 @@ def _inspect(candidate: Candidate, settings: InspectSettings, listen: Listener) 
     def play_as(trained: Trained) -> tuple[list[Played], tuple[UnitLook, ...]]:
         nonlocal done
         episodes: list[Episode] = []
-        if preparation := ENVIRONMENTS[trained.spec.backend].preparation():
-            listen(Note(preparation))
-        run = RunFolder.of(candidate.path)
-        env = environment_for(run, trained, min(SIDE_BY_SIDE, settings.episodes))
+        tell_of_preparation(trained, listen)
+        run, how = RunFolder.of(candidate.path), candidate.how(keep_noise=False)
         seeds = episode_seeds(settings.seed, "evaluate", 0, settings.episodes)
-        playing = play(env, trained.policy, seeds, candidate.how(keep_noise=False))
-        for episode in telling_of_mishaps(playing, env, run, listen):
-            episodes.append(episode)
-            done += 1
-            listen(Progress(STAGE, done))
-        env.close()
+        with environments_for(trained, run, min(SIDE_BY_SIDE, settings.episodes)) as env:
+            for episode in play_episodes(env, trained.policy, seeds, how, run, listen):
+                episodes.append(episode)
+                done += 1
+                listen(Progress(STAGE, done))
         looks, _, units = scene_of(trained, episodes)
         return [Played(*pair) for pair in zip(episodes, units, strict=True)], looks
 

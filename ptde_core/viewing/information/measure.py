@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ptde_core.base.batch import Episode
 from ptde_core.policies.attribution import MeanOfZ, hidden_changes, probes, sensitivities
-from ptde_core.policies.follow import follow, local_inputs
+from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.student import Student
+from ptde_core.rollout.step_through import step_through
 from ptde_core.storage.replay_file import UnitLook, Units
 
 ROWS_AT_ONCE = 512
@@ -97,7 +98,7 @@ def depends_on(
         directions: gradients per agent and step (`attribution.probes`).
         seed: of those directions.
     """
-    local = torch.cat([local_inputs(one.episode) for one in played])  # (R, N, L)
+    local = torch.cat([local_inputs_of(one.episode) for one in played])  # (R, N, L)
     state = torch.from_numpy(np.concatenate([one.episode.state[:-1] for one in played]))  # (R, S)
     choice = _choices(played)  # (R, N)
     blocks = blocks_of(state_names)
@@ -140,7 +141,7 @@ def depends_on(
 def recovers(mean_of: MeanOfZ, student: Student, played: Sequence[Played], looks: Sequence[UnitLook]) -> Recovery:
     """How well a student recovers its teacher's z in these episodes."""
     with torch.no_grad():
-        told = [mean_of(local_inputs(one.episode), torch.from_numpy(one.episode.state[:-1])) for one in played]
+        told = [mean_of(local_inputs_of(one.episode), torch.from_numpy(one.episode.state[:-1])) for one in played]
     z = torch.cat(told).numpy()  # (R, N, Z)
     guess = np.concatenate([_prediction(student, one.episode) for one in played])  # (R, N, Z)
     choice, steps = _choices(played), _steps(played)
@@ -167,7 +168,7 @@ def recovers(mean_of: MeanOfZ, student: Student, played: Sequence[Played], looks
 
 
 def _prediction(student: Student, episode: Episode) -> NDArray[np.float32]:
-    z = follow(student, episode, sampled=False).z
+    z = step_through(student, episode, sampled=False).z
     assert z is not None
     found: NDArray[np.float32] = z.numpy()
     return found
