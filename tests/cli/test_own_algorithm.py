@@ -1,5 +1,6 @@
 """An algorithm outside the package: the example of docs/how-to/add-an-algorithm.md, and who may name such code."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import ptde_core as ptde_package
 from benchmarks.fuzz import teacher_content
 from ptde_core.algorithms.catalogue import algorithm_named
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World
+from ptde_core.base.trusted_code import trust_files
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.evaluation_file import read_evaluation
@@ -57,7 +58,7 @@ def test_the_whole_pipeline_runs_with_it(typed: RunFolder, ptde: Type) -> None:
 
 @pytest.mark.parametrize("command", ["evaluate", "collect", "distill"])
 def test_its_checkpoint_is_read_by_who_trusts_it(command: str, typed: RunFolder, beside: Path) -> None:
-    few = ["--episodes", "2"] if command == "evaluate" else []
+    few = ["--episodes", "2"] if command == "evaluate" else ["--out", "elsewhere"]
     words = [command, str(typed.teacher), "--quiet", *few]
     assert_one_sentence(spawn(*words, cwd=beside), f"a file names Python code to be run, --alg {NAME}", "--trust")
     if command == "evaluate":
@@ -92,7 +93,7 @@ except ptde.PtdeError as error:
 
 
 def run_python(program: str, cwd: Path) -> str:
-    environment = {"PYTHONPATH": f"{ROOT}:{cwd}", "OMP_NUM_THREADS": "1", "PATH": ""}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -121,9 +122,9 @@ def test_a_file_chooses_no_algorithm_of_code(place: str, ptde: Type, tmp_path: P
     content["settings"] = content["settings"] | {"alg": evil}
     content[KEY] = made_from(content["settings"]).plain()
     words = {
-        "settings": ("train-teacher", "--config", "s.toml"),
-        "config": ("train-teacher", "--resume", "--out", "out"),
-        "checkpoint": ("evaluate", "teacher.pt"),
+        "settings": ("train-teacher", "--quiet", "--config", "s.toml"),
+        "config": ("train-teacher", "--quiet", "--resume", "--out", "out"),
+        "checkpoint": ("evaluate", "--quiet", "teacher.pt"),
         "sweep": ("sweep", "w.toml", "--dry-run"),
     }[place]
     (tmp_path / "s.toml").write_text(f"alg = '{evil}'")
@@ -161,10 +162,10 @@ def test_a_wrong_name_is_one_sentence(code: str, name: str, says: str, ptde: Typ
 
 
 def test_a_record_of_a_module_that_is_loaded_needs_no_trust(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust_files(False)
     with pytest.raises(PtdeError, match="--trust"):
         algorithm_named("tests.cli.test_own_algorithm:NAME")  # a text is no record
     monkeypatch.syspath_prepend(str(beside))
     import linear_mixing
 
     assert algorithm_named(NAME) is linear_mixing.LINEAR
-    assert ptde_package.PtdeError is PtdeError

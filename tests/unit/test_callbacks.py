@@ -47,10 +47,9 @@ def test_they_are_told_what_happens_and_change_nothing(tmp_path: Path) -> None:
     assert [one.updates for one in updates] == list(range(1, len(rounds)))  # the first round is no batch yet
     assert all({"td_loss", "gradient_norm"} <= set(one.metrics) for one in updates)
     lines = [json.loads(line) for line in watched.metrics.read_text().splitlines()]
-    assert [dict(one.metrics) for one in tests] == [
-        {key: value for key, value in line.items() if key in tests[0].metrics} for line in lines
-    ]
-    assert [one.env_steps for one in tests] == [line["env_steps"] for line in lines]
+    assert len(tests) == len(lines) > 2
+    for one, line in zip(tests, lines, strict=True):
+        assert {"env_steps": one.env_steps, **one.metrics} == {key: line[key] for key in ("env_steps", *one.metrics)}
     assert seen.index(rounds[1]) < seen.index(updates[0]) < seen.index(rounds[2])
 
 
