@@ -1,6 +1,6 @@
-"""A step of play. Plain networks on the CPU go through kernels that take them whole; all others layer by layer.
+"""One step of play: a compiled kernel for all layers at once where it fits the networks, else layer by layer.
 
-Playing takes a few rows at a time, and calling a layer takes several times as long as computing it.
+A step of play has few rows, so that calling a layer takes several times as long as computing it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
 
 class ActingAgent(nn.Module):
-    """A trunk and its head. It holds neither, but what the kernel takes of them."""
+    """One step of a trunk and a head. It holds neither of them, only their weights as the kernel takes them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class ActingAgent(nn.Module):
     def forward(
         self, trunk: Trunk, head: ActionHead, local: Tensor, hidden: Tensor | None, z: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Action values (E, N, A) and the new hidden (E, N, H).
+        """Action values (E, N, A) and the new hidden state (E, N, H).
 
         Args:
-            trunk: with these agents' history.
-            head: that takes it.
+            trunk: from local inputs to histories.
+            head: from histories and z to action values.
             local: (E, N, L) local inputs.
-            hidden: (E, N, H), None at the first step.
+            hidden: (E, N, H) before the step; None at an episode's first step.
             z: (E, N, Z) information, or None.
         """
         if type(trunk) is not Trunk or type(head) is not ActionHead or not _can_take(local, trunk.encode.weight):
@@ -53,7 +53,7 @@ class ActingAgent(nn.Module):
 
 
 class ActingInformation(nn.Module):
-    """A module of global information, sampled. It does not hold it either."""
+    """One step of a module of global information. It holds only its weights as the kernel takes them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,11 +81,11 @@ class ActingInformation(nn.Module):
 
 
 class _Weights:
-    """What a kernel takes of networks: found anew for others, and laid out anew when their parameters were written to.
+    """The weights of networks as a kernel takes them, kept until other networks are given or a parameter is written to.
 
     Args:
-        find: parameters of the networks.
-        lay_out: what the kernel takes of these.
+        find: from networks to their parameters.
+        lay_out: from these to the kernel's arrays.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class _Weights:
         self._found: tuple[tuple[nn.Module, ...], tuple[Tensor, ...]] = (), ()  # one object: threads see both or none
 
     def of(self, *networks: nn.Module) -> tuple[NDArray[Any], ...]:
-        """Of these networks."""
+        """The kernel's arrays of these networks."""
         found = self._found
         if found[0] != networks:  # modules are equal if they are the same
             found = self._found = networks, self._find(*networks)
@@ -107,7 +107,7 @@ def _can_take(*tensors: Tensor) -> bool:
 
 
 def _turned(*layers: Tensor) -> tuple[NDArray[Any], ...]:
-    """Of weights and biases, one after the other: the weights transposed, the biases as they are."""
+    """Weights transposed and biases as they are, from weights and biases in any order."""
     return tuple(kernels.array(one.t() if one.dim() == 2 else one) for one in layers)
 
 

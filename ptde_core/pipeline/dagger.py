@@ -1,6 +1,6 @@
-"""DAgger (Ross et al., 2011): the student plays, and its teacher says what z it would have given there.
+"""DAgger (Ross et al., 2011): the student plays, and its teacher labels what the student saw with its z.
 
-A student that errs comes to states that its teacher never visits, of which the teacher's own episodes tell nothing.
+A student that errs comes to states that its teacher never visits, so that the teacher's own episodes hold none of them.
 """
 
 from pathlib import Path

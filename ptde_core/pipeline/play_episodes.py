@@ -27,7 +27,7 @@ def tell_of_preparation(trained: Trained, listen: Listener) -> None:
 def environments_for(trained: Trained, run: RunFolder, n_envs: int) -> Iterator[BatchedEnv]:
     """Up to `n_envs` environments side by side for a policy of that run; closed afterwards.
 
-    After an error they are left to the garbage collector: engines that are stuck would delay it.
+    After an error nobody waits for them to close: engines end with the last reference to their environment.
 
     Raises:
         PtdeError: as `Trained.environment` and `keeping_errors`.

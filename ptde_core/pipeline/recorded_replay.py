@@ -1,4 +1,4 @@
-"""From episodes as played to a replay: where the units were, whom they hit, and what teacher and student made of it."""
+"""From recorded episodes to a replay: where the units were, whom they hit, values and z of teacher and student."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ from ptde_core.storage.replay_file import Mind, Replay, ReplayEpisode, ReplayHea
 from ptde_core.storage.run_folder import RunFolder, all_students_of
 from ptde_core.storage.whole_file import replacing
 
-PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # of football, larger than life, or nobody would see them
+PLAYER_RADIUS, BALL_RADIUS = 0.024, 0.014  # in football, larger than real ones, so that they can be seen
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def record(
 ) -> Replay:
     """The replay of episodes as they were played.
 
-    What the other policy of the same teacher, student or teacher, would have made of them is in it, if it lies in the
-    run; of several students it is the one that is shown beside, else the paper's.
+    Of a teacher it also holds the values and z of a student at these steps, of a student those of its teacher, if that
+    checkpoint is in the run. Of several students it takes `beside`, else the paper's.
 
     Args:
         candidate: who played.
@@ -248,7 +248,7 @@ Scene = tuple[tuple[UnitLook, ...], NDArray[np.bool_] | None, Sequence[Units | N
 
 
 def scene_of(trained: Trained, episodes: Sequence[Episode]) -> Scene:
-    """What there is to see of episodes: the units' looks, the floor they walk on, and per episode where they were."""
+    """What can be drawn of episodes: the units' looks, the walkable floor, and per episode where the units were."""
     found: Scene = _SCENES.get(trained.spec.backend, _nothing_to_draw)(trained, episodes)
     return found
 

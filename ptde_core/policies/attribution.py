@@ -1,4 +1,4 @@
-"""How much each number of the state moves a teacher's z: by its gradient, and by what happens when it is hidden."""
+"""How much each number of the state moves a teacher's z: by the gradient of z, and by hiding the number."""
 
 from collections.abc import Callable
 

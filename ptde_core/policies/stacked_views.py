@@ -17,11 +17,11 @@ from ptde_core.storage.device_replay_buffer import Chosen, DeviceReplay
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the views of K batches of B episodes stand, so that equal steps of all stand together.
+    """The rows of K batches of B episodes in time-major order: the first views of all, then the second ones, ...
 
-    Each batch is sorted, longest first, and the b-th episodes of all get the room of the longest among them: batches
-    of a hundred episodes are alike in their sorted lengths, so little is left empty. An empty row repeats its episode's
-    final view, and counts nowhere. Everything here is known to the host: nothing waits for the device.
+    Each batch is sorted by length, longest first. The b-th episodes of the K batches get as many rows as the longest of
+    them needs; sorted lengths of large batches are alike, so few rows are padding. A row of padding repeats its
+    episode's final view and counts nowhere. All of this is computed on the host, without waiting for the device.
     """
 
     counts: NDArray[np.int64]  # (T+1,) rows of each step, never rising; R is their sum
@@ -54,14 +54,14 @@ class Layout:
 
     @property
     def stepped(self) -> NDArray[np.int64]:
-        """(P,) the rows that another step follows in the layout; what follows them are the rows from the B-th on."""
+        """(P,) the rows that have a next step in the layout; the rows of those steps are the B-th and all after it."""
         following = np.append(self.counts[1:], 0)
         return np.flatnonzero(self.rank < following[self.step])
 
 
 @dataclass(frozen=True)
 class StackedViews:
-    """What a learner reads of K batches; the P steps are those after the rows `stepped`, in their order."""
+    """K batches as a learner reads them; the P steps are those that begin at the rows `stepped`, in their order."""
 
     local: Tensor  # (K, R, N, L) local inputs
     state: Tensor  # (K, R, S)
@@ -71,7 +71,7 @@ class StackedViews:
     terminated: Tensor  # (K, P) bool
     last: Tensor  # (K, P) bool, an episode's last real step
     real: Tensor  # (K, P) float32, 1 where the step was played
-    seen: Tensor  # (K, R) float32, 1 where the row is not empty
+    seen: Tensor  # (K, R) float32, 0 where the row is padding
     stepped: Tensor  # (P,) int64
     layout: Layout
 
@@ -82,7 +82,7 @@ class StackedViews:
         layout = Layout.of(length)
         first = np.take_along_axis(start, layout.order, axis=1)[:, layout.rank]  # (K, R)
         ended = np.take_along_axis(terminated, layout.order, axis=1)[:, layout.rank]  # (K, R)
-        left = layout.length[:, layout.rank] - layout.step  # (K, R) steps from this view on; below 0 the row is empty
+        left = layout.length[:, layout.rank] - layout.step  # (K, R) steps from this view on; below 0 the row is padding
 
         def sent(array: NDArray[np.generic]) -> Tensor:
             return torch.from_numpy(array).to(device)

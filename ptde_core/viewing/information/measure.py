@@ -1,4 +1,4 @@
-"""What each agent's z depends on, and what of it the student recovers, as numbers; from episodes that both played."""
+"""Measures of z: which parts of the state it depends on, and how much of it a student recovers."""
 
 import re
 from collections.abc import Sequence
