@@ -131,7 +131,7 @@ class Process:
 
     def __init__(self, module: str, arguments: Sequence[str], name: str, folder: Path | None = None) -> None:
         self._name = name
-        self._told = False
+        self._told_to_stop = False
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  closed at its end
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],
@@ -150,7 +150,7 @@ class Process:
 
     def stop(self) -> None:
         """See `Running`."""
-        self._told = True
+        self._told_to_stop = True
         self._close()
 
     def kill(self) -> None:
@@ -170,8 +170,8 @@ class Process:
             case code if code == DONE:
                 return None
             case code if code in {INTERRUPTED, -signal.SIGINT}:  # the second: Ctrl-C while it started or ended
-                told = f"{self._name} was interrupted from outside"
-                return None if self._told else PtdeError(told, "type the same again: it goes on")
+                problem = f"{self._name} was interrupted from outside"
+                return None if self._told_to_stop else PtdeError(problem, "type the same again: it goes on")
             case code if code == USER_ERROR:
                 return PtdeError(said)
             case code:

@@ -46,8 +46,8 @@ def _read(run: RunFolder) -> RunRead:
         )
     config = read_run_config(run)
     entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
-    told = [(entry, why_stale(run, entry, config.made_from)) for entry in entries if entry.episodes.seed]
-    evaluated = [entry for entry, why in told if not why]
+    checked = [(entry, why_stale(run, entry, config.made_from)) for entry in entries if entry.episodes.seed]
+    evaluated = [entry for entry, why in checked if not why]
     by_kind = {_kind(entry): entry for entry in chosen(evaluated, Wanted(), _kind)}
     distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
     of_training = why_other_world(config.made_from.world, str(config.settings["map"]))
@@ -61,7 +61,9 @@ def _read(run: RunFolder) -> RunRead:
         made=read_provenance(run.provenance) if run.provenance.exists() else None,
         entries=by_kind,
         evaluated=tuple(evaluated),
-        stale=tuple(dict.fromkeys(filter(None, [of_training and f"it was {of_training}", *(why for _, why in told)]))),
+        stale=tuple(
+            dict.fromkeys(filter(None, [of_training and f"it was {of_training}", *(why for _, why in checked)]))
+        ),
         last=rows[-1] if rows else {},
     )
 

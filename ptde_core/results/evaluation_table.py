@@ -71,10 +71,10 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
             )
         )
         if entry.messages is not None:
-            told = entry.messages
+            messages = entry.messages
             notes.append(
-                f"{entry.name}, z {Z_TEXT[entry.z]}: the coach sent {told.sent}/{told.offered} messages"
-                f" ({told.sent / told.offered:.3f}) at threshold {told.threshold:g}."
+                f"{entry.name}, z {Z_TEXT[entry.z]}: the coach sent {messages.sent}/{messages.offered} messages"
+                f" ({messages.sent / messages.offered:.3f}) at threshold {messages.threshold:g}."
             )
     counts = listed(len(entry.episodes.seed) for entry in entries)
     seeds = listed(entry.evaluation_seed for entry in entries)

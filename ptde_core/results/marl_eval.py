@@ -92,7 +92,7 @@ class _Steps:
 
 def marl_eval_warnings(report: Report) -> list[str]:
     """Warnings of what marl-eval refuses: unequal numbers of seeds, and algorithms that are not on all maps."""
-    told = []
+    warnings = []
     for section in report.sections:
         place = backend_title(section.backend, section.version)
         seeds = {
@@ -100,13 +100,13 @@ def marl_eval_warnings(report: Report) -> list[str]:
         }
         if len({len(one) for one in seeds.values()}) > 1:
             counts = "; ".join(f"{name} on {map_name}: {listed(one)}" for (map_name, name), one in seeds.items())
-            told.append(f"unequal numbers of training seeds on {place}, which marl-eval refuses ({counts})")
+            warnings.append(f"unequal numbers of training seeds on {place}, which marl-eval refuses ({counts})")
         by_map: dict[str, set[str]] = {}
         for map_name, name in seeds:
             by_map.setdefault(map_name, set()).add(name)
         if len({frozenset(names) for names in by_map.values()}) > 1:
-            told.append(f"not the same algorithms on all maps of {place}, which marl-eval refuses")
-    return told
+            warnings.append(f"not the same algorithms on all maps of {place}, which marl-eval refuses")
+    return warnings
 
 
 def _tasks(scores: Sequence[Score], run: Callable[[Score, SeedScore], dict[str, Any]]) -> dict[str, dict[str, Any]]:

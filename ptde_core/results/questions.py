@@ -135,14 +135,14 @@ def _compared(found: Sequence[Difference], first: str, second: str) -> str:
     if not found:
         return f"Not answered: no map has both {first} and {second}."
     verdicts = {one.verdict for one in found}
-    told = verdicts & {"higher", "lower"}
-    if not told:
+    clear = verdicts & {"higher", "lower"}
+    if not clear:
         lead = "Open: the runs tell the two apart on no map."
     elif verdicts == {"higher"}:
         lead = "Yes, on every map that was run."
-    elif told == {"higher"}:
+    elif clear == {"higher"}:
         lead = "Yes, wherever the runs tell the two apart."
-    elif told == {"lower"}:
+    elif clear == {"lower"}:
         lead = "No: wherever the runs tell the two apart, it is worse."
     else:
         lead = "It depends on the map."
@@ -167,11 +167,11 @@ def _of_these_trainings(found: Sequence[Difference]) -> str:
 
 def _like_the_paper(found: Iterable[Difference]) -> str:
     """How many of the clear differences have the paper's sign."""
-    told = [one for one in found if one.paper is not None and one.verdict in {"higher", "lower"}]
-    if not told:
+    clear = [one for one in found if one.paper is not None and one.verdict in {"higher", "lower"}]
+    if not clear:
         return ""
-    same = sum((one.difference > 0) == (one.paper is not None and one.paper > 0) for one in told)
-    return f" The paper has the same order on {same} of these {len(told)} maps."
+    same = sum((one.difference > 0) == (one.paper is not None and one.paper > 0) for one in clear)
+    return f" The paper has the same order on {same} of these {len(clear)} maps."
 
 
 def _kept(places: Sequence[tuple[str, Score]]) -> Answer:

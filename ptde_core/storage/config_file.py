@@ -35,6 +35,6 @@ def read_config(path: Path) -> Config:
         raise PtdeError(f"{path} is not a readable settings of a run", "it was cut or edited; make it anew")
     made = read_made_from(value.pop(KEY, None), path)
     if edited := next((key for key, held in made.settings.items() if value.get(key) != held), ""):
-        was, told = made.settings[edited], value.get(edited, "not set")
-        raise PtdeError(f"{path} says {edited} = {told!r}, and was made with {was!r}", "was it edited? put it back")
+        was, now = made.settings[edited], value.get(edited, "not set")
+        raise PtdeError(f"{path} says {edited} = {now!r}, and was made with {was!r}", "was it edited? put it back")
     return Config(value, made)

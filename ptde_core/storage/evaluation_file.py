@@ -176,8 +176,8 @@ class EvaluationEntry(BaseModel):
         if not isinstance(value, dict):
             return handler(value)
         entry = handler({key: one for key, one in value.items() if key != DIGEST})
-        told = value.get(DIGEST, None if info.context == FROM_FILE else entry.digest)
-        if told != entry.digest:
+        held = value.get(DIGEST, None if info.context == FROM_FILE else entry.digest)
+        if held != entry.digest:
             raise ValueError("its digest is another")
         return entry
 

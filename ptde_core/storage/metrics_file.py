@@ -21,8 +21,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         try:
             rows.append(_row(line, after=rows[-1]["env_steps"] if rows else 0.0))
         except (ValueError, PtdeError) as error:
-            told = f"{path}, line {number}, is not a line of metrics ({quoted(error)})"
-            raise PtdeError(told, "was it edited?") from None
+            problem = f"{path}, line {number}, is not a line of metrics ({quoted(error)})"
+            raise PtdeError(problem, "was it edited?") from None
     return rows
 
 

@@ -31,8 +31,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise ValueError("compressed or encrypted parts")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except Exception as error:  # zipfile and numpy raise what they like on a broken file
-        told = f"{path} is not a whole part of the state of a training ({quoted(error)})"
-        raise PtdeError(told, AGAIN) from None
+        problem = f"{path} is not a whole part of the state of a training ({quoted(error)})"
+        raise PtdeError(problem, AGAIN) from None
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:

@@ -111,8 +111,8 @@ class ReplayJournal:
                 if len(found) != count:
                     raise ValueError(f"{len(found)} episodes, not {count}")
             except (ValueError, KeyError, TypeError, IndexError) as error:
-                told = f"{path} does not hold what a training needs to go on ({quoted(error)})"
-                raise PtdeError(told, "train it anew in another folder, with --out") from None
+                problem = f"{path} does not hold what a training needs to go on ({quoted(error)})"
+                raise PtdeError(problem, "train it anew in another folder, with --out") from None
             episodes += found
         self.drop_old()  # of an interrupted save
         return episodes

@@ -78,8 +78,8 @@ def read_status(run: RunFolder) -> dict[str, Any]:
     try:
         return Status.model_validate(read_json(run.status, "status of a run")).model_dump(exclude_unset=True)
     except ValidationError as error:
-        told = f"{run.status} is not the status of a run ({quoted(error.errors()[0]['msg'])})"
-        raise PtdeError(told, "it was cut or edited; train it anew") from None
+        problem = f"{run.status} is not the status of a run ({quoted(error.errors()[0]['msg'])})"
+        raise PtdeError(problem, "it was cut or edited; train it anew") from None
 
 
 def read_state(run: RunFolder) -> State:

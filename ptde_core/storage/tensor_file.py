@@ -74,8 +74,8 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
             f"{path} does not fit into this machine's memory", f"give a {meaning} written by ptde"
         ) from None
     except Exception as error:  # torch, zipfile and pickletools raise many kinds of errors on a broken file
-        told = f"{path} is not a readable checkpoint ({quoted(_first_line(error))})"
-        raise PtdeError(told, f"give a {meaning} written by ptde") from None
+        problem = f"{path} is not a readable checkpoint ({quoted(_first_line(error))})"
+        raise PtdeError(problem, f"give a {meaning} written by ptde") from None
 
 
 def _check_zip(path: Path, size: int) -> None:

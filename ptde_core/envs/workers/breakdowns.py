@@ -31,7 +31,7 @@ class Breakdowns:
     def __init__(self, n_envs: int, most: int) -> None:
         self.broken = 0  # engines that broke and were replaced
         self.outgrown = 0  # engines that were replaced because of their memory
-        self.untold: list[str] = []  # sentences that have not been reported yet
+        self.unreported: list[str] = []  # sentences that have not been reported yet
         self._most = most
         self._in_a_row = [0] * n_envs  # of each row, since its last whole episode
         self._seen: dict[str, set[tuple[int, int]]] = {}  # traceback -> (seed, step) where it was raised
@@ -54,7 +54,7 @@ class Breakdowns:
         """
         if mishap.outgrown:
             self.outgrown += 1
-            self.untold.append(f"an engine was replaced: {mishap.why}")
+            self.unreported.append(f"an engine was replaced: {mishap.why}")
             return
         self.broken += 1
         self._in_a_row[row] += 1
@@ -70,7 +70,7 @@ class Breakdowns:
                 "see `ptde doctor` and docs/explanation/engines.md",
                 mishap.trace,
             )
-        self.untold.append(f"an engine broke and was started anew ({self.broken} in all): {mishap.why}")
+        self.unreported.append(f"an engine broke and was started anew ({self.broken} in all): {mishap.why}")
 
     def _comes_back(self, mishap: Mishap, seed: int, step: int) -> bool:
         """Whether the same error of an engine's own code was raised before: at a first step, or here in this episode.

@@ -89,8 +89,8 @@ class EnginePool:
 
     def take_mishaps(self) -> list[str]:
         """What has happened to engines since the last call, a sentence each."""
-        told, self._breakdowns.untold = self._breakdowns.untold, []
-        return told
+        reports, self._breakdowns.unreported = self._breakdowns.unreported, []
+        return reports
 
     @property
     def pids(self) -> list[int]:

@@ -26,7 +26,7 @@ from ptde_core.envs.workers.limits import Limits
 from ptde_core.envs.workers.local_host import ENDING_SECONDS, LocalPlace, LocalWorker
 from ptde_core.envs.workers.protocols import Worker
 
-Brought = tuple[Reply, dict[str, NDArray[Any]]]  # the answer, and the row's arrays
+Answer = tuple[Reply, dict[str, NDArray[Any]]]  # the answer, and the row's arrays
 
 
 class ClusterPlace:
@@ -117,7 +117,7 @@ class ClusterWorker:
     def wait(self, seconds: float) -> None:
         """See `Worker`."""
         with contextlib.suppress(Exception):
-            connected_ray().get(self._host.gone.remote(), timeout=seconds)
+            connected_ray().get(self._host.wait_until_ended.remote(), timeout=seconds)
 
     def end(self) -> None:
         """See `Worker`. The engine's guard notices that the actor is gone."""
@@ -132,26 +132,26 @@ class Host:
         self._worker: LocalWorker = self._place.start(0)
         self._block: Block | None = None
 
-    def started(self) -> Brought:
+    def started(self) -> Answer:
         """Wait for `Ready`."""
         reply = self._received()
         if isinstance(reply, Ready):
             self._block = self._place.block(reply.spec)
         return reply, {}
 
-    def reset(self, seed: int) -> Brought:
+    def reset(self, seed: int) -> Answer:
         """Start an episode."""
         self._worker.ask_reset(seed)
-        return self._brought()
+        return self._answer()
 
-    def step(self, actions: NDArray[np.int64]) -> Brought:
+    def step(self, actions: NDArray[np.int64]) -> Answer:
         """Play a step; actions (N,)."""
         assert self._block is not None
         self._block.actions[0] = actions
         self._worker.ask_step()
-        return self._brought()
+        return self._answer()
 
-    def record(self, path: Path) -> Brought:
+    def record(self, path: Path) -> Answer:
         """Write what was played, on this machine."""
         self._worker.ask_recording(path)
         return self._received(), {}
@@ -160,12 +160,12 @@ class Host:
         """Tell the engine to end by itself."""
         self._worker.ask_close()
 
-    def gone(self) -> None:
+    def wait_until_ended(self) -> None:
         """Wait until it has ended, then kill what is left of it."""
         self._worker.wait(ENDING_SECONDS)
         self._worker.end()
 
-    def _brought(self) -> Brought:
+    def _answer(self) -> Answer:
         assert self._block is not None
         reply = self._received()
         return reply, {name: getattr(self._block, name)[0].copy() for name in ROW_ARRAYS} if reply == Done() else {}
