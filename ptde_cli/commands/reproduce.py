@@ -72,7 +72,7 @@ def reproduce(
     if made_from is not None and (out or dry_run or processes or ray or slurm):
         raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
     scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
-    parts = parts_of(part, scope)
+    parts = parts_of(part, scope, trains=made_from is None)
     file = sweep_of(parts, scope)
     if made_from is None:
         engine = engine_for(file.out, processes, ray, slurm, slurm_option)

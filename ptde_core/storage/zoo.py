@@ -71,7 +71,7 @@ def unpacked(place: Path | str) -> Path:
             with replacing(target) as file:
                 file.write(data)
         elif target.name not in GROWS:
-            read_checked(target, digest, f"delete {copy}, and the same command copies it anew")
+            read_checked(target, digest, f"move or delete {copy}, and the same command copies it anew")
     return copy / rest
 
 

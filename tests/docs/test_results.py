@@ -89,9 +89,9 @@ def test_a_report_takes_less_than_five_seconds(layout: str) -> None:
 
 @cache
 def made_now() -> tuple[list[Reproduced], Report]:
-    """What `ptde reproduce all --env skirmish --from results` makes, its figures not drawn."""
-    scope = Scope(env="skirmish")
-    parts = parts_of(ALL, scope)
+    """What `ptde reproduce all --from results` makes, its figures not drawn."""
+    scope = Scope()
+    parts = parts_of(ALL, scope, trains=False)
     file = sweep_of(parts, scope)
     return reproduced(parts, cells_held(cells_of(file), RESULTS, file.out), RESULTS)
 
@@ -155,7 +155,7 @@ def test_checkpoints_play_the_whole_evaluation(name: str, tmp_path: Path, monkey
 
 @pytest.mark.slow
 def test_the_pictures_are_what_the_command_draws(tmp_path: Path) -> None:
-    words = ("reproduce", "all", "--env", "skirmish", "--from", "results", "--page", tmp_path / "page.md", "--quiet")
+    words = ("reproduce", "all", "--from", "results", "--page", tmp_path / "page.md", "--quiet")
     subprocess.run([sys.executable, "-m", "ptde_cli", *map(str, words)], cwd=ROOT, check=True, capture_output=True)
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
     drawn = sorted((tmp_path / "figures").glob("*"))

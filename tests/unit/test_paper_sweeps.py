@@ -66,6 +66,7 @@ def test_all_is_what_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
     for there, left in ((None, [part for part in PARTS if part not in football]), (object(), list(PARTS))):
         monkeypatch.setattr("ptde_core.experiments.sweeps.paper.find_spec", lambda _, there=there: there)
         assert parts_of("all", Scope()) == left
+        assert parts_of("all", Scope(), trains=False) == list(PARTS), "what is only shown needs no engine"
         assert parts_of("all", Scope(env="football")) == football
         assert parts_of("all", Scope(env="smac")) == [part for part in PARTS if part not in football]
         assert parts_of("table3", Scope()) == ["table3"]

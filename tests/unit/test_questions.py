@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from ptde_core.experiments.reproduction_page import head_text, page_text
 from ptde_core.results.gather import report
 from ptde_core.results.questions import Answer, answers
 from ptde_core.results.sections import report_tables
@@ -108,6 +109,45 @@ def test_other_algorithms() -> None:
     specific("3s_vs_5z", [300, 301], alg="vdn", name="VDN_SGI")
     unified("3s_vs_5z", [10, 11], alg="vdn", name="VDN_UGI")
     assert found()[5].words == "Yes, on every map that was run. VDN_SGI beside VDN_UGI: higher on 3s_vs_5z."
+
+
+def test_one_seed_says_what_it_is() -> None:
+    unified("3s_vs_5z", [300])
+    plain("3s_vs_5z", [10])
+    unified("5m_vs_6m", [10, 12])
+    plain("5m_vs_6m", [300])
+    unified("3s_vs_8z", [10])
+    plain("3s_vs_8z", [10])
+    specific("3s_vs_5z", [300], student=290)
+    assert found()[1].words == (
+        "Open: the runs tell the two apart on no map. QMIX_UGI beside QMIX: on 3s_vs_5z, 3s_vs_8z, 5m_vs_6m a side has "
+        "one seed, which says nothing of training again (these trainings alone: it won more on 3s_vs_5z and less on "
+        "5m_vs_6m)."
+    )
+    assert found()[3].words == "QMIX_ASGKD keeps most on 3s_vs_5z (one seed)."
+
+
+@pytest.mark.parametrize(("theirs", "told"), [([10, 20], False), ([10, 20, 30], True), ([10], True)])
+def test_the_page_warns_of_unequal_numbers_of_seeds(theirs: list[int], told: bool) -> None:
+    unified("3s_vs_5z", [300, 301])
+    plain("3s_vs_5z", theirs)
+    text = page_text([], report([RUNS]))
+    assert ("The numbers of seeds are unequal" in text) == told
+    assert f"{2 + len(theirs)} runs on 3s_vs_5z; " in text
+    assert ("The paper has three" in text) == (len(theirs) < 3)
+
+
+def test_the_head_of_the_table_has_what_was_run_alone() -> None:
+    plain("5m_vs_6m", [10])
+    head = head_text(report([RUNS]))
+    assert head.splitlines()[0].replace(" ", "") == "|Algorithm|5m_vs_6m|"
+    assert [line.split("|")[1].strip() for line in head.splitlines()[2:]] == ["QMIX", "↳ paper, SMAC"]
+    assert "(1 of 3 seeds" in head
+
+
+def test_without_the_papers_maps_the_head_says_so() -> None:
+    plain("3m", [10])
+    assert head_text(report([RUNS])) == "None of the paper's trainings has ended yet."
 
 
 def test_a_cell_of_the_papers_table_says_what_is_less_than_the_papers() -> None:

@@ -70,8 +70,8 @@ class Scope:
         return self.out or (OUT if self.budget == 1 else OUT.with_name(f"{OUT}-{self.budget:g}"))
 
 
-def parts_of(name: str, scope: Scope) -> list[str]:
-    """The parts that are meant: of "all", those that `env` and what is installed allow.
+def parts_of(name: str, scope: Scope, *, trains: bool = True) -> list[str]:
+    """The parts that are meant: of "all", those that `env` and, where something is trained, what is installed allow.
 
     Raises:
         PtdeError: no such part or environment, or one that the other cannot have.
@@ -90,7 +90,7 @@ def parts_of(name: str, scope: Scope) -> list[str]:
         part
         for part in PARTS
         if scope.env is None or is_football(part) == (scope.env == FOOTBALL)
-        if not is_football(part) or scope.env == FOOTBALL or find_spec("gfootball") is not None
+        if not (is_football(part) and trains) or scope.env == FOOTBALL or find_spec("gfootball") is not None
     ]
 
 
