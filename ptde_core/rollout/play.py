@@ -33,6 +33,10 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
         seeds: (K,) one seed per episode.
         how: exploration and source of z.
     """
+    if weights := _compiled(env, policy):
+        from ptde_core.rollout.compiled_play import play_compiled
+        yield from play_compiled(env, weights, policy.noise_size, seeds, how)
+        return
     if isinstance(env, FreeRows):
         yield from play_freely(env, policy, seeds, how)
         return
@@ -43,6 +47,16 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
             played = _round(env, policy, of_round[missing], how)
             episodes |= {place: one for place, one in zip(missing, played, strict=True) if one is not None}
         yield from (episodes[place] for place in range(len(of_round)))
+
+
+@torch.inference_mode()
+def _compiled(env, policy):
+    from ptde_core.policies.teacher import Teacher
+    import os
+    if os.environ.get("PLAIN") or env.spec.backend != "skirmish" or type(policy) is not Teacher:
+        return None
+    from ptde_core.envs.skirmish.skirmish import Skirmish
+    return policy.step_weights() if type(env) is Skirmish else None
 
 
 @torch.inference_mode()
