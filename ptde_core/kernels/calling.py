@@ -6,23 +6,31 @@ seconds for the simulator. One that is given an address calls what is there.
 
 # ruff: noqa: ARG001  (numba hands over what it likes)
 
-from typing import Any, cast
+from typing import Any
 
-import numba
+import numba as _numba
 from llvmlite import ir
-from numba import types
+from numba import types as _types
 
 from ptde_core.kernels.compile import code
 from ptde_core.kernels.products import cgutils
 
+numba: Any = _numba  # untyped, as its types
+types: Any = _types
+
 
 def address_of(entry: Any, *arguments: Any) -> int:
     """Where the machine code of an entry kernel is that takes arguments of these types; compiled if it is not yet."""
-    kinds = tuple(cast(Any, numba.typeof)(argument) for argument in arguments)
-    entry.compile(kinds)
-    found = entry.overloads[kinds]
+    found = entry.overloads[compiled_for(entry, *arguments)]
     address: int = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
     return address
+
+
+def compiled_for(entry: Any, *arguments: Any) -> tuple[Any, ...]:
+    """Compile an entry kernel for such arguments, if it is not yet; their types."""
+    kinds = tuple(numba.typeof(argument) for argument in arguments)
+    entry.compile(kinds)
+    return kinds
 
 
 @code

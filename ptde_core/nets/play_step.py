@@ -96,9 +96,7 @@ class ActingInformation(nn.Module):
             return sample(mean, sigma, noise)
         z = local.new_empty(*local.shape[:2], len(weights.arrays[-1]))
         seen, drawn = kernels.array(local), kernels.array(z[:0] if noise is None else noise)
-        kernels.inform(
-            seen, kernels.array(state), weights.one_hot, drawn, *weights.arrays, weights.floor, z.numpy()
-        )
+        kernels.inform(seen, kernels.array(state), weights.one_hot, drawn, *weights.arrays, weights.floor, z.numpy())
         return z
 
     def weights(self, information: nn.Module) -> InformationWeights | None:
@@ -107,7 +105,7 @@ class ActingInformation(nn.Module):
         if type(hyper) is not AgentHyper or not _can_take(hyper.weights.weight):
             return None
         arrays = hyper.laid_out(), *self._weights.of(information)
-        floor = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
+        floor: Any = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
         return InformationWeights(hyper.one_hot, arrays, floor)
 
 

@@ -5,10 +5,10 @@ them back, and takes its share of what there is then. A battle that has ended ma
 decides its episode and rows do not touch each other, so these are, bit for bit, the episodes of the plain loop.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from threading import Condition
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,69 +18,113 @@ from ptde_core import kernels
 from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, one_thread
+from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import RESET, advance
 from ptde_core.envs.skirmish.compiled import note_compiled
-from ptde_core.envs.skirmish.skirmish import Skirmish, scratch
-from ptde_core.kernels.calling import address_of
+from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.kernels.calling import address_of, compiled_for
 from ptde_core.nets.play_step import StepWeights
-from ptde_core.policies.policy import Exploration, not_finite
-from ptde_core.rollout.round_kernel import Addresses, Draws, Information, Record, Room, Rows, go_on
+from ptde_core.policies.policy import Exploration, Policy, not_finite
+from ptde_core.policies.teacher import Teacher
+from ptde_core.rollout.round_arrays import NO_INFORMATION, Addresses, Draws, Information, Sizes
+from ptde_core.rollout.round_kernel import go_on
 
-STEPS = 16  # of a battle between two looks at who else needs some
+STEPS = 16  # of each battle between two looks at who else needs some
 AHEAD = 4  # times E: how many episodes are played before the first of them is yielded, at most
 
 
+def taken_whole(env: BatchedEnv, policy: Policy, how: Exploration) -> StepWeights | None:
+    """The weights of a policy that `play_compiled` can play there; None where it cannot."""
+    if type(env) is not Skirmish or type(policy) is not Teacher or isinstance(how.epsilon, tuple):
+        return None
+    with torch.inference_mode():
+        return policy.step_weights()
+
+
 def play_compiled(
-    env: Skirmish, weights: StepWeights, noise_size: int, seeds: NDArray[np.uint64], how: Exploration
+    env: BatchedEnv, weights: StepWeights, seeds: NDArray[np.uint64], how: Exploration
 ) -> Iterator[Episode]:
     """Play one whole episode per seed and yield them in the order of the seeds; see `rollout.play.play`.
 
     Args:
-        env: E battles, one to each environment.
-        weights: of the teacher's networks.
-        noise_size: Z of the teacher.
+        env: E environments.
+        weights: of the teacher's networks, of `taken_whole`.
         seeds: (K,).
-        how: as of `play`.
+        how: with one epsilon for all.
     """
-    shared = _Shared(env, weights, noise_size, how)
+    assert isinstance(env, Skirmish)
+    playing = _Playing(env, weights, how)
     for first in range(0, len(seeds), AHEAD * env.n_envs):
-        yield from shared.play(seeds[first : first + AHEAD * env.n_envs])
+        yield from playing.episodes(seeds[first : first + AHEAD * env.n_envs])
 
 
-class _Shared:
+def compile_for(env: BatchedEnv, weights: StepWeights, how: Exploration) -> None:
+    """Compile what such play takes beside the kernels of the simulator and of the networks, which it calls."""
+    assert isinstance(env, Skirmish)
+    given = _Playing(env, weights, how).arguments(0, Addresses(0, 0, 0, 0))
+    compiled_for(go_on, *given, 0, 0)
+
+
+class _Playing:
     """The environments, and who plays which."""
 
-    def __init__(self, env: Skirmish, weights: StepWeights, noise_size: int, how: Exploration) -> None:
-        self._env, self._weights, self._how = env, weights, how
-        self._sampling = noise_size > 0 and how.z == "sampled"
+    def __init__(self, env: Skirmish, weights: StepWeights, how: Exploration) -> None:
+        self._env, self._weights = env, weights
         self._threads = _threads(torch.get_num_threads())
         count = min(self._threads.count, env.n_envs)
-        # One thread alone plays all that there is; of several, none ever has more than its share.
-        sizes = _Sizes.of(env, weights, noise_size, -(-env.n_envs // count))
-        self._rooms = [sizes.room() for _ in range(count)]
-        self._draws = [sizes.draws(how, self._sampling) for _ in range(count)]
-        self._rows, self._record = sizes.rows(env.n_envs, how), sizes.record(env, how.keep_noise and self._sampling)
-        self._information = _information(weights)
-        self._at = _addresses(env, self._rooms[0], self._rows, weights, self._information, sizes)
+        self._sizes = sizes = Sizes.of(env, weights, -(-env.n_envs // count))
+        self._information = Information(*weights.information) if weights.information else NO_INFORMATION
+        self._sampling = sizes.z > 0 and how.z == "sampled"
+        self._explores = float(how.epsilon) > 0  # type: ignore[arg-type]  # of a tuple `taken_whole` says no
+        self._rooms = [sizes.room(env) for _ in range(count)]
+        self._draws = [sizes.draws(how, self._sampling, STEPS) for _ in range(count)]
+        self._rows, self._record = sizes.rows(env, how), sizes.record(env, how.keep_noise and self._sampling)
         self._changed = Condition()  # guards all that follows
         self._waiting: list[int] = []  # environments that no thread plays now
         self._busy = 0  # environments that have something to play, waiting or not
+        self._working = 0  # threads
         self._seeds: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._begun = 0  # how many of the seeds
         self._place = np.zeros(env.n_envs, np.int64)  # which of the seeds each environment plays
         self._streams: dict[int, np.random.Generator] = {}
         self._episodes: dict[int, Episode] = {}  # by place of their seeds
 
-    def play(self, seeds: NDArray[np.uint64]) -> Iterator[Episode]:
+    def episodes(self, seeds: NDArray[np.uint64]) -> Iterator[Episode]:
         """The episodes of these seeds, once all are there."""
         self._seeds, self._begun, self._episodes = seeds, 0, {}
         self._waiting = [row for row in range(self._env.n_envs) if self._begin(row)]
         self._busy = len(self._waiting)
-        with one_thread():
-            self._threads.map(self._work, range(min(len(self._rooms), self._busy)))
-        self._env.flag()
+        at = self._addresses()
+        try:
+            with one_thread():
+                self._threads.map(partial(self._work, at), range(min(len(self._rooms), self._busy)))
+        finally:  # also when somebody interrupts: nobody may go on with these environments
+            with self._changed:
+                self._busy = 0
+                self._changed.wait_for(lambda: not self._working)
+            self._env.flag()
         yield from (self._episodes[place] for place in range(len(seeds)))
+
+    def arguments(self, thread: int, at: Addresses) -> Any:
+        """What `go_on` takes but for its last two."""
+        own = self._rows, self._record, self._draws[thread], self._rooms[thread]
+        return at, *self._env.inside, self._weights.agent, self._information, *own
+
+    def _addresses(self) -> Addresses:
+        """Of the kernels, which are compiled now if they are not yet."""
+        (m, b), room, rows, sizes = self._env.inside, self._rooms[0], self._rows, self._sizes
+        local, z, values = (x.reshape(sizes.k, sizes.n, -1) for x in (room.local, room.noise, room.values))
+        seen = local, room.state, self._information.one_hot, room.noise
+        choosing = values, b.available, rows.epsilon, self._draws[0].uniforms[0], rows.numbers
+        found = Addresses(
+            address_of(advance, m, b, RESET, rows.numbers, rows.seeds, 0, 0, room.near, room.block),
+            address_of(kernels.act, room.local, room.z, *self._weights.agent, room.memory, room.values),
+            address_of(kernels.inform, *seen, *self._information.weights, self._information.floor, z) if sizes.z else 0,
+            address_of(kernels.choose, *choosing),
+        )
+        note_compiled(advance)
+        return found
 
     def _begin(self, row: int) -> bool:
         """Give an environment the next episode, if there is one."""
@@ -92,62 +136,59 @@ class _Shared:
         self._begun += 1
         return True
 
-    def _work(self, thread: int) -> None:
-        """Play what there is until nothing is left."""
-        env, room, draws = self._env, self._rooms[thread], self._draws[thread]
+    def _work(self, at: Addresses, thread: int) -> None:
+        """Play until nothing is left."""
+        given, room = self.arguments(thread, at), self._rooms[thread]
+        with self._changed:
+            self._working += 1
         try:
             taken = self._exchange([])
             while taken:
-                for k, row in enumerate(taken):
-                    room.row[k] = row
-                    self._draw(k, self._streams[row], draws)
-                if not go_on(
-                    self._at, *env.inside, self._weights.agent, self._information,
-                    self._rows, self._record, draws, room, len(taken), STEPS,
-                ):  # fmt: skip
+                room.row[: len(taken)] = taken
+                self._draw([self._streams[row] for row in taken], self._draws[thread])
+                if not go_on(*given, len(taken), STEPS):
                     raise not_finite()
                 taken = self._exchange(taken)
-        except BaseException:
+        finally:
             with self._changed:
-                self._busy = 0
+                self._working -= 1
+                self._busy = 0  # nothing is left, or one of the threads has failed
                 self._changed.notify_all()
-            raise
 
     def _exchange(self, played: list[int]) -> list[int]:
-        """Put environments back and take others; none when all is played."""
+        """Put environments back and take one's share of those that play on; none when all is played."""
         outcome = self._env.inside[1].outcome
         ended = [row for row in played if outcome[row] != f.RUNNING]
         episodes = {int(self._place[row]): self._episode(row) for row in ended}
         with self._changed:
+            if not self._busy:
+                return []
             self._episodes |= episodes
-            if self._busy:
-                over = {row for row in ended if not self._begin(row)}
-                self._busy -= len(over)
-                self._waiting += [row for row in played if row not in over]
-            while self._busy and not self._waiting:
-                self._changed.wait()
+            over = {row for row in ended if not self._begin(row)}
+            self._busy -= len(over)
+            self._waiting += [row for row in played if row not in over]
+            self._changed.wait_for(lambda: self._waiting or not self._busy)
             share = -(-self._busy // len(self._rooms))
             taken, self._waiting = self._waiting[:share], self._waiting[share:]
             if self._waiting or not self._busy:
                 self._changed.notify_all()
-            return taken if self._busy else []
+            return taken
 
-    def _draw(self, k: int, stream: np.random.Generator, draws: Draws) -> None:
-        """The next numbers of an episode's stream, in the order in which the plain loop draws them."""
-        explores = self._rows.epsilon[0] > 0
-        if not (len(draws.noise) or len(draws.minus)):
-            if explores:
+    def _draw(self, streams: Sequence[np.random.Generator], draws: Draws) -> None:
+        """The next numbers of some episodes' streams, in the order in which the plain loop draws them."""
+        for k, stream in enumerate(streams):
+            if self._explores and not (len(draws.noise) or len(draws.logarithms)):
                 stream.random(out=draws.uniforms[k])
-            return
-        for step in range(STEPS):
-            if len(draws.noise):
-                stream.standard_normal(out=draws.noise[k, step], dtype=np.float32)
-            if len(draws.minus):
-                stream.standard_exponential(out=draws.minus[k, step])
-            if explores:
-                stream.random(out=draws.uniforms[k, step])
-        if len(draws.minus):
-            np.log(draws.minus[k], out=draws.minus[k])
+                continue
+            for step in range(STEPS):
+                if len(draws.noise):
+                    stream.standard_normal(out=draws.noise[k, step], dtype=np.float32)
+                if len(draws.logarithms):
+                    stream.standard_exponential(out=draws.logarithms[k, step])
+                if self._explores:
+                    stream.random(out=draws.uniforms[k, step])
+        drawn = draws.logarithms[: len(streams)]
+        np.log(drawn, out=drawn)
 
     def _episode(self, row: int) -> Episode:
         """What an environment has played to its end."""
@@ -166,111 +207,9 @@ class _Shared:
         )
 
 
-class _Sizes(NamedTuple):
-    """Sizes of the arrays that `go_on` takes."""
-
-    k: int  # environments of one thread
-    n: int
-    a: int
-    s: int
-    local: int
-    hidden: int
-    z: int  # 0 without information
-    units: int
-
-    @classmethod
-    def of(cls, env: Skirmish, weights: StepWeights, noise_size: int, k: int) -> "_Sizes":
-        spec, units = env.spec, env.inside[1].real.shape[2]
-        local, hidden = len(weights.agent[0]), weights.agent[4].shape[1]
-        return cls(k, spec.n_agents, spec.n_actions, spec.state_size, local, hidden, noise_size, units)
-
-    def room(self) -> Room:
-        """For one thread."""
-        near, block = scratch(self.units)
-        k, rows = self.k, self.k * self.n
-        whole = (np.zeros(k, np.int64) for _ in range(2))
-        return Room(
-            near,
-            block,
-            *whole,
-            _floats(rows, self.local),
-            _floats(k, self.s),
-            _floats(k, self.n, self.z),
-            _floats(rows, self.z),
-            _floats(rows, self.hidden),
-            _floats(rows, self.a),
-        )
-
-    def draws(self, how: Exploration, sampling: bool) -> Draws:
-        """For one thread."""
-        k, drawn = self.k, how.actions == "sampled"
-        return Draws(
-            _floats(k if sampling else 0, STEPS, self.n, self.z),
-            np.zeros((k if drawn else 0, STEPS, self.n, self.a)),
-            np.ones((k, STEPS, 2, self.n)),
-        )
-
-    def rows(self, count: int, how: Exploration) -> Rows:
-        """For all environments."""
-        return Rows(
-            np.zeros((count, self.n), np.int64),
-            np.zeros(count, np.uint64),
-            np.zeros(count, np.bool_),
-            _floats(count, self.n, self.hidden),
-            np.full(count, how.epsilon, np.float64),
-        )
-
-    def record(self, env: Skirmish, keeps_noise: bool) -> Record:
-        """For all environments."""
-        e, t, spec = env.n_envs, env.spec.episode_limit, env.spec
-        return Record(
-            np.empty((e, t + 1, self.n, spec.obs_size), np.float32),  # pages that nothing is written to take no memory
-            np.empty((e, t + 1, self.s), np.float32),
-            np.empty((e, t + 1, self.n, self.a), np.bool_),
-            np.empty((e, t, self.n), np.int16),
-            np.empty((e, t), np.float32),
-            np.empty((e if keeps_noise else 0, t, self.n, self.z), np.float32),
-        )
-
-
-def _floats(*shape: int) -> NDArray[np.float32]:
-    return np.zeros(shape, np.float32)
-
-
 @cache
 def _threads(count: int) -> Threads:
     """They live as long as the process."""
     threads = Threads()
     assert threads.count == count
     return threads
-
-
-_SHAPES = (2, 2, 1, 2, 2, 1, *4 * (2, 1))  # dimensions of what `kernels.inform` takes
-_NONE = tuple(np.zeros((0,) * dimensions, np.float32) for dimensions in _SHAPES)
-
-
-def _information(weights: StepWeights) -> Information:
-    if weights.information is None:
-        return Information(0, _NONE, 0.0)
-    return Information(*weights.information)
-
-
-def _addresses(
-    env: Skirmish, room: Room, rows: Rows, weights: StepWeights, information: Information, sizes: _Sizes
-) -> Addresses:
-    """Of the kernels, which are compiled first if they are not yet."""
-    b = env.inside[1]
-    local = room.local.reshape(sizes.k, sizes.n, -1)
-    values = room.values.reshape(sizes.k, sizes.n, -1)
-    simulator = *env.inside, RESET, rows.numbers, rows.seeds, 0, 0, room.near, room.block
-    seen = local, room.state, information.one_hot, room.noise
-    found = Addresses(
-        advance=address_of(advance, *simulator),
-        act=address_of(kernels.act, room.local, room.z, *weights.agent, room.memory, room.values),
-        inform=address_of(kernels.inform, *seen, *information.weights, information.floor, room.noise)
-        if weights.information
-        else 0,
-        choose=address_of(kernels.choose, values, b.available, rows.epsilon, np.ones((1, 2, sizes.n)), rows.numbers),
-    )
-    note_compiled(advance)
-    return found

@@ -18,6 +18,7 @@ from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.policies.policy import Exploration, LocalInputs, Policy, Rows, choose
 from ptde_core.policies.stacked_views import StackedPolicy
+from ptde_core.rollout.compiled_play import play_compiled, taken_whole
 from ptde_core.rollout.play_freely import play_freely
 
 
@@ -25,21 +26,26 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
     """Play one whole episode per seed and yield them in the order of the seeds.
 
     An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed: nothing of a broken one is yielded,
-    and none is missing. Environments that can do so go on without waiting for each other (`play_freely`).
+    and none is missing. Three ways give the same episodes: battles of skirmish played by a plain teacher go through one
+    kernel (`compiled_play.py`), games in processes do not wait for each other (`play_freely.py`), and all others, in
+    lock-step, go through the loop of this file.
 
     Args:
-        env: E environments; in lock-step, the seeds are played in rounds of up to E.
+        env: E environments.
         policy: teacher or student.
         seeds: (K,) one seed per episode.
         how: exploration and source of z.
     """
-    if weights := _compiled(env, policy):
-        from ptde_core.rollout.compiled_play import play_compiled
-        yield from play_compiled(env, weights, policy.noise_size, seeds, how)
-        return
-    if isinstance(env, FreeRows):
+    if weights := taken_whole(env, policy, how):
+        yield from play_compiled(env, weights, seeds, how)
+    elif isinstance(env, FreeRows):
         yield from play_freely(env, policy, seeds, how)
-        return
+    else:
+        yield from play_in_rounds(env, policy, seeds, how)
+
+
+def play_in_rounds(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
+    """The plain loop, for any environment and any policy: rounds of up to E episodes; see `play`."""
     for first in range(0, len(seeds), env.n_envs):
         of_round = seeds[first : first + env.n_envs]
         episodes: dict[int, Episode] = {}  # by place in the round
@@ -47,16 +53,6 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
             played = _round(env, policy, of_round[missing], how)
             episodes |= {place: one for place, one in zip(missing, played, strict=True) if one is not None}
         yield from (episodes[place] for place in range(len(of_round)))
-
-
-@torch.inference_mode()
-def _compiled(env, policy):
-    from ptde_core.policies.teacher import Teacher
-    import os
-    if os.environ.get("PLAIN") or env.spec.backend != "skirmish" or type(policy) is not Teacher:
-        return None
-    from ptde_core.envs.skirmish.skirmish import Skirmish
-    return policy.step_weights() if type(env) is Skirmish else None
 
 
 @torch.inference_mode()

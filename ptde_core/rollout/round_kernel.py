@@ -6,10 +6,9 @@ their addresses (`kernels/calling.py`): so a step has the same bits, and little 
 
 # ruff: noqa: D417  (shapes are told of what needs telling)
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.battle import RESET, STEP, Battles
 from ptde_core.envs.skirmish.compiled import entry, kernel
@@ -17,69 +16,7 @@ from ptde_core.envs.skirmish.fields import RUNNING
 from ptde_core.envs.skirmish.map_constants import MapTables
 from ptde_core.kernels.calling import call
 from ptde_core.kernels.rows import copy_floats
-
-Floats = NDArray[np.float32]
-
-
-class Addresses(NamedTuple):
-    """Of the kernels that are called; `inform` is 0 where the networks have no global information."""
-
-    advance: int
-    act: int
-    inform: int
-    choose: int
-
-
-class Information(NamedTuple):
-    """What `inform` takes beside what is seen; empty arrays where there is no information."""
-
-    one_hot: int
-    weights: Any  # a tuple of arrays
-    floor: float
-
-
-class Rows(NamedTuple):
-    """What is known of each of the E environments from one call to the next; each belongs to one thread at a time."""
-
-    numbers: NDArray[np.int64]  # (E, N) actions; to begin a battle, the row's own number
-    seeds: NDArray[np.uint64]  # (E,)
-    fresh: NDArray[np.bool_]  # (E,) whether its battle is still to be begun
-    memory: Floats  # (E, N, H)
-    epsilon: NDArray[np.float64]  # (E,)
-
-
-class Record(NamedTuple):
-    """The episode that each environment is playing, up to the limit of T steps."""
-
-    obs: Floats  # (E, T+1, N, O)
-    state: Floats  # (E, T+1, S)
-    available: NDArray[np.bool_]  # (E, T+1, N, A)
-    actions: NDArray[np.int16]  # (E, T, N)
-    reward: Floats  # (E, T)
-    noise: Floats  # (E, T, N, Z), or (0, T, N, Z) where it is not kept
-
-
-class Draws(NamedTuple):
-    """Random numbers for the next C steps of each of K environments, drawn from the streams of their episodes."""
-
-    noise: Floats  # (K, C, N, Z) standard normals of z; (0, C, N, Z) for its mean
-    minus: NDArray[np.float64]  # (K, C, N, A) subtracted from the logits to draw actions; (0, C, N, A) for the best ones
-    uniforms: NDArray[np.float64]  # (K, C, 2, N) of exploration
-
-
-class Room(NamedTuple):
-    """Where one thread works on up to K environments."""
-
-    near: NDArray[np.int64]  # of the simulator
-    block: NDArray[np.float64]
-    row: NDArray[np.int64]  # (K,) which of the E environments
-    place: NDArray[np.int64]  # (K,) which of the draws
-    local: Floats  # (K*N, L)
-    state: Floats  # (K, S)
-    noise: Floats  # (K, N, Z)
-    z: Floats  # (K*N, Z)
-    memory: Floats  # (K*N, H)
-    values: Floats  # (K*N, A)
+from ptde_core.rollout.round_arrays import Addresses, Draws, Floats, Information, Record, Room, Rows
 
 
 @kernel
@@ -119,7 +56,57 @@ def _are_finite(values: Floats) -> bool:
         own = values[row]
         for k in range(len(own)):
             total += own[k] * np.float32(0.0)  # not a number if one is not finite
-    return total == np.float32(0.0)
+    return bool(total == np.float32(0.0))
+
+
+@kernel
+def _begin(at: Addresses, m: MapTables, b: Battles, rows: Rows, record: Record, room: Room, e: int) -> None:
+    """The battle of environment e, which nobody remembers anything of."""
+    rows.fresh[e], rows.numbers[e, 0] = False, e
+    call(at.advance, (m, b, RESET, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
+    for i in range(rows.memory.shape[1]):
+        for h in range(rows.memory.shape[2]):
+            rows.memory[e, i, h] = np.float32(0.0)
+    _keep_view(b, e, record)
+
+
+@kernel
+def _decide(at: Addresses, agent: Any, information: Information, draws: Draws, room: Room, count: int) -> None:
+    """Values of actions for the room's first environments, from what they see."""
+    agents = room.noise.shape[1]
+    rows = count * agents
+    local, z, memory, values = room.local[:rows], room.z[:rows], room.memory[:rows], room.values[:rows]
+    if at.inform:
+        noise = room.noise[: count if len(draws.noise) else 0]
+        seen = local.reshape((count, agents, local.shape[1])), room.state[:count], information.one_hot, noise
+        made = information.floor, z.reshape((count, agents, z.shape[1]))
+        call(at.inform, (*seen, *information.weights, *made))
+    call(at.act, (local, z, *agent, memory, values))
+
+
+@kernel
+def _choose(at: Addresses, b: Battles, rows: Rows, draws: Draws, values: Floats, e: int, place: int, step: int) -> None:
+    """Write the actions of environment e into its numbers, given their values (N, A)."""
+    agents, n_actions = values.shape
+    if len(draws.logarithms):  # as `policies.policy.perturbed`
+        for i in range(agents):
+            for action in range(n_actions):
+                values[i, action] = np.float32(values[i, action] - draws.logarithms[place, step, i, action])
+    own, known = slice(e, e + 1), (values.reshape((1, agents, n_actions)), b.available[e : e + 1])
+    call(at.choose, (*known, rows.epsilon[own], draws.uniforms[place, step : step + 1], rows.numbers[own]))
+
+
+@kernel
+def _advance(at: Addresses, m: MapTables, b: Battles, rows: Rows, record: Record, room: Room, e: int, k: int) -> None:
+    """A step of the battle of environment e, which stands at place k of the room, under its numbers."""
+    now = b.clock[e]
+    for i in range(b.actions.shape[1]):
+        record.actions[e, now, i] = rows.numbers[e, i]
+    if len(record.noise):
+        _copy(record.noise[e, now], room.noise[k])
+    call(at.advance, (m, b, STEP, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
+    record.reward[e, now] = b.reward[e]
+    _keep_view(b, e, record)
 
 
 @entry
@@ -130,22 +117,18 @@ def go_on(
     """Play `steps` steps of the first `count` of the room's environments, each as long as its battle lasts.
 
     Args:
-        agent: a tuple of what `act` takes beside what is seen.
+        at, agent, information: the kernels, and what `act` and `inform` take beside what is seen.
+        m, b: the map and all its battles.
+        rows, record, draws, room: see `round_arrays.py`.
 
     Returns:
-        Whether all action values were finite; if not, nothing more was done.
+        Whether all values of actions were finite; where not, nothing was done with them.
     """
     agents, left = b.actions.shape[1], count
     for k in range(count):
         e = room.row[k]
         if rows.fresh[e]:
-            rows.fresh[e] = False
-            rows.numbers[e, 0] = e
-            call(at.advance, (m, b, RESET, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
-            for i in range(agents):
-                for h in range(rows.memory.shape[2]):
-                    rows.memory[e, i, h] = np.float32(0.0)
-            _keep_view(b, e, record)
+            _begin(at, m, b, rows, record, room, e)
         _copy(room.memory[k * agents : (k + 1) * agents], rows.memory[e])
         room.place[k] = k
     for step in range(steps):
@@ -154,42 +137,21 @@ def go_on(
         for k in range(left):
             e = room.row[k]
             _see(b, e, room.local[k * agents : (k + 1) * agents])
-            if at.inform:
-                _copy(room.state[k], b.state[e])
-                if len(draws.noise):
-                    _copy(room.noise[k], draws.noise[room.place[k], step])
-        local, z, values = room.local[: left * agents], room.z[: left * agents], room.values[: left * agents]
-        if at.inform:
-            sampled = left if len(draws.noise) else 0
-            seen = local.reshape((left, agents, local.shape[1])), room.state[:left]
-            given = information.one_hot, room.noise[:sampled]
-            made = information.floor, z.reshape((left, agents, z.shape[1]))
-            call(at.inform, seen + given + information.weights + made)
-        call(at.act, (local, z) + agent + (room.memory[: left * agents], values))
-        if not _are_finite(values):
+            _copy(room.state[k], b.state[e])
+            if len(draws.noise):
+                _copy(room.noise[k], draws.noise[room.place[k], step])
+        _decide(at, agent, information, draws, room, left)
+        if not _are_finite(room.values[: left * agents]):
             return False
         running = 0
         for k in range(left):
-            e, place, now = room.row[k], room.place[k], b.clock[room.row[k]]
-            own = values[k * agents : (k + 1) * agents]
-            if len(draws.minus):
-                for i in range(agents):
-                    for action in range(own.shape[1]):
-                        own[i, action] = np.float32(own[i, action] - draws.minus[place, step, i, action])
-            chances = rows.epsilon[e : e + 1], draws.uniforms[place, step : step + 1]
-            known = own.reshape((1, agents, own.shape[1])), b.available[e : e + 1]
-            call(at.choose, known + chances + (rows.numbers[e : e + 1],))
-            for i in range(agents):
-                record.actions[e, now, i] = rows.numbers[e, i]
-            if len(record.noise):
-                _copy(record.noise[e, now], room.noise[k])
-            call(at.advance, (m, b, STEP, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
-            record.reward[e, now] = b.reward[e]
-            _keep_view(b, e, record)
+            e, place = room.row[k], room.place[k]
+            _choose(at, b, rows, draws, room.values[k * agents : (k + 1) * agents], e, place, step)
+            _advance(at, m, b, rows, record, room, e, k)
             if b.outcome[e] == RUNNING:  # whoever plays on moves up
-                if running < k:
-                    room.row[running], room.place[running] = e, place
-                    to, of = running * agents, k * agents
+                to, of = running * agents, k * agents
+                room.row[running], room.place[running] = e, place
+                if to != of:
                     _copy(room.memory[to : to + agents], room.memory[of : of + agents])
                 running += 1
         left = running

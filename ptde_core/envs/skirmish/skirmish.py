@@ -131,8 +131,7 @@ class Skirmish:
         self._scratch = [scratch(units) for _ in self._shares]
         step = partial(advance, self._tables, self._battles, STEP, self._actions, self._no_seeds)
         self._workers = [
-            Worker(partial(step, *share, *own))
-            for share, own in zip(self._shares[1:], self._scratch[1:], strict=True)
+            Worker(partial(step, *share, *own)) for share, own in zip(self._shares[1:], self._scratch[1:], strict=True)
         ]
         self._stops = [finalize(self, worker.stop) for worker in self._workers]  # also where nobody calls `close`
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
