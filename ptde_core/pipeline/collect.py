@@ -77,7 +77,8 @@ def _collect(teacher: Path, settings: CollectSettings, out: Path, listen: Listen
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    played = play(env, DevicePolicy(policy, device), seeds, Exploration(settings.epsilon))
+    playing = policy if device.type == "cpu" else DevicePolicy(policy, device)
+    played = play(env, playing, seeds, Exploration(settings.epsilon))
     for episode in telling_of_mishaps(played, env, RunFolder.of(teacher), listen):
         episodes.append(episode)
         labels.append(label(policy, episode))

@@ -14,12 +14,11 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
-from ptde_core.envs.skirmish import fields as f
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.policy import Exploration, TimedPolicy
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout import compiled_play, play
-from ptde_core.rollout.compiled_play import AHEAD, STEPS, taken_whole
+from ptde_core.rollout.compiled_play import AHEAD, taken_whole
 from ptde_core.rollout.play import play_in_rounds
 
 HOWS = {
@@ -65,19 +64,25 @@ def test_equals_the_plain_loop(info: str, rank: int, how: Exploration) -> None:
     seeds = episode_seeds(2, "t", 0, 11)
     played = list(play.play(env, teacher, seeds, how))
     check_equal(played, list(play_in_rounds(env, teacher, seeds, how)))
-    assert len({one.length for one in played}) > 1
+    assert how.epsilon < 0.2 or len({one.length for one in played}) > 1
     assert (played[0].noise is not None) == (how.keep_noise and info != "none" and how.z == "sampled")
 
 
-@pytest.mark.parametrize("map_name", ["2s3z", "MMM2", "3s_vs_5z"])
+@pytest.mark.parametrize("map_name", ["2s3z", "MMM2", "corridor"])
 def test_equals_it_on_other_maps(map_name: str) -> None:
-    """Shields, healers, an end by time."""
+    """Shields, healers, walls."""
     env, how = build_environment("skirmish", map_name, 3), Exploration(0.5)
     teacher, seeds = teacher_of(env, "none"), episode_seeds(1, "b", 0, 4)
     played = list(play.play(env, teacher, seeds, how))
     check_equal(played, list(play_in_rounds(env, teacher, seeds, how)))
-    if map_name == "3s_vs_5z":
-        assert not all(one.terminated for one in played)
+
+
+def test_equals_it_where_time_is_up() -> None:
+    env, how = build_environment("skirmish", "3m", 3), Exploration()
+    teacher, seeds = teacher_of(env, "none"), episode_seeds(2, "t", 0, 4)
+    played = list(play.play(env, teacher, seeds, how))
+    assert not any(one.terminated for one in played)
+    check_equal(played, list(play_in_rounds(env, teacher, seeds, how)))
 
 
 @pytest.mark.usefixtures("threads")
@@ -115,15 +120,14 @@ def test_weights_are_those_of_now() -> None:
     assert not np.array_equal(before[0].actions[:5], after[0].actions[:5])
 
 
-def test_memory_is_bounded() -> None:
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more episodes are begun than `AHEAD` times the environments before the first is handed out."""
-    env = build_environment("skirmish", "3m", 2)
-    playing = compiled_play._Playing(env, taken_whole(env, teacher_of(env, "none"), Exploration(0.5)), Exploration(0.5))
-    begun = []
-    playing.episodes = lambda seeds: begun.append(len(seeds)) or iter(())  # type: ignore[method-assign]
-    assert begun == []
-    shown = play.play(env, teacher_of(env, "none"), episode_seeds(1, "t", 0, 5 * AHEAD), Exploration(0.5))
+    env, how, begun = build_environment("skirmish", "3m", 2), Exploration(0.5), []
+    real = compiled_play._Playing._begin
+    monkeypatch.setattr(compiled_play._Playing, "_begin", lambda *given: begun.append(0) or real(*given))
+    shown = play.play(env, teacher_of(env, "none"), episode_seeds(1, "t", 0, 5 * AHEAD), how)
     next(shown)
+    assert len(begun) == 2 * AHEAD + 2  # the last two found none left
     assert sum(1 for _ in shown) == 5 * AHEAD - 1
 
 
