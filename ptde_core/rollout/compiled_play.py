@@ -20,17 +20,19 @@ from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.envs.skirmish import fields as f
-from ptde_core.envs.skirmish.battle import RESET, advance
+from ptde_core.envs.skirmish.battle import RESET, Battles, advance
 from ptde_core.envs.skirmish.compiled import note_compiled
+from ptde_core.envs.skirmish.map_constants import MapTables
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.kernels.calling import address_of, compiled_for
 from ptde_core.nets.play_step import StepWeights
 from ptde_core.policies.policy import Exploration, Policy, not_finite
 from ptde_core.policies.teacher import Teacher
-from ptde_core.rollout.round_arrays import NO_INFORMATION, Addresses, Draws, Information, Sizes
+from ptde_core.rollout.round_arrays import NO_INFORMATION, Addresses, Draws, Information, Record, Room, Rows, Sizes
 from ptde_core.rollout.round_kernel import go_on
 
 STEPS = 16  # of each battle between two looks at who else needs some
+Arguments = tuple[Addresses, MapTables, Battles, Any, Information, Rows, Record, Draws, Room]  # of `go_on`
 AHEAD = 4  # times E: how many episodes are played before the first of them is yielded, at most
 
 
@@ -106,7 +108,7 @@ class _Playing:
             self._env.flag()
         yield from (self._episodes[place] for place in range(len(seeds)))
 
-    def arguments(self, thread: int, at: Addresses) -> Any:
+    def arguments(self, thread: int, at: Addresses) -> Arguments:
         """What `go_on` takes but for its last two."""
         own = self._rows, self._record, self._draws[thread], self._rooms[thread]
         return at, *self._env.inside, self._weights.agent, self._information, *own
