@@ -29,7 +29,8 @@ def address_of(entry: Any, *arguments: Any) -> int:
 def compiled_for(entry: Any, *arguments: Any) -> tuple[Any, ...]:
     """Compile an entry kernel for such arguments, if it is not yet; their types."""
     kinds = tuple(numba.typeof(argument) for argument in arguments)
-    entry.compile(kinds)
+    if kinds not in entry.overloads:
+        entry.compile(kinds)
     return kinds
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from threading import Condition
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ from ptde_core.rollout.round_kernel import go_on
 STEPS = 16  # of each battle between two looks at who else needs some
 Arguments = tuple[Addresses, MapTables, Battles, Any, Information, Rows, Record, Draws, Room]  # of `go_on`
 AHEAD = 4  # times E: how many episodes are played before the first of them is yielded, at most
+
+_ADDRESSES: WeakKeyDictionary[Skirmish, dict[int, Addresses]] = WeakKeyDictionary()
+"""Of the kernels for the types of an environment's arrays, by Z; to ask for them takes longer than some rounds do."""
 
 
 def taken_whole(env: BatchedEnv, policy: Policy, how: Exploration) -> StepWeights | None:
@@ -79,6 +83,7 @@ class _Playing:
         self._information = Information(*weights.information) if weights.information else NO_INFORMATION
         self._sampling = sizes.z > 0 and how.z == "sampled"
         self._explores = float(how.epsilon) > 0  # type: ignore[arg-type]  # of a tuple `taken_whole` says no
+        self._draws_numbers = self._explores or self._sampling or how.actions == "sampled"
         self._rooms = [sizes.room(env) for _ in range(count)]
         self._draws = [sizes.draws(how, self._sampling, STEPS) for _ in range(count)]
         self._rows, self._record = sizes.rows(env, how), sizes.record(env, how.keep_noise and self._sampling)
@@ -97,7 +102,10 @@ class _Playing:
         self._seeds, self._begun, self._episodes = seeds, 0, {}
         self._waiting = [row for row in range(self._env.n_envs) if self._begin(row)]
         self._busy = len(self._waiting)
-        at = self._addresses()
+        known = _ADDRESSES.setdefault(self._env, {})
+        if self._sizes.z not in known:
+            known[self._sizes.z] = self._addresses()
+        at = known[self._sizes.z]
         try:
             with one_thread():
                 self._threads.map(partial(self._work, at), range(min(len(self._rooms), self._busy)))
@@ -134,7 +142,8 @@ class _Playing:
             return False
         seed = self._seeds[self._begun]
         self._place[row], self._rows.seeds[row], self._rows.fresh[row] = self._begun, seed, True
-        self._streams[row] = generator(int(seed), "play")
+        if self._draws_numbers:
+            self._streams[row] = generator(int(seed), "play")
         self._begun += 1
         return True
 
@@ -147,7 +156,8 @@ class _Playing:
             taken = self._exchange([])
             while taken:
                 room.row[: len(taken)] = taken
-                self._draw([self._streams[row] for row in taken], self._draws[thread])
+                if self._draws_numbers:
+                    self._draw([self._streams[row] for row in taken], self._draws[thread])
                 if not go_on(*given, len(taken), STEPS):
                     raise not_finite()
                 taken = self._exchange(taken)
