@@ -1,33 +1,57 @@
-"""Decisions per second: the policy's step for a batch of environments, exploration and choice; no simulator."""
+"""Decisions per second: a policy's step for some environments, exploration and choice. Then whole rounds of play."""
 
 from collections.abc import Callable, Iterator
+from statistics import median
+from time import perf_counter
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.figures import Figure, seconds
 from ptde_core.algorithms.building import build_learner
+from ptde_core.base.batch import Episode
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.policies.network_inputs import LocalInputs
-from ptde_core.policies.policy import Exploration, choose
+from ptde_core.policies.policy import Exploration, Policy, choose
 from ptde_core.policies.teacher import Teacher
+from ptde_core.rollout.play import play, play_in_rounds
 from ptde_core.runs.stage_settings import train_teacher_settings
 
 SECTION = "acting"
+Way = Callable[[BatchedEnv, Policy, NDArray[np.uint64], Exploration], Iterator[Episode]]
 KINDS = ("none", "unified", "agent-specific")
 
 
 def measure(quick: bool) -> Iterator[Figure]:
-    """Env steps per second of decisions alone."""
+    """Env steps per second of decisions alone, and of rounds."""
     for map_name, n_envs in (("3s_vs_5z", 8), ("3s_vs_5z", 128), ("3s5z_vs_3s6z", 8)):
         for info in KINDS:
             work = decisions(info, map_name, n_envs)
             with one_thread():
                 took = seconds(work, 20 if quick else 200)
             yield Figure(SECTION, f"qmix {info}, {map_name}, {n_envs} environments", n_envs / took, "env steps/s")
+    for info in ("none", "agent-specific"):
+        yield rounds(info, 5 if quick else 25)
+
+
+def rounds(info: str, repeats: int, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Figure:
+    """Rounds of a fresh QMIX teacher, as a training plays them, and through the plain loop in turns."""
+    env = build_environment("skirmish", map_name, n_envs)
+    teacher = build_learner("qmix", env.spec, train_teacher_settings({"global_info": info}), seed=1).teacher
+    seeds, how = episode_seeds(1, "benchmark", 0, n_envs), Exploration(0.05)
+    took: dict[Way, list[float]] = {play: [], play_in_rounds: []}
+    for _ in range(repeats + 1):
+        for way, times in took.items():
+            began = perf_counter()
+            steps = sum(one.length for one in way(env, teacher, seeds, how))
+            times.append(perf_counter() - began)
+    own, plain = (median(times[1:]) for times in took.values())  # the first may compile
+    note = f"{plain / own:.2f} times the plain loop, in turns; {torch.get_num_threads()} threads"
+    return Figure(SECTION, f"qmix {info}, {map_name}, rounds of {n_envs} episodes", steps / own, "env steps/s", note)
 
 
 def decisions(info: str, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Callable[[], object]:

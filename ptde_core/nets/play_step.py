@@ -4,7 +4,7 @@ A step of play has few rows, so that calling a layer takes several times as long
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from numpy.typing import NDArray
@@ -15,6 +15,21 @@ from ptde_core.nets.global_information import AgentHyper, AgentSpecificInformati
 from ptde_core.nets.gru import prepared
 from ptde_core.nets.layers import Prepared
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
+
+
+class InformationWeights(NamedTuple):
+    """What `kernels.inform` takes of a module beside what is seen."""
+
+    one_hot: int  # how many of the state's last numbers are mostly zeros
+    arrays: tuple[NDArray[Any], ...]
+    floor: float  # of the variance
+
+
+class StepWeights(NamedTuple):
+    """What `kernels.act` and `kernels.inform` take of a teacher; None where it has no global information."""
+
+    agent: tuple[NDArray[Any], ...]
+    information: InformationWeights | None
 
 
 class ActingAgent(nn.Module):
@@ -36,7 +51,8 @@ class ActingAgent(nn.Module):
             hidden: (E, N, H) before the step; None at an episode's first step.
             z: (E, N, Z) information, or None.
         """
-        if type(trunk) is not Trunk or type(head) is not ActionHead or not _can_take(local, trunk.encode.weight):
+        weights = self.weights(trunk, head) if _can_take(local) else None
+        if weights is None:
             hidden = trunk(local, hidden)
             return head(hidden, z), hidden
         rows = local.shape[0] * local.shape[1]
@@ -45,11 +61,17 @@ class ActingAgent(nn.Module):
         kernels.act(
             kernels.array(local.reshape(rows, -1)),
             kernels.array(local.new_empty(rows, 0) if z is None else z.reshape(rows, -1)),
-            *self._weights.of(trunk, head),
+            *weights,
             after.view(rows, -1).numpy(),
             values.view(rows, -1).numpy(),
         )
         return values, after
+
+    def weights(self, trunk: Trunk, head: ActionHead) -> tuple[NDArray[Any], ...] | None:
+        """What `kernels.act` takes of them beside what is seen; None where a step of theirs goes layer by layer."""
+        if type(trunk) is not Trunk or type(head) is not ActionHead or not _can_take(trunk.encode.weight):
+            return None
+        return self._weights.of(trunk, head)
 
 
 class ActingInformation(nn.Module):
@@ -68,16 +90,23 @@ class ActingInformation(nn.Module):
             state: (E, S).
             noise: (E, N, Z) standard normals, or None for the mean.
         """
-        hyper = information.hyper if type(information) is AgentSpecificInformation else None
-        if type(hyper) is not AgentHyper or not _can_take(local, hyper.weights.weight):
+        weights = self.weights(information) if _can_take(local) else None
+        if weights is None:
             mean, sigma = information(local, state)
             return sample(mean, sigma, noise)
-        z = local.new_empty(*local.shape[:2], hyper.output_size)
+        z = local.new_empty(*local.shape[:2], len(weights.arrays[-1]))
         seen, drawn = kernels.array(local), kernels.array(z[:0] if noise is None else noise)
-        floor = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
-        weights = self._weights.of(information)
-        kernels.inform(seen, kernels.array(state), hyper.one_hot, drawn, hyper.laid_out(), *weights, floor, z.numpy())
+        kernels.inform(seen, kernels.array(state), weights.one_hot, drawn, *weights.arrays, weights.floor, z.numpy())
         return z
+
+    def weights(self, information: nn.Module) -> InformationWeights | None:
+        """What `kernels.inform` takes of it beside what is seen; None where a step of it goes layer by layer."""
+        hyper = information.hyper if type(information) is AgentSpecificInformation else None
+        if type(hyper) is not AgentHyper or not _can_take(hyper.weights.weight):
+            return None
+        arrays = hyper.laid_out(), *self._weights.of(information)
+        floor: Any = information.gaussian.variance_floor  # type: ignore[union-attr]  # its type was just asked
+        return InformationWeights(hyper.one_hot, arrays, floor)
 
 
 class _Weights:

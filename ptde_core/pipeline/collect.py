@@ -75,8 +75,9 @@ def _collect(teacher: Path, settings: CollectSettings, out: Path, listen: Listen
     seeds = episode_seeds(settings.seed, "collect", 0, settings.episodes)
     episodes: list[Episode] = []
     labels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    playing = policy if device.type == "cpu" else DevicePolicy(policy, device)
     with environments_for(trained, run, min(SIDE_BY_SIDE, settings.episodes)) as env:
-        for episode in play_episodes(env, DevicePolicy(policy, device), seeds, how, run, listen):
+        for episode in play_episodes(env, playing, seeds, how, run, listen):
             episodes.append(episode)
             labels.append(label(policy, episode))
             listen(Progress(STAGE, len(episodes), how_it_goes("train", episodes, env.spec)))

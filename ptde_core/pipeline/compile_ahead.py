@@ -23,6 +23,7 @@ from ptde_core.base.provenance import cores
 from ptde_core.base.trusted_code import VARIABLE
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.small_games import Game
+from ptde_core.rollout.compiled_play import compile_for, taken_whole
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import TrainingSettings, train_teacher_settings
 
@@ -51,8 +52,10 @@ def exercise(settings: TrainingSettings) -> None:
     """Play and learn until one update is made, on a game of the same sizes in which nothing happens."""
     env = build_environment_of(settings, 1)
     spec = env.spec
-    env.close()
     learner = build_learner(settings, spec, settings.seed)
+    if weights := taken_whole(env, learner.teacher, learner.exploration(0)):
+        compile_for(env, weights, learner.exploration(0))
+    env.close()
     seeds = np.arange(settings.n_envs, dtype=np.uint64)
     while not learner.learn(list(play(_Blank(spec, settings.n_envs), learner.teacher, seeds, learner.exploration(0)))):
         pass

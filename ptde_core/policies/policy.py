@@ -129,7 +129,7 @@ def choose(
     """
     scores: NDArray[np.float32] = values.numpy()
     if not np.isfinite(scores).all():
-        raise PtdeError("the policy's values of actions are not finite, so there is no best one", TRY)
+        raise not_finite()
     if how.actions == "sampled":
         drawn = np.ones(scores.shape)
         for place, stream in chance.items():
@@ -145,6 +145,11 @@ def choose(
         return _chosen(scores, available, epsilon, draws)
     kernels.choose(scores, available, epsilon, draws, actions)
     return actions
+
+
+def not_finite() -> PtdeError:
+    """What is said of values that are not finite."""
+    return PtdeError("the policy's values of actions are not finite, so there is no best one", TRY)
 
 
 def _chosen(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
 from ptde_core.nets.network_settings import NetworkSettings
-from ptde_core.nets.play_step import ActingAgent, ActingInformation
+from ptde_core.nets.play_step import ActingAgent, ActingInformation, StepWeights
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 from ptde_core.policies.network_inputs import Views, local_input_size, local_one_hot
 from ptde_core.policies.policy import Acted, Informed
@@ -97,6 +97,14 @@ class Teacher(nn.Module):
         z = None if state is None else self._informing(self.information, local, state, noise)  # (E, N, Z)
         values, hidden = self.acting(self.trunk, self.head, local, memory, z)
         return Acted(values, hidden, z)
+
+    def step_weights(self) -> StepWeights | None:
+        """What the kernels take that a step of play goes through; None where it goes layer by layer."""
+        agent = self.acting.weights(self.trunk, self.head)
+        information = None if self.information is None else self._informing.weights(self.information)
+        if agent is None or (information is None and self.reads_state):
+            return None
+        return StepWeights(agent, information)
 
 
 def _information(

@@ -18,6 +18,7 @@ from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.policies.network_inputs import LocalInputs, Rows
 from ptde_core.policies.policy import Exploration, Policy, choose
 from ptde_core.policies.stacked_views import StackedPolicy
+from ptde_core.rollout.compiled_play import play_compiled, taken_whole
 from ptde_core.rollout.memories import of_rows
 from ptde_core.rollout.play_freely import play_freely
 from ptde_core.rollout.recorder import Recorder
@@ -26,18 +27,26 @@ from ptde_core.rollout.recorder import Recorder
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
     """Play one whole episode per seed and yield them in the order of the seeds.
 
-    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed, so that none is missing.
-    Environments in processes of their own do not wait for each other (`play_freely`).
+    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed, so that none is missing. Three ways give
+    the same episodes: battles of skirmish that a plain teacher plays go through one kernel (`compiled_play.py`), games in
+    processes do not wait for each other (`play_freely.py`), and all others, in lock-step, go through the loop of this file.
 
     Args:
-        env: E environments; in lock-step, the seeds are played in rounds of up to E.
+        env: E environments.
         policy: a teacher or a student.
         seeds: (K,) one seed per episode.
         how: exploration and source of z.
     """
-    if isinstance(env, FreeRows):
+    if weights := taken_whole(env, policy, how):
+        yield from play_compiled(env, weights, seeds, how)
+    elif isinstance(env, FreeRows):
         yield from play_freely(env, policy, seeds, how)
-        return
+    else:
+        yield from play_in_rounds(env, policy, seeds, how)
+
+
+def play_in_rounds(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
+    """The plain loop, for any environment and any policy: rounds of up to E episodes; see `play`."""
     for first in range(0, len(seeds), env.n_envs):
         of_round = seeds[first : first + env.n_envs]
         episodes: dict[int, Episode] = {}  # by place in the round

@@ -17,10 +17,11 @@ from ptde_core import kernels
 from ptde_core.pipeline.compile_ahead import exercise
 from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.rollout.round_kernel import go_on
 from ptde_core.storage.run_folder import RunFolder
 
 def compiled():
-    entries = {name: one for name, one in vars(kernels).items() if hasattr(one, "signatures")}
+    entries = {name: one for name, one in vars(kernels).items() if hasattr(one, "signatures")} | {"go_on": go_on}
     return {(name, signature) for name, one in entries.items() for signature in one.signatures}
 
 small = {"batch_episodes": 8} if sys.argv[1] != "mappo" else {}

@@ -18,7 +18,7 @@ from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.network_inputs import LocalInputs, Views, local_input
 from ptde_core.policies.policy import Exploration, choose, greedy, perturbed
 from ptde_core.policies.teacher import Teacher
-from ptde_core.rollout.play import play
+from ptde_core.rollout.play import play, play_in_rounds
 from ptde_core.rollout.play_freely import AHEAD
 
 
@@ -181,7 +181,7 @@ def test_a_policy_is_shown_those_that_still_play(episodes: int) -> None:
     torch.manual_seed(0)
     policy = Teacher(env.spec, NetworkSettings(global_info="agent-specific"))
     policy.acting.register_forward_pre_hook(lambda _, given: shown.append(len(given[2])))  # (k, N, L)
-    played = list(play(env, policy, episode_seeds(3, "t", 0, episodes), Exploration(epsilon=0.9)))
+    played = list(play_in_rounds(env, policy, episode_seeds(3, "t", 0, episodes), Exploration(epsilon=0.9)))
     lengths = [e.length for e in played]
     assert shown == [sum(length > t for length in lengths) for t in range(max(lengths))]
     assert shown[-1] < episodes

@@ -25,9 +25,10 @@ def kernel(function: F) -> F:
 
 
 def entry(function: F) -> F:
-    """A kernel that Python calls."""
-    compiled = _jit(function)
-    cast(Any, compiled)._cache = KernelCache(function, DIGEST)  # what numba's own `cache=True` does
+    """A kernel that Python calls; if it is of another folder, its code depends on that one too."""
+    compiled, folder = _jit(function), Path(cast(Any, function).__code__.co_filename).parent
+    digest = DIGEST if folder == Path(__file__).parent else DIGEST + digest_of(folder)
+    cast(Any, compiled)._cache = KernelCache(function, digest)  # what numba's own `cache=True` does
     return compiled
 
 

@@ -128,11 +128,10 @@ class Skirmish:
         self._running = np.zeros(n_envs, np.bool_)
         bounds = np.linspace(0, n_envs, min(threads, n_envs) + 1).astype(int)
         self._shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-        self._scratch = [_scratch(units) for _ in self._shares]
+        self._scratch = [scratch(units) for _ in self._shares]
         step = partial(advance, self._tables, self._battles, STEP, self._actions, self._no_seeds)
         self._workers = [
-            Worker(partial(step, *share, *scratch))
-            for share, scratch in zip(self._shares[1:], self._scratch[1:], strict=True)
+            Worker(partial(step, *share, *own)) for share, own in zip(self._shares[1:], self._scratch[1:], strict=True)
         ]
         self._stops = [finalize(self, worker.stop) for worker in self._workers]  # also where nobody calls `close`
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
@@ -167,7 +166,7 @@ class Skirmish:
         numbers[:, 0] = chosen
         self._advance(RESET, numbers, np.asarray(seeds, np.uint64), (0, len(chosen)))
         note_compiled(advance)
-        self._flag()
+        self.flag()
 
     def step(self, actions: NDArray[np.integer[Any]]) -> None:
         """Advance every running battle by one env step (8 game loops); actions (E, N).
@@ -191,7 +190,7 @@ class Skirmish:
         finally:  # also when somebody interrupts: the next step must not meet a worker of this one
             for worker in self._workers:
                 worker.wait()
-        self._flag()
+        self.flag()
 
     def _advance(
         self,
@@ -202,7 +201,8 @@ class Skirmish:
     ) -> None:
         advance(self._tables, self._battles, task, numbers, seeds, *lines, *self._scratch[0])
 
-    def _flag(self) -> None:
+    def flag(self) -> None:
+        """Bring `terminated`, `truncated` and `won` up to date with the battles."""
         outcome = self._battles.outcome
         np.equal(outcome, f.WON, out=self.won)
         np.equal(outcome, f.TIMED_OUT, out=self.truncated)
@@ -228,6 +228,11 @@ class Skirmish:
             raise ValueError(
                 f"skirmish {self.spec.map}: action {actions[e, i]} of agent {i} in environment {e} is not available"
             )
+
+    @property
+    def inside(self) -> tuple[MapTables, Battles]:
+        """What compiled loops around `advance` work on; `flag` must follow them."""
+        return self._tables, self._battles
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that decides what follows."""
@@ -293,7 +298,7 @@ class Skirmish:
         self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
 
 
-def _scratch(units: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def scratch(units: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Room (U,) and (3, U) for one thread to work, with a cache line at both ends that no other thread writes to."""
     line = 64 // 8
     whole, real = np.zeros(units + 2 * line, np.int64), np.zeros(3 * units + 2 * line)
