@@ -8,23 +8,30 @@ from torch import Tensor, nn
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.kernels import BLOCK
-from ptde_core.nets.global_information import AgentHyper
+from ptde_core.nets.global_information import AgentHyper, UnifiedInformation
 from ptde_core.nets.layers import Linear
+from ptde_core.nets.light_information import LightInformation
 from ptde_core.policies.network_inputs import Views
 
 
 def update_flops(learner: ValueDecompositionLearner, batch: Sequence[Episode]) -> float:
     """Products of one gradient step: online forward, target forward, gradients of weights and of inputs.
 
-    A weight is used once per row: per agent and view in the agents' networks, per view in the mixer and in the
-    contraction of the state. The first layers need no gradient of their inputs, which are data; where data end in
-    one-hots, what is zero is not multiplied, and not counted; nor are activations and the optimiser.
+    A weight is used once per row: per agent and view in the agents' networks, per view in the mixer, in unified
+    information and wherever else just the state is read. The first layers need no gradient of their inputs, which are
+    data; where data end in one-hots, what is zero is not multiplied, and not counted; nor are activations and the
+    optimiser.
     """
     views = Views.of(EpisodeBatch.of(batch))
     rows, agents = views.local.shape[:2]
+    of_state: tuple[str, ...] = ("mixer", "teacher.information.encode")
+    if isinstance(learner.teacher.information, UnifiedInformation):
+        of_state += ("teacher.information",)
+    elif isinstance(learner.teacher.information, LightInformation):
+        of_state += ("teacher.information.weights",)
     total = 0.0
     for name, module in learner.online.named_modules():
-        of_agents = not name.startswith("mixer")
+        of_agents = not name.startswith(of_state)
         data = views.local.flatten(0, 1) if of_agents else views.state
         weights = 0.0
         if isinstance(module, nn.Linear):
@@ -37,15 +44,17 @@ def update_flops(learner: ValueDecompositionLearner, batch: Sequence[Episode]) -
             continue  # counted with its network, below
         if isinstance(module, AgentHyper):
             total += _contraction(module, views.state, agents)
+        if isinstance(module, LightInformation):
+            total += 4 * 2 * rows * agents * module.rank * module.width  # mixing, as in `_contraction`
         passes = 3 if _reads_data(name) else 4
         total += passes * 2 * rows * (agents if of_agents else 1) * weights
     return total
 
 
 def _reads_data(name: str) -> bool:
-    return name.endswith(("trunk.encode", "hyper.hidden", "hyper.bias")) or (
-        name.startswith("mixer") and not name.endswith(".2")
-    )
+    return name.endswith(
+        ("trunk.encode", "hyper.hidden", "hyper.bias", "information.encode", "information.hidden")
+    ) or (name.startswith("mixer") and not name.endswith(".2"))
 
 
 def _contraction(hyper: AgentHyper, state: Tensor, agents: int) -> float:

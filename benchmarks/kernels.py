@@ -22,6 +22,7 @@ from ptde_core.learning.td_targets import td_lambda_targets
 from ptde_core.nets.global_information import AgentHyper, GaussianHeads
 from ptde_core.nets.gru import gru_over_sequences
 from ptde_core.nets.layers import Linear
+from ptde_core.nets.light_information import LightInformation
 from ptde_core.nets.mixers import MonotonicMixer
 from ptde_core.nets.student_network import StudentNetwork
 from ptde_core.policies.network_inputs import Views
@@ -29,7 +30,7 @@ from ptde_core.runs.stage_settings import DistillSettings
 
 SECTION = "kernels"
 EPISODES = 16  # one thread's share of a batch, about
-WIDTH = 64
+WIDTH, RANK = 64, 4
 TURN = 0.05  # seconds of calls in a turn, at the least one call
 
 
@@ -118,6 +119,14 @@ def _agent_specific() -> Callable[[], object]:
     return _with_gradients(hyper, lambda: hyper(views.local, views.state, elu=True))
 
 
+def _light() -> Callable[[], object]:
+    views = Views.of(_batch())
+    one_hot = SPEC.n_actions + SPEC.n_agents, SPEC.state_one_hot
+    module = LightInformation(views.local.shape[-1], SPEC.state_size, WIDTH, WIDTH, 0.01, RANK, one_hot)
+    noise = torch.randn(*views.local.shape[:2], WIDTH)
+    return _with_gradients(module, lambda: module.sampled(views.local, views.state, noise)[0])
+
+
 def _gaussian() -> Callable[[], object]:
     noise = torch.randn(len(_batch().state), SPEC.n_agents, WIDTH)
     heads, g = GaussianHeads(WIDTH, 0.01), torch.randn_like(noise)
@@ -154,6 +163,7 @@ _PIECES: dict[str, Callable[[], Callable[[], object]]] = {
     "QMIX's mixer, and its gradients": _mixer,
     "agent-specific weights, and their gradients": _agent_specific,
     "the Gaussian of z and a sample of it, and their gradients": _gaussian,
+    "light information of rank 4 and a sample of it, and their gradients": _light,
     "the noise of z": _noise,
     "best available actions": _best,
     "TD(lambda) targets": _targets,

@@ -1,7 +1,9 @@
 """One gradient step on a batch of known size, per kind of global information, and as a share of the machine's peak."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
+from statistics import median
 from unittest.mock import patch
 
 import torch
@@ -21,7 +23,7 @@ from ptde_core.policies.parameter_counts import parameter_counts
 from ptde_core.runs.stage_settings import train_teacher_settings
 
 SECTION = "learner"
-RANKS = (16, 4, 1)  # of the agent-specific weights; the full form is among the algorithms
+RANKS = (16, 8, 4, 1)  # of light agent-specific information; the full form is among the algorithms
 ALGORITHMS = (("vdn", "none"), ("qplex", "none"), ("qmix", "none"), ("qmix", "unified"), ("qmix", "agent-specific"))
 SIZES = f"{SPEC.n_agents} agents, obs {SPEC.obs_size}, state {SPEC.state_size}, {SPEC.n_actions} actions"
 
@@ -48,12 +50,7 @@ def measure(quick: bool) -> Iterator[Figure]:
     took, work = seconds(partial(learner.update, full), repeats), update_flops(learner, full)
     note = f"{SIZES}; {_shares(work, took, peak, most)}"
     yield Figure(SECTION, "qmix agent-specific, 128 x 70 steps, no look-ups in the state", 1e3 * took, "ms", note)
-    for rank in RANKS:
-        learner = learner_of("qmix", "agent-specific", info_rank=rank)
-        took = seconds(partial(learner.update, full), repeats)
-        information = parameter_counts({"networks": learner.teacher.state_dict()})["information"]
-        note = f"{SIZES}; {information:,} parameters in the information module"
-        yield Figure(SECTION, f"qmix agent-specific, rank {rank}, 128 x 70 steps", 1e3 * took, "ms", note)
+    yield from _ranks(full, repeats)
     yield _mappo(full[: len(full) // 2], repeats)
     yield _generated_against_factored(full[: len(full) // 8], repeats)
 
@@ -62,6 +59,28 @@ def _shares(work: float, took: float, product: float, most: float) -> str:
     """What counted operations reached, of the matrix product's rate and of the processor's peak, all per second."""
     rate = work / took
     return f"{work / 1e9:.0f} GFLOP counted, {rate / product:.0%} of the product's rate, {rate / most:.0%} of the peak"
+
+
+def _ranks(batch: list[Episode], repeats: int) -> Iterator[Figure]:
+    """Light agent-specific information of every rank in turns with unified information, whose time is the yardstick."""
+    learners = {
+        0: learner_of("qmix", "unified"),
+        **{k: learner_of("qmix", "agent-specific", info_rank=k) for k in RANKS},
+    }
+    times: dict[int, list[float]] = {rank: [] for rank in learners}
+    for turn in range(repeats + 1):
+        for rank, learner in learners.items():
+            began = time.perf_counter()
+            learner.update(batch)
+            if turn:  # the first compiles
+                times[rank].append(time.perf_counter() - began)
+    for rank in RANKS:
+        name = f"qmix agent-specific, rank {rank}, 128 x 70 steps"
+        information = parameter_counts({"networks": learners[rank].teacher.state_dict()})["information"]
+        note = f"{SIZES}; {information:,} parameters in the information module"
+        yield Figure(SECTION, name, 1e3 * median(times[rank]), "ms", note)
+        ratio = median(own / unified for own, unified in zip(times[rank], times[0], strict=True))
+        yield Figure(SECTION, f"{name}, of unified's time", ratio, "times", f"{repeats} turns")
 
 
 def _mappo(rollout: list[Episode], repeats: int) -> Figure:

@@ -10,6 +10,7 @@ from ptde_core.kernels.contraction import contraction, contraction_gradients
 from ptde_core.kernels.functions import functions_of
 from ptde_core.kernels.gru_kernels import gru, gru_gradients, gru_step
 from ptde_core.kernels.layer_kernels import LEAKY_RELU, PLAIN, RELU, layers, layers_gradients, regression
+from ptde_core.kernels.mixed_gaussian import inform_lightly, mixed_gaussian, mixed_gaussian_gradients
 from ptde_core.kernels.mixing import mix, mix_gradients
 from ptde_core.kernels.normals import normals
 from ptde_core.kernels.products import BLOCK, LANES
@@ -39,10 +40,13 @@ __all__ = [
     "gru_gradients",
     "gru_step",
     "inform",
+    "inform_lightly",
     "layers",
     "layers_gradients",
     "mix",
     "mix_gradients",
+    "mixed_gaussian",
+    "mixed_gaussian_gradients",
     "normals",
     "regression",
     "traced",

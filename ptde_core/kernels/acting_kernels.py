@@ -65,7 +65,7 @@ def act(
 @entry
 def inform(
     local: Array, state: Array, one_hot: int, noise: Array,
-    m: Array, hidden: Array, hidden_bias: Array, mix: Array, own: Array, own_bias: Array,
+    m: Array, hidden: Array, hidden_bias: Array, own: Array, own_bias: Array,
     mean: Array, mean_bias: Array, mean_out: Array, mean_out_bias: Array,
     deviation: Array, deviation_bias: Array, deviation_out: Array, deviation_out_bias: Array, floor: float,
     z: Array,
@@ -77,16 +77,15 @@ def inform(
         state: (E, S).
         one_hot: how many of the last numbers of the state are one-hots, mostly zeros.
         noise: (E, N, Z) standard normals, or (0, N, Z).
-        m: (S, at least (K+1)*Z): the K matrices that a_i weights, then the one that all agents share.
+        m: (S, at least (H+1)*Z): the H matrices that a_i weights, then the one that all agents share.
         hidden: (L, H) weights of a_i's layer, transposed, as all that follow.
-        mix: (H, K), the layer from these H numbers to the K weights a_i; without rows, K is H and there is none.
         own: (L, Z).
         mean, mean_out, deviation, deviation_out: (Z, Z) each.
         floor: lower bound of the variance.
         z: (E, N, Z), written.
     """
     agents, size = local.shape[1], z.shape[2]
-    factors = mix.shape[1] if len(mix) else len(hidden_bias)
+    factors = len(hidden_bias)
     mixed = factors * size
     least = np.float32(floor)
     shared = np.zeros((len(state), mixed + size), np.float32)
@@ -94,16 +93,11 @@ def inform(
     for begin in range(0, len(state), BLOCK):
         look_at(state[begin : begin + BLOCK], block)
         add_data_product(shared[begin : begin + BLOCK], state[begin : begin + BLOCK], m[:, : mixed + size], block)
-    first, a = np.empty((agents, len(hidden_bias)), np.float32), np.empty((agents, factors), np.float32)
+    a = np.empty((agents, factors), np.float32)
     g, passed, out = np.empty((3, agents, size), np.float32)
     for env in range(len(state)):
         found = z[env]
-        if len(mix):
-            _small_layer(local[env], hidden, hidden_bias, _ZERO, first)
-            a[:] = _ZERO
-            add_product(a, first, mix)
-        else:
-            _small_layer(local[env], hidden, hidden_bias, _ZERO, a)
+        _small_layer(local[env], hidden, hidden_bias, _ZERO, a)
         _small_layer(local[env], own, own_bias, ONE, g)
         add_product(g, a, shared[env, :mixed].reshape((factors, size)))
         for agent in range(agents):

@@ -5,8 +5,8 @@ affine in AgentHyper's hidden layer a_i, so they are never built: with M that la
 
     s . W(a_i) = sum_k a_ik (s . M_k) + s . M_0
 
-and s . M, the costly product, is done once per step and shared by all agents. With a rank r < K, a_i is first mixed
-down to r numbers, and M has r slices instead of K: parameters, time and memory of the product fall by K / r.
+and s . M, the costly product, is done once per step and shared by all agents. A lighter module, whose agents mix fewer
+matrices: `light_information.py`.
 """
 
 from typing import Any
@@ -78,23 +78,19 @@ class AgentHyper(nn.Module):
 
     Args:
         input_size, state_size, hidden_size, output_size: L, S, K, Z.
-        rank: how many S x Z matrices the agents' weights are mixed of, beside the one they share; 0 for K, the paper's.
         one_hot: how many of the last local inputs, and of the state's last numbers, are one-hots.
     """
 
     def __init__(
-        self, input_size: int, state_size: int, hidden_size: int, output_size: int, rank: int = 0,
+        self, input_size: int, state_size: int, hidden_size: int, output_size: int,
         one_hot: tuple[int, int] = (0, 0),
     ) -> None:  # fmt: skip
         super().__init__()
         self.state_size, self.output_size = state_size, output_size
         of_local, self.one_hot = one_hot
         self.hidden = Linear(input_size, hidden_size, "relu", of_local)
-        self.mix = Linear(hidden_size, rank, bias=False) if rank else None
         # Laid out and initialised as the plain form's layer, whose output would be read as an S x Z matrix.
-        self.weights = nn.Linear(rank or hidden_size, state_size * output_size)
-        if rank:
-            _spread_as_full(self.weights, hidden_size)
+        self.weights = nn.Linear(hidden_size, state_size * output_size)
         self.bias = Linear(input_size, output_size, one_hot=of_local)
         self._prepared = Prepared(self._prepare)
 
@@ -110,8 +106,6 @@ class AgentHyper(nn.Module):
             (..., N, Z).
         """
         a, offset = side_by_side(local, [self.hidden, self.bias])  # (..., N, K), (..., N, Z)
-        if self.mix is not None:
-            a = self.mix(a)  # (..., N, rank), and K = rank from here on
         rows, a = state.reshape(-1, self.state_size), a.reshape(-1, *a.shape[-2:])  # (R, S), (R, N, K)
         offset = offset.view(*a.shape[:-1], self.output_size)  # (R, N, Z)
         g = self._applied(rows, a, offset, elu)  # (R, N, Z)
@@ -137,17 +131,6 @@ class AgentHyper(nn.Module):
     def _prepare(self, weight: Tensor, bias: Tensor) -> tuple[NDArray[Any], ...]:
         shared = bias.view(self.state_size, self.output_size)
         return (kernels.array(_laid_out(weight.view(*shared.shape, -1), shared)),)
-
-
-def _spread_as_full(weights: nn.Linear, hidden_size: int) -> None:
-    """First weights with which the generated matrices vary as much as the full form's with its K hidden units.
-
-    Full: an entry is a sum over K units of a_k times U(-1/sqrt(K), 1/sqrt(K)), its variance mean(a^2) / 3. Mixed: each
-    of the r numbers has that variance, so the r slices need the variance 1/r: U(-sqrt(3/r), sqrt(3/r)).
-    """
-    bound = (3 / weights.in_features) ** 0.5
-    nn.init.uniform_(weights.weight, -bound, bound)
-    nn.init.uniform_(weights.bias, -(hidden_size**-0.5), hidden_size**-0.5)
 
 
 class GaussianHeads(nn.Module):
@@ -205,11 +188,11 @@ class AgentSpecificInformation(nn.Module):
     """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
 
     def __init__(
-        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float, rank: int = 0,
+        self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float,
         one_hot: tuple[int, int] = (0, 0),
     ) -> None:  # fmt: skip
         super().__init__()
-        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size, rank, one_hot)
+        self.hyper = AgentHyper(input_size, state_size, hidden_size, info_size, one_hot)
         self.gaussian = GaussianHeads(info_size, variance_floor)
 
     def forward(self, local: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

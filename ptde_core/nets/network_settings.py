@@ -63,7 +63,7 @@ class NetworkSettings(InformedSettings):
         0,
         ge=0,
         le=MOST_WIDTH,
-        description="agent-specific: rank of the generated weights, fewer parameters and less time; 0 is full",
+        description="agent-specific: rank of the generated weights, in a lighter module; 0 is the paper's, full",
     )
     variance_floor: float = Field(0.01, gt=0, description="smallest variance of z (keeps the teacher exploring)")
     match_parameters: bool = Field(

@@ -14,6 +14,7 @@ from ptde_core import kernels
 from ptde_core.nets.global_information import AgentHyper, AgentSpecificInformation, sample
 from ptde_core.nets.gru import prepared
 from ptde_core.nets.layers import Prepared
+from ptde_core.nets.light_information import LightInformation
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
 
@@ -90,6 +91,8 @@ class ActingInformation(nn.Module):
             state: (E, S).
             noise: (E, N, Z) standard normals, or None for the mean.
         """
+        if isinstance(information, LightInformation) and information.plays_in_kernel(local):
+            return information.played(local, state, noise)
         weights = self.weights(information) if _can_take(local) else None
         if weights is None:
             mean, sigma = information(local, state)
@@ -162,6 +165,5 @@ def _laid_out_agent(
 def _information_parameters(information: AgentSpecificInformation) -> tuple[Tensor, ...]:
     """Those of `kernels.inform` but the matrices, which the module lays out itself."""
     hyper, gaussian = information.hyper, information.gaussian
-    mix = hyper.bias.bias.detach()[None, :0] if hyper.mix is None else hyper.mix.weight
     layers = (hyper.bias, gaussian.mean, gaussian.log_variance)
-    return *hyper.hidden.parameters(), mix, *(one for layer in layers for one in layer.parameters())
+    return *hyper.hidden.parameters(), *(one for layer in layers for one in layer.parameters())

@@ -218,13 +218,11 @@ class _StackedAgentHyper(AgentHyper):
     def forward(self, local: Tensor, state: Tensor, elu: bool = False) -> Tensor:
         """Generated layers (K, ..., N, Z) from local inputs (K, ..., N, L) and states (K, ..., S)."""
         a = self.hidden(local)  # (K, ..., N, H)
-        if self.mix is not None:
-            a = self.mix(a)  # (K, ..., N, r)
         n, k = a.shape[-2:]
         count = len(state)
         rows = state.reshape(count, -1, self.state_size)  # (K, R, S)
-        m = self.weights.weight.view(count, self.state_size, self.output_size * k)  # (K, S, Z*r)
-        shared = torch.bmm(rows, m).view(-1, self.output_size, k)  # (K*R, Z, r)
+        m = self.weights.weight.view(count, self.state_size, self.output_size * k)  # (K, S, Z*H)
+        shared = torch.bmm(rows, m).view(-1, self.output_size, k)  # (K*R, Z, H)
         own = torch.bmm(a.reshape(-1, n, k), shared.transpose(1, 2))  # (K*R, N, Z)
         offset = torch.bmm(rows, self.weights.bias.view(count, self.state_size, self.output_size))  # (K, R, Z)
         g: Tensor = (own.view(count, -1, n, self.output_size) + offset[:, :, None]).view(*a.shape[:-1], -1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.global_information import AgentSpecificInformation, UnifiedInformation
+from ptde_core.nets.light_information import LightInformation
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.nets.play_step import ActingAgent, ActingInformation, StepWeights
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
@@ -109,17 +110,13 @@ class Teacher(nn.Module):
 
 def _information(
     spec: EnvSpec, input_size: int, settings: NetworkSettings
-) -> AgentSpecificInformation | UnifiedInformation | None:
+) -> AgentSpecificInformation | LightInformation | UnifiedInformation | None:
     if settings.global_info == "none":
         return None
     if settings.global_info == "unified":
         return UnifiedInformation(spec.state_size, settings.info_size, settings.variance_floor, spec.state_one_hot)
-    return AgentSpecificInformation(
-        input_size,
-        spec.state_size,
-        settings.hidden_size,
-        settings.info_size,
-        settings.variance_floor,
-        settings.info_rank,
-        (local_one_hot(spec.n_actions, spec.n_agents), spec.state_one_hot),
-    )
+    sizes = input_size, spec.state_size, settings.hidden_size, settings.info_size, settings.variance_floor
+    one_hot = local_one_hot(spec.n_actions, spec.n_agents), spec.state_one_hot
+    if settings.info_rank:
+        return LightInformation(*sizes, settings.info_rank, one_hot)
+    return AgentSpecificInformation(*sizes, one_hot)

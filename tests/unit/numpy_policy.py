@@ -66,8 +66,6 @@ class NumpyPolicy:
     def hyper(self, name: str, local: Array, state: Array) -> Array:
         """elu(s . W(a) + b(a)), the weights W of each agent's own."""
         a = relu(self.linear(f"{name}.hidden", local))
-        if f"{name}.mix.weight" in self.w:
-            a = self.linear(f"{name}.mix", a)
         own = self.linear(f"{name}.weights", a)  # (E, N, S*Z)
         own = own.reshape(*own.shape[:2], state.shape[-1], -1)
         g = np.einsum("es,ensz->enz", state, own) + self.linear(f"{name}.bias", local)
@@ -81,6 +79,17 @@ class NumpyPolicy:
         floor = self.about["settings"]["variance_floor"]
         log_variance = two("information.gaussian.log_variance")
         return two("information.gaussian.mean"), np.sqrt(np.maximum(np.exp(log_variance), floor))
+
+    def light(self, local: Array, state: Array) -> tuple[Array, Array]:
+        """Mean and deviation of agents that mix a few layers of the state's features."""
+        parts = self.linear("information.weights", relu(self.linear("information.encode", state)))
+        factors = self.linear("information.mix", relu(self.linear("information.hidden", local)))  # (E, N, r)
+        parts = parts.reshape(len(parts), factors.shape[-1] + 1, -1)  # (E, r+1, w)
+        x = parts[:, :1] + np.einsum("enr,erw->enw", factors, parts[:, 1:])
+        x = np.where(x > 0, x, 0.01 * x)
+        variance = np.exp(self.linear("information.log_variance", x))
+        floor = self.about["settings"]["variance_floor"]
+        return self.linear("information.mean", x), np.sqrt(np.maximum(variance, floor))
 
     def coach(self, state: Array) -> tuple[Array, Array]:
         names, heads = self.about["state_names"], self.about["settings"]["coach_heads"]
@@ -116,7 +125,10 @@ class NumpyPolicy:
                 kept = self.trunk("network.history", local, kept)
                 z = self.linear("network.information", kept)
             case "agent-specific", _:
-                mean, sigma = self.gaussian(self.hyper("information.hyper", local, state))
+                light = "information.mix.weight" in self.w
+                mean, sigma = (
+                    self.light(local, state) if light else self.gaussian(self.hyper("information.hyper", local, state))
+                )
                 z = mean + sigma * noise
             case "unified", _:
                 mean, sigma = (x[:, None] for x in self.gaussian(self.linear("information.encode", state)))

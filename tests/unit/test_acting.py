@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ptde_core.nets.global_information import AgentSpecificInformation, sample
+from ptde_core.nets.light_information import LightInformation
 from ptde_core.nets.play_step import ActingAgent, ActingInformation
 from ptde_core.nets.recurrent_agent import ActionHead, Trunk
 
@@ -47,7 +48,7 @@ def test_agents(envs: int, agents: int, inputs: int, hidden: int, information: i
     inputs=st.integers(1, 70),
     states=st.integers(1, 90),
     size=st.sampled_from([3, 64]),
-    rank=st.sampled_from([0, 4]),
+    rank=st.sampled_from([0, 1, 4]),
     sampled=st.booleans(),
     seed=st.integers(0, 99),
 )
@@ -56,7 +57,8 @@ def test_agent_specific_information(
     envs: int, agents: int, inputs: int, states: int, size: int, rank: int, sampled: bool, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    information, informing = AgentSpecificInformation(inputs, states, 24, size, 1e-3, rank), ActingInformation()
+    informing, sizes = ActingInformation(), (inputs, states, 24, size, 1e-3)
+    information = LightInformation(*sizes, rank) if rank else AgentSpecificInformation(*sizes)
     local, state = torch.randn(envs, agents, inputs), torch.randn(envs, states)
     noise = torch.randn(envs, agents, size) if sampled else None
     close(informing(information, local, state, noise), sample(*information(local, state), noise))

@@ -12,15 +12,9 @@ from ptde_core.nets.global_information import (
 )
 
 
-def mixed(hyper: AgentHyper, local: Tensor) -> Tensor:
-    """What the weights are affine in: the hidden layer, mixed down to the rank if there is one."""
-    a = hyper.hidden(local)
-    return a if hyper.mix is None else hyper.mix(a)
-
-
 def plain(hyper: AgentHyper, local: Tensor, state: Tensor) -> Tensor:
     """The oracle: generate W_i as a matrix for every agent and step, and multiply (paper, Figure 2)."""
-    weights = hyper.weights(mixed(hyper, local))  # (..., N, S*Z)
+    weights = hyper.weights(hyper.hidden(local))  # (..., N, S*Z)
     weights = weights.unflatten(-1, (hyper.state_size, hyper.output_size))  # (..., N, S, Z)
     return torch.einsum("...s,...nsz->...nz", state, weights) + hyper.bias(local)
 
@@ -40,50 +34,6 @@ def test_factored_equals_plain_forward_and_backward(dtype: torch.dtype, toleranc
         torch.autograd.grad(factored, wanted, upstream), torch.autograd.grad(oracle, wanted, upstream), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize(("rank", "dtype", "tolerance"), [(3, torch.float32, 1e-5), (3, torch.float64, 1e-10)])
-def test_a_low_rank_equals_its_plain_form_forward_and_backward(rank: int, dtype: torch.dtype, tolerance: float) -> None:
-    torch.manual_seed(0)
-    hyper = AgentHyper(input_size=20, state_size=30, hidden_size=16, output_size=12, rank=rank).to(dtype)
-    local = torch.randn(300, 4, 20, dtype=dtype, requires_grad=True)
-    state = torch.randn(300, 30, dtype=dtype, requires_grad=True)
-    factored, oracle = hyper(local, state), plain(hyper, local, state)
-    torch.testing.assert_close(factored, oracle, rtol=tolerance, atol=tolerance)
-    wanted = [local, state, *hyper.parameters()]
-    upstream = torch.randn_like(oracle) / 300
-    for ours, theirs in zip(
-        torch.autograd.grad(factored, wanted, upstream), torch.autograd.grad(oracle, wanted, upstream), strict=True
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
-
-
-def test_with_as_many_matrices_as_hidden_units_the_low_rank_form_is_the_full_one() -> None:
-    full, mixed = AgentHyper(5, 6, 4, 3), AgentHyper(5, 6, 4, 3, rank=4)
-    mixed.load_state_dict(full.state_dict() | {"mix.weight": torch.eye(4)})
-    local, state = torch.randn(7, 2, 5), torch.randn(7, 6)
-    assert torch.equal(mixed(local, state), full(local, state))
-
-
-def test_the_generated_weights_of_all_agents_lie_in_the_span_of_rank_matrices() -> None:
-    hyper = AgentHyper(5, 6, 16, 3, rank=2)
-    made = hyper.weights(mixed(hyper, torch.randn(50, 5))) - hyper.weights.bias  # (50, S*Z)
-    assert int(torch.linalg.matrix_rank(made, rtol=1e-4)) == 2
-
-
-def test_first_weights_vary_as_much_as_the_full_forms() -> None:
-    torch.manual_seed(0)
-    local = torch.randn(50, 20)
-
-    @torch.no_grad()
-    def variance(rank: int) -> float:
-        """Mean over 100 draws of first weights."""
-        nets = [AgentHyper(20, 6, 64, 5, rank=rank) for _ in range(100)]
-        return float(torch.stack([hyper.weights(mixed(hyper, local)).var() for hyper in nets]).mean())
-
-    full = variance(0)
-    for rank in (1, 4, 16):
-        assert variance(rank) == pytest.approx(full, rel=0.2), rank
 
 
 def test_leading_axes_may_be_many() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ptde_core.algorithms.building import build_teacher
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import build_environment
 from ptde_core.envs.two_views import Sights
@@ -15,7 +16,7 @@ from ptde_core.policies.network_inputs import local_inputs_of
 from ptde_core.policies.policy import Exploration, greedy
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
-from ptde_core.policies.teachers import AnyTeacher, build_teacher
+from ptde_core.policies.teachers import AnyTeacher
 from ptde_core.rollout.play import play
 from ptde_core.rollout.recorder import Recorder
 from ptde_core.rollout.step_through import step_through
@@ -80,7 +81,7 @@ def policy_of(alg: str, info: str = "none") -> tuple[AnyTeacher, Any]:
     settings = train_teacher_settings({"alg": alg, "env": "skirmish", "map": "3m"}, changes)
     env = build_environment("skirmish", "3m", 2, Sights() if alg == "ctds" else None)
     torch.manual_seed(5)
-    return build_teacher(alg, env.spec, settings.model_dump()), env
+    return build_teacher(settings, env.spec), env
 
 
 @pytest.mark.parametrize(

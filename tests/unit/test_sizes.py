@@ -31,9 +31,9 @@ def test_counts_by_hand() -> None:
 
 
 def test_a_rank_makes_the_information_lighter() -> None:
-    """Weights of rank 1: mix 2x1, then 1x(6x3)+6x3, in place of 2x(6x3)+6x3."""
+    """Rank 1 with hidden layers of 2: 6x2+2 of the state, 6x2+2 and 2x1 of an agent, 2x4+4 mixed, two heads 2x3+3."""
     teacher = Teacher(SPEC, NetworkSettings(hidden_size=2, info_size=3, info_rank=1))
-    assert parameter_counts({"networks": teacher.state_dict()})["information"] == 14 + (2 + 36) + 21 + 4 * 12
+    assert parameter_counts({"networks": teacher.state_dict()})["information"] == 14 + (14 + 2) + 12 + 2 * 9
 
 
 def test_a_student_is_counted_under_its_name() -> None:

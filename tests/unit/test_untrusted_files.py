@@ -22,7 +22,7 @@ from ptde_core.base.printable import printable
 from ptde_core.base.untrusted import check_regular, parse_json, parse_toml, read_bytes
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.results.formats import _csv_cell
+from ptde_core.results.per_seed import csv_cell
 from ptde_core.results.table import Table, markdown
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.episode_file import read_local_rows
@@ -288,5 +288,5 @@ def test_texts_of_files_in_tables_and_cells() -> None:
     assert "\x1b" not in text
     assert r"a\nb" in text
     for cell in ("=1+1", "+1+1", "-1+1", "@x"):
-        assert _csv_cell(cell) == f"'{cell}"
-    assert [_csv_cell(cell) for cell in ("-0.5", "+3", 7, "3m", "")] == ["-0.5", "+3", "7", "3m", ""]
+        assert csv_cell(cell) == f"'{cell}"
+    assert [csv_cell(cell) for cell in ("-0.5", "+3", 7, "3m", "")] == ["-0.5", "+3", "7", "3m", ""]
