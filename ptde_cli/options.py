@@ -197,7 +197,10 @@ Workers = Annotated[
 ]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="files may name Python code to run (--env pettingzoo): know where they come from"),
+    typer.Option(
+        "--trust",
+        help="files may name Python code to run (--env pettingzoo, --alg module:NAME): know where they come from",
+    ),
 ]
 Wandb = Annotated[
     bool, typer.Option("--wandb", help="log to Weights & Biases too (extra wandb; WANDB_MODE=offline: no network)")
