@@ -1,5 +1,6 @@
 """Two tiny runs on a small game, kept as `--keep` keeps them: for tests of what reads such folders."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,26 +10,29 @@ from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.packing import pack
 from ptde_core.experiments.sweeps.sweep_file import cells_of, sweep_file
 
-SETTINGS = {
-    "env": "game",
-    "map": "personal-signal",
-    "steps": 300,
-    "batch_episodes": 8,
-    "replay_episodes": 50,
-    "test_every": 100,
-    "test_episodes": 2,
-    "recipe": ["paper"],
-    "collect": {"episodes": 4},
-    "distill": {"steps": 20},
-    "evaluate": {"episodes": 8},
-}
+SWEEP = """
+[settings]
+env = "game"
+map = "personal-signal"
+steps = 300
+batch_episodes = 8
+replay_episodes = 50
+test_every = 100
+test_episodes = 2
+recipe = ["paper"]
+collect.episodes = 4
+distill.steps = 20
+evaluate.episodes = 8
+
+[[grid]]
+algorithm = ["QMIX", "QMIX_SGI"]
+seed = [1]
+"""
 
 
 def cells_below(out: Path) -> list[Cell]:
     """QMIX, and QMIX_SGI with the paper's student."""
-    return cells_of(
-        sweep_file({"out": out, "settings": SETTINGS, "grid": {"algorithm": ["QMIX", "QMIX_SGI"], "seed": [1]}})
-    )
+    return cells_of(sweep_file({"out": out, **tomllib.loads(SWEEP)}))
 
 
 @pytest.fixture(scope="session")

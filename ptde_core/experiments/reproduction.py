@@ -3,13 +3,12 @@
 Everything is made from run folders; no number and no verdict is typed.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
-from ptde_core.experiments.reproduction_page import page_text
+from ptde_core.experiments.reproduction_page import FIGURES, Reproduced, page_text
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.paper import PARTS, Part, of_part
 from ptde_core.results.gather import Report, report
@@ -27,28 +26,6 @@ from ptde_core.viewing.run_curves import save_figure
 
 EARLY, LATE = 0.25, 0.75  # shares of the shorter battle at which two strategies are shown
 PAGE = "reproduction.md"
-FIGURES = "figures"  # the folder beside the page
-
-
-@dataclass(frozen=True)
-class Reproduced:
-    """One table or figure.
-
-    Args:
-        title: what it is.
-        tables: of it.
-        picture: the name of its file; "" where it has none.
-        caption: below the picture.
-        draw: writes the picture to a path.
-        missing: why there is neither table nor picture; "" where there is one.
-    """
-
-    title: str
-    tables: tuple[Table, ...] = ()
-    picture: str = ""
-    caption: str = ""
-    draw: Callable[[Path], object] | None = None
-    missing: str = ""
 
 
 def reproduce(

@@ -1,7 +1,8 @@
 """The page of the paper's experiments, markdown, and its head for a README."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from ptde_core.results.costs import machine_notes
 from ptde_core.results.gather import Report, Section
@@ -11,13 +12,32 @@ from ptde_core.results.table import NOTHING, Table, escape_markdown, markdown
 from ptde_core.results.wording import backend_title, listed
 from ptde_core.scores.published import benchmark_for
 
-if TYPE_CHECKING:
-    from ptde_core.experiments.reproduction import Reproduced
-
 TITLE = "# The paper's experiments"
+FIGURES = "figures"  # the folder beside the page
 
 
-def page_text(made: Sequence["Reproduced"], found: Report) -> str:
+@dataclass(frozen=True)
+class Reproduced:
+    """One table or figure.
+
+    Args:
+        title: what it is.
+        tables: of it.
+        picture: the name of its file; "" where it has none.
+        caption: below the picture.
+        draw: writes the picture to a path.
+        missing: why there is neither table nor picture; "" where there is one.
+    """
+
+    title: str
+    tables: tuple[Table, ...] = ()
+    picture: str = ""
+    caption: str = ""
+    draw: Callable[[Path], object] | None = None
+    missing: str = ""
+
+
+def page_text(made: Sequence[Reproduced], found: Report) -> str:
     """The whole page: what was run, the tables and figures, the research questions, what is not counted."""
     backends = listed(backend_title(section.backend, section.version) for section in found.sections)
     papers = [benchmark.label for one in found.sections if (benchmark := benchmark_for(one.backend))]
@@ -36,7 +56,7 @@ def page_text(made: Sequence["Reproduced"], found: Report) -> str:
         lines += [f"## {one.title}", ""]
         lines += [text for table in one.tables for text in (_inner(table), "")]
         if one.picture:
-            lines += [f"![{one.title}](figures/{one.picture})", ""]
+            lines += [f"![{one.title}]({FIGURES}/{one.picture})", ""]
         if one.caption:
             lines += [escape_markdown(one.caption), ""]
         if one.missing:

@@ -21,7 +21,6 @@ from ptde_core.base.seeding import generator
 from ptde_core.pipeline.portable import AGENTS, BATCH, NEXT, PortablePolicy
 from ptde_core.policies.policy import ZChoice
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.run_folder import checkpoints_of
 from ptde_core.storage.whole_file import replacing
 
 STAGE = "export"
@@ -47,7 +46,7 @@ def export(
     A graph is played beside the policy for some steps with onnxruntime before it gets its name.
 
     Args:
-        checkpoint: a teacher's or a student's, or a run folder, which stands for its teacher.
+        checkpoint: a teacher's or a student's.
         form: onnx, or npz: the weights as the checkpoint names them.
         z: of a teacher that draws its z: its mean, or sampled with noise that is an input.
         out: the file; by default beside the checkpoint, with its name.
@@ -61,7 +60,6 @@ def export(
         raise unknown("export format", form, FORMATS)
     if z not in get_args(ZChoice):
         raise unknown("kind of z", z, get_args(ZChoice))
-    checkpoint = checkpoints_of(checkpoint)[0]
     out = out or checkpoint.with_suffix(f".{form}")
     if out.suffix != f".{form}":
         raise PtdeError(f"{out} is not the name of an {form} file", f"let it end in .{form}, or change --format")

@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs/reference/smac-contract.md"
 API = ROOT / "ptde_core/api/__init__.py"  # its names are `ptde_core`'s
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/results/*.md")])
-DOCS = [page for page in PAGES if page.parent.name != "results"]  # dated notes cite code as it was then
+NOTES = ROOT / "benchmarks/results"  # dated: they cite code as it was then
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("results/*.md")])
+PAGES = sorted([*DOCS, *NOTES.glob("*.md")])
 TEXTS = sorted(
     path
     for folder in ("ptde_core", "ptde_cli", "tests", "benchmarks", ".ci", ".github")
     for path in (ROOT / folder).rglob("*")
-    if path.suffix in {".py", ".toml", ".yml", ".md", ""} and path.is_file() and "results" not in path.parts
+    if path.suffix in {".py", ".toml", ".yml", ".md", ""} and path.is_file() and NOTES not in path.parents
 )
 GONE = re.compile("SPEC" + " |" + "METH" + "ODS")  # documents that readers cannot open
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")

@@ -13,8 +13,8 @@ from PIL import Image, ImageChops, ImageStat
 
 import ptde_core as ptde
 from ptde_core.base.provenance import machine
-from ptde_core.experiments.reproduction import Reproduced, cells_held, reproduced
-from ptde_core.experiments.reproduction_page import page_text
+from ptde_core.experiments.reproduction import cells_held, reproduced
+from ptde_core.experiments.reproduction_page import Reproduced, page_text
 from ptde_core.experiments.sweeps.packing import LARGEST_CHECKPOINT
 from ptde_core.experiments.sweeps.paper import ALL, Scope, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of

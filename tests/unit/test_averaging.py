@@ -157,5 +157,5 @@ def test_learning_is_as_without_and_the_result_is_the_average(alg: str) -> None:
 
 
 def test_tables_mark_it() -> None:
-    assert teacher_marks({"average_weights": 0.99}, 64) == ["averaged"]
-    assert teacher_marks({"average_weights": 0.0}, 64) == teacher_marks({}, 64) == []
+    assert teacher_marks(train_teacher_settings({"average_weights": 0.99}), 64) == ["averaged"]
+    assert teacher_marks(train_teacher_settings({"average_weights": 0.0}), 64) == []

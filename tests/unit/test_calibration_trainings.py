@@ -215,7 +215,7 @@ def test_only_won_episodes_count_and_the_dead_are_those_that_can_do_nothing(
     settings = pymarl2_settings("3m", 1, 8).model_copy(update={"test_episodes": 0})
     teacher = train_teacher(settings, RunFolder(tmp_path))
     won, lost = ended(20, won=True, dead=1), ended(40, won=False, dead=3)
-    monkeypatch.setattr(winning, "play", lambda *_: iter([won, lost, ended(30, won=True, dead=0)]))
+    monkeypatch.setattr(winning, "play_episodes", lambda *_: iter([won, lost, ended(30, won=True, dead=0)]))
     found = winning.compare_winning([teacher], CalibrateSettings(policy_episodes=3))
     assert [(one.subject, one.figure, round(one.ours, 5)) for one in found] == [
         ("3m", "length, 2 won", 25.0),

@@ -56,7 +56,7 @@ def check_equal(ones: list[Episode], others: list[Episode]) -> None:
 
 
 @pytest.mark.parametrize("how", HOWS.values(), ids=HOWS)
-@pytest.mark.parametrize(("info", "rank"), [("none", 0), ("agent-specific", 0), ("agent-specific", 4)])
+@pytest.mark.parametrize(("info", "rank"), [("none", 0), ("agent-specific", 0)])
 def test_equals_the_plain_loop(info: str, rank: int, how: Exploration) -> None:
     env = build_environment("skirmish", "3m", 4)
     teacher = teacher_of(env, info, rank)
