@@ -90,7 +90,7 @@ class _Playing:
         self._changed = Condition()  # guards all that follows
         self._waiting: list[int] = []  # environments that no thread plays now
         self._busy = 0  # environments that have something to play, waiting or not
-        self._working = 0  # threads
+        self._working: set[int] = set()  # threads
         self._seeds: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._begun = 0  # how many of the seeds
         self._place = np.zeros(env.n_envs, np.int64)  # which of the seeds each environment plays
@@ -150,9 +150,9 @@ class _Playing:
     def _work(self, at: Addresses, thread: int) -> None:
         """Play until nothing is left."""
         given, room = self.arguments(thread, at), self._rooms[thread]
-        with self._changed:
-            self._working += 1
         try:
+            with self._changed:
+                self._working.add(thread)
             taken = self._exchange([])
             while taken:
                 room.row[: len(taken)] = taken
@@ -163,7 +163,7 @@ class _Playing:
                 taken = self._exchange(taken)
         finally:
             with self._changed:
-                self._working -= 1
+                self._working.discard(thread)
                 self._busy = 0  # nothing is left, or one of the threads has failed
                 self._changed.notify_all()
 

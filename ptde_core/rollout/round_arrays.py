@@ -54,9 +54,7 @@ class Draws(NamedTuple):
     """Random numbers for the next C steps of each of K environments, drawn from the streams of their episodes."""
 
     noise: Floats  # (K, C, N, Z) standard normals of z; (0, C, N, Z) for its mean
-    logarithms: NDArray[
-        np.float64
-    ]  # (K, C, N, A) of standard exponentials; (0, C, N, A) where the best actions are taken
+    logarithms: NDArray[np.float64]  # (K, C, N, A) of standard exponentials, to draw actions; (0, C, N, A) for the best
     uniforms: NDArray[np.float64]  # (K, C, 2, N) of exploration
 
 
