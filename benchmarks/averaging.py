@@ -15,12 +15,13 @@ from rich.table import Table
 
 from benchmarks.rows import read_rows, write_rows
 from ptde_core.algorithms.from_checkpoint import restore
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.events import Event
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.experiments.calibration.processes import train_side_by_side
 from ptde_core.policies.policy import Exploration
 from ptde_core.rollout.play import play
-from ptde_core.runs.stage_settings import TrainingSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.run_folder import RunFolder
 

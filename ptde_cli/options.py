@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ptde_core.algorithms.catalogue import ALGORITHMS, OPTION
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError, quoted, unknown
 from ptde_core.base.setting_fields import (
     MOST_SEED,
@@ -21,7 +22,7 @@ from ptde_core.base.setting_fields import (
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.base.trusted_code import trust_files as trust_all_files
 from ptde_core.runs.recipes import recipes
-from ptde_core.runs.stage_settings import RUNS, TrainingSettings
+from ptde_core.runs.stage_settings import RUNS
 
 MOST_SEEDS = 1000  # of one call
 NUMBER_BOUNDS = (("minimum", "≥ {}"), ("exclusiveMinimum", "> {}"), ("maximum", "≤ {}"), ("exclusiveMaximum", "< {}"))

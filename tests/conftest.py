@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ptde_core.algorithms.training_settings import TrainTeacherSettings
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.runs.stage_settings import TrainTeacherSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
 
 

@@ -7,6 +7,7 @@ import typer
 
 from ptde_cli.options import bounds, complete_map, one_of, option
 from ptde_core.algorithms.catalogue import OPTION, algorithm_named
+from ptde_core.algorithms.training_settings import TrainTeacherSettings
 from ptde_core.base.setting_fields import Settings, build_settings
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.runs.pipeline_settings import LATER_STAGES
@@ -15,7 +16,6 @@ from ptde_core.runs.stage_settings import (
     CollectSettings,
     DistillSettings,
     EvaluateSettings,
-    TrainTeacherSettings,
     preset,
     presets,
     train_teacher_preset,

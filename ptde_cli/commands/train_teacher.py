@@ -22,9 +22,9 @@ from ptde_cli.options import (
     trust_typed_algorithm,
     trust_typed_environment,
 )
+from ptde_core.algorithms.training_settings import TrainTeacherSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.nets.network_settings import INFORMATION
-from ptde_core.runs.stage_settings import TrainTeacherSettings
 from ptde_core.runs.trainings_meant import trainings_meant
 
 Alg = Annotated[str | None, option(TrainTeacherSettings, "alg")]

@@ -7,8 +7,8 @@ import typer
 
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet, Trust, one_of, trust_files
+from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.base.setting_fields import MOST_SEED
-from ptde_core.runs.stage_settings import MOST_EPISODES
 from ptde_core.viewing.picture_formats import FORMATS
 
 TERMINAL = "terminal"  # the one format that is drawn here; the others are files that the core writes

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.api.places import Place, file_at, path_of, roots_of
 from ptde_core.base.events import Listener, silent
 from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
-from ptde_core.runs.stage_settings import MOST_EPISODES, InspectSettings
+from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 

@@ -6,6 +6,7 @@ Everything is made from run folders; no number and no verdict is typed.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.experiments.reproduction_page import FIGURES, Reproduced, page_text
@@ -15,7 +16,6 @@ from ptde_core.results.gather import Report, report
 from ptde_core.results.questions import answers
 from ptde_core.results.sections import paper_table
 from ptde_core.results.table import Table
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.run_folder import RunFolder, student_of
 from ptde_core.storage.whole_file import write_text
 from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates

@@ -8,7 +8,7 @@ from ptde_core.algorithms.building import build_teacher
 from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named
 from ptde_core.algorithms.learner_settings import MappoSettings, ValueDecompositionSettings
 from ptde_core.algorithms.stacked_learner import check_same_updates
-from ptde_core.algorithms.training_settings import parse_keep
+from ptde_core.algorithms.training_settings import TrainingSettings, parse_keep
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
@@ -18,7 +18,7 @@ from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.parameter_counts import size_of
 from ptde_core.runs.identity import MAY_GROW, made_from_of, same_training, why_other_world
-from ptde_core.runs.stage_settings import TrainingSettings, read_run_config
+from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import Config
 from ptde_core.storage.replay_buffer import largest_replay

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from ptde_core import kernels
 from ptde_core.algorithms.building import build_environment_of, build_learner
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.provenance import cores
 from ptde_core.base.trusted_code import VARIABLE
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.small_games import Game
 from ptde_core.rollout.compiled_play import compile_for, taken_whole
 from ptde_core.rollout.play import play
-from ptde_core.runs.stage_settings import TrainingSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import train_teacher_settings
 
 
 @contextmanager

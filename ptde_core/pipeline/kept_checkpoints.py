@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from ptde_core.algorithms.from_checkpoint import spec_to_plain
 from ptde_core.algorithms.learner import Learner, TeachesOnline
-from ptde_core.algorithms.training_settings import parse_keep
+from ptde_core.algorithms.training_settings import TrainingSettings, parse_keep
 from ptde_core.base.made_from import KEY
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.runs.identity import training_made_from
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.checkpoint import identity, save_checkpoint
 from ptde_core.storage.run_folder import BEST, RunFolder
 

@@ -6,12 +6,13 @@ Nothing is deleted. What is put aside lies in a folder of the run, `stale-<diges
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.events import Listener, Note
 from ptde_core.base.made_from import World
 from ptde_core.pipeline.dagger import episodes_file
 from ptde_core.pipeline.distill import episodes_digest
 from ptde_core.runs.identity import MAY_GROW, made_from_of, same_collecting, same_training, why_other_world
-from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_origin
 from ptde_core.storage.run_folder import RunFolder, student_of

@@ -10,6 +10,7 @@ import torch
 from ptde_core.algorithms.building import build_environment_of, build_learner
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import teacher_marks, teacher_name
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted
 from ptde_core.envs.backends import ENVIRONMENTS
@@ -22,7 +23,6 @@ from ptde_core.pipeline.engine_mishaps import tell_of_mishaps
 from ptde_core.pipeline.single_trainer import SingleTrainer, Trainer
 from ptde_core.pipeline.stacked_trainer import StackedTrainer
 from ptde_core.pipeline.training_run import TrainingRun
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.run_folder import RunFolder
 
 STAGE = "train-teacher"

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ptde_core.algorithms.building import build_environment_of
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError, StorageError
 from ptde_core.base.events import Listener, Note, silent
@@ -32,7 +33,6 @@ from ptde_core.pipeline.callbacks import NONE, Callbacks
 from ptde_core.pipeline.engine_mishaps import keeping_errors
 from ptde_core.pipeline.sitting import STAGE, Sitting
 from ptde_core.runs.identity import training_made_from
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
 from ptde_core.storage.run_folder import RunFolder

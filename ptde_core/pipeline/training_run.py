@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Logged, Note
@@ -27,7 +28,6 @@ from ptde_core.pipeline.single_trainer import Learned, Round
 from ptde_core.policies.policy import Exploration
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import training_made_from
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.replay_buffer import ReplayJournal
 from ptde_core.storage.run_folder import LAST, RunFolder

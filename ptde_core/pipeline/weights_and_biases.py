@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Listener, Logged, StageStarted
-from ptde_core.runs.stage_settings import TrainingSettings, default_folder
+from ptde_core.runs.stage_settings import default_folder
 from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder
 

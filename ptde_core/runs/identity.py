@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World, read_made_from
 from ptde_core.base.setting_fields import Settings
 from ptde_core.envs.backends import world_now
-from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, TrainingSettings, read_run_config
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import LAST, RunFolder, read_json
 

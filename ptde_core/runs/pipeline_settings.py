@@ -7,16 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import Values, build_settings
 from ptde_core.runs.recipes import distill_settings, recipes_meant, recipes_of_run
-from ptde_core.runs.stage_settings import (
-    CollectSettings,
-    DistillSettings,
-    EvaluateSettings,
-    TrainingSettings,
-    train_teacher_settings,
-)
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, train_teacher_settings
 
 LATER_STAGES = ("collect", "distill", "evaluate")
 

@@ -10,9 +10,7 @@ from pydantic import Field
 
 from ptde_core.algorithms.catalogue import algorithm_named, is_own
 from ptde_core.algorithms.table_names import teacher_name
-from ptde_core.algorithms.training_settings import MOST_EPISODES as MOST_EPISODES
-from ptde_core.algorithms.training_settings import TrainingSettings as TrainingSettings  # stage 1, beside the others
-from ptde_core.algorithms.training_settings import TrainTeacherSettings as TrainTeacherSettings
+from ptde_core.algorithms.training_settings import MOST_EPISODES, TrainingSettings
 from ptde_core.base.device import DeviceSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import MOST_SEED, Settings, Values, build_settings
@@ -178,8 +176,8 @@ def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:
 def read_run_config(run: RunFolder) -> Config:
     """What a run's config.json holds: all settings of its training, checked, and what it was made from.
 
-    Of an algorithm of one's own they are checked against what it was made from alone: tables and curves run no code that
-    a file names.
+    Those of an algorithm of one's own are only compared with what the run was made from: tables and curves run no code
+    that a file names.
 
     Raises:
         PtdeError: there is no such file, or it does not hold settings of a training.

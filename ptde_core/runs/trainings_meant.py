@@ -6,9 +6,10 @@ No torch here: the command line reads this file.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import Values
-from ptde_core.runs.stage_settings import TrainingSettings, default_folder, read_run_config, train_teacher_settings
+from ptde_core.runs.stage_settings import default_folder, read_run_config, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
 
 Training = tuple[TrainingSettings, RunFolder]

@@ -9,7 +9,8 @@ from ptde_cli.app import COMMANDS
 from ptde_cli.commands.report import formats
 from ptde_cli.options import bounds
 from ptde_core import __version__
-from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings, TrainTeacherSettings
+from ptde_core.algorithms.training_settings import TrainTeacherSettings
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
 from tests.cli.conftest import ROOT, Type
 
 NAMES = [command.name for command in COMMANDS]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Note
 from ptde_core.pipeline.collect import collect
@@ -20,12 +21,7 @@ from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.results.compare_runs import compare_runs, comparison_markdown
 from ptde_core.results.gather import report
 from ptde_core.runs.identity import why_not_this_training
-from ptde_core.runs.stage_settings import (
-    CollectSettings,
-    EvaluateSettings,
-    InspectSettings,
-    TrainingSettings,
-)
+from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
 from ptde_core.storage.run_folder import RunFolder, write_json

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ptde_core.algorithms.training_settings import TrainTeacherSettings
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.runs.stage_settings import TrainTeacherSettings
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings, mappo_game_settings
 

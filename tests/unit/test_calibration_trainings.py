@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Note, Progress, StageStarted
@@ -31,7 +32,7 @@ from ptde_core.experiments.calibration.winning import compare_won
 from ptde_core.machine.side_by_side import INTERRUPTED
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.runs.identity import training_made_from
-from ptde_core.runs.stage_settings import CalibrateSettings, TrainingSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import CalibrateSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.run_folder import RunFolder

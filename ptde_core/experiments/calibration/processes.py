@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, Progress, StageFinished, StageStarted, silent
 from ptde_core.base.provenance import cores
 from ptde_core.machine.side_by_side import Process, SideBySide, working
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.runs.identity import why_not_this_training
-from ptde_core.runs.stage_settings import TrainingSettings, read_run_config, train_teacher_settings
+from ptde_core.runs.stage_settings import read_run_config, train_teacher_settings
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state

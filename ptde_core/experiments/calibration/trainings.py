@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.base.setting_fields import Values
@@ -14,7 +15,7 @@ from ptde_core.envs.skirmish.beside_the_game import ByError, Comparison, figures
 from ptde_core.envs.skirmish.spec import VERSION
 from ptde_core.experiments.calibration.chosen_maps import maps_among
 from ptde_core.experiments.calibration.processes import Training, train_side_by_side
-from ptde_core.runs.stage_settings import CalibrateSettings, TrainingSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import CalibrateSettings, train_teacher_settings
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder

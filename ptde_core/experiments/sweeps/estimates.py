@@ -10,11 +10,11 @@ from typing import Any
 from ptde_core.algorithms.building import build_environment_of
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import teacher_name
+from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.experiments.sweeps.cells import Cell, CellState
-from ptde_core.runs.stage_settings import TrainingSettings
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_buffer import largest_replay
 
