@@ -27,9 +27,10 @@ from ptde_core.rollout.recorder import Recorder
 def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Exploration) -> Iterator[Episode]:
     """Play one whole episode per seed and yield them in the order of the seeds.
 
-    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed, so that none is missing. Three ways give
-    the same episodes: battles of skirmish that a plain teacher plays go through one kernel (`compiled_play.py`), games in
-    processes do not wait for each other (`play_freely.py`), and all others, in lock-step, go through the loop of this file.
+    An episode whose engine broke (`BatchedEnv.lost`) is played again from its seed, so that none is missing. Three ways
+    give the same episodes: battles of skirmish that a plain teacher plays go through one kernel (`compiled_play.py`),
+    games in processes do not wait for each other (`play_freely.py`), and all others, in lock-step, go through the loop
+    of this file.
 
     Args:
         env: E environments.
