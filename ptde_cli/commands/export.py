@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ptde_cli.options import Quiet, one_of
+from ptde_cli.options import Quiet, Trust, one_of, trust_files
 
 FORMATS = ("onnx", "npz")
 Z = ("mean", "sampled")
@@ -34,11 +34,13 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="where to  [default: beside the checkpoint]")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a policy for other runtimes."""
     one_of(export_format, FORMATS, "export format")
     one_of(z, Z, "kind of z")
+    trust_files(trust)
     from ptde_cli.display import watching
     from ptde_core import api
 

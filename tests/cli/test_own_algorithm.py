@@ -56,12 +56,12 @@ def test_the_whole_pipeline_runs_with_it(typed: RunFolder, ptde: Type) -> None:
     assert "LINEAR_SGI" in ptde("report", typed.path, "--format", "csv").out  # tables need neither code nor trust
 
 
-@pytest.mark.parametrize("command", ["evaluate", "collect", "distill"])
+@pytest.mark.parametrize("command", ["evaluate", "collect", "distill", "export"])
 def test_its_checkpoint_is_read_by_who_trusts_it(command: str, typed: RunFolder, beside: Path) -> None:
-    few = ["--episodes", "2"] if command == "evaluate" else ["--out", "elsewhere"]
-    words = [command, str(typed.teacher), "--quiet", *few]
+    few = {"evaluate": ["--episodes", "2"], "export": ["--format", "npz", "--out", "elsewhere.npz"]}
+    words = [command, str(typed.teacher), "--quiet", *few.get(command, ["--out", "elsewhere"])]
     assert_one_sentence(spawn(*words, cwd=beside), f"a file names Python code to be run, --alg {NAME}", "--trust")
-    if command == "evaluate":
+    if command in few:
         assert spawn(*words, "--trust", cwd=beside).code == 0
 
 
