@@ -77,7 +77,7 @@ def split_by_episode(examples: Examples, settings: DistillSettings) -> tuple[Exa
 
 
 class Context(NamedTuple):
-    """What the frozen head needs beside z to tell an action's worth; M rows, one agent at one step."""
+    """What the frozen head needs beside z to value an action; M rows, one agent at one step."""
 
     history: Tensor  # (M, H) of the teacher's trunk
     available: Tensor  # (M, A) bool
@@ -116,8 +116,8 @@ class Objective:
         if context is None:
             return information_loss(predicted, target)
         with torch.no_grad():
-            goal = self.student.head(context.history, target)  # (M, A)
-        return HEAD_LOSSES[self.head](self.student.head(context.history, predicted), goal, context.available)
+            target_values = self.student.head(context.history, target)  # (M, A)
+        return HEAD_LOSSES[self.head](self.student.head(context.history, predicted), target_values, context.available)
 
     @torch.no_grad()
     def on(self, examples: Examples) -> float:

@@ -18,7 +18,7 @@ from ptde_core.results.compare_runs import (
 from ptde_core.storage.provenance_file import Provenance, Sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import write_status
-from tests.unit.test_report import add_run, check_golden, distilled, entry, pipeline, world_1
+from tests.made_runs import add_run, check_golden, distilled, entry, pipeline, world_1
 
 
 @pytest.fixture(autouse=True)

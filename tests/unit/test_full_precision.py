@@ -20,7 +20,7 @@ from ptde_core.storage.evaluation_file import Distilled, EvaluationEntry, Infere
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.training_log import TrainingLog
-from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, distilled, entry, played  # noqa: F401  its fixture too
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, distilled, entry, played  # noqa: F401  its fixture too
 
 THIRD = 1 / 3
 TINY = 1.2345678901234567e-17

@@ -11,7 +11,7 @@ from ptde_core.results.questions import Answer, answers
 from ptde_core.results.sections import report_tables
 from ptde_core.scores.comparisons import seeds_difference_interval
 from ptde_core.scores.tally import Tally
-from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
 
 
 def plain(map_name: str, wins: Sequence[int], **changes: object) -> None:

@@ -13,7 +13,7 @@ from ptde_core.results.gather import report
 from ptde_core.results.marl_eval import marl_eval_warnings
 from ptde_core.storage.curve_file import metrics_of, read_curve, write_curve
 from ptde_core.storage.run_folder import RunFolder
-from tests.unit.test_report import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, pipeline  # noqa: F401  its fixture too
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, pipeline  # noqa: F401  its fixture too
 
 
 def log_tests(run: RunFolder, *tests: tuple[int, float]) -> None:

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import pytest
+
+from ptde_core.base.errors import PtdeError
+from ptde_core.results.formats import FORMATS, render
+from ptde_core.results.gather import report
+from ptde_core.results.sections import report_tables
+from ptde_core.scores.tally import Tally
+from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.status import write_status
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, only_score, pipeline, played  # noqa: F401  its fixture too
+
+
+def test_the_parameters_of_every_network_are_shown() -> None:
+    add_run("3m", pipeline("3m", 1, 312, 316, 300))
+    add_run("plain", [entry("none", 100)])
+    (table,) = (one for one in report_tables(report([RUNS])) if one.title.startswith("Parameters"))
+    assert table.columns == (
+        "Map",
+        "Algorithm",
+        "trunk",
+        "information",
+        "student",
+        "head",
+        "all that act",
+        "training only",
+    )
+    assert table.rows == (
+        ("3m", "QMIX_SGI", "30,000", "200,000", "—", "5,000", "235,000", "20,000"),
+        ("", "QMIX_ASGKD", "30,000", "—", "8,000", "5,000", "43,000", "—"),
+        ("", "QMIX", "30,000", "—", "—", "5,000", "35,000", "20,000"),
+    )
+
+
+def test_an_evaluation_of_an_older_schema_is_not_counted_and_told_how_to_mend() -> None:
+    run = add_run("old", [entry("sampled", 300)])
+    run.evaluation.write_text(run.evaluation.read_text().replace('"schema_number": 3', '"schema_number": 1'))
+    [left_out] = report([RUNS]).left_out
+    assert "has schema 1, this ptde reads 3; evaluate anew: `ptde evaluate" in left_out.why
+
+
+def test_a_half_written_run_is_listed_and_not_counted() -> None:
+    run = add_run("whole", [entry("sampled", 300)])
+    half = add_run("half", [entry("sampled", 10, train_seed=2)])
+    half.status.rename(half.provenance)
+    cut = add_run("cut", [entry("sampled", 10, train_seed=3)])
+    cut.evaluation.write_text(cut.evaluation.read_text()[:500])
+    found = report([RUNS])
+    assert [one.run for one in only_score(found, name="QMIX_SGI").seeds] == [str(run.path)]
+    assert [(one.run, one.state) for one in found.left_out] == [
+        (str(cut.path), "unreadable"),
+        (str(half.path), "half-written"),
+    ]
+
+
+def test_a_repeat_of_a_run_is_no_further_seed() -> None:
+    old = add_run("z-older", [entry("sampled", 100)])
+    write_json(old.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})
+    add_run("newer", [entry("sampled", 300)])
+    found = report([RUNS])
+    assert only_score(found, name="QMIX_SGI").tally == Tally(300, 320)
+    assert [(one.run, one.why) for one in found.left_out] == [
+        ("runs/z-older", "repeats seed 1 of runs/newer, which is newer")
+    ]
+
+
+def test_what_is_not_finished_or_not_readable_is_listed_and_never_counted() -> None:
+    one_run()
+    cut = add_run("cut", pipeline("3m", 2, 312, 316, 300))
+    cut.evaluation.write_text(cut.evaluation.read_text()[:1000])
+    write_status(add_run("failed", pipeline("3m", 3, 312, 316, 300)), "failed", "out of memory")
+    write_status(add_run("running", pipeline("3m", 4, 312, 316, 300)), "running")
+    write_json(add_run("foreign", pipeline("3m", 5, 312, 316, 300)).status, {"hello": 1})
+    add_run("empty", [entry("sampled", 0, episodes=played(0, 0), train_seed=6)])
+    found = report([RUNS])
+    assert [(one.run, one.state) for one in found.left_out] == [
+        ("runs/cut", "unreadable"),
+        ("runs/empty", "finished"),
+        ("runs/failed", "failed"),
+        ("runs/foreign", "unreadable"),
+        ("runs/running", "running"),
+    ]
+    assert [len(score.seeds) for score in found.sections[0].scores] == [1, 1, 1]
+
+
+def test_only_what_is_below_the_given_folders() -> None:
+    many_runs()
+    found = report([RUNS / "3s_vs_5z-2"])
+    assert {score.map for score in found.sections[0].scores} == {"3s_vs_5z"}
+    assert all(len(score.seeds) == 1 for score in found.sections[0].scores)
+
+
+def test_intervals_depend_on_the_seed_alone() -> None:
+    one_run()
+    alone = only_score(report([RUNS]), map="3m", name="QMIX_ASGKD").retention
+    many_runs()
+    among_others = only_score(report([RUNS]), map="3m", name="QMIX_ASGKD").retention
+    assert alone == among_others
+    assert alone != only_score(report([RUNS], seed=1), map="3m", name="QMIX_ASGKD").retention
+
+
+def test_no_folder_and_no_runs() -> None:
+    with pytest.raises(PtdeError, match="no folder at nowhere"):
+        report([Path("nowhere")])
+    with pytest.raises(PtdeError, match="no runs below runs; give their folder, or make one, for example `ptde run"):
+        report([RUNS])
+
+
+def test_nothing_but_left_out_runs() -> None:
+    add_run("fresh", [])
+    found = report([RUNS])
+    assert [table.title for table in report_tables(found)] == ["Not counted"]
+    assert all(render(found, name) for name in FORMATS)
+
+
+def test_inside_the_papers_range_or_outside() -> None:
+    many_runs()
+    found = report([RUNS])
+    # The paper's QMIX_SGI on 3s_vs_5z is 0.992 ± 0.006, ours 0.938; its QMIX 0.128 ± 0.165, ours 0.142.
+    assert only_score(found, map="3s_vs_5z", name="QMIX_SGI", z="sampled").beside_paper == "outside"
+    assert only_score(found, map="3s_vs_5z", name="QMIX").beside_paper == "inside"
+    assert only_score(found, map="3m", name="QMIX_ASGKD").beside_paper is None
+
+
+def test_over_maps_and_which_is_better() -> None:
+    for map_name, worse in (("3m", (100, 120)), ("8m", (200, 220))):
+        for seed, wins in enumerate(worse, start=1):
+            add_run(f"{map_name}{seed}", [entry("none", wins, map=map_name, train_seed=seed)])
+            sgi = entry("sampled", wins + 60, map=map_name, train_seed=seed)
+            add_run(f"{map_name}{seed}-sgi", [sgi])
+    (section,) = report([RUNS]).sections
+    plain = next(one for one in section.aggregates if one.name == "QMIX")
+    assert (plain.maps, plain.runs, plain.tally) == (("3m", "8m"), 4, Tally(640, 1280))
+    assert plain.mean == pytest.approx((110 + 210) / 2 / 320)
+    assert plain.iqm == pytest.approx((120 + 200) / 2 / 320)  # the middle two of four
+    assert plain.iqm_interval is not None
+    (better,) = section.improvements
+    assert (better.better, better.than, better.maps) == ("QMIX_SGI", "QMIX", ("3m", "8m"))
+    assert (better.probability, better.interval) == (1.0, (1.0, 1.0))
+    assert report([RUNS]) == report([RUNS])
+
+
+def test_what_a_policy_cost_is_shown() -> None:
+    add_run("3m", pipeline("3m", 1, 312, 316, 300))
+    add_run("3m-2", pipeline("3m", 2, 312, 316, 300))
+    write_status(RunFolder(RUNS / "3m-2"), "finished", seconds=100.0, engine_restarts=3)
+    table = next(one for one in report_tables(report([RUNS])) if one.title.startswith("What they cost"))
+    row = dict(zip(table.columns, table.rows[-1], strict=True))
+    assert (row["Algorithm"], row["Training"], row["Engine restarts"]) == ("QMIX_ASGKD", "3.3 min", "3")
+    assert row["Env steps/s"] == f"{2 * 150_020 / 400:,.0f}"
+    assert (row["Error of z'"], row["Explained"], row["ms per step"]) == ("0.02", "0.900", "1.50")
