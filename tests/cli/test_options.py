@@ -8,6 +8,7 @@ from ptde_core.algorithms.training_settings import TrainValueDecompositionSettin
 from ptde_core.base.events import Listener
 from ptde_core.base.made_from import World
 from ptde_core.envs.skirmish.map_files import load_map
+from ptde_core.pipeline.callbacks import NONE, Callbacks
 from ptde_core.runs import pipeline_settings as stages
 from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.pipeline_settings import by_stage
@@ -42,7 +43,9 @@ class Trained:
         resume: bool,
         keep_state: bool,
         listen: Listener,
+        callbacks: Callbacks = NONE,
     ) -> None:
+        assert callbacks == NONE
         self.trainings, self.resume, self.keep_state = trainings, resume, keep_state
         self.settings, self.folder = trainings[0]
 
