@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from ptde_core.algorithms.building import build_environment_of, build_teacher
-from ptde_core.algorithms.catalogue import typed_settings
 from ptde_core.algorithms.from_checkpoint import restore, spec_to_plain
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
@@ -151,8 +150,8 @@ def fresh(folder: Path, **changes: object) -> RunFolder:
     """A run on 3m whose teacher has learned nothing."""
     decided = train_teacher_settings({"map": "3m", **changes})
     settings = decided.model_dump()
-    env = build_environment_of(settings, 1)
-    networks = build_teacher(typed_settings(settings), env.spec).state_dict()
+    env = build_environment_of(decided, 1)
+    networks = build_teacher(decided, env.spec).state_dict()
     content = {
         "made_from": training_made_from(decided, env.spec.world).plain(),
         "settings": settings,
