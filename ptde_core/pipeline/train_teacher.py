@@ -61,9 +61,8 @@ def train_teacher(
         listen: is told of progress and of files.
         callbacks: are told of each round, update and test.
     """
-    return train_teachers([(settings, run)], resume=resume, keep_state=keep_state, listen=listen, callbacks=callbacks)[
-        0
-    ]
+    train_teachers([(settings, run)], resume=resume, keep_state=keep_state, listen=listen, callbacks=callbacks)
+    return run.teacher
 
 
 def train_teachers(

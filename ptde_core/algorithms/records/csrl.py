@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ptde_core.algorithms.algorithm import Algorithm
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
-from ptde_core.algorithms.records.qmix import mixer
+from ptde_core.algorithms.records.parts import monotonic_mixer
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.nets.network_settings import CommanderSettings
 
@@ -29,7 +29,7 @@ def learner(spec: "EnvSpec", settings: TrainCsrlSettings, seed: int) -> "ValueDe
     """Value decomposition with QMIX's mixer."""
     from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
 
-    return ValueDecompositionLearner(Team(teacher(spec, settings), mixer(spec, settings)), settings, seed)
+    return ValueDecompositionLearner(Team(teacher(spec, settings), monotonic_mixer(spec, settings)), settings, seed)
 
 
 CSRL = Algorithm(

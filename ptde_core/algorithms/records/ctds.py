@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ptde_core.algorithms.algorithm import Algorithm, OnlineStudent
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
-from ptde_core.algorithms.records.qmix import mixer
+from ptde_core.algorithms.records.parts import monotonic_mixer
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.nets.network_settings import TwoViewSettings
 
@@ -45,7 +45,7 @@ def learner(spec: "EnvSpec", settings: TrainCTDSSettings, seed: int) -> "OnlineD
     from ptde_core.algorithms.ctds_learner import OnlineDistillationLearner
     from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
 
-    teams_mixer = mixer(spec, settings)  # before the teacher: the order decides who gets which first weights
+    teams_mixer = monotonic_mixer(spec, settings)  # before the teacher: the order decides who gets which first weights
     team = Team(teacher(spec, settings), teams_mixer)
     own = student(spec, settings)
     return OnlineDistillationLearner(ValueDecompositionLearner(team, settings, seed), own)

@@ -4,23 +4,16 @@ from typing import TYPE_CHECKING
 
 from ptde_core.algorithms.algorithm import Algorithm
 from ptde_core.algorithms.learner_settings import QplexSettings
+from ptde_core.algorithms.records.parts import value_teacher
 from ptde_core.algorithms.training_settings import TrainTeacherSettings
 
 if TYPE_CHECKING:
     from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
     from ptde_core.envs.interface import EnvSpec
-    from ptde_core.policies.teacher import Teacher
 
 
 class TrainQplexSettings(TrainTeacherSettings, QplexSettings):
     """QPLEX."""
-
-
-def teacher(spec: "EnvSpec", settings: TrainQplexSettings) -> "Teacher":
-    """PTDE's teacher; its head's numbers are action values."""
-    from ptde_core.policies.teachers import ptde_teacher
-
-    return ptde_teacher(spec, settings)
 
 
 def learner(spec: "EnvSpec", settings: TrainQplexSettings, seed: int) -> "ValueDecompositionLearner":
@@ -28,7 +21,7 @@ def learner(spec: "EnvSpec", settings: TrainQplexSettings, seed: int) -> "ValueD
     from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
     from ptde_core.nets.mixers import DuplexMixer
 
-    policy = teacher(spec, settings)
+    policy = value_teacher(spec, settings)
     mixer = DuplexMixer(
         spec.n_agents,
         spec.n_actions,
@@ -43,7 +36,7 @@ def learner(spec: "EnvSpec", settings: TrainQplexSettings, seed: int) -> "ValueD
 QPLEX = Algorithm(
     table_name="QPLEX",
     settings=TrainQplexSettings,
-    teacher=teacher,
+    teacher=value_teacher,
     learner=learner,
     stackable=True,
     preset="value_decomposition",

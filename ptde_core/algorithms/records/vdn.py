@@ -3,19 +3,12 @@
 from typing import TYPE_CHECKING
 
 from ptde_core.algorithms.algorithm import Algorithm
+from ptde_core.algorithms.records.parts import value_teacher
 from ptde_core.algorithms.training_settings import TrainValueDecompositionSettings
 
 if TYPE_CHECKING:
     from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
     from ptde_core.envs.interface import EnvSpec
-    from ptde_core.policies.teacher import Teacher
-
-
-def teacher(spec: "EnvSpec", settings: TrainValueDecompositionSettings) -> "Teacher":
-    """PTDE's teacher; its head's numbers are action values."""
-    from ptde_core.policies.teachers import ptde_teacher
-
-    return ptde_teacher(spec, settings)
 
 
 def learner(spec: "EnvSpec", settings: TrainValueDecompositionSettings, seed: int) -> "ValueDecompositionLearner":
@@ -23,13 +16,13 @@ def learner(spec: "EnvSpec", settings: TrainValueDecompositionSettings, seed: in
     from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
     from ptde_core.nets.mixers import SumMixer
 
-    return ValueDecompositionLearner(Team(teacher(spec, settings), SumMixer()), settings, seed)
+    return ValueDecompositionLearner(Team(value_teacher(spec, settings), SumMixer()), settings, seed)
 
 
 VDN = Algorithm(
     table_name="VDN",
     settings=TrainValueDecompositionSettings,
-    teacher=teacher,
+    teacher=value_teacher,
     learner=learner,
     stackable=True,
     preset="value_decomposition",
