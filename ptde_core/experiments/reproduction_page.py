@@ -14,6 +14,7 @@ from ptde_core.scores.published import benchmark_for
 
 TITLE = "# The paper's experiments"
 FIGURES = "figures"  # the folder beside the page
+RETENTION = 3  # the research question that the PRR answers
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,13 @@ def page_text(made: Sequence[Reproduced], found: Report) -> str:
 
 
 def head_text(found: Report) -> str:
-    """The paper's Table 2 as far as there are runs: their maps and algorithms alone, without notes."""
-    tables = [_head(table) for section in found.sections for table in paper_table(section, 2)]
-    texts = [markdown(table).partition("\n\n")[2].strip() for table in tables if len(table.columns) > 1]
-    return "\n\n".join(texts) or "None of the paper's trainings has ended yet."
+    """The paper's Table 2 as far as there are runs, with their maps and algorithms alone; and the PRR by recipe."""
+    heads = [_head(table) for section in found.sections for table in paper_table(section, 2)]
+    shown = [table for table in heads if len(table.columns) > 1]
+    if not shown:
+        return "None of the paper's trainings has ended yet."
+    shown += [answer.table for answer in answers(found) if answer.number == RETENTION and answer.table is not None]
+    return "\n\n".join("\n".join(row for row in markdown(table).splitlines() if row.startswith("|")) for table in shown)
 
 
 def _head(table: Table) -> Table:
