@@ -82,6 +82,7 @@ def side_by_side(x: Tensor, layers: Sequence[nn.Module]) -> list[Tensor]:
 
 
 def _in_kernels(x: Tensor, layers: Sequence[Linear]) -> list[Tensor]:
+    assert all(x.shape[-1] == layer.in_features for layer in layers), "inputs of another width than the layers'"
     rows = x.reshape(-1, x.shape[-1])  # (R, k)
     turned = tuple(zip(*(layer.turned() for layer in layers), strict=True))
     of_kernel = tuple(_CODES[layer.function] for layer in layers), layers[0].one_hot

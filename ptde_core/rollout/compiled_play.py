@@ -27,6 +27,7 @@ from ptde_core.envs.skirmish.map_constants import MapTables
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.kernels.calling import address_of, compiled_for
 from ptde_core.nets.play_step import StepWeights
+from ptde_core.policies.network_inputs import local_input_size
 from ptde_core.policies.policy import Exploration, Policy, not_finite
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.round_arrays import NO_INFORMATION, Addresses, Draws, Information, Record, Room, Rows, Sizes
@@ -44,6 +45,9 @@ def taken_whole(env: BatchedEnv, policy: Policy, how: Exploration) -> StepWeight
     """The weights of a policy that `play_compiled` can play there; None where it cannot."""
     if type(env) is not Skirmish or type(policy) is not Teacher or isinstance(how.epsilon, tuple):
         return None
+    spec = env.spec
+    size = local_input_size(spec.obs_size, spec.n_actions, spec.n_agents)
+    assert (policy.local_size, policy.n_actions) == (size, spec.n_actions), "the policy is of other views than these"
     with torch.inference_mode():
         return policy.step_weights()
 

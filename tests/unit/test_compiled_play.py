@@ -20,6 +20,7 @@ from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout import compiled_play, play
 from ptde_core.rollout.compiled_play import AHEAD, taken_whole
 from ptde_core.rollout.play import play_in_rounds
+from tests.marks import needs_kernels
 
 HOWS = {
     "greedy": Exploration(),
@@ -55,6 +56,7 @@ def check_equal(ones: list[Episode], others: list[Episode]) -> None:
             assert np.array_equal(a, b), field.name
 
 
+@needs_kernels
 @pytest.mark.parametrize("how", HOWS.values(), ids=HOWS)
 @pytest.mark.parametrize(("info", "rank"), [("none", 0), ("agent-specific", 0)])
 def test_equals_the_plain_loop(info: str, rank: int, how: Exploration) -> None:
@@ -120,6 +122,7 @@ def test_weights_are_those_of_now() -> None:
     assert not np.array_equal(before[0].actions[:5], after[0].actions[:5])
 
 
+@needs_kernels
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more episodes are begun than `AHEAD` times the environments before the first is handed out."""
     env, how, begun = build_environment("skirmish", "3m", 2), Exploration(0.5), []
@@ -148,6 +151,7 @@ def test_values_that_are_not_finite_end_it_with_a_sentence(count: int) -> None:
     check_equal(list(play.play(env, teacher, seeds, how)), played)  # nobody is left at work
 
 
+@needs_kernels
 @pytest.mark.usefixtures("threads")
 def test_an_interruption_stops_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(2)
@@ -170,6 +174,7 @@ def test_an_interruption_stops_all_threads(monkeypatch: pytest.MonkeyPatch) -> N
     check_equal(list(play.play(env, teacher, seeds, how)), list(play_in_rounds(env, teacher, seeds, how)))
 
 
+@needs_kernels
 def test_who_goes_the_plain_way() -> None:
     """Environments and policies that are more than they look."""
     env, how = build_environment("skirmish", "3m", 2), Exploration()

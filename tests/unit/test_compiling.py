@@ -8,6 +8,7 @@ import pytest
 
 from ptde_core.pipeline.compile_ahead import compiling_aside
 from ptde_core.runs.stage_settings import train_teacher_settings
+from tests.marks import needs_kernels
 
 # In a process of its own, where no other test has compiled anything: what stays uncompiled after the exercise?
 COMPARE = """
@@ -34,6 +35,7 @@ assert compiled() == ready, compiled() - ready
 """
 
 
+@needs_kernels
 @pytest.mark.parametrize("alg", ["qmix", "mappo"])
 def test_the_exercise_needs_every_kernel_that_the_training_needs(alg, tmp_path):
     typed = [sys.executable, "-c", COMPARE, alg, str(tmp_path / "run")]
@@ -41,6 +43,7 @@ def test_the_exercise_needs_every_kernel_that_the_training_needs(alg, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@needs_kernels
 def test_the_process_ends_with_what_it_stands_beside(monkeypatch):
     monkeypatch.setattr("ptde_core.pipeline.compile_ahead.cores", lambda: 2)
     begun = []

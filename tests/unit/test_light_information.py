@@ -9,6 +9,7 @@ from ptde_core.nets.global_information import AgentHyper, AgentSpecificInformati
 from ptde_core.nets.light_information import LightInformation
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.teacher import Teacher
+from tests.marks import needs_kernels
 
 
 def light(rank: int, hidden: int = 64, floor: float = 0.3) -> LightInformation:
@@ -70,6 +71,7 @@ def test_gradients_numerically() -> None:
     assert torch.autograd.gradcheck(lambda *given: net.sampled(*given, noise)[0], (local, state))
 
 
+@needs_kernels
 def test_leading_axes_may_be_many_and_none_changes_a_rows_bits() -> None:
     net, local, state = light(4), torch.randn(2, 30, 4, 20), torch.randn(2, 30, 30)
     noise = torch.randn(2, 30, 4, 12)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.backends import build_environment
-from ptde_core.envs.interface import FreeRows
+from ptde_core.envs.interface import EnvSpec, FreeRows
 from ptde_core.envs.small_games import PersonalSignalGame, TwoStepGame
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.network_inputs import LocalInputs, Views, local_input
@@ -20,11 +20,12 @@ from ptde_core.policies.policy import Exploration, choose, greedy, perturbed
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout.play import play, play_in_rounds
 from ptde_core.rollout.play_freely import AHEAD
+from tests.marks import needs_kernels
 
 
-def teacher(global_info: str = "agent-specific") -> Teacher:
+def teacher(global_info: str = "agent-specific", spec: EnvSpec = PersonalSignalGame.spec) -> Teacher:
     torch.manual_seed(0)
-    return Teacher(PersonalSignalGame.spec, NetworkSettings.model_validate({"global_info": global_info}))
+    return Teacher(spec, NetworkSettings.model_validate({"global_info": global_info}))
 
 
 def same(one: Episode, other: Episode) -> bool:
@@ -89,7 +90,8 @@ def test_local_inputs_while_playing_equal_those_while_learning() -> None:
 
 def test_views_of_several_episodes_hold_the_local_inputs_of_each() -> None:
     """The final view too; the first action of an episode is not that of the one before."""
-    episodes = list(play(TwoStepGame(3), teacher(), episode_seeds(1, "t", 0, 3), Exploration(epsilon=1.0)))
+    game = TwoStepGame(3)
+    episodes = list(play(game, teacher(spec=game.spec), episode_seeds(1, "t", 0, 3), Exploration(epsilon=1.0)))
     views = Views.of(EpisodeBatch.of(episodes))
     expected = []
     for episode in episodes:
@@ -97,6 +99,12 @@ def test_views_of_several_episodes_hold_the_local_inputs_of_each() -> None:
         expected.append(local_input(torch.from_numpy(episode.obs), torch.from_numpy(last), 2))
     assert torch.equal(views.local, torch.cat(expected))
     assert views.lengths.tolist() == [episode.length + 1 for episode in episodes]
+
+
+@needs_kernels
+def test_a_policy_of_other_views_is_not_played() -> None:
+    with pytest.raises(AssertionError, match="of other views"):
+        list(play(TwoStepGame(3), teacher("none"), episode_seeds(1, "t", 0, 3), Exploration()))
 
 
 def test_local_inputs_by_hand() -> None:
