@@ -41,7 +41,7 @@ def measure(quick: bool) -> Iterator[Figure]:
 def rounds(info: str, repeats: int, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Figure:
     """Rounds of a fresh QMIX teacher, as a training plays them, and through the plain loop in turns."""
     env = build_environment("skirmish", map_name, n_envs)
-    teacher = build_learner("qmix", env.spec, train_teacher_settings({"global_info": info}), seed=1).teacher
+    teacher = build_learner(train_teacher_settings({"global_info": info}), env.spec, seed=1).teacher
     seeds, how = episode_seeds(1, "benchmark", 0, n_envs), Exploration(0.05)
     took: dict[Way, list[float]] = {play: [], play_in_rounds: []}
     for _ in range(repeats + 1):
