@@ -58,6 +58,7 @@ def decisions(info: str, map_name: str = "3s_vs_5z", n_envs: int = 8) -> Callabl
     """One step's decisions of a fresh QMIX teacher, over and over."""
     env = build_environment("skirmish", map_name, n_envs)
     teacher = build_learner(train_teacher_settings({"global_info": info}), env.spec, seed=1).teacher
+    assert isinstance(teacher, Teacher)
     env.reset(episode_seeds(1, "benchmark", 0, n_envs))
     return _decide(env, teacher)
 

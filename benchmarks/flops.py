@@ -70,6 +70,6 @@ def _used(data: Tensor, one_hot: int) -> float:
     if not one_hot:
         return 1.0
     width = data.shape[1]
-    blocks = torch.stack([(part[:, : width - one_hot] != 0).any(dim=0) for part in data.split(BLOCK)])
+    blocks = torch.stack([(part[:, : width - one_hot] != 0).any(dim=0) for part in torch.split(data, BLOCK)])
     looked_up = (data[:, width - one_hot :] != 0).sum() / len(data)
     return float((blocks.float().mean(dim=0).sum() + looked_up) / width)

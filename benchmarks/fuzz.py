@@ -272,7 +272,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def _steered(reader: Reader, path: Path, whole: bytes, inputs: int) -> None:
-    import atheris  # type: ignore[import-not-found]  # not among our packages: --coverage alone needs it
+    import atheris  # not among our packages: --coverage alone needs it
 
     corpus = path.with_name("corpus")
     corpus.mkdir()

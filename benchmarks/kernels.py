@@ -1,6 +1,7 @@
 """What each compiled kernel gains over torch's operations: the same work with kernels on and off, in turns."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 from time import perf_counter
 from unittest.mock import patch
@@ -44,9 +45,8 @@ def measure(quick: bool) -> Iterator[Figure]:
     whole = full_batch()
     for label, info in (("QMIX", "none"), ("QMIX_SGI", "agent-specific")):
         learner = learner_of("qmix", info)
-        yield _compared(
-            f"an update of {label}, whole batch, all threads", lambda one=learner: lambda: one.update(whole), repeats
-        )
+        name = f"an update of {label}, whole batch, all threads"
+        yield _compared(name, partial(partial, learner.update, whole), repeats)
 
 
 def _compared(name: str, make: Callable[[], Callable[[], object]], repeats: int) -> Figure:
@@ -67,10 +67,9 @@ def _compared(name: str, make: Callable[[], Callable[[], object]], repeats: int)
                 for _ in range(calls[on]):
                     works[on]()
                 times[on].append((perf_counter() - began) / calls[on])
-    on, off = median(times[True]), median(times[False])
-    return Figure(
-        SECTION, name, off / on, "times", f"on {_three_digits(1e3 * on)} ms, off {_three_digits(1e3 * off)} ms"
-    )
+    with_kernels, without = median(times[True]), median(times[False])
+    note = f"on {_three_digits(1e3 * with_kernels)} ms, off {_three_digits(1e3 * without)} ms"
+    return Figure(SECTION, name, without / with_kernels, "times", note)
 
 
 def _three_digits(value: float) -> str:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def result_of(run: RunFolder) -> dict[str, Any]:
 def unreadable(run: RunFolder) -> list[str]:
     """What of a run that nobody is at work in cannot be read, and what it says that is not so."""
     wrong = []
-    readers = {
+    readers: dict[Path, Callable[[Path], object]] = {
         run.config: lambda path: read_json(path, "settings"),
         run.provenance: read_provenance,
         run.metrics: read_metrics,

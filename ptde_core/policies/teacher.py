@@ -95,9 +95,7 @@ class Teacher(nn.Module):
 
     def step(self, local: Tensor, memory: Tensor | None, state: Tensor | None, noise: Tensor | None) -> Acted:
         """One step of play; see `Policy.step`. The memory is the hidden state (E, N, H) of the trunk."""
-        assert local.shape[-1] == self.local_size, (
-            "the policy is of other views than these"
-        )  # a kernel would read past them
+        assert local.shape[-1] == self.local_size, "a policy of other views than these"  # a kernel would read past them
         z = None if state is None else self._informing(self.information, local, state, noise)  # (E, N, Z)
         values, hidden = self.acting(self.trunk, self.head, local, memory, z)
         return Acted(values, hidden, z)
