@@ -1,10 +1,11 @@
 """Where a number comes from: this code's version and commit, the packages, and the machine."""
 
+import json
 import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from ptde_core.base.version import __version__
@@ -14,10 +15,14 @@ PACKAGES = ("torch", "numpy", "numba", "h5py")
 
 @cache
 def code() -> str:
-    """Ptde's version, with the git commit where the source is a checkout ("0.1.0+1a2b3c4, changed")."""
+    """Ptde's version, with its git commit where that is known ("0.1.0+1a2b3c4, changed").
+
+    It is known in a checkout, and where pip installed from a git address and noted it (`direct_url.json`, PEP 610).
+    """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
-        return __version__
+        commit = installed_commit()
+        return f"{__version__}+{commit[:7]}" if commit else __version__
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
@@ -26,6 +31,16 @@ def code() -> str:
     commit = git("rev-parse", "--short", "HEAD")
     changed = ", changed" if git("status", "--porcelain", "--untracked-files=no") else ""
     return f"{__version__}+{commit}{changed}" if commit else __version__
+
+
+def installed_commit() -> str | None:
+    """The commit that pip has installed from, if it was a git address."""
+    try:
+        origin = json.loads(distribution("ptde").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:
+        return None
+    commit = origin.get("vcs_info", {}).get("commit_id")
+    return commit if isinstance(commit, str) else None
 
 
 @cache
