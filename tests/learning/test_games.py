@@ -43,6 +43,7 @@ def last_payoff(folder: Path, alg: str, seed: int, **changes: Any) -> float:
     return last_test_return(folder, alg=alg, seed=seed, **game, **conditions, **changes)
 
 
+@pytest.mark.slow
 def test_qplex_finds_what_monotonic_mixing_cannot_represent(tmp_path: Path) -> None:
     """The best payoff is 6, among -12. QPLEX finds it from some starts (docs/explanation/algorithms/qplex.md)."""
     assert last_payoff(tmp_path / "qmix", "qmix", seed=1) == 0.0

@@ -1,5 +1,7 @@
 """What each mixer can learn of a payoff table, without networks and sampling around it."""
 
+from functools import cache
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ MIXERS = {
 }
 
 
+@cache
 def fitted(alg: str, seed: int) -> tuple[list[int], float]:
     """The agents' greedy actions and the mean squared error, after fitting all payoffs of the game equally often.
 

@@ -35,6 +35,7 @@ assert compiled() == ready, compiled() - ready
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("alg", ["qmix", "mappo"])
 def test_the_exercise_needs_every_kernel_that_the_training_needs(alg, tmp_path):
