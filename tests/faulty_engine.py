@@ -74,7 +74,7 @@ class Walk:
 
     def _show(self, view: View) -> None:
         view.obs[:, 0], view.obs[:, 1] = self._at, self._chance.random(2)
-        view.state[:2], view.state[2] = self._at, self._seed % 1000
+        view.state[:2], view.state[2] = self._at, self._seed % 1000 / 1000
         view.available[:] = True
         view.available[:, 1] = self._at > -2
 
