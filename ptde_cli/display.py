@@ -286,7 +286,8 @@ def shown(path: Path) -> str:
 
 def _opening(event: events.StageStarted) -> str:
     already = f", {event.done:,} done before" if event.done else ""
-    return f"{event.stage}: {event.title} ({event.total:,} {event.unit}{already})"
+    unit = event.unit.removesuffix("s") if event.total == 1 else event.unit
+    return f"{event.stage}: {event.title} ({event.total:,} {unit}{already})"
 
 
 def _sentence(event: Event) -> str:

@@ -4,7 +4,7 @@
 
     run = ptde.train_teacher(map="3m", seed=1)
     student = ptde.distill(run)
-    print(ptde.evaluate(run))
+    print(ptde.render(ptde.evaluate(run)))
 
 The names of `ptde_core.api` are here too. They load torch when they are first used, not when this is imported.
 """
@@ -26,6 +26,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # what `help`, completion and `import *` show
+        return [*import_module("ptde_core.api").__all__, "__version__"]
     ours = name.startswith("_") or find_spec(f"{__name__}.{name}")  # a module of ours is imported by Python itself
     if not ours and name in (api := import_module("ptde_core.api")).__all__:
         return getattr(api, name)
@@ -33,4 +35,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *import_module("ptde_core.api").__all__]
+    return [*(name for name in globals() if name.startswith("__")), *__getattr__("__all__")]

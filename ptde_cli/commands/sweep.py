@@ -1,5 +1,6 @@
 """`ptde sweep`: many pipelines from one file, and `ptde sweep status`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,7 +153,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
                 estimates.measure(cell)
             states = [(cell, state_of(cell)) for cell in cells]
             each = f" in each of {trials} trials, shown with the lowest values" if file.sample else ""
-            title = f"{name}: {len(cells)} cells{each}, {engine.where}"
+            title = f"{name}: {_cells(cells)}{each}, {engine.where}"
             print_tables([tables.plan_table(title, states, estimates, engine.at_once)])
             return cells
         search = Search(file, name) if file.sample else None
@@ -167,7 +168,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
                 total=trials * sum(cell.pipeline.training.steps for cell in cells),
                 listen=listen,
             )
-        shown = [tables.states_table(f"{name}: {len(ended)} cells", ended, estimates)]
+        shown = [tables.states_table(f"{name}: {_cells(ended)}", ended, estimates)]
         print_tables([*shown, *([search.table()] if search else [])])
         if any(state.state == "failed" for _, state in ended):
             raise typer.Exit(FAILED)
@@ -196,6 +197,10 @@ def show_status(files: list[Path]) -> None:
         estimates = Estimates(cells)
         for cell in cells:
             estimates.measure(cell)
-        title = f"{name}: {len(cells)} cells"
+        title = f"{name}: {_cells(cells)}"
         shown.append(tables.states_table(title, [(cell, state_of(cell)) for cell in cells], estimates))
     print_tables(shown)
+
+
+def _cells(of: Sequence[object]) -> str:
+    return f"{len(of)} cell{'' if len(of) == 1 else 's'}"

@@ -11,7 +11,7 @@ MOST_EPISODES = 1_000_000  # of one call; the paper's figures come of 32
 
 
 class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
-    """Stage 1: train a teacher; what all algorithms share. an algorithm's record adds its own.
+    """Stage 1: train a teacher; what all algorithms share. An algorithm's record adds its own.
 
     Saved whole in the run folder as config.json.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptde_core.algorithms.training_settings import MOST_EPISODES
-from ptde_core.api.places import Place, file_at, path_of, roots_of
+from ptde_core.api.places import Place, file_at, output_at, path_of, paths_of, roots_of
 from ptde_core.base.events import Listener, silent
 from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
 from ptde_core.runs.stage_settings import InspectSettings
@@ -70,13 +70,13 @@ def curves(
     """
     from ptde_core.viewing.algorithm_curves import curves as draw
 
-    pictures = [Path(one) for one in ([out] if isinstance(out, str | Path) else out)]
-    return draw(roots_of(runs), pictures, unfinished=unfinished, listen=listen)
+    pictures = out if isinstance(out, Sequence) and not isinstance(out, str) else [out]
+    return draw(roots_of(runs), [output_at(one) for one in pictures], unfinished=unfinished, listen=listen)
 
 
 def visualize(
     *targets: Place,
-    formats: Sequence[str] = (),
+    formats: str | Sequence[str] = (),
     out: Path | str | None = None,
     episode: int = 0,
     seed: int = 0,
@@ -87,7 +87,8 @@ def visualize(
 
     Args:
         targets: a run folder, or one or two checkpoints or replays.
-        formats: of curves, gif, mp4, png, html and game; by default what there is of curves, gif, html and game.
+        formats: one or several of curves, gif, mp4, png, html and game; by default what there is of curves, gif, html
+            and game.
         out: folder of the pictures; by default figures/ in the run folder.
         episode: which one, from 0: of the evaluation's list, or of those that a replay holds.
         seed: of that evaluation.
@@ -101,8 +102,8 @@ def visualize(
     from ptde_core.viewing.visualize import visualize as draw
 
     return draw(
-        [path_of(one) for one in targets],
-        formats,
+        paths_of(targets, "run, checkpoint or replay"),
+        [formats] if isinstance(formats, str) else formats,
         file_at(out),
         number=episode,
         evaluation_seed=seed,
@@ -128,7 +129,7 @@ def inspect(
     made = build_settings(InspectSettings, settings)
     from ptde_core.viewing.information.save_information import inspect_and_draw
 
-    return inspect_and_draw([path_of(one) for one in teachers], made, file_at(out), listen=listen)
+    return inspect_and_draw(paths_of(teachers, "teacher"), made, file_at(out), listen=listen)
 
 
 def tables(found: "Found", layout: str = "full") -> "list[Table]":

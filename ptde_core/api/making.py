@@ -1,12 +1,13 @@
 """The verbs that make something: teachers, episodes, students, evaluations, exported policies."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from ptde_core.algorithms.catalogue import OPTION
-from ptde_core.api.places import Place, checkpoint_of, checkpoints_of, file_at
+from ptde_core.api.places import Place, checkpoint_of, file_at, paths_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
 from ptde_core.base.setting_fields import build_settings
@@ -17,11 +18,11 @@ from ptde_core.runs.recipes import check_recipes, distill_settings
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings
 from ptde_core.runs.trainings_meant import Training, trainings_meant
 from ptde_core.storage.evaluation_file import EvaluationEntry
-from ptde_core.storage.run_folder import PAPER, RunFolder
+from ptde_core.storage.run_folder import PAPER, RunFolder, checkpoints_of
 
 
 def train_teacher(
-    map: str | None = None,  # noqa: A002  the setting's name
+    map: Path | str | None = None,  # noqa: A002  the setting's name
     alg: str | None = None,
     *,
     out: Path | str | None = None,
@@ -52,15 +53,16 @@ def train_teacher(
 
     Raises:
         PtdeError: a setting that cannot be, a folder that cannot take this training, an error in a function of yours.
+            All verbs raise it for such mistakes.
     """
-    meant = trainings_meant(_named(map, alg, settings), None, out, resume=resume)
+    meant = trainings_meant(_named(map, alg, settings), None, file_at(out), resume=resume)
     callbacks = Callbacks(on_round, on_update, on_test)
     return _train(meant, callbacks, resume=resume, keep_state=keep_state, wandb=wandb, listen=listen)[0]
 
 
 def train_teachers(
     seeds: Sequence[int],
-    map: str | None = None,  # noqa: A002  the setting's name
+    map: Path | str | None = None,  # noqa: A002  the setting's name
     alg: str | None = None,
     *,
     out: Path | str | None = None,
@@ -83,7 +85,7 @@ def train_teachers(
         listen: is told of progress.
         settings: as for `train_teacher`, without `seed`.
     """
-    meant = trainings_meant(_named(map, alg, settings), seeds, out, resume=resume)
+    meant = trainings_meant(_named(map, alg, settings), seeds, file_at(out), resume=resume)
     return _train(meant, NONE, resume=resume, keep_state=keep_state, wandb=False, listen=listen)
 
 
@@ -142,7 +144,7 @@ def distill(
         listen: is told of progress.
         settings: such as `steps=20_000`; they win over the recipe's.
     """
-    names = [recipe] if isinstance(recipe, str) else list(recipe)
+    names = list(recipe) if isinstance(recipe, list | tuple) else [recipe]
     check_recipes(names, out, settings)
     from ptde_core.pipeline.distill_recipes import distill_recipes
     from ptde_core.storage.checkpoint import load_checkpoint
@@ -170,18 +172,19 @@ def evaluate(
         One entry for each policy and kind of z; `entry.name`, `entry.z`, `entry.episodes.won`.
     """
     made = build_settings(EvaluateSettings, settings)
+    places = paths_of(policies, "policy")
     from ptde_core.pipeline import evaluate as stage
 
-    paths = [path for one in policies for path in checkpoints_of(one)]
+    paths = [path for one in places for path in checkpoints_of(one)]
     play = stage.evaluate_what_is_due if only_missing else stage.evaluate
     return play(paths, made, listen=listen)
 
 
 def run(
-    map: str | None = None,  # noqa: A002  the setting's name
+    map: Path | str | None = None,  # noqa: A002  the setting's name
     alg: str | None = None,
     *,
-    recipes: Sequence[str] = (),
+    recipes: str | Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     out: Path | str | None = None,
     keep_state: bool = True,
@@ -194,7 +197,7 @@ def run(
     Args:
         map: as for `train_teacher`.
         alg: as for `train_teacher`.
-        recipes: one student each; by default the paper's and the recommended one.
+        recipes: one or several, a student each; by default the paper's and the recommended one.
         seeds: several training seeds, as for `train_teachers`; without `seed` and `wandb`.
         out: the run folder, or with `seeds` the folder of theirs; by default as for `train_teacher`.
         keep_state: keep what it takes to go on with more steps.
@@ -205,9 +208,10 @@ def run(
     Returns:
         As `evaluate`; `ptde.tables` and `ptde.render` lay them out.
     """
+    names = [recipes] if isinstance(recipes, str) else recipes
     of_training, later = by_stage(_named(map, alg, settings))
-    meant = trainings_meant(of_training, seeds, out)
-    pipelines = [(later_stages(own, [later], recipes), folder) for own, folder in meant]
+    meant = trainings_meant(of_training, seeds, file_at(out))
+    pipelines = [(later_stages(own, [later], names), folder) for own, folder in meant]
     from ptde_core.pipeline.run import run_all
 
     with _logged(meant, wandb, listen) as heard:
@@ -260,9 +264,9 @@ def _logged(meant: Sequence[Training], wandb: bool, listen: Listener) -> Iterato
         yield both
 
 
-def _named(map_name: str | None, alg: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+def _named(map_name: Path | str | None, alg: str | None, settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with these two among them, where they are given. A typed algorithm is trusted."""
     if alg is not None:
         trust_code(OPTION, alg)
-    given = {"map": map_name, "alg": alg}
+    given = {"map": os.fspath(map_name) if isinstance(map_name, os.PathLike) else map_name, "alg": alg}
     return {**{key: value for key, value in given.items() if value is not None}, **settings}

@@ -24,7 +24,7 @@ class PtdeError(Exception):
         self.fix = fix
 
 
-def unknown(kind: str, word: str, known: Iterable[str], otherwise: str = "") -> PtdeError:
+def unknown(kind: str, word: object, known: Iterable[str], otherwise: str = "") -> PtdeError:
     """The error for a name that does not exist: it offers the nearest one that does.
 
     Args:
@@ -36,10 +36,10 @@ def unknown(kind: str, word: str, known: Iterable[str], otherwise: str = "") -> 
     return PtdeError(f"no {kind} named {quoted(repr(word))}", nearest(word, known, otherwise))
 
 
-def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+def nearest(word: object, known: Iterable[str], otherwise: str = "") -> str:
     """What to do about a name that does not exist: the nearest one that does, else `otherwise`, else all of them."""
     names = list(known)
-    near = difflib.get_close_matches(word[:SHOWN], names, n=1, cutoff=NEAR)
+    near = difflib.get_close_matches(str(word)[:SHOWN], names, n=1, cutoff=NEAR)
     return f"did you mean {near[0]!r}?" if near else otherwise or f"choose from {', '.join(sorted(names))}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ def check_metrics(values: Mapping[str, float]) -> None:
     """Raise on a name that is not in the catalogue: metrics are never spelled twice."""
     for name in values:
         if name not in METRICS:
-            raise PtdeError(f"metric {name!r} is not in ptde_core/base/metrics.py", "add it there with its unit")
+            raise unknown("metric", name, METRICS, "log it under a name of the catalogue: docs/reference/metrics.md")

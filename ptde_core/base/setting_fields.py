@@ -48,12 +48,13 @@ def build_settings(model: type[S], *layers: Values) -> S:
 
 
 def check_number(name: str, value: int | None, least: int, most: int) -> None:
-    """Refuse a whole number out of its bounds; None, where there is none, is in them.
+    """Refuse what is no whole number, Python's or NumPy's, in these bounds; None, where there is none, is in them.
 
     Raises:
         PtdeError: with name and value.
     """
-    if value is not None and (type(value) is not int or not least <= value <= most):
+    whole = not isinstance(value, bool) and hasattr(value, "__index__")
+    if value is not None and not (whole and least <= value <= most):
         raise PtdeError(f"{name} = {quoted(repr(value))} is not a whole number from {least} to {most}", "give another")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ptde_core.base.errors import UserCodeError, quoted
+from ptde_core.base.errors import PtdeError, UserCodeError, quoted
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,20 @@ class Tested:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What is called, if anything, after a round, after its updates, and after a test."""
+    """What is called, if anything, after a round, after its updates, and after a test.
+
+    Raises:
+        PtdeError: something that cannot be called.
+    """
 
     on_round: Callable[[Played], object] | None = None
     on_update: Callable[[Updated], object] | None = None
     on_test: Callable[[Tested], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name, function in vars(self).items():
+            if function is not None and not callable(function):
+                raise PtdeError(f"{name} = {quoted(repr(function))} is no function", "give one that takes the record")
 
 
 NONE = Callbacks()

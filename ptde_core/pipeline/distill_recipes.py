@@ -13,6 +13,7 @@ from ptde_core.pipeline.collect import informed_teacher
 from ptde_core.pipeline.distill import distill, episodes_digest, own_episodes
 from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.episode_file import read_about
 from ptde_core.storage.run_folder import student_of
 
 
@@ -44,6 +45,7 @@ def distill_recipes(
         if path.exists():
             _check_same(path, settings, teacher_id)
     data = data or own_episodes(teacher, listen)
+    read_about(data)  # refuses what is no file of episodes
     digest = episodes_digest(data)
     there = [path for path in places if path.exists()]
     for path in there:

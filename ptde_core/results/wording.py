@@ -108,8 +108,11 @@ def fraction(value: float | None) -> str:
 
 
 def steps_text(counts: Sequence[int]) -> str:
-    """Env steps for people: "150k", "2.00M", "150k to 152k"."""
-    low, high = (f"{n / 1e6:.2f}M" if n >= 1_000_000 else f"{n / 1000:.0f}k" for n in (min(counts), max(counts)))
+    """Env steps for people: "480", "150k", "2.00M", "150k to 152k"."""
+    low, high = (
+        f"{n / 1e6:.2f}M" if n >= 1_000_000 else f"{n / 1000:.0f}k" if n >= 1000 else str(n)
+        for n in (min(counts), max(counts))
+    )
     return low if low == high else f"{low} to {high}"
 
 

@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds, generator
+from ptde_core.base.setting_fields import MOST_SEED, check_number
 from ptde_core.base.threads import one_thread
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.policies.network_inputs import LocalInputs
 from ptde_core.policies.policy import Exploration, Policy, ZChoice, choose
 from ptde_core.rollout.memories import joined, split
+
+MOST_ROWS = 1_000_000  # environments side by side
+MOST_EPISODE_SEED = 2**64 - 1  # of `BatchedEnv.reset`
 
 
 class LoadedPolicy:
@@ -37,6 +41,9 @@ class LoadedPolicy:
         self._chance: list[np.random.Generator] = []
         self._local = LocalInputs(spec, 0)
 
+    def __repr__(self) -> str:
+        return f"LoadedPolicy({self.spec.map!r}, reads_state={self.reads_state})"
+
     @property
     def reads_state(self) -> bool:
         """Whether `act` needs the global state: a teacher with global information does, a student never."""
@@ -48,9 +55,12 @@ class LoadedPolicy:
         Args:
             n: E, at least 1.
             seed: decides the samples of z.
+
+        Raises:
+            PtdeError: less than one environment, or a negative seed.
         """
-        if n < 1:
-            raise PtdeError(f"a policy was to play {n} environments", "give 1 or more")
+        check_number("n", n, 1, MOST_ROWS)
+        check_number("seed", seed, 0, MOST_SEED)
         self._memories, self._begun = [None] * n, [False] * n
         self._local = LocalInputs(self.spec, n)
         self._chance = [generator(int(own), "play") for own in episode_seeds(seed, "act", 0, n)]
@@ -61,8 +71,13 @@ class LoadedPolicy:
         Args:
             row: 0 to E - 1.
             episode_seed: decides its samples of z from here on, as in the episode of that seed in an evaluation. None:
-                the row's stream of samples goes on.
+                the                 row's stream of samples goes on.
+
+        Raises:
+            PtdeError: there is no such row.
         """
+        check_number("row", row, 0, len(self._memories) - 1)
+        check_number("episode_seed", episode_seed, 0, MOST_EPISODE_SEED)
         self._memories[row], self._begun[row] = None, False
         self._local.begin(row)
         if episode_seed is not None:
@@ -82,15 +97,17 @@ class LoadedPolicy:
             state: (E, S), where `reads_state`.
 
         Raises:
-            PtdeError: arrays of other shapes, or a state that is missing.
+            PtdeError: arrays of other shapes, a state that is missing, or an agent without an available action.
         """
         spec, rows = self.spec, len(self._memories)
         if not rows:
             raise PtdeError("the policy has not been reset", "call reset(n) before act(...)")
-        _check("obs", obs, (rows, spec.n_agents, spec.obs_size))
-        _check("available", available, (rows, spec.n_agents, spec.n_actions))
-        if self.reads_state:
-            _check("state", state, (rows, spec.state_size))
+        obs = _checked("obs", obs, (rows, spec.n_agents, spec.obs_size))
+        available = _checked("available", available, (rows, spec.n_agents, spec.n_actions))
+        state = _checked("state", state, (rows, spec.state_size)) if self.reads_state else None
+        if not (some := available.any(-1)).all():  # (E, N)
+            row, agent = np.argwhere(~some)[0]
+            raise PtdeError(f"agent {agent} of row {row} has no available action", "give each agent one at least")
         actions = np.empty((rows, spec.n_agents), np.int64)
         for begun in (False, True):  # an episode's first step has no memory; such rows are asked apart
             of_kind = [row for row in range(rows) if self._begun[row] is begun]
@@ -114,7 +131,7 @@ class LoadedPolicy:
         values, memory, _ = self._policy.step(
             self._local.of(at, obs),
             joined([self._memories[row] for row in at]),
-            torch.from_numpy(state[at].astype(np.float32)) if state is not None and self.reads_state else None,
+            None if state is None else torch.from_numpy(state[at].astype(np.float32)),
             torch.from_numpy(noise) if self._sampling else None,
         )
         for row, own_memory in zip(at, split(memory, len(at)), strict=True):
@@ -123,9 +140,14 @@ class LoadedPolicy:
         return choose(values, np.asarray(available[at], np.bool_), self._how, np.zeros(len(at)), chance)
 
 
-def _check(name: str, array: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
-    """Raises PtdeError if the array is missing or of another shape."""
-    found = None if array is None else np.shape(array)
-    if found != shape:
-        told = "is missing" if found is None else f"has the shape {found}"
+def _checked(name: str, given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """What was given, as an array.
+
+    Raises:
+        PtdeError: it is missing or of another shape.
+    """
+    array = np.asarray(given)
+    if array.shape != shape:
+        told = "is missing" if given is None else f"has the shape {array.shape}"
         raise PtdeError(f"{name} {told}", f"give {shape}: rows as in reset(n), then as the environment's spec says")
+    return array

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.training_settings import TrainingSettings
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.setting_fields import Values
 from ptde_core.runs.stage_settings import default_folder, read_run_config, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
@@ -27,17 +27,20 @@ def trainings_meant(
         resume: take the settings that a run in the folder was begun with, where `values` does not name them.
 
     Raises:
-        PtdeError: a setting that cannot be, `seed` beside `seeds`, no seed or one that is there twice, or a run to
-            resume whose config.json is broken.
+        PtdeError: a setting that cannot be, `seed` beside `seeds`, no list of seeds, no seed or one that is there
+            twice, or a run to resume whose config.json is broken.
     """
     if seeds is None:
         return [_meant(values, None if out is None else Path(out), resume)]
     if "seed" in values:
         raise PtdeError(f"seed = {values['seed']!r} and several seeds are both given", "give one of them")
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise PtdeError(f"the seeds {list(seeds)} name {'a seed twice' if seeds else 'no seed'}", "name each once")
-    folders = [None if out is None else Path(out) / f"seed{seed}" for seed in seeds]
-    return [_meant({**values, "seed": seed}, folder, resume) for seed, folder in zip(seeds, folders, strict=True)]
+    if isinstance(seeds, str) or not hasattr(seeds, "__iter__"):
+        raise PtdeError(f"seeds = {quoted(repr(seeds))} is no list of seeds", "give for example [1, 2, 3]")
+    each = list(seeds)
+    if not each or len(set(each)) < len(each):
+        raise PtdeError(f"the seeds {each} name {'a seed twice' if each else 'no seed'}", "name each once")
+    folders = [None if out is None else Path(out) / f"seed{seed}" for seed in each]
+    return [_meant({**values, "seed": seed}, folder, resume) for seed, folder in zip(each, folders, strict=True)]
 
 
 def _meant(values: Values, out: Path | None, resume: bool) -> Training:

@@ -22,11 +22,14 @@ PUT_ASIDE = (SHORTER, STALE)
 OF_A_RUN = ("config.json", "status.json", "provenance.json", "teacher.pt")  # one of them lies in every run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RunFolder:
     """The folder of one training run: one algorithm, one map, one seed."""
 
     path: Path
+
+    def __init__(self, path: Path | str) -> None:
+        object.__setattr__(self, "path", Path(path))
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunFolder":

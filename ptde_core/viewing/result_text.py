@@ -6,7 +6,7 @@ No torch here, so that a report stays quick: the tables of information are impor
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ptde_core.base.errors import PtdeError, unknown
+from ptde_core.base.errors import PtdeError, quoted, unknown
 from ptde_core.results.compare_runs import RunComparison, comparison_json, comparison_tables
 from ptde_core.results.evaluation_table import evaluation_json, evaluation_tables
 from ptde_core.results.formats import render
@@ -40,13 +40,14 @@ def tables_of(
             distill one teacher.
 
     Raises:
-        PtdeError: a layout that this has not.
+        PtdeError: no such result, or a layout that it has not.
     """
     if isinstance(found, Report):
         return report_tables(found, layout)
     if isinstance(found, RunComparison):
         _check_layout(layout, (FULL,))
         return comparison_tables(found)
+    _check_found(found)
     entries = [one for one in found if isinstance(one, EvaluationEntry)]
     if len(entries) == len(found):  # also where there are none
         _check_layout(layout, (FULL, RECIPES))
@@ -71,10 +72,11 @@ def text_of(
         layout: as for `tables_of`; of a report also `per-seed` (csv) and `curves` (marl-eval).
 
     Raises:
-        PtdeError: a format or layout that this has not.
+        PtdeError: no such result, or a format or layout that it has not.
     """
     if isinstance(found, Report):
         return render(found, form, layout)
+    _check_found(found)
     kind = type(found) if isinstance(found, RunComparison) else type(next(iter(found), None))
     if form == "json" and kind in JSON:
         if layout != FULL:
@@ -83,6 +85,18 @@ def text_of(
     if form not in TEXTS:
         raise unknown("format", form, (*TEXTS, "json") if kind in JSON else TEXTS)
     return TEXTS[form](TITLES.get(kind, "What information matters"), tables_of(found, layout))
+
+
+def _check_found(found: object) -> None:
+    known = (Report, RunComparison, list, tuple)
+    if not isinstance(found, known) or (isinstance(found, list | tuple) and any(map(_is_strange, found))):
+        problem = f"{quoted(repr(found))} is no result"
+        raise PtdeError(problem, "give what run, evaluate, report, compare or inspect has returned")
+
+
+def _is_strange(one: object) -> bool:
+    """Whether it is neither an evaluation nor the information of a teacher."""
+    return not (isinstance(one, EvaluationEntry) or hasattr(one, "dependence"))
 
 
 def _check_layout(layout: str, layouts: Sequence[str]) -> None:

@@ -125,6 +125,13 @@ def test_lines_are_occasional_and_plain() -> None:
     ]
 
 
+@pytest.mark.parametrize(("total", "told"), [(1, "(1 file)"), (2, "(2 files)"), (0, "(0 files)")])
+def test_one_is_one(total: int, told: str) -> None:
+    stream = io.StringIO()
+    Lines(stream)(StageStarted("export", "student.pt", total, "files"))
+    assert stream.getvalue() == f"export: student.pt {told}\n"
+
+
 def test_a_saved_file_is_named_as_one_would_type_it(tmp_path_factory: pytest.TempPathFactory) -> None:
     stream = io.StringIO()
     here = tmp_path_factory.mktemp("a folder")

@@ -165,8 +165,37 @@ def test_wrong_inputs_are_told(trained_run: RunFolder) -> None:
         policy.act(env.obs, env.available)
     with pytest.raises(ptde.PtdeError, match=r"obs has the shape \(1, 2, \d+\)"):
         policy.act(env.obs[:1], env.available, env.state)
-    with pytest.raises(ptde.PtdeError, match="to play 0 environments"):
-        policy.reset(0)
+    for available in (np.zeros_like(env.available), env.available[:1]):
+        with pytest.raises(ptde.PtdeError, match=r"agent 0 of row 0 has no available action|available has the shape"):
+            policy.act(env.obs, available, env.state)
+    for n in (0, 1.5, "a", True):
+        with pytest.raises(ptde.PtdeError, match=f"n = {n!r} is not a whole number from 1"):
+            policy.reset(n)
+    for row in (2, -1, "a"):
+        with pytest.raises(ptde.PtdeError, match=f"row = {row!r} is not a whole number from 0 to 1"):
+            policy.begin(row)
+    with pytest.raises(ptde.PtdeError, match="seed = -1 is not a whole number"):
+        policy.reset(2, seed=-1)
+
+
+def test_lists_strings_paths_and_numpy_numbers_are_taken_too(trained_run: RunFolder, tmp_path: Path) -> None:
+    assert ptde.RunFolder(str(trained_run.path)) == trained_run
+    policy, env = ptde.load_policy(trained_run, "mean"), ptde.make_env("personal-signal", np.int64(2), env="game")
+    env.reset(np.arange(2, dtype=np.uint64))
+    policy.reset(np.int64(2))
+    actions = policy.act(env.obs, env.available, env.state)
+    policy.reset(2)
+    assert np.array_equal(policy.act(env.obs.tolist(), env.available.tolist(), env.state.tolist()), actions)
+    runs = ptde.train_teachers(np.arange(1, 3), "personal-signal", out=str(tmp_path), **SMALL)
+    assert [run.path.name for run in runs] == ["seed1", "seed2"]
+    with pytest.raises(ptde.PtdeError, match=r"nowhere\.toml"):
+        ptde.make_env(tmp_path / "nowhere.toml")
+    with pytest.raises(ptde.PtdeError, match=r"nowhere\.toml"):
+        ptde.train_teacher(tmp_path / "nowhere.toml", out=tmp_path / "none")
+
+
+OF_PLACES = (ptde.collect, ptde.distill, ptde.evaluate, ptde.export, ptde.report, ptde.visualize, ptde.inspect)
+OF_PLACES += (ptde.curves, ptde.load_policy)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +213,31 @@ def test_wrong_inputs_are_told(trained_run: RunFolder) -> None:
         (lambda run: ptde.distill(run, []), r"recipe = \[\] names no recipe"),
         (lambda run: ptde.curves(run, out="curves.bmp"), "names no kind of picture"),
         (lambda run: ptde.render(ptde.report(run), "pdf"), "no report format named 'pdf'"),
+        (lambda run: ptde.render(ptde.report(run), layout=None), "no layout named None"),
+        (lambda run: ptde.export(run, None), "no export format named None"),
+        (lambda run: ptde.distill(run, None), r"recipe = \[None\] names no recipe"),
+        (lambda run: ptde.distill(run, data="none.h5"), "no file of episodes at none.h5"),
+        (lambda run: ptde.distill(run, data=run.path), "is a folder, where a file of episodes should be"),
+        (lambda run: ptde.collect(run, out=3), "3 is no path"),
+        *((lambda run, verb=verb: verb(None), "None is no path") for verb in OF_PLACES),
+        *((lambda run, verb=verb: verb([run]), r"\[RunFolder\(.* is no path") for verb in OF_PLACES),
+        (lambda _: ptde.compare("runs", 3), "3 is no path"),
+        (lambda _: ptde.curves("runs", out=[3]), "3 is no path"),
+        (lambda _: ptde.train_teacher("3m", out=3), "3 is no path"),
+        (lambda _: ptde.evaluate(), "no policy is given"),
+        (lambda _: ptde.inspect(), "no teacher is given"),
+        (lambda _: ptde.visualize(), "no run, checkpoint or replay is given"),
+        (lambda run: ptde.visualize(run, formats="bmp"), "no format named 'bmp'"),
+        (lambda _: ptde.run("3m", recipes="gold"), "no recipe named 'gold'"),
+        (lambda _: ptde.train_teachers(3, "3m"), "seeds = 3 is no list of seeds"),
+        (lambda _: ptde.run("3m", seeds="12"), "seeds = '12' is no list of seeds"),
+        (lambda _: ptde.train_teachers(np.array([2, 2]), "3m"), "name a seed twice"),
+        (lambda _: ptde.train_teacher("3m", on_update=3), "on_update = 3 is no function"),
+        *((lambda _, n=n: ptde.make_env("3m", n), f"n_envs = {n!r} is not a whole") for n in (0, -1, 2.5, "4", True)),
+        (lambda _: ptde.make_env(5), "name = 5 is no map"),
+        (lambda _: ptde.make_env("3m", env=None), "no environment named None"),
+        *((lambda _, found=found: ptde.tables(found), "is no result") for found in (None, 5, "x", [3])),
+        *((lambda _, found=found: ptde.render(found), "is no result") for found in (None, 5, "x", [3])),
     ],
 )
 def test_a_mistake_is_told_as_to_the_command_line(
@@ -198,6 +252,8 @@ def test_importing_loads_no_torch_and_all_names_are_there() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert set(api.__all__) <= set(done.stdout.split())
     assert all(getattr(ptde, name) for name in api.__all__)
+    assert set(ptde.__all__) == {*api.__all__, "__version__"}  # what `help` shows
+    assert {name for name in dir(ptde) if not name.startswith("_")} == set(api.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = ptde.nothing
 

@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, Logged, silent
-from ptde_core.base.metrics import METRICS
+from ptde_core.base.metrics import METRICS, check_metrics
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.pipeline.weights_and_biases import weights_and_biases
 from ptde_core.storage.metrics_file import read_metrics
@@ -38,6 +38,13 @@ def test_tensorboard_reads_names_units_and_meanings(tmp_path: Path) -> None:
     assert set(reader.Tags()["scalars"]) == {WIN_RATE, "cost/updates (gradient steps)"}
     assert points(run, WIN_RATE) == [(10_016, 0.25), (20_004, 0.5)]
     assert reader.SummaryMetadata(WIN_RATE).summary_description == METRICS["test_win_rate"].meaning
+
+
+def test_a_number_without_a_name_of_the_catalogue_is_refused() -> None:
+    check_metrics({"td_loss": 1.0, "policy_loss": 1.0})
+    for name, told in (("td_los", "did you mean 'td_loss'"), ("qqqqqqqqqqqq", "log it under a name of the catalogue")):
+        with pytest.raises(PtdeError, match=f"no metric named {name!r}; {told}"):
+            check_metrics({"td_loss": 1.0, name: 1.0})
 
 
 def test_no_two_metrics_share_a_tag_and_a_pure_number_shows_no_unit() -> None:
