@@ -9,6 +9,7 @@ from ptde_core.base.metrics import check_metrics
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.tensorboard_file import TensorBoardFile
+from ptde_core.storage.whole_file import refuse_odd
 
 
 class TrainingLog:
@@ -62,6 +63,7 @@ class TrainingLog:
 def _cut(path: Path, length: int) -> bool:
     """Cut a file to the length it had with the saved state; returns whether it is shorter than that."""
     try:
+        refuse_odd(path)
         size = path.stat().st_size if path.exists() else 0
         if size > length:
             with path.open("r+b") as file:
