@@ -4,24 +4,29 @@ import gzip
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.fuzz import teacher_content
+from benchmarks.fuzz import teacher_content, write_a_replay
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.untrusted import parse_json, parse_toml
+from ptde_core.pipeline.evaluate import evaluate
 from ptde_core.results.compare_runs import compare_runs, comparison_json
 from ptde_core.results.formats import DATA_FORMATS, TABLE_FORMATS, render
 from ptde_core.results.gather import report
-from ptde_core.runs.stage_settings import train_teacher_settings
+from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.evaluation_file import read_evaluation
+from ptde_core.storage.replay_file import read_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_status
 from ptde_core.storage.training_log import TrainingLog
+from ptde_core.viewing.replays.chosen_episodes import Shown
+from ptde_core.viewing.replays.page import replay_page
 from tests.made_runs import RUNS, _in_an_empty_folder, add_run, pipeline  # noqa: F401  its fixture too
 
 LINES = {
@@ -159,3 +164,35 @@ def test_no_text_of_a_file_has_a_zero_byte_as_no_path_can(tmp_path: Path) -> Non
     save_checkpoint(tmp_path / "t.pt", "teacher", content)
     with pytest.raises(PtdeError, match="zero byte"):
         load_checkpoint(tmp_path / "t.pt", "teacher")
+
+
+@pytest.mark.parametrize("place", ["metrics.jsonl", "tensorboard/events.out.tfevents.ptde", "tensorboard"])
+def test_a_log_that_is_a_link_is_not_written_through(place: str, tmp_path: Path) -> None:
+    run, elsewhere = RunFolder(tmp_path / "run"), tmp_path / "elsewhere"
+    target = elsewhere / "events.out.tfevents.ptde"
+    for folder in (run.path, elsewhere, *((run.path / "tensorboard",) if "/" in place else ())):
+        folder.mkdir()
+    target.write_text("mine")
+    (run.path / place).symlink_to(elsewhere if place == "tensorboard" else target)
+    with pytest.raises(PtdeError, match="it is a link"):
+        TrainingLog(run, {})
+    assert target.read_text() == "mine"
+
+
+def test_an_evaluation_that_cannot_be_locked_is_told_before_it_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path / "teacher.pt", "teacher", teacher_content())
+    (tmp_path / ".evaluation.json.lock").mkdir()
+    monkeypatch.setattr("ptde_core.pipeline.evaluate.play_episodes", lambda *_: pytest.fail("it was played"))
+    with pytest.raises(PtdeError, match="is a directory"):
+        evaluate([tmp_path / "teacher.pt"], EvaluateSettings(episodes=1))
+
+
+def test_names_in_a_replay_turn_no_text_on_its_page(tmp_path: Path) -> None:
+    write_a_replay(tmp_path / "r.h5")
+    replay = read_replay(tmp_path / "r.h5")
+    header = replay.header.model_copy(update={"map": "hill\u202e", "names": {"teacher": "QMIX\u202e"}})
+    page = replay_page([Shown(replace(replay, header=header), replay.episodes[0])])
+    assert "\u202e" not in page
+    assert r"on hill\u202e" in page
