@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
-from benchmarks.fuzz import teacher_content, write_a_replay
+from benchmarks.fuzz import teacher_content, write_a_replay, write_rows
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.untrusted import parse_json, parse_toml
 from ptde_core.pipeline.evaluate import evaluate
@@ -20,6 +21,7 @@ from ptde_core.results.gather import report
 from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.curve_file import metrics_of
+from ptde_core.storage.episode_file import read_contents
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.replay_file import read_replay
 from ptde_core.storage.run_folder import RunFolder
@@ -196,3 +198,11 @@ def test_names_in_a_replay_turn_no_text_on_its_page(tmp_path: Path) -> None:
     page = replay_page([Shown(replace(replay, header=header), replay.episodes[0])])
     assert "\u202e" not in page
     assert r"on hill\u202e" in page
+
+
+def test_a_return_that_no_sum_holds_is_refused_in_episodes_too(tmp_path: Path) -> None:
+    write_rows(tmp_path / "e.h5")
+    with h5py.File(tmp_path / "e.h5", "a") as file:
+        file["episodes/total_reward"][...] = 3e38
+    with pytest.raises(PtdeError, match="total_reward holds numbers"):
+        read_contents(tmp_path / "e.h5", with_rows=False)
