@@ -11,7 +11,7 @@ from ptde_cli.output import output
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import build_settings
 from ptde_core.runs.stage_settings import CALIBRATION_RUNS, PLAYED_UNASKED, CalibrateSettings, Play
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.run_folder import check_page
 
 FORMATS = ("table", "markdown")
 PLAYS: tuple[Play, ...] = get_args(Play)
@@ -117,7 +117,7 @@ def calibrate(
             raise PtdeError(f"--{key.replace('_', '-')} does nothing here", f"leave it out, or add {ADD[key]}")
     settings = build_settings(CalibrateSettings, typed)
     if out is not None:
-        check_output(out)
+        check_page(out)
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.experiments.calibration import calibration_tables as tables

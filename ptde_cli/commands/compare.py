@@ -7,7 +7,7 @@ import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, one_of
 from ptde_cli.output import output
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.run_folder import check_page
 
 FORMATS = ("table", "markdown", "json")
 
@@ -33,7 +33,7 @@ def compare(
     from ptde_core import api
 
     if out is not None:
-        check_output(out)
+        check_page(out)
     found = api.compare(one, other, seed=seed)
     with output(out) as file:
         if text_format == "table":

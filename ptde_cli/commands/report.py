@@ -8,7 +8,7 @@ import typer
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
 from ptde_cli.output import output
 from ptde_core.runs.stage_settings import EvaluateSettings
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.run_folder import check_page
 
 SOMETHING_IS_STALE = 1
 MARL_EVAL = "marl-eval"
@@ -93,7 +93,7 @@ def report(
     one_of(report_format, formats(), "report format")
     one_of(layout, layouts(), "layout")
     if out is not None:
-        check_output(out)
+        check_page(out)
     found = api.report(*runs or (), seed=seed, evaluation_seed=evaluation_seed, episodes=episodes)
     as_tables = report_format == TABLE and layout not in DATA_LAYOUTS
     tables = api.tables(found, layout) if as_tables else []

@@ -10,6 +10,7 @@ from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet
 from ptde_core.base.errors import PtdeError
 from ptde_core.experiments.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
+from ptde_core.storage.run_folder import check_page
 
 
 def complete_part(incomplete: str) -> list[str]:
@@ -71,6 +72,8 @@ def reproduce(
         raise PtdeError(f"--budget {budget:g} is no share of the paper's steps", "give more than 0, and at most 1")
     if made_from is not None and (out or dry_run or processes or ray or slurm):
         raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
+    if page is not None:
+        check_page(page)  # before days of training
     scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
     parts = parts_of(part, scope, trains=made_from is None)
     file = sweep_of(parts, scope)

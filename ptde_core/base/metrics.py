@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 from ptde_core.base.errors import unknown
 
@@ -74,8 +75,32 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+SHARES = frozenset(name for name in METRICS if name.endswith("win_rate"))  # parts of a whole: in 0..1
+MOST = 1e39  # just above what 32 bits hold, as all that is logged was once
+
+
 def check_metrics(values: Mapping[str, float]) -> None:
     """Raise on a name that is not in the catalogue: metrics are never spelled twice."""
     for name in values:
         if name not in METRICS:
             raise unknown("metric", name, METRICS, "log it under a name of the catalogue: docs/reference/metrics.md")
+
+
+def check_logged(env_steps: float, metrics: Mapping[str, float], after: float) -> None:
+    """Check a line of metrics that was read from a file; a metric that was undefined is NaN.
+
+    Args:
+        env_steps: of the line.
+        metrics: of the line.
+        after: env steps of the line before.
+
+    Raises:
+        ValueError, PtdeError: it is not a line that a training logs.
+    """
+    if not after <= env_steps < 2**63:
+        raise ValueError("env_steps that are missing, or fewer than before")
+    check_metrics(metrics)
+    for name, value in metrics.items():
+        least, most = (0.0, 1.0) if name in SHARES else (-MOST, MOST)
+        if not (isnan(value) or least <= value <= most):
+            raise ValueError(f"{name} = {value:g}")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ptde_core.base.errors import PtdeError, quoted, unknown
-from ptde_core.base.untrusted import parse_toml, read_toml
+from ptde_core.base.untrusted import LARGE, parse_toml, read_toml
 
 Values = Mapping[str, Any]
 
@@ -35,7 +35,7 @@ def build_settings(model: type[S], *layers: Values) -> S:
         if key not in model.model_fields:
             raise unknown("setting", key, model.model_fields)
     try:
-        return model.model_validate(merged)
+        made = model.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
@@ -45,6 +45,12 @@ def build_settings(model: type[S], *layers: Values) -> S:
         raise PtdeError(
             f"{key} = {quoted(repr(first['input']))} ({meaning}): {says}", "give a value within its bounds"
         ) from None
+    for key in type(made).model_fields:
+        value = getattr(made, key)
+        if isinstance(value, float) and abs(value) >= LARGE:
+            meaning = model.model_fields[key].description
+            raise PtdeError(f"{key} = {value:g} ({meaning}) is too large", f"give less than {LARGE:g}")
+    return made
 
 
 def check_number(name: str, value: int | None, least: int, most: int) -> None:

@@ -22,6 +22,8 @@ TOML_LINE = 10_000  # characters; a dotted key's cost grows with the square of i
 DEPTH = 16  # levels of lists and tables; the deepest of our own files has six
 TEXT = 100_000  # characters of one text
 WHOLE = 2**64  # all whole numbers in our files are smaller
+LARGE = 1e100  # so are all others: squares and sums of them are finite
+SHORTEST, LONGEST = 1e-9, 1e12  # seconds of wall time that are not 0
 
 
 def _inside(text: str) -> str:
@@ -31,8 +33,18 @@ def _inside(text: str) -> str:
     return text
 
 
+def _time_taken(seconds: float) -> float:
+    if seconds != 0 and not SHORTEST <= seconds <= LONGEST:
+        raise ValueError("no time that something can take")
+    return seconds
+
+
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """A number of things, or of steps, in a file."""
+Number = Annotated[float, Field(gt=-LARGE, lt=LARGE)]
+"""A number in a file that others are reckoned from: finite, and not so large that a sum is not."""
+Seconds = Annotated[float, AfterValidator(_time_taken)]
+"""Wall time in a file; one can divide by it unless it is 0."""
 Inside = Annotated[str, AfterValidator(_inside)]
 """A path inside a run folder, which cannot lead out of it."""
 
@@ -145,6 +157,25 @@ def check_plain(value: Any, *, finite: bool = True) -> Any:
     raise ValueError(f"nested more than {DEPTH} deep")
 
 
+def check_text(text: str) -> None:
+    """Refuse a text that is too long, or holds a zero byte, as no path and no name does.
+
+    Raises:
+        ValueError: which.
+    """
+    if len(text) > TEXT:
+        raise ValueError(f"a text of more than {TEXT:,} characters")
+    if "\0" in text:
+        raise ValueError("a zero byte in a text")
+
+
+def _check_float(number: float, finite: bool) -> None:
+    if finite and not math.isfinite(number):
+        raise ValueError("a number that is not finite")
+    if math.isfinite(number) and abs(number) >= LARGE:
+        raise ValueError(f"a number of {LARGE:g} or more")
+
+
 def _inner(value: Any, finite: bool) -> Any:
     """The lists and tables in a list or table, all else in it being checked."""
     if isinstance(value, Mapping):
@@ -159,11 +190,9 @@ def _inner(value: Any, finite: bool) -> Any:
         if isinstance(one, Mapping | list | tuple):
             inner.append(one)
         elif isinstance(one, float):
-            if finite and not math.isfinite(one):
-                raise ValueError("a number that is not finite")
+            _check_float(one, finite)
         elif isinstance(one, str):
-            if len(one) > TEXT:
-                raise ValueError(f"a text of more than {TEXT:,} characters")
+            check_text(one)
         elif isinstance(one, int) and abs(one) >= WHOLE:
             raise ValueError("a whole number of more than 64 bits")
     return inner

@@ -16,7 +16,7 @@ from ptde_core.results.gather import Report, report
 from ptde_core.results.questions import answers
 from ptde_core.results.sections import paper_table
 from ptde_core.results.table import Table
-from ptde_core.storage.run_folder import RunFolder, student_of
+from ptde_core.storage.run_folder import RunFolder, check_page, student_of
 from ptde_core.storage.whole_file import write_text
 from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
 from ptde_core.viewing.learning_speed import speed_table
@@ -44,8 +44,9 @@ def reproduce(
         The tables of these parts, and the answers to the research questions, one sentence each.
 
     Raises:
-        PtdeError: no run there was evaluated.
+        PtdeError: no run there was evaluated, or the page cannot be written there.
     """
+    check_page(page)
     made, found = reproduced(parts, cells, folder)
     for one in made:
         if one.draw is not None:

@@ -151,7 +151,8 @@ def _onnxruntime(path: Path) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # Its bytes: onnxruntime takes no path that is not UTF-8.
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     given = {one.name for one in session.get_inputs()}  # an input of no numbers, or that nothing reads, may be gone
     return lambda arrays: session.run(None, {name: array for name, array in arrays.items() if name in given})
 

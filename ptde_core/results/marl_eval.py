@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.printable import printable
 from ptde_core.results.gather import PRR_TEACHER_Z, Report, Section
 from ptde_core.results.score import Score, SeedScore
 from ptde_core.results.wording import backend_title, listed, named, row_label
@@ -160,4 +161,4 @@ def _curves(score: Score, seed: SeedScore) -> Curves:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return printable(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), lines=True) + "\n"

@@ -71,7 +71,7 @@ class LoadedPolicy:
         Args:
             row: 0 to E - 1.
             episode_seed: decides its samples of z from here on, as in the episode of that seed in an evaluation. None:
-                the                 row's stream of samples goes on.
+                the row's stream of samples goes on.
 
         Raises:
             PtdeError: there is no such row.

@@ -9,7 +9,7 @@ from typing import Any
 
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.made_from import KEY, MadeFrom, World, read_made_from
+from ptde_core.base.made_from import KEY, MadeFrom, World, different, read_made_from
 from ptde_core.base.setting_fields import Settings
 from ptde_core.envs.backends import world_now
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
@@ -126,8 +126,8 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
     if not path.is_file():
         return _why_gone(run, entry, made_from)
     content = load_checkpoint(path, "teacher", "student")
-    if identity(content["networks"]) != entry.policy_id or content["teacher_id"] != entry.teacher_id:
-        return f"{entry.checkpoint} is another than the one that was evaluated"
+    if why := _why_another(entry, content, identity(content["networks"])):
+        return why
     if why := why_other_world(entry.made_from.world, str(content["settings"]["map"])):
         return f"the evaluation of {entry.checkpoint} was {why}"
     made = made_from_of(content, path)
@@ -139,6 +139,19 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
     if teacher.is_file() and load_checkpoint(teacher, "teacher")["teacher_id"] != entry.teacher_id:
         return f"{entry.checkpoint} was distilled from another teacher than {teacher.name}"
     return ""
+
+
+def _why_another(entry: EvaluationEntry, content: Mapping[str, Any], policy_id: str) -> str:
+    """Why a checkpoint is not the one that an evaluation is of, or not what that says of it; "" if it is."""
+    if policy_id != entry.policy_id or content["teacher_id"] != entry.teacher_id:
+        return f"{entry.checkpoint} is another than the one that was evaluated"
+    told = {"policy": entry.policy, "alg": entry.alg, "global_info": entry.global_info, "seed": entry.train_seed}
+    known = {"policy": content["kind"], **{key: content["settings"][key] for key in ("alg", "global_info", "seed")}}
+    told["env_steps"], known["env_steps"] = entry.env_steps, content["counters"]["env_steps"]
+    key = different(told, known)
+    return (
+        f"the evaluation of {entry.checkpoint} says {key} = {told[key]!r}, and that has {known[key]!r}" if key else ""
+    )
 
 
 def _why_gone(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:

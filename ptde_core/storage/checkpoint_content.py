@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from ptde_core.base.names import BackendName, GlobalInfo
-from ptde_core.base.untrusted import Count, Inside
+from ptde_core.base.untrusted import Count, Inside, Number, Seconds
 
 Kind = Literal["teacher", "student", "training", "distillation"]
 
@@ -83,19 +83,19 @@ class _Teacher(_Policy):
 
 class _Fitted(_Held):
     steps: Count
-    seconds: FiniteFloat | None
+    seconds: Seconds | None
 
 
 class _Student(_Policy):
     teacher_file: Inside
     distill: dict[Name, Setting] | None = None
-    quality: dict[Name, float] = {}
+    quality: dict[Name, Number] = {}
     fitted: _Fitted | None = None
     episodes_digest: Name = ""
 
 
 class _Best(_Held):
-    score: list[FiniteFloat] = Field(min_length=2, max_length=2)
+    score: list[Number] = Field(min_length=2, max_length=2)
     env_steps: Count
     contents: dict[Literal["teacher", "student"], dict[str, Any]]
 
@@ -117,7 +117,7 @@ class _Distillation(_Held):
     network: Weights
     optimiser: dict[str, Any]
     best: dict[str, Any] | None
-    seconds: FiniteFloat
+    seconds: Seconds
 
 
 CONTENTS: Mapping[Kind, type[_Held]] = {

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.metrics import check_metrics
+from ptde_core.base.metrics import check_logged
+from ptde_core.base.untrusted import read_bytes
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import replacing
@@ -43,8 +44,9 @@ def read_curve(path: Path) -> list[dict[str, float]]:
     Raises:
         PtdeError: it is not such a file.
     """
+    data = read_bytes(path, "curve", LARGEST)
     try:
-        with gzip.open(path) as file:
+        with gzip.open(io.BytesIO(data)) as file:
             text = file.read(LARGEST + 1)
         if len(text) > LARGEST:
             raise ValueError("too large")
@@ -52,8 +54,10 @@ def read_curve(path: Path) -> list[dict[str, float]]:
         if "env_steps" not in (reader.fieldnames or ()):
             raise ValueError("no env steps")
         rows = [{name: float(value) for name, value in row.items() if value != ""} for row in reader]
+        after = 0.0
         for row in rows:
-            check_metrics({name: value for name, value in row.items() if name != "env_steps"})
+            check_logged(row["env_steps"], {name: row[name] for name in row if name != "env_steps"}, after)
+            after = row["env_steps"]
     except (OSError, EOFError, ValueError, TypeError, KeyError, csv.Error):
         raise PtdeError(f"{path} is not a curve of ptde", "was it cut or edited?") from None
     return rows

@@ -249,7 +249,7 @@ def read_contents(path: Path, *, with_rows: bool) -> Contents:
         texts = hdf5.group(file, "names")
         names = {name: hdf5.texts(texts, name, NAMES, TEXT) for name in hdf5.names_of(texts)}
         read = {
-            (group, name): hdf5.array(groups[group], name, Column(kind, shape, finite=False))
+            (group, name): hdf5.array(groups[group], name, Column(kind, shape, finite=name == "total_reward"))
             for (group, name), (shape, kind, _) in facts.items()
             if with_rows or group == "episodes"
         }

@@ -15,7 +15,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    FiniteFloat,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
@@ -25,7 +24,7 @@ from pydantic import (
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import DIGEST, MadeFrom, World
-from ptde_core.base.untrusted import Count, Inside
+from ptde_core.base.untrusted import Count, Inside, Number, Seconds
 from ptde_core.storage.run_folder import read_json, write_json
 from ptde_core.storage.run_lock import adding_to
 
@@ -45,7 +44,7 @@ class Played(BaseModel):
 
     seed: list[Count64]
     won: list[bool]
-    total_reward: list[FiniteFloat]
+    total_reward: list[Number]
     length: list[Count]
 
     @model_validator(mode="after")
@@ -65,9 +64,9 @@ class Distilled(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: dict[str, str | int | float | bool]
-    quality: dict[str, float]
+    quality: dict[str, Number]
     steps: Count
-    seconds: FiniteFloat | None
+    seconds: Seconds | None
 
 
 class Messages(BaseModel):
@@ -75,7 +74,7 @@ class Messages(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threshold: float  # change from which an instruction is sent; 0: all are sent
+    threshold: Number  # change from which an instruction is sent; 0: all are sent
     sent: Count
     offered: Count  # number that would be sent at threshold 0
 
@@ -89,7 +88,7 @@ class Inference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seconds: FiniteFloat = Field(ge=0)
+    seconds: Seconds
     calls: int = Field(ge=1, lt=2**63)
     side_by_side: Count
     threads: Count

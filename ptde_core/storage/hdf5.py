@@ -21,6 +21,7 @@ from ptde_core.base.untrusted import check_regular
 
 FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32})
 CHUNK_BYTES = 256 * 1024**2  # most bytes of one chunk of an array, which is unpacked whole
+MOST = 1e18  # largest number of an array: its square is finite in 32 bits
 SHRINKS = 2000  # the largest compression ratio of our filters
 
 
@@ -31,7 +32,7 @@ class Column:
     Args:
         dtype: the exact type of its numbers.
         shape: its sizes; None for any size.
-        finite: whether NaN and infinite numbers are refused.
+        finite: whether NaN, infinite numbers and those beyond `MOST` are refused.
     """
 
     dtype: DTypeLike
@@ -97,8 +98,9 @@ def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
     values: NDArray[Any] = found[()]
     if values.dtype == np.bool_:
         values = values.view(np.uint8) != 0  # the file may hold other bytes than 0 and 1
-    if column.finite and np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
+    numbers = column.finite and values.size and np.issubdtype(values.dtype, np.floating)
+    if numbers and not (values.min() >= -MOST and values.max() <= MOST):  # of NaN, both are false
+        raise ValueError(f"{name} holds numbers that are not finite, or beyond {MOST:g}")
     return values
 
 

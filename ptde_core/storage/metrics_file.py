@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ptde_core.base.errors import PtdeError, quoted
-from ptde_core.base.metrics import check_metrics
+from ptde_core.base.metrics import check_logged
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 
 LINE = 20_000  # most characters of a line; all metrics together take a tenth
@@ -36,8 +36,6 @@ def _row(line: bytes, after: float) -> dict[str, float]:
     if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
         raise ValueError("not names and numbers")
     row = {str(name): float(value) for name, value in found.items()}
-    if not row.get("env_steps", -1.0) >= after or row["env_steps"] >= 2**63:
-        raise ValueError("env_steps that are missing, or fewer than before")
-    steps = row.pop("env_steps")
-    check_metrics(row)
+    steps = row.pop("env_steps", -1.0)
+    check_logged(steps, row, after)
     return {"env_steps": steps, **row}

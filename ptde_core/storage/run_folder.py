@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
-from ptde_core.storage.whole_file import write_text
+from ptde_core.storage.whole_file import check_output, write_text
 
 STUDENTS = "students"
 PAPER = "paper"  # the recipe whose student is the file beside its teacher
@@ -262,6 +262,21 @@ def find_runs_here(runs: Path) -> list[RunFolder]:
     near = [here, *inner]
     found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
     return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)
+
+
+NEVER_REPLACED = frozenset({".pt", ".h5", ".npz", ".onnx", ".jsonl", ".gz", ".toml", ".log"})
+OF_RUNS = MARKS | {"config.json", "cell.json", "left_out.json", "error.txt", "SHA256SUMS", "events.out.tfevents.ptde"}
+
+
+def check_page(path: Path) -> None:
+    """As `check_output`, of a text for readers: it replaces an older one, never a file of a run or one with settings.
+
+    Raises:
+        PtdeError: there is such a file; or as `check_output`.
+    """
+    check_output(path)
+    if path.exists() and (path.suffix in NEVER_REPLACED or path.name in OF_RUNS or path.name.endswith(".sweep.json")):
+        raise PtdeError(f"{path} is there, and is none of the texts that this command writes", "give another name")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ptde_core.base.errors import PtdeError, StorageError, quoted
-from ptde_core.base.untrusted import Count
+from ptde_core.base.untrusted import Count, Seconds
 from ptde_core.storage.run_folder import RunFolder, read_json, write_json
 from ptde_core.storage.run_lock import is_held
 
@@ -64,7 +64,7 @@ class Status(BaseModel):
     pid: int = Field(ge=0, lt=2**31)
     time: Annotated[str, AfterValidator(_dated)]  # ISO 8601
     env_steps: Count | None = None
-    seconds: float | None = Field(None, ge=0)
+    seconds: Seconds | None = None
     engine_restarts: Count | None = None
     threads: Count | None = None
 

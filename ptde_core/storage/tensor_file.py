@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ptde_core.base.errors import PtdeError, quoted
-from ptde_core.base.untrusted import DEPTH, TEXT, WHOLE, check_regular
+from ptde_core.base.untrusted import DEPTH, TEXT, WHOLE, check_regular, check_text
 
 MEMBERS = 100_000  # most files in the zip: one for each tensor, and a few more
 PICKLE_BYTES = 16 * 1024**2  # most bytes of everything but the tensors
@@ -67,8 +67,9 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
     size = check_regular(path, meaning, missing=missing)
     try:
         _check_zip(path, size)
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return _Taken(size).value(found, DEPTH)
+        with path.open("rb") as file:
+            found = torch.load(_for_torch(path, file.fileno()), map_location="cpu", weights_only=True, mmap=True)
+            return _Taken(size).value(found, DEPTH)
     except MemoryError:
         raise PtdeError(
             f"{path} does not fit into this machine's memory", f"give a {meaning} written by ptde"
@@ -76,6 +77,15 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
     except Exception as error:  # torch, zipfile and pickletools raise many kinds of errors on a broken file
         problem = f"{path} is not a readable checkpoint ({quoted(_first_line(error))})"
         raise PtdeError(problem, f"give a {meaning} written by ptde") from None
+
+
+def _for_torch(path: Path, number: int) -> str:
+    """A path that torch can open: it takes only names in UTF-8, and a file system that takes others has this way in."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return f"/proc/self/fd/{number}"
+    return str(path)
 
 
 def _check_zip(path: Path, size: int) -> None:
@@ -138,8 +148,10 @@ class _Taken:
         if isinstance(value, list | tuple):
             taken = [self.value(one, depth - 1) for one in value]
             return tuple(taken) if isinstance(value, tuple) else taken
-        if (isinstance(value, str) and len(value) > TEXT) or (type(value) is int and abs(value) >= WHOLE):
-            raise ValueError("a text or a number that is too large")
+        if isinstance(value, str):
+            check_text(value)
+        if type(value) is int and abs(value) >= WHOLE:
+            raise ValueError("a number that is too large")
         if value is None or isinstance(value, str | int | float):
             return value
         raise ValueError(f"a {type(value).__name__} among its contents")

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ptde_core.base.errors import storage_error
+from ptde_core.base.errors import StorageError, storage_error
 from ptde_core.base.metrics import check_metrics
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.tensorboard_file import TensorBoardFile
+from ptde_core.storage.whole_file import refuse_odd
 
 
 class TrainingLog:
@@ -61,7 +62,12 @@ class TrainingLog:
 
 def _cut(path: Path, length: int) -> bool:
     """Cut a file to the length it had with the saved state; returns whether it is shorter than that."""
+    for one in (path, path.parent) if path.parent.name == "tensorboard" else (path,):
+        if one.is_symlink():
+            problem = f"cannot use {one}: it is a link, and what is logged is written in place"
+            raise StorageError(problem, "move it away, or put there what it leads to")
     try:
+        refuse_odd(path)
         size = path.stat().st_size if path.exists() else 0
         if size > length:
             with path.open("r+b") as file:

@@ -124,3 +124,33 @@ def test_a_training_whose_disk_is_full_at_any_moment_goes_on(
     assert not list(run.path.rglob("*.partial"))
     train_teacher(settings, run, resume=True)
     assert read_state(run) == "finished"
+
+
+OWN_FILES = (
+    "teacher.pt",
+    "student.pt",
+    "evaluation.json",
+    "config.json",
+    "metrics.jsonl",
+    "episodes.h5",
+    "status.json",
+)
+
+
+@pytest.mark.parametrize("name", [*OWN_FILES, "gate.toml"])
+def test_no_table_takes_the_place_of_what_a_run_is_made_of(name: str, ptde: Type, pipeline: Pipeline) -> None:
+    shutil.copytree(pipeline.run, "run")
+    Path("run/gate.toml").write_text("limit = 3\n")
+    before = Path("run", name).read_bytes()
+    for words in (
+        ("report", "run"),
+        ("compare", "run", pipeline.run),
+        ("calibrate", "--map", "3m"),
+    ):
+        ended = ptde(*words, "--out", f"run/{name}")
+        assert (ended.code, ended.out) == (2, "")
+        assert f"run/{name} is there, and is none of the texts" in ended.err
+    ended = ptde("reproduce", "table2", "--from", "run", "--page", f"run/{name}", "--quiet")
+    assert ended.code == 2
+    assert "is there, and is none of the texts" in ended.err
+    assert Path("run", name).read_bytes() == before

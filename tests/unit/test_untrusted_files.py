@@ -227,6 +227,12 @@ EVIL_ROWS: dict[str, Callable[[Any, Path], None]] = {
     "fewer agents": lambda file, _: _replaced(file, "rows/available", data=np.ones((9, 1, 3), np.bool_)),
     "a wider z": lambda file, _: _replaced(file, "rows/z_mean", data=np.zeros((9, 2, 7), np.float32)),
     "z that is no number": lambda file, _: _replaced(file, "rows/z_mean", data=np.full((9, 2, 6), np.nan, np.float32)),
+    "z whose square is no number": lambda file, _: _replaced(
+        file, "rows/z_mean", data=np.full((9, 2, 6), 3e38, np.float32)
+    ),
+    "views whose square is no number": lambda file, _: _replaced(
+        file, "rows/obs", data=np.full((9, 2, 4), -3e38, np.float32)
+    ),
     "texts": lambda file, _: _replaced(file, "rows/obs", data=np.full((9, 2, 4), b"x")),
     "other numbers": lambda file, _: _replaced(file, "rows/obs", data=np.zeros((9, 2, 4), np.float64)),
     "an action that there is not": lambda file, _: _replaced(

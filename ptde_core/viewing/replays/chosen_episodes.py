@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, silent
+from ptde_core.base.printable import printable
 from ptde_core.pipeline.recorded_replay import candidates_of, play_again
 from ptde_core.results.wording import backend_name
 from ptde_core.runs.identity import made_from_of, why_other_world
@@ -28,13 +29,13 @@ class Shown:
     def title(self) -> str:
         """Who plays: "QMIX_SGI (z sampled)"."""
         header = self.replay.header
-        return header.name + (" (z sampled)" if header.z == "sampled" else "")
+        return printable(header.name) + (" (z sampled)" if header.z == "sampled" else "")
 
     @property
     def place(self) -> str:
         """What is played: "3m: skirmish, not StarCraft II"."""
         header = self.replay.header
-        return f"{header.map}: {backend_name(header.backend)}"
+        return f"{printable(header.map)}: {backend_name(header.backend)}"
 
     @property
     def ending(self) -> str:
