@@ -107,7 +107,7 @@ def test_a_training_from_the_start_leaves_nothing_of_one_before(tmp_path: Path) 
 
 def test_a_name_that_is_not_in_the_catalogue_reaches_no_file(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    with pytest.raises(PtdeError, match="metric 'wins' is not in"):
+    with pytest.raises(PtdeError, match="no metric named 'wins'"):
         TrainingLog(run, {}).add(10, {"wins": 1.0})
     assert not run.metrics.exists()
     assert not run.tensorboard.exists()
