@@ -89,9 +89,9 @@ def bend(
 def _measure_bends(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> float:
     """How far blockers reach into the straight way (returned) and into all bends: to the left, then to the right.
 
-    A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or, where
-    that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much the worst
-    blocker does: below 0, the way is free. All are worked out at once, which takes less time than to choose which.
+    A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or,
+    where that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much
+    the worst blocker does: below 0, the way is free. All at once: that takes less time than to choose which.
     """
     near, half = ahead * ahead, 0.5 / ahead
     for n in range(blocked):

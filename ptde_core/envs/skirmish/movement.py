@@ -27,7 +27,6 @@ from ptde_core.envs.skirmish.fields import (
     ORDER,
     POSTURE,
     PUSH_IDLE,
-    ROCK,
     SIDE,
     SPEED,
     STALLED,
