@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.map_constants import LOOKAHEAD
 
-Block = NDArray[np.float64]  # (BLOCK_ROWS, at least U and 2 BENDS) scratch: what stands in the way of one unit
-BLOCK_X, BLOCK_Y, BLOCK_SQUARE, BLOCK_FROM, BLOCK_BENDS, BLOCK_ROWS = range(6)
-# offsets and squared gaps; how far along a direction a blocker must lie to stand in it; excesses of all bends
+Block = NDArray[np.float64]  # (BLOCK_ROWS, at least U and BENDS) scratch: what stands in the way of one unit
+BLOCK_X, BLOCK_Y, BLOCK_SQUARE, BLOCK_FROM, BLOCK_LEFT, BLOCK_RIGHT, BLOCK_ROWS = range(7)
+# offsets and squared gaps; how far along a direction a blocker must lie to stand in it; excesses of each side's bends
 
 BENDS = 8  # bends tried on each side
 _WIDEST_BEND = 108.0  # degrees, fitted (docs/explanation/skirmish.md): how far back a unit goes around others
@@ -60,7 +60,7 @@ def bend(
 
     On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
     """
-    straight = _measure_bends(block, blocked, dx, dy, ahead)
+    straight = _measure_straight(block, blocked, dx, dy, ahead)
     if straight < -_DOUBT or (straight <= _DOUBT and _first_blocker(block, blocked, dx, dy, ahead) < 0):
         return dx, dy, 0
     wall_near = r >= 0.0 and not fits(cells, r + 0.5 * LOOKAHEAD, px, py)
@@ -68,12 +68,16 @@ def bend(
     if side == 0:
         first = _first_blocker(block, blocked, dx, dy, ahead)
         preferred = -1.0 if dx * block[BLOCK_Y, first] - dy * block[BLOCK_X, first] > 0.0 else 1.0
+    first_other = 1 if side == 0 else BENDS  # when it is the other side's turn for the first time
     for n in range(2 * BENDS):
         if side == 0:  # both sides in turn, small bends first
             k, turn = n // 2 + 1, preferred if n % 2 == 0 else -preferred
         else:  # all bends of the chosen side first
             k, turn = n % BENDS + 1, preferred if n < BENDS else -preferred
-        excess = block[BLOCK_BENDS, k - 1 if turn > 0.0 else BENDS + k - 1]
+        excesses = block[BLOCK_LEFT if turn > 0.0 else BLOCK_RIGHT]
+        if n in (0, first_other):
+            _measure_bends(block, blocked, dx, dy, turn, excesses)
+        excess = excesses[k - 1]
         if excess > _DOUBT:
             continue
         s = turn * _BEND_SIN[k]
@@ -86,31 +90,36 @@ def bend(
 
 
 @kernel
-def _measure_bends(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> float:
-    """How far blockers reach into the straight way (returned) and into all bends: to the left, then to the right.
+def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> float:
+    """How far blockers reach into the straight way: its excess; and how far along any way each must lie to do so.
 
     A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or,
     where that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much
-    the worst blocker does: below 0, the way is free. All at once: that takes less time than to choose which.
+    the worst blocker does: below 0, the way is free.
     """
-    near, half = ahead * ahead, 0.5 / ahead
+    near, half, straight = ahead * ahead, 0.5 / ahead, -math.inf
     for n in range(blocked):
         rx, ry = block[BLOCK_X, n], block[BLOCK_Y, n]
         square = rx * rx + ry * ry - block[BLOCK_SQUARE, n]
         tangent = math.sqrt(max(square, 0.0))
         block[BLOCK_FROM, n] = tangent if square < near else (square + near) * half
-    bends, straight = block[BLOCK_BENDS], -math.inf
-    for k in range(2 * BENDS):
-        bends[k] = -math.inf
+        straight = max(straight, rx * dx + ry * dy - block[BLOCK_FROM, n])
+    return straight
+
+
+@kernel
+def _measure_bends(
+    block: Block, blocked: int, dx: float, dy: float, turn: float, excesses: NDArray[np.float64]
+) -> None:
+    """The excesses (BENDS,) of all bends to one side at once: that takes less time than to choose which to try."""
+    for k in range(BENDS):
+        excesses[k] = -math.inf
     for n in range(blocked):
         rx, ry, enough = block[BLOCK_X, n], block[BLOCK_Y, n], block[BLOCK_FROM, n]
-        along, across = rx * dx + ry * dy, ry * dx - rx * dy
-        straight = max(straight, along - enough)
+        along, across = rx * dx + ry * dy, turn * (ry * dx - rx * dy)
         for k in range(BENDS):
-            part, more = along * _BEND_COS[k + 1] - enough, across * _BEND_SIN[k + 1]
-            bends[k] = max(bends[k], part + more)
-            bends[BENDS + k] = max(bends[BENDS + k], part - more)
-    return straight
+            excess, worst = along * _BEND_COS[k + 1] + across * _BEND_SIN[k + 1] - enough, excesses[k]
+            excesses[k] = excess if excess > worst else worst
 
 
 @kernel

@@ -46,7 +46,7 @@ from ptde_core.envs.skirmish.free_ways import BLOCK_SQUARE, BLOCK_X, BLOCK_Y, Bl
 from ptde_core.envs.skirmish.map_constants import LOOKAHEAD, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.random_stream import uniform
 
-Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
+Near = NDArray[np.uint16]  # (U,) scratch: indices of units nearby (unsigned: no index counts from the end)
 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9

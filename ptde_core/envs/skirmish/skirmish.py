@@ -299,11 +299,11 @@ class Skirmish:
         self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
 
 
-def scratch(units: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def scratch(units: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     """Room (U,) and (BLOCK_ROWS, ...) for one thread, with a cache line at both ends that no other thread writes to."""
-    line, width = 64 // 8, max(units, 2 * BENDS)
-    whole, real = np.zeros(units + 2 * line, np.int64), np.zeros(BLOCK_ROWS * width + 2 * line)
-    return whole[line:-line], real[line:-line].reshape(BLOCK_ROWS, width)
+    line, width = 64, max(units, BENDS)  # in entries: at least a cache line
+    near, block = np.zeros(units + 2 * line, np.uint16), np.zeros(BLOCK_ROWS * width + 2 * line)
+    return near[line:-line], block[line:-line].reshape(BLOCK_ROWS, width)
 
 
 _RAW_REALS = {
