@@ -61,7 +61,7 @@ def bend(
     On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
     """
     straight = _measure_straight(block, blocked, dx, dy, ahead)
-    if straight < -_DOUBT or (straight <= _DOUBT and _first_blocker(block, blocked, dx, dy, ahead) < 0):
+    if straight == 0 or (straight == 1 and _first_blocker(block, blocked, dx, dy, ahead) < 0):
         return dx, dy, 0
     wall_near = r >= 0.0 and not fits(cells, r + 0.5 * LOOKAHEAD, px, py)
     preferred = float(side)
@@ -90,21 +90,23 @@ def bend(
 
 
 @kernel
-def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> float:
-    """How far blockers reach into the straight way: its excess; and how far along any way each must lie to do so.
+def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> int:
+    """Whether the straight way is free (0), not (2 and more), or in doubt (1); and how far along any way each must lie.
 
     A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or,
     where that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much
     the worst blocker does: below 0, the way is free.
     """
-    near, half, straight = ahead * ahead, 0.5 / ahead, -math.inf
+    near, half, found = ahead * ahead, 0.5 / ahead, 0
     for n in range(blocked):
         rx, ry = block[BLOCK_X, n], block[BLOCK_Y, n]
         square = rx * rx + ry * ry - block[BLOCK_SQUARE, n]
         tangent = math.sqrt(max(square, 0.0))
-        block[BLOCK_FROM, n] = tangent if square < near else (square + near) * half
-        straight = max(straight, rx * dx + ry * dy - block[BLOCK_FROM, n])
-    return straight
+        enough = tangent if square < near else (square + near) * half
+        block[BLOCK_FROM, n] = enough
+        excess = rx * dx + ry * dy - enough
+        found |= int(excess > -_DOUBT) + 2 * int(excess > _DOUBT)
+    return found
 
 
 @kernel
