@@ -61,7 +61,7 @@ class Draws(NamedTuple):
 class Room(NamedTuple):
     """Where one thread works on up to K environments."""
 
-    near: NDArray[np.int64]  # of the simulator
+    near: NDArray[np.uint16]  # of the simulator
     block: NDArray[np.float64]
     row: NDArray[np.int64]  # (K,) which of the E environments
     place: NDArray[np.int64]  # (K,) which of the draws

@@ -124,6 +124,8 @@ def _nearest(
     scope: int,
 ) -> int:
     """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none."""
+    if scope != ANYWHERE and not _anyone(pair, pair[REACH if scope == IN_REACH else SCAN, i], n_agents, real, whole, i):
+        return -1
     best, best_edge, best_threat = -1, math.inf, -1.0
     for j in range(n_agents):
         if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
@@ -138,6 +140,18 @@ def _nearest(
         if threat > best_threat or (threat == best_threat and edge < best_edge):
             best, best_edge, best_threat = j, edge, threat
     return best
+
+
+@kernel
+def _anyone(pair: Pairs, limits: Row, n_agents: int, real: Reals, whole: Wholes, i: int) -> bool:
+    """Whether any living foe that enemy i can hit is within its limit: no branches, so that it is soon known."""
+    x, y, xs, ys = real[X, i], real[Y, i], real[X], real[Y]
+    reaches, alive, found = pair[REACH, i], whole[ALIVE], 0
+    for j in range(n_agents):
+        dx, dy = xs[j] - x, ys[j] - y
+        within = (dx * dx + dy * dy <= limits[j] * limits[j]) & (reaches[j] >= 0.0)
+        found |= int(within) & alive[j]
+    return bool(found != 0)
 
 
 @kernel

@@ -8,12 +8,22 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.map_constants import LOOKAHEAD
 
-Block = NDArray[np.float64]  # (3, U) scratch: offsets and squared gaps of what stands in the way
+Block = NDArray[np.float64]  # (BLOCK_ROWS, at least U and BENDS) scratch: what stands in the way of one unit
+BLOCK_X, BLOCK_Y, BLOCK_SQUARE, BLOCK_FROM, BLOCK_LEFT, BLOCK_RIGHT, BLOCK_ROWS = range(7)
+# offsets and squared gaps; how far along a direction a blocker must lie to stand in it; excesses of each side's bends
 
-_BENDS = 8  # bends tried on each side
+BENDS = 8  # bends tried on each side
 _WIDEST_BEND = 108.0  # degrees, fitted (docs/explanation/skirmish.md): how far back a unit goes around others
-_BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
-_BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, _BENDS + 1)))
+_BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, BENDS + 1)))
+_BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, BENDS + 1)))
+_DOUBT = 1e-6  # excesses as small as this do not decide: far more than rounding can be
+
+
+@kernel
+def open_around(cells: NDArray[np.uint8], cx: int, cy: int) -> int:
+    """How many cells around a cell are free in every direction: 0 beside a wall, -1 in one or off the map."""
+    width, height = cells.shape
+    return int(cells[cx, cy]) - 1 if 0 <= cx < width and 0 <= cy < height else -1
 
 
 @kernel
@@ -22,6 +32,8 @@ def fits(cells: NDArray[np.uint8], r: float, x: float, y: float) -> bool:
     width, height = cells.shape
     if r < 0.0:
         return bool(0.0 <= x <= width and 0.0 <= y <= height)
+    if r < open_around(cells, math.floor(x), math.floor(y)):
+        return True
     west, east = math.floor(x - r), math.floor(x + r)
     south, north = math.floor(y - r), math.floor(y + r)
     if west < 0 or south < 0 or east >= width or north >= height:
@@ -48,28 +60,68 @@ def bend(
 
     On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
     """
-    first = _first_blocker(block, blocked, dx, dy, ahead)
-    if first < 0:
+    straight = _measure_straight(block, blocked, dx, dy, ahead)
+    if straight == 0 or (straight == 1 and _first_blocker(block, blocked, dx, dy, ahead) < 0):
         return dx, dy, 0
     wall_near = r >= 0.0 and not fits(cells, r + 0.5 * LOOKAHEAD, px, py)
     preferred = float(side)
     if side == 0:
-        preferred = -1.0 if dx * block[1, first] - dy * block[0, first] > 0.0 else 1.0
-    likely = first
-    for n in range(2 * _BENDS):
+        first = _first_blocker(block, blocked, dx, dy, ahead)
+        preferred = -1.0 if dx * block[BLOCK_Y, first] - dy * block[BLOCK_X, first] > 0.0 else 1.0
+    first_other = 1 if side == 0 else BENDS  # when it is the other side's turn for the first time
+    for n in range(2 * BENDS):
         if side == 0:  # both sides in turn, small bends first
             k, turn = n // 2 + 1, preferred if n % 2 == 0 else -preferred
         else:  # all bends of the chosen side first
-            k, turn = n % _BENDS + 1, preferred if n < _BENDS else -preferred
+            k, turn = n % BENDS + 1, preferred if n < BENDS else -preferred
+        excesses = block[BLOCK_LEFT if turn > 0.0 else BLOCK_RIGHT]
+        if n in (0, first_other):
+            _measure_bends(block, blocked, dx, dy, turn, excesses)
+        excess = excesses[k - 1]
+        if excess > _DOUBT:
+            continue
         s = turn * _BEND_SIN[k]
         bx, by = dx * _BEND_COS[k] - dy * s, dx * s + dy * _BEND_COS[k]
         if wall_near and not fits(cells, r, px + bx * 0.5 * LOOKAHEAD, py + by * 0.5 * LOOKAHEAD):
             continue
-        found = _any_blocker(block, blocked, bx, by, ahead, likely)
-        if found < 0:
+        if excess < -_DOUBT or _first_blocker(block, blocked, bx, by, ahead) < 0:
             return bx, by, 1 if turn > 0.0 else -1
-        likely = found
     return 0.0, 0.0, side
+
+
+@kernel
+def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> int:
+    """Whether the straight way is free (0), not (2 and more), or in doubt (1); and how far along any way each must lie.
+
+    A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or,
+    where that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much
+    the worst blocker does: below 0, the way is free.
+    """
+    near, half, found = ahead * ahead, 0.5 / ahead, 0
+    for n in range(blocked):
+        rx, ry = block[BLOCK_X, n], block[BLOCK_Y, n]
+        square = rx * rx + ry * ry - block[BLOCK_SQUARE, n]
+        tangent = math.sqrt(max(square, 0.0))
+        enough = tangent if square < near else (square + near) * half
+        block[BLOCK_FROM, n] = enough
+        excess = rx * dx + ry * dy - enough
+        found |= int(excess > -_DOUBT) + 2 * int(excess > _DOUBT)
+    return found
+
+
+@kernel
+def _measure_bends(
+    block: Block, blocked: int, dx: float, dy: float, turn: float, excesses: NDArray[np.float64]
+) -> None:
+    """The excesses (BENDS,) of all bends to one side at once: that takes less time than to choose which to try."""
+    for k in range(BENDS):
+        excesses[k] = -math.inf
+    for n in range(blocked):
+        rx, ry, enough = block[BLOCK_X, n], block[BLOCK_Y, n], block[BLOCK_FROM, n]
+        along, across = rx * dx + ry * dy, turn * (ry * dx - rx * dy)
+        for k in range(BENDS):
+            excess, worst = along * _BEND_COS[k + 1] + across * _BEND_SIN[k + 1] - enough, excesses[k]
+            excesses[k] = excess if excess > worst else worst
 
 
 @kernel
@@ -77,33 +129,10 @@ def _first_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: floa
     """The nearest entry of `block` that the straight way of length `ahead` would run into; -1: none."""
     found, least = -1, math.inf
     for n in range(blocked):
-        rx, ry = block[0, n], block[1, n]
+        rx, ry = block[BLOCK_X, n], block[BLOCK_Y, n]
         along = rx * dx + ry * dy
-        if along <= 0.0 or along >= least:
-            continue
         part = min(along, ahead)
         ox, oy = rx - part * dx, ry - part * dy
-        if ox * ox + oy * oy < block[2, n]:
+        if (along > 0.0) & (along < least) & (ox * ox + oy * oy < block[BLOCK_SQUARE, n]):
             found, least = n, along
     return found
-
-
-@kernel
-def _any_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: float, likely: int) -> int:
-    """An entry of `block` that the straight way of length `ahead` would run into, `likely` if that is one; -1: none."""
-    if _blocks(block, likely, dx, dy, ahead):
-        return likely
-    for n in range(blocked):
-        if _blocks(block, n, dx, dy, ahead):
-            return n
-    return -1
-
-
-@kernel
-def _blocks(block: Block, n: int, dx: float, dy: float, ahead: float) -> bool:
-    """Whether the straight way of length `ahead` would run into an entry of `block`."""
-    rx, ry = block[0, n], block[1, n]
-    along = rx * dx + ry * dy
-    part = min(along, ahead)
-    ox, oy = rx - part * dx, ry - part * dy
-    return bool(along > 0.0 and ox * ox + oy * oy < block[2, n])

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_cdt
 
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.layout import Roster, collide
@@ -37,9 +38,9 @@ class MapTables(NamedTuple):
     trait: NDArray[np.int64]  # (TRAITS, U)
     pair: NDArray[np.float64]  # (PAIRS, U, U)
     setting: NDArray[np.float64]  # (SETTINGS,)
-    floor: NDArray[np.uint8]  # (width, height) 1: walkable
+    floor: NDArray[np.uint8]  # (width, height) cells to the nearest one that is not walkable, diagonals too; 0: that
     offered: NDArray[np.uint8]  # (width, height) 1: move actions may point there
-    ground: NDArray[np.uint8]  # (width, height) 1: walkable for cliff walkers
+    ground: NDArray[np.uint8]  # (width, height) as `floor`, for cliff walkers
     corner: NDArray[np.float64]  # (K, 2) turning points of paths around walls
     detour: NDArray[np.float64]  # (K, width, height) path length from a corner to a cell; inf: no way
     first: NDArray[np.int64]  # (2,) first unit of each side
@@ -59,15 +60,21 @@ def build_tables(
         trait=_traits(facts, roster),
         pair=_pairs(roster, switches),
         setting=_settings(facts, roster, switches, open_ground=len(corner) == 0),
-        floor=facts.terrain.walkable.astype(np.uint8),
+        floor=_depths(facts.terrain.walkable),
         offered=facts.terrain.floor.astype(np.uint8),
-        ground=(facts.terrain.walkable | facts.terrain.cliff).astype(np.uint8),
+        ground=_depths(facts.terrain.walkable | facts.terrain.cliff),
         corner=corner,
         detour=detour,
         first=np.array([0, n_agents], np.int64),
         order=order,
         beam=_beam(roster),
     )
+
+
+def _depths(walkable: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """How many cells it is from each cell (width, height) to the nearest that is not walkable or off the map."""
+    depths = distance_transform_cdt(np.pad(walkable, 1), "chessboard")[1:-1, 1:-1]
+    return np.ascontiguousarray(np.minimum(depths, 255), np.uint8)
 
 
 def max_reward(facts: MapFacts) -> float:

@@ -27,7 +27,6 @@ from ptde_core.envs.skirmish.fields import (
     ORDER,
     POSTURE,
     PUSH_IDLE,
-    ROCK,
     SIDE,
     SPEED,
     STALLED,
@@ -43,11 +42,11 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.free_ways import Block, bend, fits
+from ptde_core.envs.skirmish.free_ways import BLOCK_SQUARE, BLOCK_X, BLOCK_Y, Block, bend, fits
 from ptde_core.envs.skirmish.map_constants import LOOKAHEAD, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.random_stream import uniform
 
-Near = NDArray[np.int64]  # (U,) scratch: indices of units nearby
+Near = NDArray[np.uint16]  # (U,) scratch: indices of units nearby (unsigned: no index counts from the end)
 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
@@ -166,7 +165,7 @@ def _look_around(
     count, blocked = 0, 0
     px, py, of_unit = real[X, i], real[Y, i], heed[i]
     xs, ys, alive = real[X], real[Y], whole[ALIVE]
-    squares = block[2]  # not yet what it is for
+    squares = block[BLOCK_SQUARE]  # not yet what it is for
     for j in range(len(xs)):  # apart from what follows, so that the processor takes several at a time
         dx, dy = xs[j] - px, ys[j] - py
         squares[j] = dx * dx + dy * dy - of_unit[j]
@@ -175,17 +174,16 @@ def _look_around(
         count += int(squares[j] < 0.0) & alive[j]
     if not plans:
         return count, 0
+    wish_x, wish_y = real[WISH_X, i], real[WISH_Y, i]
     for n in range(count):
         j = near[n]
-        if trait[SIDE, i] == trait[SIDE, j] and whole[POSTURE, j] != ROCK:
-            if whole[POSTURE, j] == FREE and pushes:
-                continue
-            along = real[WISH_X, j] * real[WISH_X, i] + real[WISH_Y, j] * real[WISH_Y, i]
-            if whole[POSTURE, j] == WALKS and whole[STALLED, j] == 0 and along >= 0.0:
-                continue
-        block[0, blocked], block[1, blocked] = xs[j] - px, ys[j] - py
-        block[2, blocked] = (gaps[i, j] - GRAZE) ** 2
-        blocked += 1
+        posture = whole[POSTURE, j]
+        along = real[WISH_X, j] * wish_x + real[WISH_Y, j] * wish_y
+        yields = (posture == FREE) & pushes
+        goes_along = (posture == WALKS) & (whole[STALLED, j] == 0) & (along >= 0.0)
+        block[BLOCK_X, blocked], block[BLOCK_Y, blocked] = xs[j] - px, ys[j] - py
+        block[BLOCK_SQUARE, blocked] = (gaps[i, j] - GRAZE) ** 2
+        blocked += 1 - int((trait[SIDE, i] == trait[SIDE, j]) & (yields | goes_along))
     return count, blocked
 
 

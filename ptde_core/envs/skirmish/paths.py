@@ -15,11 +15,13 @@ from scipy.sparse.csgraph import dijkstra
 
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import WAY_X, WAY_Y, X, Y
+from ptde_core.envs.skirmish.free_ways import open_around
 from ptde_core.envs.skirmish.map_constants import MapTables, Reals
 from ptde_core.envs.skirmish.map_files import Terrain
 
 CLEARANCE = 0.3  # half the width of the lane that must be free for a line to count as straight
 _PACE = 0.25  # distance between tested points of a line
+_PACES_PER_CELL = int(1.0 / _PACE)
 
 
 def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -79,14 +81,20 @@ def lane_is_free(floor: NDArray[np.uint8], x0: float, y0: float, x1: float, y1: 
     width, height = floor.shape
     distance = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
     paces = int(distance / _PACE) + 1
-    for k in range(paces + 1):
+    k = 0
+    while k <= paces:
         x, y = x0 + (x1 - x0) * k / paces, y0 + (y1 - y0) * k / paces
+        around = open_around(floor, math.floor(x), math.floor(y))
+        if around > 0:  # nor can the lane leave the floor within the next `around` - CLEARANCE
+            k += _PACES_PER_CELL * around - 1
+            continue
         west, east = math.floor(x - CLEARANCE), math.floor(x + CLEARANCE)
         south, north = math.floor(y - CLEARANCE), math.floor(y + CLEARANCE)
         if west < 0 or south < 0 or east >= width or north >= height:
             return False
         if floor[west, south] == 0 or floor[west, north] == 0 or floor[east, south] == 0 or floor[east, north] == 0:
             return False
+        k += 1
     return True
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import RESET, SHOW, STEP, Battles, advance
 from ptde_core.envs.skirmish.compiled import is_compiled, note_compiled
+from ptde_core.envs.skirmish.free_ways import BENDS, BLOCK_ROWS
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.map_constants import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.map_files import MapFacts, load_map
@@ -298,11 +299,11 @@ class Skirmish:
         self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
 
 
-def scratch(units: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Room (U,) and (3, U) for one thread to work, with a cache line at both ends that no other thread writes to."""
-    line = 64 // 8
-    whole, real = np.zeros(units + 2 * line, np.int64), np.zeros(3 * units + 2 * line)
-    return whole[line:-line], real[line:-line].reshape(3, units)
+def scratch(units: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Room (U,) and (BLOCK_ROWS, ...) for one thread, with a cache line at both ends that no other thread writes to."""
+    line, width = 64, max(units, BENDS)  # in entries: at least a cache line
+    near, block = np.zeros(units + 2 * line, np.uint16), np.zeros(BLOCK_ROWS * width + 2 * line)
+    return near[line:-line], block[line:-line].reshape(BLOCK_ROWS, width)
 
 
 _RAW_REALS = {
