@@ -58,9 +58,9 @@ def test_qplex_can_use_agent_specific_information(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("game", "info", "low", "high"),
     [
-        ("common-signal", "none", 0.7, 1.3),
+        pytest.param("common-signal", "none", 0.7, 1.3, marks=pytest.mark.slow),
         ("common-signal", "unified", 3.0, 3.0),
-        ("common-signal", "agent-specific", 3.0, 3.0),
+        pytest.param("common-signal", "agent-specific", 3.0, 3.0, marks=pytest.mark.slow),
         ("personal-signal", "none", 0.7, 1.3),
         ("personal-signal", "unified", 1.3, 2.4),
         ("personal-signal", "agent-specific", 3.0, 3.0),
@@ -74,9 +74,9 @@ def test_who_can_use_which_global_information(game: str, info: str, low: float, 
 @pytest.mark.parametrize(
     ("game", "info", "low", "high"),
     [
-        ("common-signal", "none", 0.7, 1.3),
-        ("common-signal", "unified", 3.0, 3.0),
-        ("common-signal", "agent-specific", 3.0, 3.0),
+        pytest.param("common-signal", "none", 0.7, 1.3, marks=pytest.mark.slow),
+        pytest.param("common-signal", "unified", 3.0, 3.0, marks=pytest.mark.slow),
+        pytest.param("common-signal", "agent-specific", 3.0, 3.0, marks=pytest.mark.slow),
         ("personal-signal", "unified", 1.3, 2.7),
         ("personal-signal", "agent-specific", 3.0, 3.0),
     ],
