@@ -17,6 +17,7 @@ from benchmarks.soak.memory import Watched, watch_training
 from benchmarks.soak.pipeline import ALGORITHMS, Pipeline, result_of
 from ptde_core.base.provenance import code, machine, packages
 
+KILLS_OF_ONE = 10  # most kills of one pipeline, which then comes to its end; so that all algorithms have their share
 FLAT = 0.02  # of the memory of a training whose replay is full
 
 
@@ -87,7 +88,8 @@ def _kill(
     while sum(done.values()) < kills:
         alg = list(undisturbed)[number % len(undisturbed)]
         pipeline = Pipeline(alg, folder / f"killed-{number}")
-        more, found = kill_again_and_again(pipeline, *undisturbed[alg], chance, kills - sum(done.values()))
+        most = min(kills - sum(done.values()), KILLS_OF_ONE)
+        more, found = kill_again_and_again(pipeline, *undisturbed[alg], chance, most)
         done[alg] += more
         wrong += found
         number += 1

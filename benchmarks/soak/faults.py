@@ -24,9 +24,9 @@ Fault = Callable[[Pipeline, Mapping[str, Any], float, random.Random], list[str]]
 
 
 def kill_again_and_again(
-    pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, chance: random.Random, kills: int = 10**9
+    pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, chance: random.Random, kills: int
 ) -> tuple[int, list[str]]:
-    """SIGKILL at random moments until the pipeline has come to its end in between; how often, and what was wrong."""
+    """SIGKILL at random moments until it ends in between, or so many; how often, and what was wrong."""
     done, wrong = 0, []
     while True:
         process = pipeline.start()
