@@ -9,7 +9,8 @@ from PIL import Image
 
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import read_config, write_config
-from tests.cli.conftest import Pipeline, Type
+from tests.cli.conftest import Pipeline, Type, spawn
+from tests.cli.test_errors import assert_one_sentence
 
 
 @pytest.fixture
@@ -71,3 +72,15 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     assert wrong.code == 2
     assert "a.jpg names no kind of picture; let it end in .png, .svg, .pdf" in wrong.err
     assert "no run here or below runs/ has a curve to draw" in ptde("curves").err
+
+
+def test_a_wrong_variable_of_matplotlib_is_one_sentence_or_harmless(two: tuple[Path, Path]) -> None:
+    here, runs = Path.cwd(), str(two[0].parent)
+    refused = spawn("curves", runs, "--quiet", cwd=here, MPLBACKEND="nonsense")
+    assert_one_sentence(refused, "'nonsense' is not a valid value for backend", "unset MPLBACKEND")
+    words = ("curves", runs, "--unfinished", "--quiet", *("--out", "a.pdf"), *("--out", "a.svg"))
+    drawn = spawn(*words, cwd=here, SOURCE_DATE_EPOCH="x")
+    assert drawn.code == 0, drawn.err
+    first = [(here / name).read_bytes() for name in ("a.pdf", "a.svg")]
+    assert spawn(*words, cwd=here, SOURCE_DATE_EPOCH="1000000000").code == 0
+    assert [(here / name).read_bytes() for name in ("a.pdf", "a.svg")] == first
