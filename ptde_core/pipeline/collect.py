@@ -120,7 +120,7 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
 
     Raises:
         PtdeError: not a teacher, one without global information, a baseline of centralized execution, one whose
-            student was trained with it, or one whose world is another by now.
+            student was trained with it, or one whose world has changed since.
     """
     content = load_checkpoint(path, "teacher")
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))

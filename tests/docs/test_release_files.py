@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import ptde_core as ptde
 from ptde_core import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,21 @@ def test_the_manual_is_built_strictly_and_its_packages_are_an_extra() -> None:
     names = {re.split(r"[\[>=<]", one)[0] for one in PROJECT["optional-dependencies"]["docs"]}
     assert {"mkdocs", "mkdocs-material", "mkdocstrings"} <= names
     assert PROJECT["authors"] == [{"name": "ptde contributors"}]
+
+
+def test_the_page_on_installing_lists_every_extra() -> None:
+    table = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", text("docs/how-to/install.md"), re.MULTILINE)
+    assert {name for row in table for name in re.findall(r"`(\w+)`", row)} == set(PROJECT["optional-dependencies"])
+
+
+def test_the_page_of_the_api_names_what_is_stable() -> None:
+    (stable,) = re.findall(
+        r"Stable are the names of `ptde.__all__`: (.*?) Of what", text("docs/reference/api.md"), re.DOTALL
+    )
+    shown = set(re.findall(r"^::: ptde_core\.[\w.]+\.(\w+)$", text("docs/reference/api.md"), re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", stable)) <= set(ptde.__all__) <= shown | {"__version__"}
+    named = {name for name in ptde.__all__ if name[0].isupper()}
+    assert named <= set(re.findall(r"`(\w+)`", stable))
 
 
 def test_no_file_of_the_packages_is_ignored_and_left_out_of_a_wheel() -> None:
