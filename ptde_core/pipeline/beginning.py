@@ -186,9 +186,9 @@ COPIES = 6  # of a teacher's weights: its own, the target's, a gradient, two mom
 
 
 def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec) -> None:
-    """Refuse a training that can grow out of the memory that is free now.
+    """Refuse a training that may need more memory than is free.
 
-    Its episodes are taken to last as long as they may, and no more env steps are held than are played.
+    The estimate takes every episode to last up to its limit; no more env steps are held than are played.
 
     Raises:
         PtdeError: with what it can take, and what takes less.

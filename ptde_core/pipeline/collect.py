@@ -103,7 +103,7 @@ def check_episodes_fit(episodes: int, spec: EnvSpec) -> None:
 
 
 def how_it_goes(kind: str, episodes: Sequence[Episode], spec: EnvSpec) -> dict[str, float]:
-    """The metric beside a bar: episodes won so far, or where nothing can be won the mean return.
+    """The metric shown beside a progress bar: episodes won so far, or where nothing can be won the mean return.
 
     Args:
         kind: of play: "test" (greedy) or "train".
