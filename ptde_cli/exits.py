@@ -51,8 +51,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line. An error that the user can correct is one sentence; a bug of ours keeps its traceback.
 
     Returns:
-        The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, or the reader of the result is gone; 2 an
-        error of the user or of the file system; 130 interrupted.
+        The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, `report --strict` found stale results, or the
+        reader of the result is gone; 2 an error of the user or of the file system; 130 interrupted.
     """
     prepare_streams()
     try:
