@@ -89,6 +89,8 @@ def _imported(module: str, attribute: str) -> Algorithm[Any]:
         sys.path.insert(0, here)
     try:
         imported = importlib.import_module(module)
+    except PtdeError:  # such as of a record that cannot be
+        raise
     except Exception as error:  # whatever the module itself raises: it is the user's
         reason = f"{type(error).__name__}: {quoted(error)}"
         raise PtdeError(f"the algorithm {name!r} cannot be imported ({reason})", EXAMPLE) from error

@@ -8,10 +8,10 @@ from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.api.places import Place, file_at, output_at, path_of, paths_of, roots_of
 from ptde_core.base.events import Listener, check_listener, silent
 from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
+from ptde_core.machine.matplotlib_import import check_matplotlib
 from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
-from ptde_core.viewing.matplotlib_import import check_matplotlib
 
 if TYPE_CHECKING:  # at run time these would load SciPy, Matplotlib or torch
     from ptde_core.results.compare_runs import RunComparison

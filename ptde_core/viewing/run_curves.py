@@ -4,9 +4,7 @@ Colours are from Okabe and Ito's colour-blind-safe set; lines also differ in das
 reads in black and white.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,20 +137,9 @@ def check_picture(path: Path) -> None:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a picture of the kind that the name ends in, one of `UNDATED`; the same figure gives the same file."""
-    with matplotlib.rc_context(STYLE), _no_date_asked_for(), replacing(path) as file:
+    with matplotlib.rc_context(STYLE), replacing(path) as file:
         figure.savefig(file, format=path.suffix[1:], dpi=150, metadata=UNDATED[path.suffix])
     return path
-
-
-@contextmanager
-def _no_date_asked_for() -> Iterator[None]:
-    """Hide SOURCE_DATE_EPOCH: no picture has a date, and matplotlib fails on a value that is no number."""
-    held = os.environ.pop("SOURCE_DATE_EPOCH", None)
-    try:
-        yield
-    finally:
-        if held is not None:
-            os.environ["SOURCE_DATE_EPOCH"] = held
 
 
 def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, float]], test_episodes: int) -> None:

@@ -74,13 +74,18 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     assert "no run here or below runs/ has a curve to draw" in ptde("curves").err
 
 
-def test_a_wrong_variable_of_matplotlib_is_one_sentence_or_harmless(two: tuple[Path, Path]) -> None:
+def test_a_wrong_variable_of_the_libraries_is_one_sentence(two: tuple[Path, Path]) -> None:
     here, runs = Path.cwd(), str(two[0].parent)
     refused = spawn("curves", runs, "--quiet", cwd=here, MPLBACKEND="nonsense")
     assert_one_sentence(refused, "'nonsense' is not a valid value for backend", "unset MPLBACKEND")
-    words = ("curves", runs, "--unfinished", "--quiet", *("--out", "a.pdf"), *("--out", "a.svg"))
-    drawn = spawn(*words, cwd=here, SOURCE_DATE_EPOCH="x")
-    assert drawn.code == 0, drawn.err
-    first = [(here / name).read_bytes() for name in ("a.pdf", "a.svg")]
-    assert spawn(*words, cwd=here, SOURCE_DATE_EPOCH="1000000000").code == 0
-    assert [(here / name).read_bytes() for name in ("a.pdf", "a.svg")] == first
+    for date in ("x", "-1", "1.5", ""):
+        refused = spawn("curves", runs, "--quiet", cwd=here, SOURCE_DATE_EPOCH=date)
+        assert_one_sentence(refused, f"SOURCE_DATE_EPOCH = {date!r} is no whole number of seconds")
+    pictures = (here / "a.pdf", here / "a.svg")
+    drawn = []
+    for date in ("0", "1000000000"):
+        words = [word for one in pictures for word in ("--out", str(one))]
+        ended = spawn("curves", runs, "--unfinished", "--quiet", *words, cwd=here, SOURCE_DATE_EPOCH=date)
+        assert ended.code == 0, ended.err
+        drawn.append([one.read_bytes() for one in pictures])
+    assert drawn[0] == drawn[1]
