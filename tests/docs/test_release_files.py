@@ -9,6 +9,9 @@ import pytest
 
 import ptde_core as ptde
 from ptde_core import __version__
+from ptde_core.storage.checkpoint_content import CONTENTS
+from ptde_core.storage.evaluation_file import EvaluationEntry
+from ptde_core.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -69,6 +72,26 @@ def test_the_page_of_the_api_names_what_is_stable() -> None:
     assert set(re.findall(r"`(\w+)`", stable)) <= set(ptde.__all__) <= shown | {"__version__"}
     named = {name for name in ptde.__all__ if name[0].isupper()}
     assert named <= set(re.findall(r"`(\w+)`", stable))
+
+
+def test_the_page_of_files_names_what_is_in_them() -> None:
+    page = text("docs/reference/files.md")
+    fields = {name for kind in ("teacher", "student") for name in CONTENTS[kind].model_fields}
+    assert {*fields, *EvaluationEntry.model_fields} <= set(re.findall(r"`(\w+)`", page))
+    run = RunFolder(Path("RUN"))
+    files = (
+        run.config,
+        run.status,
+        run.cell,
+        run.lock,
+        run.error,
+        run.metrics,
+        run.provenance,
+        run.teacher,
+        run.episodes,
+    )
+    for path in (*files, run.student, run.left_out, run.curve, run.evaluation):
+        assert f"`{path.name}`" in page, path
 
 
 def test_no_file_of_the_packages_is_ignored_and_left_out_of_a_wheel() -> None:
