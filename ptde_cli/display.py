@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from ptde_cli.layout import column_widths, in_columns, stacked, wrapped
@@ -178,9 +179,9 @@ class Bars:
         self.console = Console(file=stream, highlight=False)
         self.bars = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),  # what the words leave
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", table_column=Column()),  # wraps where the terminal is narrow
             console=self.console,
             refresh_per_second=4,  # drawing costs time that the training could use
             expand=True,

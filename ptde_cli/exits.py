@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 import typer
 
 from ptde_cli.streams import drop_unwritten, prepare_streams, write_out
-from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, storage_error
+from ptde_core.base.errors import FILE_SYSTEM, PtdeError, StorageError, quoted, storage_error
 from ptde_core.base.printable import printable
 from ptde_core.storage.zoo import is_of_zoo, unpacked
 
 UNREAD = FAILED = 1  # the reader of the result is gone; or some of several jobs failed
 USER_ERROR = 2
 INTERRUPTED = 130
+DATE = "SOURCE_DATE_EPOCH"  # read by NumPy and Matplotlib when they are imported
 
 
 class InterruptionError(Exception):
@@ -51,14 +52,12 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line. An error that the user can correct is one sentence; a bug of ours keeps its traceback.
 
     Returns:
-        The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, or the reader of the result is gone; 2 an
-        error of the user or of the file system; 130 interrupted.
+        The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, `report --strict` found stale results, or the
+        reader of the result is gone; 2 an error of the user or of the file system; 130 interrupted.
     """
     prepare_streams()
-    try:
-        os.getcwd()  # noqa: PTH109  called for its error alone
-    except OSError:
-        _say("the current folder no longer exists; cd to another one")
+    if wrong := _wrong_place():
+        _say(wrong)
         return USER_ERROR
     try:
         with _ending_in_order(), _of_the_file_system("standard output"):
@@ -120,6 +119,18 @@ def _ending_in_order() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _wrong_place() -> str:
+    """What keeps every command from working where it was typed, as a sentence; "" if nothing does."""
+    try:
+        os.getcwd()  # noqa: PTH109  called for its error alone
+    except OSError:
+        return "the current folder no longer exists; cd to another one"
+    date = os.environ.get(DATE, "0")
+    if date.isascii() and date.isdigit():
+        return ""
+    return f"{DATE} = {quoted(repr(date))} is no whole number of seconds, on which NumPy fails; unset it"
 
 
 def _say(sentence: str) -> None:

@@ -32,7 +32,9 @@ def cli_page() -> str:
         "# Commands",
         "Read from the command line itself; `ptde COMMAND --help` says the same. An option that is also a setting "
         "shows the setting's bounds and default.",
-        "Exit codes: 0, done; 1, `ptde doctor` found a lack; 2, something that was typed cannot be; 130, interrupted.",
+        "Exit codes: 0, done; 1, `ptde doctor` found a lack, a cell of a sweep failed, `ptde report --strict` found "
+        "stale results, or nobody reads standard output; 2, an error that can be corrected: of what was typed, of a "
+        "file, or of the file system; 130, interrupted.",
     ]
     for name, command in app.commands.items():
         parts += _command(f"ptde {name}", command, 2)

@@ -85,6 +85,9 @@ def reproduce(
     with resumable():
         from ptde_cli.display import print_tables, watching
         from ptde_core.base.events import Note
+        from ptde_core.machine.matplotlib_import import check_matplotlib
+
+        check_matplotlib()
         from ptde_core.experiments.reproduction import PAGE, cells_held
         from ptde_core.experiments.reproduction import reproduce as stage
         from ptde_core.experiments.sweeps.packing import pack

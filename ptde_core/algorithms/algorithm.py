@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from ptde_core.algorithms.training_settings import TrainingSettings
+from ptde_core.base.errors import PtdeError, quoted
 
 if TYPE_CHECKING:
     from ptde_core.algorithms.learner import Learner
@@ -45,6 +46,9 @@ class Algorithm(Generic[S]):
         stackable: several seeds can be trained at once, or on a GPU: its learner is a `ValueDecompositionLearner`.
         preset: table of a map's preset (`presets.toml`) that is meant for it, beside `train_teacher`; "" for none.
         page: of the manual, from `docs/`; "" for none.
+
+    Raises:
+        PtdeError: `settings` is no model of a training's settings.
     """
 
     table_name: str
@@ -56,3 +60,10 @@ class Algorithm(Generic[S]):
     stackable: bool = False
     preset: str = ""
     page: str = ""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.settings, type) and issubclass(self.settings, TrainingSettings)):
+            raise PtdeError(
+                f"the settings of {self.table_name} are {quoted(repr(self.settings))}",
+                "give a class that inherits from TrainingSettings (ptde_core/algorithms/training_settings.py)",
+            )

@@ -32,6 +32,7 @@ ALGORITHMS: Mapping[str, Algorithm[Any]] = {
     "ctds": CTDS,
 }
 OPTION = "--alg"
+OWN = "one of your own is named module:NAME (docs/how-to/add-an-algorithm.md)"
 EXAMPLE = "type for example: --alg my_module:MINE, where MINE is an Algorithm (docs/how-to/add-an-algorithm.md)"
 
 
@@ -48,7 +49,7 @@ def algorithm_named(name: str) -> Algorithm[Any]:
     if name in ALGORITHMS:
         return ALGORITHMS[name]
     if not is_own(name):
-        raise unknown("algorithm", name, ALGORITHMS)
+        raise unknown("algorithm", name, ALGORITHMS, f"choose from {', '.join(ALGORITHMS)}; {OWN}")
     module, _, attribute = name.partition(":")
     loaded = sys.modules.get(module)
     held = None if loaded is None else vars(loaded).get(attribute)  # no lazy import of the module's own is set off
@@ -88,6 +89,8 @@ def _imported(module: str, attribute: str) -> Algorithm[Any]:
         sys.path.insert(0, here)
     try:
         imported = importlib.import_module(module)
+    except PtdeError:  # such as of a record that cannot be
+        raise
     except Exception as error:  # whatever the module itself raises: it is the user's
         reason = f"{type(error).__name__}: {quoted(error)}"
         raise PtdeError(f"the algorithm {name!r} cannot be imported ({reason})", EXAMPLE) from error

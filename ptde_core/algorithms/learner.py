@@ -1,4 +1,4 @@
-"""What every learner is to the stage that trains with it: it takes rounds of episodes and decides what to do."""
+"""The interface of learners: a learner is given rounds of episodes, and decides when and how to update."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable

@@ -89,7 +89,7 @@ class MappoSettings(LearningSettings):
 
 
 class CopaSettings(ValueDecompositionSettings):
-    """COPA: value decomposition, and what keeps its instructions worth something."""
+    """COPA: value decomposition, and the weights of its regulariser."""
 
     recognition_weight: float = Field(0.001, ge=0, description="loss weight of -log q(z | what the player then did)")
     entropy_weight: float = Field(0.0001, ge=0, description="loss weight of the entropy of the coach's z, a bonus")

@@ -20,6 +20,7 @@ from ptde_core import kernels
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
+from ptde_core.base.setting_fields import check_settings
 from ptde_core.base.threads import Threads, add_gradients, one_thread
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.averaging import AveragedWeights
@@ -172,9 +173,16 @@ class _Share(NamedTuple):
 
 
 class ValueDecompositionLearner:
-    """Replay, online and target networks and the optimiser: Algorithm 1, lines 5 to 10."""
+    """Replay, online and target networks and the optimiser: Algorithm 1, lines 5 to 10.
+
+    Raises:
+        PtdeError: settings of a class that lacks what it reads.
+    """
 
     def __init__(self, team: Team, settings: ValueDecompositionSettings, seed: int) -> None:
+        check_settings(
+            settings, ValueDecompositionSettings, "ValueDecompositionLearner", "TrainValueDecompositionSettings"
+        )
         self.online, self.target = team, copy.deepcopy(team).requires_grad_(False)
         self.settings, self.seed = settings, seed
         self.optimiser = Adam(team.parameters(), lr=settings.learning_rate)

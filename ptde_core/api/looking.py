@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.api.places import Place, file_at, output_at, path_of, paths_of, roots_of
-from ptde_core.base.events import Listener, silent
+from ptde_core.base.events import Listener, check_listener, silent
 from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
+from ptde_core.machine.matplotlib_import import check_matplotlib
 from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
@@ -68,6 +69,8 @@ def curves(
         unfinished: also runs that are still training, or stopped early.
         listen: is told of the files.
     """
+    check_listener(listen)
+    check_matplotlib()
     from ptde_core.viewing.algorithm_curves import curves as draw
 
     pictures = out if isinstance(out, Sequence) and not isinstance(out, str) else [out]
@@ -99,6 +102,8 @@ def visualize(
     check_number("seed", seed, 0, MOST_SEED)
     for moment in moments:
         check_number("moment", moment, 0, MOST_EPISODES)
+    check_listener(listen)
+    check_matplotlib()
     from ptde_core.viewing.visualize import visualize as draw
 
     return draw(
@@ -127,6 +132,8 @@ def inspect(
         One for each teacher; `ptde.tables` and `ptde.render` lay them out.
     """
     made = build_settings(InspectSettings, settings)
+    check_listener(listen)
+    check_matplotlib()
     from ptde_core.viewing.information.save_information import inspect_and_draw
 
     return inspect_and_draw(paths_of(teachers, "teacher"), made, file_at(out), listen=listen)

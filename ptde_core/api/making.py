@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 from ptde_core.algorithms.catalogue import OPTION
 from ptde_core.api.places import Place, checkpoint_of, file_at, paths_of
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import Listener, silent
+from ptde_core.base.events import Listener, check_listener, silent
 from ptde_core.base.setting_fields import build_settings
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.pipeline.callbacks import NONE, Callbacks, Played, Tested, Updated
@@ -98,6 +98,7 @@ def collect(teacher: Place, *, out: Path | str | None = None, listen: Listener =
         listen: is told of progress.
         settings: such as `episodes=100`.
     """
+    check_listener(listen)
     made = build_settings(CollectSettings, settings)
     from ptde_core.pipeline.collect import collect as stage
 
@@ -144,6 +145,7 @@ def distill(
         listen: is told of progress.
         settings: such as `steps=20_000`; they win over the recipe's.
     """
+    check_listener(listen)
     names = list(recipe) if isinstance(recipe, list | tuple) else [recipe]
     check_recipes(names, out, settings)
     from ptde_core.pipeline.distill_recipes import distill_recipes
@@ -171,6 +173,7 @@ def evaluate(
     Returns:
         One entry for each policy and kind of z; `entry.name`, `entry.z`, `entry.episodes.won`.
     """
+    check_listener(listen)
     made = build_settings(EvaluateSettings, settings)
     places = paths_of(policies, "policy")
     from ptde_core.pipeline import evaluate as stage
@@ -235,6 +238,7 @@ def export(
         out: the file; by default beside the checkpoint.
         listen: is told of the file.
     """
+    check_listener(listen)
     from ptde_core.pipeline.export import export as stage
 
     return stage(checkpoint_of(checkpoint), format, z, file_at(out), listen=listen)
@@ -253,6 +257,7 @@ def _train(
 @contextmanager
 def _logged(meant: Sequence[Training], wandb: bool, listen: Listener) -> Iterator[Listener]:
     """A listener that is told all, and with `wandb` logs to Weights & Biases too."""
+    check_listener(listen)
     if not wandb:
         yield listen
         return

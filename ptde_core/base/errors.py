@@ -5,7 +5,8 @@ import errno
 import os
 from collections.abc import Iterable
 
-NEAR = 0.5  # similarity from which a name is offered instead; names are short: 3n is 0.5 similar to 3m
+NEAR = 0.55  # similarity from which a name is offered instead
+NEAR_SHORT = 0.5  # of at most two characters: 3n is 0.5 similar to 3m
 
 SHOWN = 100  # characters of a value that an error quotes
 
@@ -39,7 +40,8 @@ def unknown(kind: str, word: object, known: Iterable[str], otherwise: str = "") 
 def nearest(word: object, known: Iterable[str], otherwise: str = "") -> str:
     """What to do about a name that does not exist: the nearest one that does, else `otherwise`, else all of them."""
     names = list(known)
-    near = difflib.get_close_matches(str(word)[:SHOWN], names, n=1, cutoff=NEAR)
+    text = str(word)[:SHOWN]
+    near = difflib.get_close_matches(text, names, n=1, cutoff=NEAR_SHORT if len(text) <= 2 else NEAR)
     return f"did you mean {near[0]!r}?" if near else otherwise or f"choose from {', '.join(sorted(names))}"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ptde_core.base.errors import PtdeError, quoted
+
 
 @dataclass(frozen=True)
 class StageStarted:
@@ -102,6 +104,18 @@ class SweepSeen:
 
 Event = StageStarted | Progress | Compiled | Logged | StageFinished | FileSaved | Note | SweepSeen
 Listener = Callable[[Event], None]
+
+
+def check_listener(listen: object) -> None:
+    """Refuse what cannot be told, before any work begins.
+
+    Raises:
+        PtdeError: it cannot be called.
+    """
+    if not callable(listen):
+        raise PtdeError(
+            f"listen = {quoted(repr(listen))} is no function", "give one that takes an event, or none at all"
+        )
 
 
 def silent(event: Event) -> None:

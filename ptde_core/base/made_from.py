@@ -75,7 +75,7 @@ class MadeFrom(BaseModel):
         """What has changed, in words that follow "it was ..."; "" if nothing has.
 
         Args:
-            now: what it would be made from today.
+            now: what it would be made from if it were made again.
             ignoring: settings that may differ.
         """
         if other := self.world.changed(now.world):

@@ -53,6 +53,25 @@ def build_settings(model: type[S], *layers: Values) -> S:
     return made
 
 
+def check_settings(settings: object, needed: type[Settings], reader: str, inherit: str) -> None:
+    """Refuse settings of a class that lacks what `reader` reads, as those of an algorithm of one's own may.
+
+    Args:
+        settings: as given.
+        needed: the class that has all that is read.
+        reader: what reads them.
+        inherit: where to find it: the name of a class that an algorithm's settings can inherit from.
+
+    Raises:
+        PtdeError: with the name of that class.
+    """
+    if not isinstance(settings, needed):
+        raise PtdeError(
+            f"{reader} cannot read settings of the class {type(settings).__name__}",
+            f"let it inherit from {inherit} (ptde_core/algorithms/training_settings.py)",
+        )
+
+
 def check_number(name: str, value: int | None, least: int, most: int) -> None:
     """Refuse what is no whole number, Python's or NumPy's, in these bounds; None, where there is none, is in them.
 

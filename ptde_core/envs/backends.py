@@ -26,10 +26,10 @@ class Environment:
     `engines`: each environment is a process of its own, with a game in it, that takes memory and seconds to start.
     `measured_on`: the map on which policies trained on a map are measured; another where a map's reward only helps to
     learn.
-    `replay`: the ending of the files in which a game keeps what was played (its engines are `workers.engine.Records`);
-    "" where it keeps nothing.
-    `now`: the world of one of its maps as it is today, told without starting anything; None where only a running
-    engine knows.
+    `replay`: the ending of the files in which a game keeps what was played (its engines have the methods of
+    `workers.engine_contract.Records`); "" where it keeps nothing.
+    `now`: the current world of one of its maps, found without starting anything; None where only a running engine
+    knows.
     `names_code`: a map of it is the name of Python code, which a file does not get to choose (`envs/trust.py`).
     `example`: a map of it.
     """
@@ -151,7 +151,7 @@ def build_environment(backend: str, map_name: str, n_envs: int, sights: Sights |
 
 
 def world_now(backend: str, map_name: str) -> World | None:
-    """The world of a map as it is today, told without starting anything; None where only a running engine knows.
+    """The current world of a map, found without starting anything; None where only a running engine knows.
 
     Raises:
         PtdeError: no such backend, the backend knows no such map, or the map's file is broken.

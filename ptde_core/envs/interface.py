@@ -25,7 +25,7 @@ class EnvSpec:
     Args:
         backend: name in the catalogue ("skirmish"); stands in every table.
         version: version of that backend's rules: equal versions play equal episodes.
-        map: the map or scenario; of a map file of one's own, its name and the begin of its content's digest.
+        map: the map or scenario; of a map file of one's own, its name and the first digits of its content's digest.
         episode_limit: env steps after which an episode is truncated.
         obs_names: one name per feature of an observation, in order.
         state_names: the same of the state.

@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba, 2015), all parameters in one call: torch's fused step without torch's optimiser around it.
 
-Torch imports its compiler when the first of its optimisers is made, which took 2.7 s, though nothing is compiled. The
-state is laid out as that of `torch.optim.Adam(fused=True)`, to which this is equal bit for bit (tested).
+Torch imports its compiler when the first of its optimisers is made, which takes seconds, though nothing is compiled.
+The state is laid out as that of `torch.optim.Adam(fused=True)`, to which this is equal bit for bit (tested).
 """
 
 from collections.abc import Iterable, Mapping

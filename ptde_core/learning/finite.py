@@ -1,4 +1,4 @@
-"""Whether what is learned is still made of numbers: a step that is too large ends in infinite weights, then in NaN."""
+"""Checks that weights stay finite: a step that is too large ends in infinite weights, then in NaN."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,12 +11,12 @@ TRY = "train anew with a smaller learning_rate, in another folder"
 
 
 def all_finite(tensors: Iterable[Tensor]) -> Tensor:
-    """A truth value, on the tensors' device: no element of any of them is NaN or infinite."""
+    """A scalar bool on the tensors' device: whether no element of them is NaN or infinite."""
     return torch.stack([torch.isfinite(tensor.detach()).all() for tensor in tensors]).all()
 
 
 def check_learned(weights: Iterable[Tensor], log: Mapping[str, Tensor | float], where: str, saved: str) -> None:
-    """Refuse to go on with weights that are no numbers.
+    """Refuse to go on with weights that are not finite.
 
     Args:
         weights: all that is learned.

@@ -57,7 +57,7 @@ def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tenso
     The bound keeps a Gaussian from being rewarded without end for narrowing.
 
     Args:
-        z: (..., Z) where.
+        z: (..., Z) the points at which the density is taken.
         mean: (..., Z) mu.
         log_variance: (..., Z) log sigma^2.
     """

@@ -11,7 +11,7 @@ from ptde_core.kernels.normals import FIRST, GOLDEN, SECOND
 
 
 def standard_normals(seed: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Row k (r, *shape) float32 of the numbers that `seed` stands for is their row number rows[k].
+    """Standard normals (r, *shape) float32; result k is row number rows[k] of the endless table that `seed` determines.
 
     Args:
         seed: 64 bits.

@@ -162,8 +162,8 @@ def _trial(env: str) -> Finding:
             batch.close()
     except PtdeError as error:
         return Finding("trial", error.problem, "wrong", error.fix)
-    speed = f"{STEPS} steps in {took:.2g} s, {STEPS / took:,.0f} a second"
-    return Finding("trial", f"{name}: ready after {started - began:.2g} s, {speed}")
+    speed = f"{STEPS} steps in {_digits(took)} s, {STEPS / took:,.0f} a second"
+    return Finding("trial", f"{name}: ready after {_digits(started - began)} s, {speed}")
 
 
 def _version(package: str) -> str | None:
@@ -320,3 +320,8 @@ def _maps(package: Package, environment: Mapping[str, str]) -> Finding:
 
 def _refused(what: str, error: PtdeError, verdict: Verdict) -> Finding:
     return Finding(what, error.problem, verdict, error.fix.removeprefix("type: "))
+
+
+def _digits(seconds: float) -> str:
+    """Two digits of short times, whole seconds of long ones."""
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:,.0f}"

@@ -1,7 +1,7 @@
-"""MAPPO's networks (Yu et al., 2021): layers normalised on the way in and out of the memory, orthogonal first weights.
+"""MAPPO's networks (Yu et al., 2021): LayerNorm on the input and around the GRU, orthogonal first weights.
 
-The actor's trunk and head have the shapes of every other algorithm's (`nets/recurrent_agent.py`), so teachers, students
-and distillation do not know the difference. The critic is the same trunk with one value at its end.
+The actor's trunk and head have the shapes of every other algorithm's (`nets/recurrent_agent.py`), so that teachers,
+students and distillation work with either. The critic is the same trunk with one value at its end.
 """
 
 import torch
@@ -82,8 +82,8 @@ class Critic(nn.Module):
 def critic_input(local: Tensor, state: Tensor, present: Tensor) -> Tensor:
     """What the critic sees for each agent: the global state and the agent's local input.
 
-    Of an agent that is not there it sees the identity alone (death masking, Yu et al.): what such an agent's critic
-    is to predict is an average that needs no detail, and the other features would only be unlike all it learns from.
+    Of an agent without a choice (a dead one) it sees the identity alone, all else zero: death masking (Yu et al.). The
+    features of the dead would differ from all others, and its value needs none of them.
 
     Args:
         local: (R, N, L); its last N features are the agent's identity.

@@ -1,7 +1,7 @@
 """K networks of one form as one: parameters stacked, inputs and outputs with a leading axis K, one kernel for all.
 
 It is what a GPU needs to be filled, and the only form that runs there; on the CPU it gives what the K networks give one
-by one, up to rounding. The networks' own code is used wherever it does not mind a leading axis: only the layers that
+by one, up to rounding. The networks' own code is used wherever it works with a leading axis: only the layers that
 hold parameters and the recurrence are written anew here, in operations that every device has.
 """
 

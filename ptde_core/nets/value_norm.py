@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-KEEP = 0.99999  # weight of what was seen before, per update: in trainings of our length, a mean over all of it
+KEEP = 0.99999  # weight of the past per update, as published: over some thousand updates nearly a plain mean
 SMALLEST_VARIANCE = 1e-2
 
 

@@ -1,16 +1,17 @@
 """Before a training: whether it may begin in a run folder, go on there, or is done; and what it puts aside there."""
 
+import traceback
 from collections.abc import Sequence
 
 import torch
 
-from ptde_core.algorithms.building import build_teacher
-from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named
+from ptde_core.algorithms.building import build_learner, build_teacher
+from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named, is_own
 from ptde_core.algorithms.learner_settings import MappoSettings, ValueDecompositionSettings
 from ptde_core.algorithms.stacked_learner import check_same_updates
 from ptde_core.algorithms.training_settings import TrainingSettings, parse_keep
 from ptde_core.base.device import device_of
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, UserCodeError, quoted
 from ptde_core.base.events import Listener, Note
 from ptde_core.base.machine_memory import check_room
 from ptde_core.base.made_from import World
@@ -163,13 +164,31 @@ def check_alone(settings: TrainingSettings) -> None:
         raise PtdeError("the best checkpoint is chosen by tests, and test_episodes = 0 leaves them out", "keep tests")
 
 
+def check_own_algorithm(settings: TrainingSettings, spec: EnvSpec) -> None:
+    """Build the networks and the learner of an algorithm of the user's own once, before its run folder is begun.
+
+    Raises:
+        PtdeError: its settings are of a class that lacks what is read.
+        UserCodeError: its code raised something else.
+    """
+    if not is_own(settings.alg):
+        return
+    try:
+        build_learner(settings, spec, settings.seed)
+    except PtdeError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        problem = f"the algorithm {settings.alg!r} cannot be built: {type(error).__name__}: {quoted(error)}"
+        raise UserCodeError(problem, "mend it, and type the same again", traceback.format_exc()) from error
+
+
 COPIES = 6  # of a teacher's weights: its own, the target's, a gradient, two moments, one that plays or is saved
 
 
 def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec) -> None:
-    """Refuse a training that can grow out of the memory that is free now.
+    """Refuse a training that may need more memory than is free.
 
-    Its episodes are taken to last as long as they may, and no more env steps are held than are played.
+    The estimate takes every episode to last up to its limit; no more env steps are held than are played.
 
     Raises:
         PtdeError: with what it can take, and what takes less.

@@ -1,7 +1,7 @@
-"""For people who want to look in while a teacher trains: functions of their own, and the records these are given.
+"""Callbacks of a training: functions of the user's that are called while a teacher trains, and the records they get.
 
-A record holds numbers alone, so that looking in cannot change the training. An error in such a function ends it, and is
-told as the user's own; what was saved before lies in the run folder.
+A record holds numbers alone, so that a callback cannot change the training. An error in one ends the training and is
+shown as the user's own; what was saved before lies in the run folder.
 """
 
 import traceback

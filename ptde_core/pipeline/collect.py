@@ -103,7 +103,7 @@ def check_episodes_fit(episodes: int, spec: EnvSpec) -> None:
 
 
 def how_it_goes(kind: str, episodes: Sequence[Episode], spec: EnvSpec) -> dict[str, float]:
-    """The metric beside a bar: episodes won so far, or where nothing can be won the mean return.
+    """The metric shown beside a progress bar: episodes won so far, or where nothing can be won the mean return.
 
     Args:
         kind: of play: "test" (greedy) or "train".
@@ -120,7 +120,7 @@ def informed_teacher(path: Path, device: torch.device | None = None) -> tuple[di
 
     Raises:
         PtdeError: not a teacher, one without global information, a baseline of centralized execution, one whose
-            student was trained with it, or one whose world is another by now.
+            student was trained with it, or one whose world has changed since.
     """
     content = load_checkpoint(path, "teacher")
     alg, info = (str(content["settings"][key]) for key in ("alg", "global_info"))

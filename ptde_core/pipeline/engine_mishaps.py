@@ -1,4 +1,4 @@
-"""When engines break during play: people are told, and an error in an environment's own code is kept in a file."""
+"""Engines that break during play are reported, and an error in the user's own code is kept in a file of the run."""
 
 import time
 from collections.abc import Iterator

@@ -155,7 +155,7 @@ def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEnt
     """The entry of a policy that has been evaluated just so already; None if it has not.
 
     Raises:
-        PtdeError: its checkpoint is of another world than there is by now, or evaluation.json is broken.
+        PtdeError: the world of its checkpoint has changed since, or evaluation.json is broken.
     """
     check_world_of(candidate.content, candidate.path)
     run = RunFolder.of(candidate.path)

@@ -102,7 +102,7 @@ def play_again(
         listen: is told of engines that broke.
 
     Raises:
-        PtdeError: its world is another by now.
+        PtdeError: its world has changed since.
     """
     check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)
@@ -119,7 +119,7 @@ def record_in_game(
     """The same episode in the game's own file, written by the game (StarCraft II: .SC2Replay).
 
     Raises:
-        PtdeError: the environment's games keep no such file, or the policy's world is another by now.
+        PtdeError: the environment's games keep no such file, or the policy's world has changed since.
     """
     check_world_of(candidate.content, candidate.path)
     trained = restore(candidate.content)

@@ -1,4 +1,4 @@
-"""What `ptde run` puts aside and makes anew: what was made from something else than it would be made from today.
+"""What `ptde run` puts aside and makes anew: results whose map, simulator, settings or parents have changed since.
 
 Nothing is deleted. What is put aside lies in a folder of the run, `stale-<digest of what it was made from>`.
 """
@@ -20,7 +20,7 @@ from ptde_core.storage.status import read_state
 
 
 def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:
-    """Put aside all of a run whose world is another by now: its map was edited, or its simulator has another version.
+    """Put aside all of a run whose map was edited, or whose simulator has another version, since it was trained.
 
     A run that is being trained is left alone. config.json goes last: a move that is cut short goes on the next time.
 
@@ -44,7 +44,7 @@ def put_aside_other_episodes(
 
     Args:
         teacher: whose episodes they should be.
-        settings: with which they would be collected today.
+        settings: with which they should have been collected.
         world: of that teacher.
         run: where both lie.
         listen: is told.

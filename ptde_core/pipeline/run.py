@@ -1,6 +1,6 @@
 """The whole pipeline: the stages in a row. What is finished is skipped, what was interrupted goes on.
 
-What was made from something else than it would be made from today is put aside and made anew (`remaking.py`).
+Results whose map, simulator, settings or parents have changed since are put aside and made anew (`remaking.py`).
 """
 
 from collections.abc import Sequence

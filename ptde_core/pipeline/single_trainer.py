@@ -1,4 +1,4 @@
-"""One training by itself, and what every trainer is to the sitting that drives it: play, learn, settle."""
+"""The interface of trainers, which a sitting calls to play and to learn, and the trainer of one training."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol

@@ -65,7 +65,7 @@ class StackedTrainer:
         """Stack these anew, in an environment with a round of them.
 
         Raises:
-            PtdeError: the world is another by now.
+            PtdeError: the world has changed since.
         """
         self._stack = self._stack.only(runs)
         self.env.close()

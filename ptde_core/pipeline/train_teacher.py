@@ -25,6 +25,7 @@ from ptde_core.pipeline.beginning import (
     check_alone,
     check_memory,
     check_origin,
+    check_own_algorithm,
     check_together,
     is_due,
     put_aside,
@@ -122,6 +123,7 @@ def _train_teachers(
     env = build_environment_of(settings, settings.n_envs * len(to_train))
     try:  # now that the map is known to exist: a wrong one leaves no folder
         check_origin(to_train, env.spec.world)
+        check_own_algorithm(settings, env.spec)
         check_memory(settings, len(to_train), env.spec)
         for _, run in to_train:
             add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())

@@ -1,4 +1,4 @@
-"""MAPPO's teacher: the same parts in the same places, built as Yu et al. (2021) build actors; its values are logits."""
+"""MAPPO's teacher: trunk, information and head of layers as in Yu et al. (2021); its values are logits."""
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.actor_critic import NormedHead, NormedTrunk

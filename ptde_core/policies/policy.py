@@ -27,7 +27,7 @@ class Acted(NamedTuple):
 
 
 class Informed(NamedTuple):
-    """The Gaussian that a policy draws its agents' z from, as it is told of the state."""
+    """The Gaussian of the agents' z that a policy makes from the state."""
 
     mean: Tensor  # (..., N, Z)
     sigma: Tensor | None  # (..., N, Z) standard deviation; None where z is not drawn but exact

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ptde_core.base.setting_fields import check_settings
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.coach import CoachedTeacher
@@ -21,7 +22,11 @@ def ptde_teacher(
         spec: what the networks must fit.
         settings: their sizes.
         build: makes it of a given width.
+
+    Raises:
+        PtdeError: settings of a class that lacks what a teacher reads.
     """
+    check_settings(settings, NetworkSettings, "ptde_teacher", "TrainTeacherSettings")
     if settings.match_parameters:
         settings = settings.model_copy(update={"hidden_size": _matching_width(spec, settings, build)})
     return build(spec, settings)

@@ -48,7 +48,7 @@ class Found:
     @property
     def made(self) -> Mapping[str, Any]:
         """Settings of the training and, of a student, of its distillation ("distill.steps")."""
-        # A student of an older ptde lacks newer settings: it was made with their defaults.
+        # A student of an older version lacks newer settings: it was made with their defaults.
         own = {**DistillSettings().model_dump(), **self.entry.distilled.settings} if self.entry.distilled else {}
         return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
 

@@ -225,7 +225,7 @@ class _Playing:
 
 @cache
 def _threads(count: int) -> Threads:
-    """They live as long as the process."""
+    """The threads that play; they are kept until the process ends."""
     threads = Threads()
     assert threads.count == count
     return threads

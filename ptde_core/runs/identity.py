@@ -1,6 +1,6 @@
-"""What each stage's result is made from (`base/made_from.py` says what that is), and whether one is stale by now.
+"""What each stage's result is made from (`base/made_from.py`), and whether a result is stale: whether that has changed.
 
-For who wants to know whether a training is done, due or stale: `why_not_this_training`.
+`why_not_this_training` says whether a run folder holds the training that is meant.
 """
 
 from collections.abc import Collection, Mapping
@@ -40,7 +40,7 @@ def distilling_made_from(settings: DistillSettings, world: World, teacher_id: st
 def same_training(held: MadeFrom, settings: TrainingSettings, world: World, ignoring: Collection[str] = ()) -> str:
     """How a training that is held was another than these settings would make; "" if it is the same one.
 
-    A setting that is younger than what is held had its default then; one that there is no more is left aside.
+    A setting that did not exist when `held` was made is taken at its default; one that no longer exists is ignored.
     """
     return _completed(held, settings).changed(training_made_from(settings, world), ignoring=ignoring)
 
@@ -66,9 +66,9 @@ def made_from_of(content: Mapping[str, Any], path: Path) -> MadeFrom:
 
 
 def why_other_world(world: World, map_as_typed: str) -> str:
-    """How the world is another today than when something was made in it; "" if it is not, or cannot be told here.
+    """How the world has changed since a result was made in it; "" if it has not, or if that cannot be known here.
 
-    It cannot be told of a game whose engine alone knows its version, nor of a map file that lies elsewhere.
+    It cannot be known of a game whose engine alone knows its version, nor of a map file that lies elsewhere.
 
     Args:
         world: as it was.
@@ -84,7 +84,7 @@ def why_other_world(world: World, map_as_typed: str) -> str:
 
 
 def why_not_this_training(run: RunFolder, settings: TrainingSettings) -> str:
-    """How the training in a folder is another than these settings would make today, in words that go on "it was ...".
+    """How the training in a folder differs from the one that these settings ask for, in words that follow "it was ...".
 
     "" if it is the same one, whether it has finished or not, or if the folder holds none.
 
@@ -100,17 +100,17 @@ def why_not_this_training(run: RunFolder, settings: TrainingSettings) -> str:
 
 
 def check_world_of(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse a teacher or student whose world is another by now, before any work is done with it.
+    """Refuse a teacher or student whose world has changed since it was trained, before any work is done with it.
 
     Raises:
-        PtdeError: with what is another.
+        PtdeError: with what has changed.
     """
     if why := why_other_world(made_from_of(content, path).world, str(content["settings"]["map"])):
         raise PtdeError(f"{path} is stale: it was {why}", "put that back, or train anew")
 
 
 def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:
-    """Why an evaluation is not one of what lies in its run today; "" if it is.
+    """Why an evaluation is not one of the checkpoint that its run holds; "" if it is.
 
     Args:
         run: that the evaluation lies in.

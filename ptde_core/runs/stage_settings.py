@@ -143,7 +143,7 @@ def preset(map_name: str, *tables: str) -> dict[str, Any]:
 def default_folder(settings: TrainingSettings) -> RunFolder:
     """Where a run goes if nothing else is said: runs/<env>/<map>/<table name>/seed<seed>, so `ptde report` finds it.
 
-    A map file of one's own gives its name and the begin of its content's digest: an edited map is another map.
+    A map file of one's own gives its name and the first digits of its content's digest: an edited map is another map.
 
     Raises:
         PtdeError: a map file that is missing or broken.

@@ -64,7 +64,7 @@ class RunFolder:
 
     @property
     def error(self) -> Path:
-        """The traceback of a failed cell of a sweep, or of an error in an environment's own code; text."""
+        """The traceback of a failed cell of a sweep, or of an error in the user's own code; text."""
         return self.path / "error.txt"
 
     @property
@@ -146,7 +146,7 @@ class RunFolder:
 
     @property
     def figures(self) -> Path:
-        """Pictures made by `ptde visualize`."""
+        """Pictures made by `ptde visualize` and `ptde inspect`."""
         return self.path / "figures"
 
     @property

@@ -90,7 +90,7 @@ class _Tested:
     place: tuple[str, str]  # backend, version
     name: str
     settings: Mapping[str, Any]
-    map: str  # of a map file of one's own, with the begin of its content's digest
+    map: str  # of a map file of one's own, with the first digits of its content's digest
     finished: bool
     time: datetime
     measure: Measure

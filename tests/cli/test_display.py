@@ -4,8 +4,9 @@ import time
 
 import numba
 import pytest
+from rich.console import Console
 
-from ptde_cli.display import Lines, Pace, duration, print_tables
+from ptde_cli.display import Bars, Lines, Pace, duration, print_tables
 from ptde_core.base.events import Compiled, Event, FileSaved, Note, Progress, StageFinished, StageStarted
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.kernels import compile_time
@@ -159,3 +160,17 @@ def test_a_simulator_that_has_to_be_compiled_says_so(monkeypatch: pytest.MonkeyP
     assert "compiling" in ENVIRONMENTS["skirmish"].preparation()
     monkeypatch.setattr("ptde_core.envs.skirmish.skirmish.compiled", lambda: True)
     assert not any(environment.preparation() for environment in ENVIRONMENTS.values())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_bar_loses_no_word_on_a_narrow_terminal(width: int) -> None:
+    facts = "15 env steps/s  return 1.54 in tests  0 s left"
+    bars = Bars(io.StringIO())
+    bars.bars.add_task("train-teacher", total=100, completed=100, facts=facts)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(bars.bars.get_renderable())
+    shown = console.file.getvalue()
+    assert max(map(len, shown.splitlines())) <= width
+    words = shown.split()
+    assert words[0] == "train-teacher"
+    assert [word for word in words[1:] if "━" not in word] == ["100%", *facts.split()]

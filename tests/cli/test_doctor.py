@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.machine.doctor import Finding, doctor_table, examine, healthy
+from ptde_core.machine.doctor import Finding, _digits, doctor_table, examine, healthy
 from ptde_core.storage.tensorboard_file import tensorboard
 from tests.cli.conftest import Type
 from tests.hidden_packages import hide_packages
@@ -152,3 +152,8 @@ def test_an_environment_that_does_not_start_is_in_the_way(tmp_path: Path, monkey
     monkeypatch.setattr("ptde_core.machine.doctor.build_environment", broken)
     found = finding("game", "trial", tmp_path)
     assert (found.verdict, found.mend) == ("wrong", "see docs/explanation/engines.md")
+
+
+@pytest.mark.parametrize(("took", "shown"), [(0.0881, "0.088"), (9.4, "9.4"), (187.3, "187"), (1200.0, "1,200")])
+def test_times_are_told_without_exponents(took: float, shown: str) -> None:
+    assert _digits(took) == shown

@@ -9,7 +9,8 @@ from PIL import Image
 
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import read_config, write_config
-from tests.cli.conftest import Pipeline, Type
+from tests.cli.conftest import Pipeline, Type, spawn
+from tests.cli.test_errors import assert_one_sentence
 
 
 @pytest.fixture
@@ -71,3 +72,20 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     assert wrong.code == 2
     assert "a.jpg names no kind of picture; let it end in .png, .svg, .pdf" in wrong.err
     assert "no run here or below runs/ has a curve to draw" in ptde("curves").err
+
+
+def test_a_wrong_variable_of_the_libraries_is_one_sentence(two: tuple[Path, Path]) -> None:
+    here, runs = Path.cwd(), str(two[0].parent)
+    refused = spawn("curves", runs, "--quiet", cwd=here, MPLBACKEND="nonsense")
+    assert_one_sentence(refused, "'nonsense' is not a valid value for backend", "unset MPLBACKEND")
+    for date in ("x", "-1", "1.5", ""):
+        refused = spawn("curves", runs, "--quiet", cwd=here, SOURCE_DATE_EPOCH=date)
+        assert_one_sentence(refused, f"SOURCE_DATE_EPOCH = {date!r} is no whole number of seconds")
+    pictures = (here / "a.pdf", here / "a.svg")
+    drawn = []
+    for date in ("0", "1000000000"):
+        words = [word for one in pictures for word in ("--out", str(one))]
+        ended = spawn("curves", runs, "--unfinished", "--quiet", *words, cwd=here, SOURCE_DATE_EPOCH=date)
+        assert ended.code == 0, ended.err
+        drawn.append([one.read_bytes() for one in pictures])
+    assert drawn[0] == drawn[1]

@@ -153,6 +153,7 @@ def test_a_file_chooses_no_algorithm_of_code(place: str, ptde: Type, tmp_path: P
         ),
         ("", ":X", "cannot be imported"),
         ("", "qmixx", "no algorithm named 'qmixx'; did you mean 'qmix'?"),
+        ("", "iql", "choose from qmix, vdn, qplex, mappo, csrl, copa, ctds; one of your own is named module:NAME"),
     ],
 )
 def test_a_wrong_name_is_one_sentence(code: str, name: str, says: str, ptde: Type, tmp_path: Path) -> None:
@@ -169,3 +170,50 @@ def test_a_record_of_a_module_that_is_loaded_needs_no_trust(beside: Path, monkey
     import linear_mixing
 
     assert algorithm_named(NAME) is linear_mixing.LINEAR
+
+
+BUILDS = """
+from ptde_core.algorithms.algorithm import Algorithm
+from ptde_core.algorithms.training_settings import TrainingSettings, TrainTeacherSettings
+from ptde_core.algorithms.training_settings import TrainValueDecompositionSettings
+from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
+from ptde_core.nets.mixers import SumMixer
+from ptde_core.policies.teachers import ptde_teacher
+
+def learner(spec, settings, seed):
+    return ValueDecompositionLearner(Team(ptde_teacher(spec, settings), SumMixer()), settings, seed)
+
+def broken(spec, settings, seed):
+    return settings.not_there
+
+MINE = Algorithm(table_name="MINE", settings={settings}, teacher=ptde_teacher, learner={learner})
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "learner", "says"),
+    [
+        (
+            "TrainTeacherSettings",
+            "learner",
+            "ValueDecompositionLearner cannot read settings of the class TrainTeacherSettings;"
+            " let it inherit from TrainValueDecompositionSettings",
+        ),
+        ("TrainingSettings", "learner", "ptde_teacher cannot read settings of the class TrainingSettings;"),
+        (
+            "dict",
+            "learner",
+            "the settings of MINE are <class 'dict'>; give a class that inherits from TrainingSettings",
+        ),
+        ("TrainTeacherSettings()", "learner", "give a class that inherits from TrainingSettings"),
+        ("TrainValueDecompositionSettings", "broken", "cannot be built: AttributeError:"),
+    ],
+)
+def test_an_algorithm_that_cannot_be_built_begins_no_run(
+    settings: str, learner: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "misfit.py").write_text(BUILDS.format(settings=settings, learner=learner))
+    words = ["train-teacher", "--alg", "misfit:MINE", *("--env", "game"), *("--map", "personal-signal"), "--quiet"]
+    ended = spawn(*words, "--out", "run", cwd=tmp_path)
+    assert_one_sentence(ended, says)
+    assert not (tmp_path / "run/config.json").exists()

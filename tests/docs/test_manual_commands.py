@@ -33,7 +33,7 @@ STAND_IN = '#!/bin/sh\nprintf "%s\\0" "{name}" "$@" >>"$TYPED"\nprintf "\\n\\0" 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 QUICK = ("settings", "maps")  # really run
 # Pages whose Python is run by a test of their own.
-OWN_TEST = {f"docs/how-to/{page}.md" for page in ("add-an-algorithm", "faces", "own-maps")}
+OWN_TEST = {f"docs/how-to/{page}.md" for page in ("add-an-algorithm", "other-code", "own-maps")}
 
 
 def blocks(*languages: str) -> list[tuple[str, str, str]]:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import ptde_core as ptde
 from ptde_core import __version__
+from ptde_core.storage.checkpoint_content import CONTENTS
+from ptde_core.storage.evaluation_file import EvaluationEntry
+from ptde_core.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -53,6 +57,41 @@ def test_the_manual_is_built_strictly_and_its_packages_are_an_extra() -> None:
     names = {re.split(r"[\[>=<]", one)[0] for one in PROJECT["optional-dependencies"]["docs"]}
     assert {"mkdocs", "mkdocs-material", "mkdocstrings"} <= names
     assert PROJECT["authors"] == [{"name": "ptde contributors"}]
+
+
+def test_the_page_on_installing_lists_every_extra() -> None:
+    table = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", text("docs/how-to/install.md"), re.MULTILINE)
+    assert {name for row in table for name in re.findall(r"`(\w+)`", row)} == set(PROJECT["optional-dependencies"])
+
+
+def test_the_page_of_the_api_names_what_is_stable() -> None:
+    (stable,) = re.findall(
+        r"Stable are the names of `ptde.__all__`: (.*?) Of what", text("docs/reference/api.md"), re.DOTALL
+    )
+    shown = set(re.findall(r"^::: ptde_core\.[\w.]+\.(\w+)$", text("docs/reference/api.md"), re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", stable)) <= set(ptde.__all__) <= shown | {"__version__"}
+    named = {name for name in ptde.__all__ if name[0].isupper()}
+    assert named <= set(re.findall(r"`(\w+)`", stable))
+
+
+def test_the_page_of_files_names_what_is_in_them() -> None:
+    page = text("docs/reference/files.md")
+    fields = {name for kind in ("teacher", "student") for name in CONTENTS[kind].model_fields}
+    assert {*fields, *EvaluationEntry.model_fields} <= set(re.findall(r"`(\w+)`", page))
+    run = RunFolder(Path("RUN"))
+    files = (
+        run.config,
+        run.status,
+        run.cell,
+        run.lock,
+        run.error,
+        run.metrics,
+        run.provenance,
+        run.teacher,
+        run.episodes,
+    )
+    for path in (*files, run.student, run.left_out, run.curve, run.evaluation):
+        assert f"`{path.name}`" in page, path
 
 
 def test_no_file_of_the_packages_is_ignored_and_left_out_of_a_wheel() -> None:

@@ -279,3 +279,21 @@ def test_it_is_the_command_lines_training(tmp_path: Path) -> None:
     other = RunFolder(tmp_path / "stage")
     train_teacher(game_settings(**SMALL, learning_rate=1e-3, test_every=10_000, target_every_episodes=200), other)
     assert run.config.read_text() == other.config.read_text()
+
+
+VERBS = {
+    "train_teacher": ("personal-signal",),
+    "train_teachers": ([1, 2], "personal-signal"),
+    "run": ("personal-signal",),
+    **dict.fromkeys(("collect", "distill", "evaluate", "export", "curves", "visualize", "inspect"), ("run",)),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_cannot_be_told_is_refused_before_anything_begins(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ptde.PtdeError, match="listen = None is no function"):
+        getattr(ptde, verb)(*VERBS[verb], listen=None)
+    assert not [*tmp_path.iterdir()]

@@ -9,7 +9,7 @@ from ptde_core.storage.run_folder import RunFolder
 def stale(run: RunFolder) -> str:
     """Why a run that was finished has to be worked on again; "" if it has not.
 
-    Its files have to be there, made from the world as it is now, and its evaluations have to be of its checkpoints.
+    Its files have to be there, made from the current world, and its evaluations have to be of its checkpoints.
     """
     from ptde_core.runs.identity import why_other_world, why_stale  # numpy loads here
 

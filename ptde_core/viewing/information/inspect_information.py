@@ -67,7 +67,7 @@ def inspect(targets: Sequence[Path], settings: InspectSettings, *, listen: Liste
         listen: told of progress.
 
     Raises:
-        PtdeError: no teacher there, one whose agents are told nothing of the state, or whose world is another by now.
+        PtdeError: no teacher there, one whose agents are told nothing of the state, or whose world has changed since.
     """
     teachers = [_teacher(target) for target in targets]
     return [_inspect(teacher, settings, listen) for teacher in teachers]

@@ -102,7 +102,7 @@ def _shown(path: Path, number: int, evaluation_seed: int, beside: Path | None, l
 
 
 def why_stale(path: Path, header: ReplayHeader) -> str:
-    """Why a replay is not what its checkpoint would play today; "" if it is.
+    """Why a replay is not what its checkpoint would play if asked again; "" if it is.
 
     Raises:
         PtdeError: the checkpoint cannot be read, or does not say what it was made from.
