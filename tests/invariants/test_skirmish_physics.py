@@ -39,7 +39,7 @@ def test_no_unit_overlaps_another_or_a_wall(name: str) -> None:
                 y = raw["y"] + sy * (tables.body[f.CLEARANCE] - 1e-6)
                 on_ground = raw["alive"] & (tables.trait[f.GROUND] == 1)
                 cells = tables.floor[np.clip(x.astype(int), 0, 31), np.clip(y.astype(int), 0, 31)]
-                assert (cells[on_ground] == 1).all()
+                assert (cells[on_ground] > 0).all()
 
 
 @pytest.mark.parametrize("name", ["8m", "25m", "3s5z", "1c3s5z", "MMM2", "6h_vs_8z", "corridor", "2c_vs_64zg"])

@@ -122,7 +122,7 @@ def test_a_line_still_being_written_is_left_out_and_a_broken_one_is_named(tmp_pa
         with pytest.raises(PtdeError, match="line 2, is not a line of metrics"):
             read_metrics(path)
     path.write_text('{"env_steps": 1, "win": 0.5}\n')
-    with pytest.raises(PtdeError, match="metric 'win' is not in"):
+    with pytest.raises(PtdeError, match="no metric named 'win'"):
         read_metrics(path)
 
 
