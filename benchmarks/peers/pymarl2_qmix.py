@@ -44,13 +44,13 @@ def main() -> None:
     source = options.code.resolve() / "src"
     sys.path.insert(0, str(source))
     _give_the_face()
-    collections.Mapping = collections.abc.Mapping  # type: ignore[attr-defined]  # where it stood when that code was written
-    os._exit = _end  # type: ignore[assignment]  # that one never returns, ours raises
+    collections.Mapping = collections.abc.Mapping  # where it stood when that code was written
+    os._exit = _end  # that one never returns, ours raises
     config = _configuration(source / "config", options)
     random.seed(options.seed)
     np.random.seed(options.seed)  # noqa: NPY002  what its code draws from
     torch.manual_seed(options.seed)
-    from run import REGISTRY  # type: ignore[import-not-found]  # PyMARL2's
+    from run import REGISTRY  # PyMARL2's
 
     run, log = SimpleNamespace(info={}), logging.getLogger("pymarl2")
     began = time.perf_counter()
@@ -76,9 +76,9 @@ def _end(code: int) -> None:
 def _give_the_face() -> None:
     """Modules of the names that it imports the game from."""
     envs, matrix_game, smac, smac_env = (ModuleType(name) for name in ("envs", "envs.matrix_game", "smac", "smac.env"))
-    envs.REGISTRY = {"sc2": StarCraft2Env}  # type: ignore[attr-defined]  # a bare module has no names yet
-    matrix_game.print_matrix_status = None  # type: ignore[attr-defined]  # of a game that is not played here
-    smac_env.StarCraft2Env = StarCraft2Env  # type: ignore[attr-defined]  # as above
+    envs.REGISTRY = {"sc2": StarCraft2Env}  # a bare module has no names yet
+    matrix_game.print_matrix_status = None  # of a game that is not played here
+    smac_env.StarCraft2Env = StarCraft2Env  # as above
     for module in (envs, matrix_game, smac, smac_env):
         sys.modules[module.__name__] = module
 
