@@ -45,6 +45,8 @@ class Algorithm(Generic[S]):
         online_student: the student that is trained with the teacher; None where one is distilled afterwards, if at all.
         stackable: several seeds can be trained at once, or on a GPU: its learner is a `ValueDecompositionLearner`.
         preset: table of a map's preset (`presets.toml`) that is meant for it, beside `train_teacher`; "" for none.
+        kept_vectors: as long as a hidden state, how many a gradient step keeps of each agent and view, its z apart: for
+            the estimate of memory.
         page: of the manual, from `docs/`; "" for none.
 
     Raises:
@@ -59,6 +61,7 @@ class Algorithm(Generic[S]):
     online_student: OnlineStudent[S] | None = None
     stackable: bool = False
     preset: str = ""
+    kept_vectors: int = 9
     page: str = ""
 
     def __post_init__(self) -> None:

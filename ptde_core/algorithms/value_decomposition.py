@@ -10,6 +10,7 @@ Letters: R views and P steps of a batch (`base/batch.py`), N agents, A actions, 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from ptde_core import kernels
 from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
-from ptde_core.base.batch import Episode, EpisodeBatch
+from ptde_core.base.batch import AnyEpisode, Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.setting_fields import check_settings
 from ptde_core.base.threads import Threads, add_gradients, one_thread
@@ -27,6 +28,7 @@ from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.noise import standard_normals
 from ptde_core.learning.schedules import linear
 from ptde_core.learning.td_targets import td_lambda_targets, world_ends
+from ptde_core.nets.global_information import AgentHyper
 from ptde_core.policies.network_inputs import Views
 from ptde_core.policies.policy import Exploration
 from ptde_core.policies.teachers import AnyTeacher
@@ -93,11 +95,12 @@ def td_loss(
     """
     noise_online, noise_target = noise if noise is not None else (None, None)
     views, played = Views.of(batch), batch.played  # R views; at the P of `played` a step was taken
+    with torch.no_grad():  # first, while nothing is kept for gradients
+        target_values = target.teacher.unroll(views, noise_target).values  # (R, N, A)
     unrolled = online.teacher.unroll(views, noise_online)
     values = unrolled.values  # (R, N, A)
     with torch.no_grad():
         greedy, best = best_available(values, batch.available)  # (R, N) actions and their values
-        target_values = target.teacher.unroll(views, noise_target).values  # (R, N, A)
         _, target_best = best_available(target_values, batch.available)  # (R, N)
         bootstrap_value = target.mixer(pick(target_values, greedy), target_best, greedy, views.state)  # (R,)
         td_target = td_lambda_targets(
@@ -164,10 +167,13 @@ def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> 
     return noise_online, noise_target
 
 
-class _Share(NamedTuple):
-    """The part of a batch that one thread works on."""
+KEPT_BYTES = 3 * 2**26  # of the products of states with agents' weights that an update holds at a time
 
-    episodes: list[Episode]
+
+class _Share(NamedTuple):
+    """The part of a batch that one thread works on at a time."""
+
+    episodes: list[AnyEpisode]
     rows: Tensor  # (r,) int64, where its views stand among those of the whole batch
     weight: float  # its real steps / those of the whole batch
 
@@ -237,7 +243,7 @@ class ValueDecompositionLearner:
             return log
         for _ in range(settings.updates_per_round):
             batch = self.replay.sample(settings.batch_episodes, generator(self.seed, "replay", self.updates))
-            before = before_update(batch) if before_update else {}
+            before = before_update([one.whole() for one in batch]) if before_update else {}
             log = before | self.update(batch)
         if self.counters.episodes - self.counters.last_copy >= settings.target_every_episodes:
             self.copy_to_target()
@@ -245,7 +251,7 @@ class ValueDecompositionLearner:
         return log
 
     @one_thread()  # beside those that share the batch
-    def update(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+    def update(self, episodes: Sequence[AnyEpisode]) -> dict[str, Tensor]:
         """One gradient step on a batch of episodes (lines 6 to 9); the scalars to log."""
         log = add_gradients(self._shares(episodes), self._share_of_loss, list(self.online.parameters()), self._threads)
         log["gradient_norm"] = nn.utils.clip_grad_norm_(self.online.parameters(), self.settings.gradient_clip)
@@ -254,9 +260,11 @@ class ValueDecompositionLearner:
         self.average.take_in(self.updates)
         return log
 
-    def _shares(self, episodes: Sequence[Episode]) -> list[_Share]:
-        """The batch cut by episodes, a share for each thread."""
+    def _shares(self, episodes: Sequence[AnyEpisode]) -> list[_Share]:
+        """The batch cut by episodes: for each thread as many shares as bound what is kept for gradients at a time."""
         steps = np.array([e.length for e in episodes])  # (B,)
+        kept = sum(part.kept_bytes for part in self.online.modules() if isinstance(part, AgentHyper))
+        turns = max(1, ceil((steps + 1).sum() * kept / KEPT_BYTES))
         episode_of_view = np.repeat(np.arange(len(steps)), steps + 1)  # (R,)
         return [
             _Share(
@@ -264,7 +272,7 @@ class ValueDecompositionLearner:
                 rows=torch.from_numpy(np.flatnonzero(np.isin(episode_of_view, chosen))),
                 weight=float(steps[chosen].sum() / steps.sum()),
             )
-            for chosen in self._threads.cut(steps)
+            for chosen in self._threads.cut(steps, turns)
         ]
 
     def _share_of_loss(self, share: _Share) -> tuple[Tensor, dict[str, Tensor]]:

@@ -6,11 +6,45 @@ Z agent-specific information, H hidden. Masks are derived from `length`, never s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+ViewArrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+
+
+class AnyEpisode(Protocol):
+    """An episode in whatever form it is stored: an `Episode`, or one of a replay buffer."""
+
+    @property
+    def length(self) -> int:
+        """Real steps T."""
+
+    @property
+    def actions(self) -> NDArray[np.int16]:
+        """(T, N)."""
+
+    @property
+    def reward(self) -> NDArray[np.float32]:
+        """(T,)."""
+
+    @property
+    def terminated(self) -> bool:
+        """As in `Episode`."""
+
+    @property
+    def noise(self) -> NDArray[np.float32] | None:
+        """As in `Episode`."""
+
+    @staticmethod
+    def views(episodes: Sequence[Any]) -> ViewArrays:
+        """Observations (R, N, O), states (R, S) and available actions (R, N, A) of such episodes, end to end."""
+
+    def whole(self) -> "Episode":
+        """The same as an `Episode`."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +65,19 @@ class Episode:
     def length(self) -> int:
         """Real steps T."""
         return len(self.reward)
+
+    @staticmethod
+    def views(episodes: Sequence["Episode"]) -> ViewArrays:
+        """Observations (R, N, O), states (R, S) and available actions (R, N, A) of episodes, one after the other."""
+        return (
+            np.concatenate([one.obs for one in episodes]),
+            np.concatenate([one.state for one in episodes]),
+            np.concatenate([one.available for one in episodes]),
+        )
+
+    def whole(self) -> "Episode":
+        """Itself."""
+        return self
 
     @property
     def nbytes(self) -> int:
@@ -58,9 +105,9 @@ class EpisodeBatch:
     noise: Tensor | None = None  # (P, N, Z) float32  standard normals of z; None where the episodes keep none
 
     @classmethod
-    def of(cls, episodes: Sequence[Episode]) -> "EpisodeBatch":
-        """Lay the episodes end to end."""
-        joined = (np.concatenate([getattr(e, name) for e in episodes]) for name in ("obs", "state", "available"))
+    def of(cls, episodes: Sequence[AnyEpisode]) -> "EpisodeBatch":
+        """Lay the episodes, all stored in one form, end to end."""
+        joined = episodes[0].views(episodes)
         actions = np.concatenate([e.actions for e in episodes], dtype=np.int64)
         reward = np.concatenate([e.reward for e in episodes])
         length = np.array([e.length for e in episodes], np.int64)
@@ -100,7 +147,7 @@ class EpisodeBatch:
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items() if tensor is not None})
 
 
-def _noise(episodes: Sequence[Episode]) -> Tensor | None:
+def _noise(episodes: Sequence[AnyEpisode]) -> Tensor | None:
     """The episodes' noise (P, N, Z); None if they keep none."""
     kept = [e.noise for e in episodes if e.noise is not None]
     assert len(kept) in (0, len(episodes)), "of a batch, all episodes keep their noise or none"

@@ -40,22 +40,31 @@ class Threads:
             max(1, self.count - 1), "ptde", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def cut(self, sizes: Sequence[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """The parts that each thread takes: largest first, each to the thread with the least work so far.
+    def cut(self, sizes: Sequence[int] | NDArray[np.int64], turns: int = 1) -> list[NDArray[np.int64]]:
+        """Shares of parts, `turns` for each thread: largest first, each to the share with the least work so far.
 
         Args:
-            sizes: of the parts. With fewer parts than threads, the threads without one are left out.
+            sizes: of the parts. With fewer parts than shares, those without one are left out.
+            turns: shares that a thread works on one after the other.
         """
-        taker, taken = np.empty(len(sizes), np.int64), np.zeros(min(self.count, len(sizes)), np.int64)
+        taker, taken = np.empty(len(sizes), np.int64), np.zeros(min(turns * self.count, len(sizes)), np.int64)
         for part in np.argsort(-np.asarray(sizes), kind="stable"):
-            taker[part] = thread = taken.argmin()
-            taken[thread] += sizes[part]
-        return [np.flatnonzero(taker == thread) for thread in range(len(taken))]
+            taker[part] = share = taken.argmin()
+            taken[share] += sizes[part]
+        return [np.flatnonzero(taker == share) for share in range(len(taken))]
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """The results of `work` on every part, in order. The caller, within `one_thread`, does the first one itself."""
-        others = [self._others.submit(work, part) for part in parts[1:]]
-        return [work(parts[0]), *(other.result() for other in others)]
+        """The results of `work` on every part, in order. The caller, within `one_thread`, takes the first turn.
+
+        With T threads, each takes every T-th part, one after the other.
+        """
+
+        def turns(thread: int) -> list[Result]:
+            return [work(part) for part in parts[thread :: self.count]]
+
+        others = [self._others.submit(turns, thread) for thread in range(1, min(self.count, len(parts)))]
+        found = [turns(0), *(other.result() for other in others)]
+        return [found[k % self.count][k // self.count] for k in range(len(parts))]
 
 
 def add_gradients(
@@ -69,7 +78,7 @@ def add_gradients(
     The caller is within `one_thread`, as for `Threads.map`.
 
     Args:
-        shares: a part of the batch for each thread.
+        shares: parts of the batch, one or several for each thread.
         loss_of: a share's loss, a scalar, and numbers to log; both are summed over the shares.
         parameters: one that no loss depends on gets no gradient.
         threads: that compute the shares.

@@ -54,28 +54,24 @@ def contraction(
 
 @entry
 def contraction_gradients(
-    state: Array, one_hot: int, a: Array, m: Array, elu: bool, shared: Array, g: Array,
+    state: Array, one_hot: int, a: Array, elu: bool, shared: Array, g: Array,
     grad_g: Array, grad_a: Array, grad_m: Array, grad_offset: Array,
 ) -> None:  # fmt: skip
-    """Gradients: those of a and offset are overwritten, that of m is added to. `g` is the result of `contraction`.
+    """Gradients: those of a and offset are overwritten, that of m is added to.
 
-    `shared` holds all rows of state . m; or it is scratch space of one block, and state . m is computed again.
+    `shared`, all rows of state . m, and `g` are as `contraction` has left them.
     """
     rows, agents, factors = a.shape
     size = grad_g.shape[2]
     width = (factors + 1) * size
-    given, turned = np.empty((BLOCK, m.shape[1]), np.float32), np.empty((factors, agents), np.float32)
+    given, turned = np.empty((BLOCK, shared.shape[1]), np.float32), np.empty((factors, agents), np.float32)
     upstream = np.empty((size, agents), np.float32)
     block = room(state.shape[1], one_hot)
     for begin in range(0, rows, BLOCK):
         count = min(BLOCK, rows - begin)
         part = state[begin : begin + count]
-        own = shared[begin : begin + count] if len(shared) >= rows else shared[:count]
+        own = shared[begin : begin + count]
         look_at(part, block)
-        if len(shared) < rows:
-            used = own[:, :width]
-            used[:] = np.float32(0.0)
-            add_data_product(used, part, m[:, :width], block)
         for k in range(count):
             before = grad_offset[begin + k]
             if elu:

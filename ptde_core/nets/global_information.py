@@ -20,8 +20,6 @@ from torch.nn import functional as F
 from ptde_core import kernels
 from ptde_core.nets.layers import Linear, Prepared, TwoLayers, side_by_side
 
-KEPT_BYTES = 2**29  # s . M is kept for the backward pass up to this size; larger ones are computed again
-
 
 class CompiledContraction(torch.autograd.Function):
     """The generated layer in float32 on the CPU, for states that need no gradient.
@@ -33,34 +31,36 @@ class CompiledContraction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, state: Tensor, a: Tensor, m: Tensor, bias: Tensor, offset: Tensor, one_hot: int, elu: bool,
-        learns: bool,
+        ctx: Any, state: Tensor, a: Tensor, m: Tensor, bias: Tensor,  # noqa: ARG004  (bias is given for its gradient)
+        offset: Tensor, laid_out: NDArray[np.float32],
+        one_hot: int, elu: bool, learns: bool,
     ) -> Tensor:  # fmt: skip
-        """The layer of states whose last `one_hot` numbers are mostly zeros; `learns` says whether gradients follow."""
-        z, laid_out = m.shape[1], _laid_out(m, bias)
-        keep = learns and len(state) * laid_out[0].nbytes <= KEPT_BYTES
-        shared = a.new_empty(len(state) if keep else kernels.BLOCK, laid_out.shape[1])
-        g = a.new_empty(*a.shape[:2], z)  # (R, N, Z)
+        """The layer of states whose last `one_hot` numbers are mostly zeros; `learns` says whether gradients follow.
+
+        `laid_out` is what `_laid_out` makes of M and bias. state . M is kept for the gradients.
+        """
+        shared = a.new_empty(len(state) if learns else kernels.BLOCK, laid_out.shape[1])
+        g = a.new_empty(*a.shape[:2], m.shape[1])  # (R, N, Z)
         ctx.elu, ctx.one_hot = elu, one_hot
-        given = (kernels.array(tensor) for tensor in (a, laid_out, offset))
+        given = kernels.array(a), laid_out, kernels.array(offset)
         kernels.contraction(kernels.array(state), one_hot, *given, elu, shared.numpy(), g.numpy())
-        ctx.save_for_backward(state, a, laid_out, shared, g)
+        ctx.save_for_backward(state, a, shared, g)
         return g
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of a, M, bias and offset."""
         (grad_g,) = upstream
-        state, a, laid_out, shared, g = ctx.saved_tensors
-        grad_a, grad_laid_out, grad_offset = torch.empty_like(a), torch.zeros_like(laid_out), torch.empty_like(g)
+        state, a, shared, g = ctx.saved_tensors
+        grad_a, grad_offset = torch.empty_like(a), torch.empty_like(g)
+        grad_laid_out = state.new_zeros(state.shape[1], shared.shape[1])
         tensors = (shared, g, grad_g, grad_a, grad_laid_out, grad_offset)
         kernels.contraction_gradients(
-            kernels.array(state), ctx.one_hot, kernels.array(a), kernels.array(laid_out), ctx.elu,
-            *(kernels.array(tensor) for tensor in tensors),
-        )  # fmt: skip
+            kernels.array(state), ctx.one_hot, kernels.array(a), ctx.elu, *(kernels.array(tensor) for tensor in tensors)
+        )
         k, z = a.shape[2], grad_g.shape[2]
         grad_m = grad_laid_out[:, : k * z].view(-1, k, z).transpose(1, 2)
-        return None, grad_a, grad_m, grad_laid_out[:, k * z : (k + 1) * z], grad_offset, None, None, None
+        return None, grad_a, grad_m, grad_laid_out[:, k * z : (k + 1) * z], grad_offset, None, None, None, None
 
 
 def _laid_out(m: Tensor, bias: Tensor) -> Tensor:
@@ -116,12 +116,17 @@ class AgentHyper(nn.Module):
         bias = self.weights.bias.view(self.state_size, self.output_size)  # (S, Z)
         g: Tensor
         if kernels.can_take(rows, a) and not rows.requires_grad:
-            how = self.one_hot, elu, torch.is_grad_enabled()
+            how = self.laid_out(), self.one_hot, elu, torch.is_grad_enabled()
             g = CompiledContraction.apply(rows, a, m, bias, offset, *how)  # type: ignore[no-untyped-call]  # torch's
             return g
         shared = torch.einsum("rs,szk->rzk", rows, m)  # (R, Z, K)
         g = torch.einsum("rnk,rzk->rnz", a, shared) + (rows @ bias)[:, None] + offset  # (R, N, Z)
         return F.elu(g) if elu else g
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of s . M, which the gradients need, for one state."""
+        return 4 * ((self.weights.in_features + 1) * self.output_size + kernels.LANES)
 
     def laid_out(self) -> NDArray[np.float32]:
         """M and the weights that all agents share as the kernels take them: (S, (K+1)*Z + some)."""

@@ -3,26 +3,19 @@
 import traceback
 from collections.abc import Sequence
 
-import torch
-
-from ptde_core.algorithms.building import build_learner, build_teacher
+from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named, is_own
-from ptde_core.algorithms.learner_settings import MappoSettings, ValueDecompositionSettings
 from ptde_core.algorithms.stacked_learner import check_same_updates
 from ptde_core.algorithms.training_settings import TrainingSettings, parse_keep
-from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError, UserCodeError, quoted
 from ptde_core.base.events import Listener, Note
-from ptde_core.base.machine_memory import check_room
 from ptde_core.base.made_from import World
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
-from ptde_core.policies.parameter_counts import size_of
 from ptde_core.runs.identity import MAY_GROW, made_from_of, same_training, why_other_world
 from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import Config
-from ptde_core.storage.replay_buffer import largest_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
@@ -180,43 +173,6 @@ def check_own_algorithm(settings: TrainingSettings, spec: EnvSpec) -> None:
     except Exception as error:  # whatever the user's code raises
         problem = f"the algorithm {settings.alg!r} cannot be built: {type(error).__name__}: {quoted(error)}"
         raise UserCodeError(problem, "mend it, and type the same again", traceback.format_exc()) from error
-
-
-COPIES = 6  # of a teacher's weights: its own, the target's, a gradient, two moments, one that plays or is saved
-
-
-def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec) -> None:
-    """Refuse a training that may need more memory than is free.
-
-    The estimate takes every episode to last up to its limit; no more env steps are held than are played.
-
-    Raises:
-        PtdeError: with what it can take, and what takes less.
-    """
-    device = device_of(settings)
-    room = None if device.type == "cpu" else int(torch.cuda.mem_get_info(device)[0])
-    weights = COPIES * runs * 4 * size_of(lambda: build_teacher(settings, spec))
-    check_room(weights, "the networks", "make them smaller: --set hidden_size, info_size", room)
-    limit, of_step = spec.episode_limit, largest_replay(1, *_sizes(spec)) / spec.episode_limit
-    in_round = settings.n_envs * limit
-    held = settings.steps
-    if isinstance(settings, ValueDecompositionSettings):
-        held = min(held, settings.replay_episodes * limit)
-    elif isinstance(settings, MappoSettings):
-        held = min(held, settings.rollout_steps)
-    most = int(runs * (held + in_round) * of_step)
-    less = "--set replay_episodes (or rollout_steps, n_envs) with a smaller number takes less"
-    check_room(weights + most, f"the networks and up to {runs * (held + in_round):,} env steps in memory", less, room)
-
-
-def replay_in_words(episodes: int, spec: EnvSpec) -> str:
-    """How much memory a replay of so many episodes takes at the most."""
-    most = largest_replay(episodes, *_sizes(spec))
-    return f"replay memory: up to {most / 1e9:.2g} GB, if {episodes} episodes last {spec.episode_limit} steps each"
-
-
-def _sizes(spec: EnvSpec) -> tuple[int, int, int, int, int]:
-    return spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size
 
 
 def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:

@@ -16,10 +16,10 @@ from ptde_core.base.events import Listener, Note, Progress, StageFinished, Stage
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv
 from ptde_core.machine.interruption import Interruption
-from ptde_core.pipeline.beginning import replay_in_words
 from ptde_core.pipeline.callbacks import Callbacks
 from ptde_core.pipeline.compile_ahead import compiling_aside
 from ptde_core.pipeline.engine_mishaps import tell_of_mishaps
+from ptde_core.pipeline.memory_needed import memory_in_words
 from ptde_core.pipeline.single_trainer import SingleTrainer, Trainer
 from ptde_core.pipeline.stacked_trainer import StackedTrainer
 from ptde_core.pipeline.training_run import TrainingRun
@@ -54,6 +54,7 @@ class Sitting:
     ) -> None:
         self._settings = settings = trainings[0][0]
         self._keep_state, self._listen, self._spec = keep_state, listen, env.spec
+        self._together = device is not None
         closing.callback(env.close)
         if device is None and ENVIRONMENTS[settings.env].preparation():
             closing.enter_context(compiling_aside(settings))
@@ -112,7 +113,8 @@ class Sitting:
         if settings.device == "cpu" and len(self._runs) > 1:
             self._listen(Note("on a CPU, seeds are trained sooner one after another: --seed 1, then --seed 2, ..."))
         if isinstance(settings, ValueDecompositionSettings):
-            self._listen(Note(replay_in_words(settings.replay_episodes * len(self._runs), self._spec)))
+            runs = len(self._runs)
+            self._listen(Note(memory_in_words(settings, self._spec, runs, together=self._together)))
 
     def _play_and_learn(self) -> None:
         """One round of each unfinished run (line 4), and what is learned from it (lines 5 to 10)."""

@@ -23,7 +23,6 @@ from ptde_core.envs.trust import trust_names
 from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.pipeline.beginning import (
     check_alone,
-    check_memory,
     check_origin,
     check_own_algorithm,
     check_together,
@@ -32,6 +31,7 @@ from ptde_core.pipeline.beginning import (
 )
 from ptde_core.pipeline.callbacks import NONE, Callbacks
 from ptde_core.pipeline.engine_mishaps import keeping_errors
+from ptde_core.pipeline.memory_needed import check_memory
 from ptde_core.pipeline.sitting import STAGE, Sitting
 from ptde_core.runs.identity import training_made_from
 from ptde_core.storage.config_file import write_config
@@ -124,7 +124,7 @@ def _train_teachers(
     try:  # now that the map is known to exist: a wrong one leaves no folder
         check_origin(to_train, env.spec.world)
         check_own_algorithm(settings, env.spec)
-        check_memory(settings, len(to_train), env.spec)
+        check_memory(settings, len(to_train), env.spec, together=together)
         for _, run in to_train:
             add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
     except PtdeError:

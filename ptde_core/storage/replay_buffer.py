@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.storage.kept_episode import KeptEpisode
 from ptde_core.storage.npz import read_arrays
 from ptde_core.storage.whole_file import replacing
 
 
 class Replay:
-    """The newest `capacity` episodes, each stored once, without padding."""
+    """The newest `capacity` episodes, each stored once, without padding and without what repeats from view to view."""
 
     def __init__(self, capacity: int) -> None:
-        self._episodes: deque[Episode] = deque(maxlen=capacity)
+        self._episodes: deque[KeptEpisode] = deque(maxlen=capacity)
 
     @property
     def nbytes(self) -> int:
@@ -31,22 +33,24 @@ class Replay:
 
     def add(self, episodes: Sequence[Episode]) -> None:
         """Append; the oldest are dropped."""
-        self._episodes.extend(episodes)
+        self._episodes.extend(map(KeptEpisode.of, episodes))
 
     def drain(self) -> list[Episode]:
         """Remove all episodes and return them, oldest first."""
-        episodes = list(self._episodes)
+        episodes = [kept.whole() for kept in self._episodes]
         self._episodes.clear()
         return episodes
 
-    def sample(self, count: int, chance: np.random.Generator) -> list[Episode]:
+    def sample(self, count: int, chance: np.random.Generator) -> list[KeptEpisode]:
         """`count` different episodes, uniformly at random."""
         chosen = chance.choice(len(self._episodes), size=count, replace=False)
         return [self._episodes[index] for index in chosen]
 
 
 def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: int, state: int) -> int:
-    """Bytes of `capacity` episodes of `steps` steps each. Shorter ones take less: nothing is padded.
+    """Bytes of `capacity` episodes of `steps` steps each, in which every number changes at every step.
+
+    Others take less: nothing is padded, and what repeats is not stored again.
 
     Args:
         capacity: episodes.
@@ -56,7 +60,10 @@ def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: in
         obs: O.
         state: S.
     """
-    view = 4 * agents * obs + 4 * state + agents * actions  # float32, float32, bool
+    numbers = agents * obs + state
+    view = (
+        4 * numbers + 8 * ceil(numbers / 64) + ceil(agents * actions / 8)
+    )  # float32, and a bit for each number and action
     step = 2 * agents + 4  # int16 actions, float32 reward
     return capacity * ((steps + 1) * view + steps * step)
 

@@ -54,7 +54,8 @@ def test_a_device_replay_holds_what_a_replay_holds(lengths: list[int], capacity:
         plain.add([one])
         replay.add([one])
     chosen = replay.choose(len(plain), np.random.default_rng(0))
-    for one, start, length, terminated in zip(plain.sample(len(plain), np.random.default_rng(0)), *chosen, strict=True):
+    sample = [one.whole() for one in plain.sample(len(plain), np.random.default_rng(0))]
+    for one, start, length, terminated in zip(sample, *chosen, strict=True):
         assert (one.length, one.terminated) == (length, terminated)
         rows = slice(start, start + length)
         assert np.array_equal(replay.rows["obs"][start : start + length + 1], one.obs)

@@ -101,7 +101,7 @@ def test_replay_drops_the_oldest_and_samples_without_repeats() -> None:
     replay = Replay(4)
     replay.add([episode(k) for k in range(6)])
     sample = replay.sample(4, np.random.default_rng(0))
-    assert sorted(e.seed for e in sample) == [2, 3, 4, 5]
+    assert sorted(e.whole().seed for e in sample) == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("noise", [False, True])

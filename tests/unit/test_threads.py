@@ -1,6 +1,6 @@
 """Gradients by several threads: nothing of torch's that a thread makes while another waits for it."""
 
-from threading import Event
+from threading import Event, get_ident
 
 import torch
 from torch import Tensor
@@ -15,6 +15,21 @@ def test_threads_take_about_as_much_each() -> None:
     threads.count = 2
     assert [own.tolist() for own in threads.cut([4, 5, 1, 7, 3])] == [[3, 4], [0, 1, 2]]
     assert [own.tolist() for own in threads.cut([3])] == [[0]]
+
+
+def test_a_thread_can_take_several_shares_in_turn() -> None:
+    threads = Threads()
+    threads.count = 2
+    assert [own.tolist() for own in threads.cut([4, 5, 1, 7, 3], turns=2)] == [[3], [1], [0], [2, 4]]
+    busy: dict[int, set[int]] = {}
+
+    def work(part: int) -> int:
+        busy.setdefault(get_ident(), set()).add(part)
+        return part * part
+
+    assert threads.map(work, range(5)) == [0, 1, 4, 9, 16]
+    assert busy[get_ident()] == {0, 2, 4}
+    assert threads.map(work, [7]) == [49]
 
 
 def test_parameters_keep_the_nodes_where_their_gradients_end() -> None:

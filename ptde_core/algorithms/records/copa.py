@@ -44,5 +44,6 @@ COPA = Algorithm(
     teacher=teacher,
     learner=learner,
     preset="value_decomposition",
+    kept_vectors=71,
     page="explanation/algorithms/copa.md",
 )

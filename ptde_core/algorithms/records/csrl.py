@@ -38,5 +38,6 @@ CSRL = Algorithm(
     teacher=teacher,
     learner=learner,
     preset="value_decomposition",
+    kept_vectors=37,
     page="explanation/algorithms/csrl.md",
 )

@@ -58,5 +58,6 @@ CTDS = Algorithm(
     learner=learner,
     online_student=OnlineStudent(student, sights),
     preset="value_decomposition",
+    kept_vectors=18,
     page="explanation/algorithms/ctds.md",
 )

@@ -42,5 +42,6 @@ MAPPO = Algorithm(
     learner=learner,
     head="logits",
     preset="mappo",
+    kept_vectors=35,
     page="explanation/algorithms/mappo.md",
 )

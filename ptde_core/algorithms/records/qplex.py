@@ -40,5 +40,6 @@ QPLEX = Algorithm(
     learner=learner,
     stackable=True,
     preset="value_decomposition",
+    kept_vectors=14,
     page="explanation/algorithms/qplex.md",
 )

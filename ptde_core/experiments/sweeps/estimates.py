@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ptde_core.algorithms.building import build_environment_of
-from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.experiments.sweeps.cells import Cell, CellState
+from ptde_core.pipeline.memory_needed import memory_needed
 from ptde_core.storage.curve_file import metrics_of
-from ptde_core.storage.replay_buffer import largest_replay
 
 SPEEDS = Path(__file__).with_name("speeds.toml")
 Kind = tuple[str, str, str, str]  # environment, map, algorithm, information
@@ -124,11 +123,7 @@ def _later(cell: Cell, spec: EnvSpec) -> float:
 
 
 def _megabytes(training: TrainingSettings, spec: EnvSpec) -> float:
-    held = training.replay_episodes if isinstance(training, ValueDecompositionSettings) else 0
-    sizes = (spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
-    replay = largest_replay(held, spec.episode_limit, *sizes)
-    played = largest_replay(1, training.steps + spec.episode_limit * training.n_envs, *sizes)  # of a short training
-    return float(speeds()["megabytes"] + min(replay, played) / 1e6)
+    return float(speeds()["megabytes"] + memory_needed(training, spec).whole / 1e6)
 
 
 def _kind(training: TrainingSettings) -> Kind:

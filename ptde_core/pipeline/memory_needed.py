@@ -1,0 +1,102 @@
+"""How much memory a training takes at most, estimated before it begins; what does not fit is refused."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ptde_core.algorithms.building import build_teacher
+from ptde_core.algorithms.catalogue import algorithm_named
+from ptde_core.algorithms.learner_settings import MappoSettings, ValueDecompositionSettings
+from ptde_core.algorithms.training_settings import TrainingSettings
+from ptde_core.algorithms.value_decomposition import KEPT_BYTES
+from ptde_core.base.device import device_of
+from ptde_core.base.machine_memory import check_room
+from ptde_core.envs.backends import ENVIRONMENTS
+from ptde_core.envs.interface import EnvSpec
+from ptde_core.policies.parameter_counts import size_of
+from ptde_core.storage.replay_buffer import largest_replay
+
+COPIES = 6  # of a teacher's weights: its own, the target's, a gradient, two moments, one that plays or is saved
+FLOAT = 4  # bytes
+# How many vectors as long as z a gradient step keeps of each agent and view.
+OF_Z = {"none": 0, "unified": 8, "agent-specific": 16}
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Bytes that a training takes at most, beside what Python and its packages take.
+
+    Args:
+        weights: networks, their gradients and the optimiser's moments.
+        episodes: those that are learned from, and those of a round.
+        update: what a gradient step keeps of a batch.
+    """
+
+    weights: int
+    episodes: int
+    update: int
+
+    @property
+    def whole(self) -> int:
+        """All of it."""
+        return self.weights + self.episodes + self.update
+
+
+def memory_needed(settings: TrainingSettings, spec: EnvSpec, runs: int = 1, *, together: bool = False) -> Needed:
+    """What some trainings take when every episode goes to its limit; no more is held than they play.
+
+    Args:
+        settings: of each training.
+        spec: of its environment.
+        runs: how many are trained at the same time.
+        together: their replays lie on the device, where nothing is left out that repeats.
+    """
+    limit, sizes = spec.episode_limit, (spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
+    held, batch = settings.steps, 0  # env steps, views
+    changing = 1.0
+    if isinstance(settings, ValueDecompositionSettings):
+        held = min(held, settings.replay_episodes * limit)
+        batch = settings.batch_episodes * (limit + 1)
+        changing = 1.0 if together else ENVIRONMENTS[spec.backend].changing
+    elif isinstance(settings, MappoSettings):
+        held = batch = min(held, settings.rollout_steps)
+    of_episode = largest_replay(1, limit, *sizes)
+    per_step = (changing * held + settings.n_envs * limit) * of_episode / limit
+    return Needed(
+        weights=COPIES * runs * FLOAT * size_of(lambda: build_teacher(settings, spec)),
+        episodes=int(runs * per_step),
+        update=runs * min(batch, settings.steps) * _of_view(settings, spec) + min(runs * batch, 1) * KEPT_BYTES,
+    )
+
+
+def _of_view(settings: TrainingSettings, spec: EnvSpec) -> int:
+    """Bytes that a gradient step keeps of a view; what agent-specific weights add is bounded by `KEPT_BYTES`."""
+    local = spec.obs_size + spec.n_actions + spec.n_agents
+    hidden, info = getattr(settings, "hidden_size", 0), getattr(settings, "info_size", 0)
+    of_z = OF_Z.get(settings.global_info, 0) * info
+    return FLOAT * spec.n_agents * (2 * local + algorithm_named(settings.alg).kept_vectors * hidden + of_z)
+
+
+def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec, *, together: bool) -> None:
+    """Refuse a training that may need more memory than is free.
+
+    Raises:
+        PtdeError: with what it can take, and what takes less.
+    """
+    device = device_of(settings)
+    room = None if device.type == "cpu" else int(torch.cuda.mem_get_info(device)[0])
+    needed = memory_needed(settings, spec, runs, together=together)
+    check_room(needed.weights, "the networks", "make them smaller: --set hidden_size, info_size", room)
+    parts = f"{needed.episodes / 1e9:,.1f} GB of episodes, {needed.update / 1e9:,.1f} GB for a gradient step"
+    less = "--set replay_episodes (or rollout_steps, n_envs, batch_episodes) with a smaller number takes less"
+    check_room(needed.whole, f"this training ({parts})", less, room)
+
+
+def memory_in_words(settings: ValueDecompositionSettings, spec: EnvSpec, runs: int, *, together: bool) -> str:
+    """What the replay and a gradient step take at most."""
+    assert isinstance(settings, TrainingSettings)
+    needed, episodes = memory_needed(settings, spec, runs, together=together), runs * settings.replay_episodes
+    return (
+        f"memory: up to {needed.episodes / 1e9:.2g} GB for {episodes} episodes of {spec.episode_limit} steps each, and "
+        f"{needed.update / 1e9:.2g} GB for a gradient step"
+    )
