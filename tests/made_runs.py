@@ -133,6 +133,7 @@ def checkpointed(run: RunFolder, one: EvaluationEntry, of_run: MadeFrom) -> Eval
         "counters": {"env_steps": one.env_steps},
         "teacher_file": "teacher.pt",
         "kept": "last",
+        **({"distill": one.distilled.settings} if one.distilled else {}),
         "made_from": (by_itself if one.distilled else of_run).plain(),
     }
     save_checkpoint(run.path / one.checkpoint, one.policy, content)

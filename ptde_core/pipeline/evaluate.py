@@ -40,7 +40,7 @@ from ptde_core.storage.evaluation_file import (
 )
 from ptde_core.storage.replay_file import count_episodes, read_header, write_replay
 from ptde_core.storage.run_folder import RunFolder, checkpoints_of
-from ptde_core.storage.run_lock import adding_to
+from ptde_core.storage.run_lock import adding_to, refuse_linked_folders
 from ptde_core.storage.whole_file import check_output
 
 STAGE = "evaluate"
@@ -145,7 +145,9 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
 def _check_places(candidates: list[Candidate]) -> None:
     """Refuse evaluations that could not be written, before anything is played."""
     for candidate in candidates:
-        evaluation = RunFolder.of(candidate.path).evaluation
+        run = RunFolder.of(candidate.path)
+        evaluation = run.evaluation
+        refuse_linked_folders(run)
         check_output(evaluation)
         with adding_to(evaluation):  # that it can be locked
             pass

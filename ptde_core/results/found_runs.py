@@ -62,11 +62,10 @@ def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]
         found, state, made_from = read
         stale: dict[str, None] = {}
         current: list[EvaluationEntry] = []
-        for _, same in grouped(found, lambda one: (one.entry.checkpoint, one.entry.policy_id, one.entry.teacher_id)):
-            for _, entries in grouped([one.entry for one in same], lambda entry: entry.made_from.world):
-                why = why_stale(run, entries[0], made_from)
-                current += [] if why else entries
-                stale |= {why: None} if why else {}
+        for _, entries in grouped([one.entry for one in found], _claims):
+            why = why_stale(run, entries[0], made_from)
+            current += [] if why else entries
+            stale |= {why: None} if why else {}
     except PtdeError as error:
         return [], [LeftOut(str(run.path), "unreadable", str(error))]
     left_out = [LeftOut(str(run.path), STALE, f"{why}; make it anew") for why in stale]
@@ -77,6 +76,14 @@ def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]
             left_out.append(LeftOut(str(run.path), state, why))
     holds = [replace(one, evaluated=tuple(current)) for one in found]
     return [one for one in holds if one.entry in counted], left_out
+
+
+def _claims(entry: EvaluationEntry) -> Hashable:
+    """What an evaluation says of its checkpoint and of the episodes: equal claims are checked once."""
+    episodes = entry.evaluation_seed, tuple(entry.episodes.seed)
+    of_policy = entry.checkpoint, entry.policy_id, entry.teacher_id, entry.policy, entry.name, entry.env_steps
+    of_training = entry.alg, entry.global_info, entry.train_seed, entry.made_from.world
+    return of_policy, of_training, repr(entry.distilled), episodes
 
 
 def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:

@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ptde_core.algorithms.catalogue import is_own
+from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import KEY, MadeFrom, World, different, read_made_from
+from ptde_core.base.seeding import episode_seeds
 from ptde_core.base.setting_fields import Settings
 from ptde_core.envs.backends import world_now
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
@@ -148,10 +151,20 @@ def _why_another(entry: EvaluationEntry, content: Mapping[str, Any], policy_id: 
     told = {"policy": entry.policy, "alg": entry.alg, "global_info": entry.global_info, "seed": entry.train_seed}
     known = {"policy": content["kind"], **{key: content["settings"][key] for key in ("alg", "global_info", "seed")}}
     told["env_steps"], known["env_steps"] = entry.env_steps, content["counters"]["env_steps"]
-    key = different(told, known)
-    return (
-        f"the evaluation of {entry.checkpoint} says {key} = {told[key]!r}, and that has {known[key]!r}" if key else ""
-    )
+    if not is_own(content["settings"]["alg"]):
+        name_of = teacher_name if content["kind"] == "teacher" else student_name
+        told["name"] = entry.name.partition(" (")[0]  # without its marks
+        known["name"] = name_of(*(content["settings"][key] for key in ("alg", "global_info")))
+    told["distilled"], known["distilled"] = entry.distilled is not None, "distill" in content
+    for key, value in (entry.distilled.settings if entry.distilled else {}).items():
+        told[f"distill.{key}"] = value
+        known[f"distill.{key}"] = content.get("distill", {}).get(key, value)  # one that is younger is at its default
+    if key := different(told, known):
+        return f"the evaluation of {entry.checkpoint} says {key} = {told[key]!r}, and that has {known[key]!r}"
+    episodes = entry.episodes.seed
+    if episodes != episode_seeds(entry.evaluation_seed, "evaluate", 0, len(episodes)).tolist():
+        return f"the evaluation of {entry.checkpoint} is not of the episodes of its seed {entry.evaluation_seed}"
+    return ""
 
 
 def _why_gone(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:

@@ -190,6 +190,8 @@ def _check_rows(length: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], 
         raise ValueError("lengths of episodes that are not those of the rows")
     if last.min() < -1 or last.max() >= widths.actions:
         raise ValueError("a last action that there is not")
+    if (columns["z_sigma"] < 0).any():
+        raise ValueError("a negative standard deviation")
     if not columns["available"].any(axis=-1).all():
         raise ValueError("an agent that can do nothing")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ptde_core.base.errors import PtdeError, storage_error
+from ptde_core.base.errors import PtdeError, StorageError, storage_error
 from ptde_core.storage.run_folder import MARKS, RunFolder
 from ptde_core.storage.whole_file import clear_partials
 
@@ -38,12 +38,13 @@ def locked(run: RunFolder, stage: str) -> Iterator[None]:
 
     Raises:
         PtdeError: another process is at work there.
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or a folder in it is a link.
     """
     made = _make(run.path)
     try:
         with _held(run.lock, stage, PATIENCE, f"in {run.path}") as outermost:
             if outermost:
+                refuse_linked_folders(run)
                 for folder in run.folders:
                     clear_partials(folder)
             yield
@@ -53,6 +54,18 @@ def locked(run: RunFolder, stage: str) -> Iterator[None]:
                 run.lock.unlink(missing_ok=True)
                 for folder in made:
                     folder.rmdir()
+
+
+def refuse_linked_folders(run: RunFolder) -> None:
+    """Refuse a run in which a folder is a link: stages write into it and delete what they do not need any more.
+
+    Raises:
+        StorageError: naming it.
+    """
+    for folder in run.folders[1:]:
+        if folder.is_symlink():
+            problem = f"cannot use {folder}: it is a link, and what a run's stages write and delete stays in its folder"
+            raise StorageError(problem, "put there what it leads to, or move the whole run")
 
 
 @contextmanager

@@ -22,14 +22,14 @@ from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settin
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.episode_file import read_contents
-from ptde_core.storage.evaluation_file import read_evaluation
+from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.replay_file import read_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_status
 from ptde_core.storage.training_log import TrainingLog
 from ptde_core.viewing.replays.chosen_episodes import Shown
 from ptde_core.viewing.replays.page import replay_page
-from tests.made_runs import RUNS, _in_an_empty_folder, add_run, pipeline  # noqa: F401  its fixture too
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, distilled, pipeline  # noqa: F401  its fixture too
 
 LINES = {
     "a win rate above 1": {"env_steps": 3, "test_win_rate": 1e300},
@@ -123,6 +123,7 @@ def test_nor_a_students_quality(value: float, tmp_path: Path) -> None:
         ("env_steps", 99_999_999, "says env_steps = 99999999"),
         ("alg", "copa", "says alg = 'copa', and that has 'qmix'"),
         ("global_info", "unified", "says global_info = 'unified'"),
+        ("evaluation_seed", 5, "is not of the episodes of its seed 5"),
     ],
 )
 def test_an_evaluation_that_says_something_else_than_its_checkpoint_is_not_counted(
@@ -132,11 +133,34 @@ def test_an_evaluation_that_says_something_else_than_its_checkpoint_is_not_count
     held = json.loads(run.evaluation.read_text())
     for one in held["entries"]:
         one[field] = value
+        one["digest"] = EvaluationEntry(**{key: one[key] for key in one if key != "digest"}).digest
     run.evaluation.write_text(json.dumps(held))
     found = report([RUNS])
     assert not found.sections
     assert {one.state for one in found.left_out} == {"stale"}
     assert all(says in one.why for one in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("name", "QPLEX_ASGKD", "says name = 'QPLEX_ASGKD', and that has 'QMIX_ASGKD'"),
+        ("distilled", distilled(recipe="recurrent").model_dump(), "says distill.recipe = 'recurrent'"),
+        ("distilled", None, "says distilled = False, and that has True"),
+    ],
+)
+def test_of_several_evaluations_just_the_one_that_says_something_else_is_left_out(
+    field: str, value: object, says: str
+) -> None:
+    run = a_run()
+    held = json.loads(run.evaluation.read_text())
+    changed = next(one for one in held["entries"] if one["policy"] == "student")
+    changed[field] = value
+    run.evaluation.write_text(json.dumps(held))
+    found = report([RUNS])
+    assert len(found.left_out) == 1
+    assert says in found.left_out[0].why
+    assert {score.policy for one in found.sections for score in one.scores} == {"teacher"}
 
 
 @pytest.mark.parametrize("form", [*TABLE_FORMATS, *DATA_FORMATS, "compare"])

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fuzz import teacher_content
 from ptde_core.base.errors import PtdeError
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
+from ptde_core.pipeline.evaluate import evaluate
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.runs.stage_settings import CollectSettings, DistillSettings
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
+from ptde_core.storage.checkpoint import save_checkpoint
 from ptde_core.storage.run_folder import RunFolder, read_json
 from ptde_core.storage.run_lock import is_held, locked, locked_output
 from ptde_core.storage.status import read_state, write_status
@@ -111,6 +114,23 @@ def test_leftovers_of_killed_writers_go_when_somebody_begins(tmp_path: Path) -> 
     with locked(run, "distill"):
         assert names(run.path) == [".lock", "students"]
         assert names(run.students) == []
+
+
+@pytest.mark.parametrize("name", ["resume", "checkpoints", "students", "replays"])
+def test_a_folder_of_a_run_that_is_a_link_is_left_alone(name: str, tmp_path: Path) -> None:
+    """Stages delete in their folders what they do not need any more."""
+    elsewhere, run = tmp_path / "elsewhere", RunFolder(tmp_path / "run")
+    elsewhere.mkdir()
+    mine = elsewhere / ".episodes-000001.npz.partial-1"
+    mine.write_text("mine")
+    run.path.mkdir()
+    (run.path / name).symlink_to(elsewhere)
+    with pytest.raises(PtdeError, match=f"{name}: it is a link"), locked(run, "train-teacher"):
+        pytest.fail("it was locked")
+    save_checkpoint(run.path / "teacher.pt", "teacher", teacher_content())
+    with pytest.raises(PtdeError, match=f"{name}: it is a link"):
+        evaluate([run.teacher], EvaluateSettings(episodes=1))
+    assert mine.read_text() == "mine"
 
 
 def test_a_file_outside_a_run_has_a_lock_that_goes(tmp_path: Path) -> None:

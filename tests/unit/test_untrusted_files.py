@@ -230,6 +230,7 @@ EVIL_ROWS: dict[str, Callable[[Any, Path], None]] = {
     "z whose square is no number": lambda file, _: _replaced(
         file, "rows/z_mean", data=np.full((9, 2, 6), 3e38, np.float32)
     ),
+    "a negative deviation": lambda file, _: _replaced(file, "rows/z_sigma", data=np.full((9, 2, 6), -1.0, np.float32)),
     "views whose square is no number": lambda file, _: _replaced(
         file, "rows/obs", data=np.full((9, 2, 4), -3e38, np.float32)
     ),

@@ -99,6 +99,20 @@ def test_a_copy_keeps_its_evaluations_and_refuses_other_checkpoints(held: Path) 
     assert (copy / "teacher.pt").read_bytes() == b"mine"
 
 
+def test_a_folder_that_is_a_link_is_not_written_through(held: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    copy = unpacked(f"zoo:{NAME}")
+    for link in (copy, *copy.parents[:-1]):  # the run itself, and all folders above it up to zoo/
+        shutil.rmtree(link)
+        link.symlink_to(elsewhere)
+        with pytest.raises(PtdeError, match=f"cannot use {link}: it is a link"):
+            unpacked(f"zoo:{NAME}")
+        link.unlink()
+        link.mkdir()
+    assert not list(elsewhere.iterdir())
+
+
 def test_every_command_takes_such_names(held: Path, typing: Type) -> None:
     ended = typing("evaluate", f"zoo:{NAME}", "--episodes", "4", "-q")
     assert ended.code == 0, ended.err
