@@ -71,7 +71,7 @@ def test_ctrl_c_tells_the_command_that_goes_on(tmp_path: Path) -> None:
     assert resumed.returncode == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGHUP], ids=str)
 def test_a_closed_terminal_or_a_request_to_end_is_like_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
     process = begin("train-teacher", *GAME, "--steps", "1000000", cwd=tmp_path, stderr=subprocess.PIPE)
     wait_until_it_learns(tmp_path / RUN)

@@ -74,6 +74,7 @@ def test_curves_refuses_other_pictures_before_reading_anything(ptde: Type) -> No
     assert "no run here or below runs/ has a curve to draw" in ptde("curves").err
 
 
+@pytest.mark.slow
 def test_a_wrong_variable_of_the_libraries_is_one_sentence(two: tuple[Path, Path]) -> None:
     here, runs = Path.cwd(), str(two[0].parent)
     refused = spawn("curves", runs, "--quiet", cwd=here, MPLBACKEND="nonsense")

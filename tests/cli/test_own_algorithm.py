@@ -56,7 +56,9 @@ def test_the_whole_pipeline_runs_with_it(typed: RunFolder, ptde: Type) -> None:
     assert "LINEAR_SGI" in ptde("report", typed.path, "--format", "csv").out  # tables need neither code nor trust
 
 
-@pytest.mark.parametrize("command", ["evaluate", "collect", "distill", "export"])
+@pytest.mark.parametrize(
+    "command", ["evaluate", *(pytest.param(one, marks=pytest.mark.slow) for one in ("collect", "distill", "export"))]
+)
 def test_its_checkpoint_is_read_by_who_trusts_it(command: str, typed: RunFolder, beside: Path) -> None:
     few = {"evaluate": ["--episodes", "2"], "export": ["--format", "npz", "--out", "elsewhere.npz"]}
     words = [command, str(typed.teacher), "--quiet", *few.get(command, ["--out", "elsewhere"])]
@@ -100,6 +102,7 @@ def run_python(program: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_from_python_a_name_that_is_given_or_a_module_that_is_imported_is_trusted(beside: Path) -> None:
     assert "LINEAR_ASGKD" in run_python(PROGRAM.format(small=SMALL), beside)
     assert "a file names Python code" in run_python(LATER.format(first=""), beside)
@@ -199,14 +202,21 @@ MINE = Algorithm(table_name="MINE", settings={settings}, teacher=ptde_teacher, l
             "ValueDecompositionLearner cannot read settings of the class TrainTeacherSettings;"
             " let it inherit from TrainValueDecompositionSettings",
         ),
-        ("TrainingSettings", "learner", "ptde_teacher cannot read settings of the class TrainingSettings;"),
+        pytest.param(
+            "TrainingSettings",
+            "learner",
+            "ptde_teacher cannot read settings of the class TrainingSettings;",
+            marks=pytest.mark.slow,
+        ),
         (
             "dict",
             "learner",
             "the settings of MINE are <class 'dict'>; give a class that inherits from TrainingSettings",
         ),
         ("TrainTeacherSettings()", "learner", "give a class that inherits from TrainingSettings"),
-        ("TrainValueDecompositionSettings", "broken", "cannot be built: AttributeError:"),
+        pytest.param(
+            "TrainValueDecompositionSettings", "broken", "cannot be built: AttributeError:", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_an_algorithm_that_cannot_be_built_begins_no_run(

@@ -110,6 +110,7 @@ def test_names_of_files_move_no_cursor(ptde: Type, tmp_path: Path) -> None:
     assert_one_sentence(ended, r"a\u001b[2J\u202e\nb.pt")
 
 
+@pytest.mark.slow
 def test_a_sweeps_file_chooses_no_code(evil: dict[str, str], ptde: Type, tmp_path: Path) -> None:
     settings = "\n".join(f"{key} = '{value}'" for key, value in evil.items())
     (tmp_path / "s.toml").write_text(f"[settings]\n{settings}\nsteps = 10\n")

@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("where", ["build", "reset", "step"])
+@pytest.mark.parametrize("where", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("build", "reset")), "step"])
 def test_an_error_that_comes_back_ends_at_once_and_is_kept_whole(where: str, folder: Path) -> None:
     (folder / where).write_text("always")
     began = time.monotonic()
@@ -72,6 +72,7 @@ def test_an_error_that_comes_back_ends_at_once_and_is_kept_whole(where: str, fol
     assert spawn("train-teacher", *RUN, *again, cwd=folder).code == 0, "mended, it goes on"
 
 
+@pytest.mark.slow
 def test_engines_that_break_are_told_of_wherever_they_play(folder: Path) -> None:
     for words in (
         ("train-teacher", *RUN),

@@ -73,7 +73,7 @@ def seconds(*words: str) -> tuple[float, str]:
     return spent() - before, done.stdout
 
 
-@pytest.mark.parametrize("layout", ["full", "paper-table2"])
+@pytest.mark.parametrize("layout", [pytest.param("full", marks=pytest.mark.slow), "paper-table2"])
 def test_a_report_takes_less_than_five_seconds(layout: str) -> None:
     libraries, _ = seconds("-c", "import torch, scipy.stats")  # 2.5 s where nobody else computes
     whole, text = seconds("-m", "ptde_cli", "report", "results", "--layout", layout, "--format", "markdown")

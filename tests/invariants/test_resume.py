@@ -118,8 +118,8 @@ def test_killed_and_resumed_is_undisturbed(undisturbed: RunFolder, tmp_path: Pat
     "changes",
     [
         {},
-        {"alg": "copa"},
-        {"average_weights": 0.9},
+        pytest.param({"alg": "copa"}, marks=pytest.mark.slow),
+        pytest.param({"average_weights": 0.9}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -141,7 +141,9 @@ def test_ctrl_c_saves_and_resume_goes_on(changes: dict[str, Any], undisturbed: R
     assert_equal_runs(undisturbed, run)
 
 
-@pytest.mark.parametrize(("every", "minibatches", "decay"), [(170, 1, 0.0), (430, 3, 0.9)])
+@pytest.mark.parametrize(
+    ("every", "minibatches", "decay"), [(170, 1, 0.0), pytest.param(430, 3, 0.9, marks=pytest.mark.slow)]
+)
 def test_mappo_interrupted_between_updates_is_undisturbed(
     every: int, minibatches: int, decay: float, tmp_path: Path
 ) -> None:
@@ -192,7 +194,7 @@ def test_a_run_from_before_a_setting_goes_on_with_what_was_done_then(tmp_path: P
     assert_equal_runs(whole, cut)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.9])
+@pytest.mark.parametrize("decay", [pytest.param(0.0, marks=pytest.mark.slow), 0.9])
 def test_ctds_resumed_is_undisturbed_teacher_and_student(decay: float, tmp_path: Path) -> None:
     settings = game_settings(**SETTINGS | {"alg": "ctds", "checkpoint_seconds": 1000.0, "average_weights": decay})
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")

@@ -92,7 +92,7 @@ def test_four_matrices_are_enough_to_tell_two_agents_apart(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("alg", ["csrl", "copa"])
-@pytest.mark.parametrize(("every", "low", "high"), [(1, 3.0, 3.0), (4, 1.0, 2.3)])
+@pytest.mark.parametrize(("every", "low", "high"), [(1, 3.0, 3.0), pytest.param(4, 1.0, 2.3, marks=pytest.mark.slow)])
 def test_what_a_commander_and_a_coach_tell_is_used(
     alg: str, every: int, low: float, high: float, tmp_path: Path
 ) -> None:
@@ -109,6 +109,7 @@ def test_ctds_solves_on_full_sight_what_its_student_cannot_see(tmp_path: Path) -
     assert 0.7 <= found["student_test_return"] <= 1.3
 
 
+@pytest.mark.slow
 def test_ctds_student_is_its_teacher_where_it_sees_enough(tmp_path: Path) -> None:
     full = {"epsilon_end": 1.0, "td_lambda": 0.0, "steps": 6000}  # full exploration, so that both see every branch
     found = last_test(game_settings(alg="ctds", map="two-step", **full), tmp_path / "run")

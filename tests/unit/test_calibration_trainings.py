@@ -126,6 +126,7 @@ def test_other_rules_have_another_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert learning_folder(tmp_path, "3m", 2).path == tmp_path / "skirmish-99" / "3m" / "seed2"
 
 
+@pytest.mark.slow
 def test_trainings_side_by_side_end_and_are_kept(tmp_path: Path) -> None:
     trainings = [(tiny(400, seed), RunFolder(tmp_path / f"seed{seed}")) for seed in (1, 2)]
     heard: list[Event] = []
@@ -176,6 +177,7 @@ def test_told_to_stop_as_soon_as_it_listens_is_no_failure(tmp_path: Path, monkey
     assert train_here(tiny(100), RunFolder(tmp_path)) == INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_training_that_somebody_else_interrupts_is_not_taken_for_done(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "seed1")
 

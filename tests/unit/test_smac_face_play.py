@@ -114,6 +114,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_with_one_seed_play_other_battles_where_one_asks_for_it(tmp_path: Path) -> None:
     (tmp_path / "workers.py").write_text(WORKERS)
 
