@@ -92,11 +92,11 @@ def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec, *, togeth
     check_room(needed.whole, f"this training ({parts})", less, room)
 
 
-def memory_in_words(settings: ValueDecompositionSettings, spec: EnvSpec, runs: int, *, together: bool) -> str:
-    """What the replay and a gradient step take at most."""
-    assert isinstance(settings, TrainingSettings)
-    needed, episodes = memory_needed(settings, spec, runs, together=together), runs * settings.replay_episodes
-    return (
-        f"memory: up to {needed.episodes / 1e9:.2g} GB for {episodes} episodes of {spec.episode_limit} steps each, and "
-        f"{needed.update / 1e9:.2g} GB for a gradient step"
+def memory_in_words(settings: TrainingSettings, spec: EnvSpec, runs: int, *, together: bool) -> str:
+    """What the episodes and a gradient step take at most."""
+    needed = memory_needed(settings, spec, runs, together=together)
+    episodes, update = (
+        f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" for size in (needed.episodes, needed.update)
     )
+    limit = f"(if all last {spec.episode_limit} steps)"
+    return f"memory: up to {episodes} for episodes and {update} for a gradient step {limit}"

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ptde_core.algorithms.building import build_environment_of, build_learner
-from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.table_names import teacher_marks, teacher_name
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
@@ -112,9 +111,7 @@ class Sitting:
                 self._listen(Note(run.missing))
         if settings.device == "cpu" and len(self._runs) > 1:
             self._listen(Note("on a CPU, seeds are trained sooner one after another: --seed 1, then --seed 2, ..."))
-        if isinstance(settings, ValueDecompositionSettings):
-            runs = len(self._runs)
-            self._listen(Note(memory_in_words(settings, self._spec, runs, together=self._together)))
+        self._listen(Note(memory_in_words(settings, self._spec, len(self._runs), together=self._together)))
 
     def _play_and_learn(self) -> None:
         """One round of each unfinished run (line 4), and what is learned from it (lines 5 to 10)."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from ptde_core.algorithms.learner_settings import ValueDecompositionSettings
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.algorithms.value_decomposition import KEPT_BYTES
 from ptde_core.base.events import Event, Note
@@ -40,7 +39,6 @@ def test_no_episode_of_full_length_takes_more(tmp_path: Path) -> None:
     replay.add(episodes)  # the first falls out
     sizes = (spec.episode_limit, spec.n_agents, spec.n_actions, spec.obs_size, spec.state_size)
     assert replay.nbytes <= largest_replay(3, *sizes)
-    assert isinstance(settings, ValueDecompositionSettings)
     assert Note(memory_in_words(settings, spec, 1, together=False)) in told
 
 
