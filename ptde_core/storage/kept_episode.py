@@ -5,6 +5,7 @@ Nothing is rounded. Of a trained team on 3s_vs_5z three quarters of the numbers 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,25 @@ from ptde_core.base.batch import Episode
 from ptde_core.kernels.repeats import write_views
 
 BITS = 64
+
+
+class KeptEpisodes(Sequence[Episode]):
+    """Episodes that are kept, and given as they were, one at a time."""
+
+    def __init__(self, kept: Sequence["KeptEpisode"]) -> None:
+        self.kept = kept
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @overload
+    def __getitem__(self, place: int) -> Episode: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "KeptEpisodes": ...
+
+    def __getitem__(self, place: int | slice) -> "Episode | KeptEpisodes":
+        return KeptEpisodes(self.kept[place]) if isinstance(place, slice) else self.kept[place].whole()
 
 
 @dataclass(frozen=True)
@@ -42,8 +62,14 @@ class KeptEpisode:
 
     @classmethod
     def of(cls, episode: Episode) -> "KeptEpisode":
-        """The episode, kept. Its arrays may be parts of larger ones, of which nothing is held on to."""
+        """The episode, kept. Its arrays may be parts of larger ones, of which nothing is held on to.
+
+        Raises:
+            ValueError: its arrays do not fit each other.
+        """
         views, agents, of_obs = episode.obs.shape
+        if episode.available.shape[:2] != (views, agents):
+            raise ValueError(f"available actions {episode.available.shape} beside views {episode.obs.shape}")
         numbers = np.concatenate([episode.obs.reshape(views, -1), episode.state], axis=1).view(np.uint32)  # (T+1, W)
         width = numbers.shape[1]
         changed = np.zeros((views, -(-width // BITS) * BITS), np.bool_)

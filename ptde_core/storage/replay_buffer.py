@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
-from ptde_core.storage.kept_episode import KeptEpisode
+from ptde_core.storage.kept_episode import KeptEpisode, KeptEpisodes
 from ptde_core.storage.npz import read_arrays
 from ptde_core.storage.whole_file import replacing
 
@@ -33,7 +33,7 @@ class Replay:
 
     def add(self, episodes: Sequence[Episode]) -> None:
         """Append; the oldest are dropped."""
-        self._episodes.extend(map(KeptEpisode.of, episodes))
+        self._episodes.extend(episodes.kept if isinstance(episodes, KeptEpisodes) else map(KeptEpisode.of, episodes))
 
     def drain(self) -> list[Episode]:
         """Remove all episodes and return them, oldest first."""
@@ -103,26 +103,26 @@ class ReplayJournal:
             if path.name not in wanted:
                 path.unlink()
 
-    def load(self, segments: Sequence[tuple[str, int]]) -> list[Episode]:
-        """All episodes of a saved list of segments, oldest first.
+    def load(self, segments: Sequence[tuple[str, int]]) -> KeptEpisodes:
+        """All episodes of a saved list of segments, oldest first. Whole, they would take several times the memory.
 
         Raises:
             PtdeError: a segment is missing, cut, or holds no episodes.
         """
         self.segments = [(str(name), int(count)) for name, count in segments]
-        episodes: list[Episode] = []
+        kept: list[KeptEpisode] = []
         for name, count in self.segments:
             path = self._folder / name
             try:
                 found = _unpack(read_arrays(path))
                 if len(found) != count:
                     raise ValueError(f"{len(found)} episodes, not {count}")
+                kept += map(KeptEpisode.of, found)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 problem = f"{path} does not hold what a training needs to go on ({quoted(error)})"
                 raise PtdeError(problem, "train it anew in another folder, with --out") from None
-            episodes += found
         self.drop_old()  # of an interrupted save
-        return episodes
+        return KeptEpisodes(kept)
 
 
 _ROWS_WITH_LAST_VIEW = ("obs", "state", "available")

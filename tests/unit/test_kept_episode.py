@@ -3,14 +3,16 @@
 from dataclasses import fields
 
 import numpy as np
+import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode, EpisodeBatch
-from ptde_core.storage.kept_episode import KeptEpisode
+from ptde_core.storage.kept_episode import KeptEpisode, KeptEpisodes
+from ptde_core.storage.replay_buffer import Replay
 
 FLOATS = st.sampled_from([0.0, -0.0, 1.0, np.inf, np.nan, 1e-45]) | st.floats(width=32)
 
@@ -35,6 +37,7 @@ def episodes(draw: st.DrawFn) -> Episode:
     )
 
 
+@settings(deadline=None)  # the first example compiles
 @given(one=episodes())
 def test_nothing_is_lost(one: Episode) -> None:
     kept = KeptEpisode.of(one)
@@ -46,6 +49,7 @@ def test_nothing_is_lost(one: Episode) -> None:
     assert one.noise is None or (back.noise is not None and same_bits(back.noise, one.noise))
 
 
+@settings(deadline=None)
 @given(several=st.lists(st.integers(1, 200), min_size=1, max_size=5), width=st.integers(1, 140))
 def test_a_batch_of_them_is_the_batch_of_the_episodes(several: list[int], width: int) -> None:
     """Also where the numbers of a view fill several words of bits."""
@@ -65,6 +69,31 @@ def test_a_batch_of_them_is_the_batch_of_the_episodes(several: list[int], width:
     for field in fields(EpisodeBatch):
         one, other = getattr(plain, field.name), getattr(kept, field.name)
         assert one is other or (one.dtype == other.dtype and torch.equal(one, other))
+
+
+def test_many_are_given_one_at_a_time_or_as_a_part() -> None:
+    def numbered(k: int) -> Episode:
+        return Episode(
+            k, np.full((k + 1, 1, 2), k, np.float32), np.zeros((k + 1, 1), np.float32),
+            np.ones((k + 1, 1, 2), np.bool_), np.zeros((k, 1), np.int16), np.ones(k, np.float32), True, False,
+        )  # fmt: skip
+
+    many = KeptEpisodes([KeptEpisode.of(numbered(k)) for k in range(1, 5)])
+    assert [one.seed for one in many] == [1, 2, 3, 4]
+    assert many[-1].obs.tolist() == numbered(4).obs.tolist()
+    assert [one.seed for one in many[2:]] == [3, 4]
+    replay = Replay(2)
+    replay.add(many)
+    assert sorted(one.seed for one in replay.drain()) == [3, 4]
+
+
+def test_arrays_that_do_not_fit_each_other_are_refused() -> None:
+    one = Episode(
+        1, np.zeros((3, 2, 2), np.float32), np.zeros((3, 1), np.float32), np.ones((3, 4, 3), np.bool_),
+        np.zeros((2, 2), np.int16), np.ones(2, np.float32), True, False,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"available actions \(3, 4, 3\) beside views \(3, 2, 2\)"):
+        KeptEpisode.of(one)
 
 
 def test_by_hand() -> None:
