@@ -40,9 +40,10 @@ class RunFolder:
         """
         folder = checkpoint.parent
         inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
+        if not inner:
+            return cls(folder)
         above = any((folder.parent / name).is_file() for name in OF_A_RUN) or any(folder.parent.glob("*.pt"))
-        alone = folder.is_dir() and not above
-        return cls(folder.parent if inner and not alone else folder)
+        return cls(folder if folder.is_dir() and not above else folder.parent)
 
     @property
     def config(self) -> Path:
