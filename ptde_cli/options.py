@@ -220,7 +220,8 @@ Runs = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="RUNS",
-        help=f"folders that hold runs, at any depth  [default: this folder, those in it, all below {RUNS}/]",
+        help="folders that hold runs, at any depth  [default: this folder, those in it and their seeds,"
+        f" all below {RUNS}/]",
     ),
 ]
 BootstrapSeed = Annotated[

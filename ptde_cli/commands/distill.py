@@ -75,7 +75,9 @@ def distill(
     with resumable():
         from ptde_cli.display import print_tables, shown, watching
         from ptde_core import api
+        from ptde_core.api.places import checkpoint_of
 
+        teacher = checkpoint_of(teacher)
         with watching(quiet=quiet) as listen:
             if not no_evaluate:
                 tell_of_evaluation(teacher, EvaluateSettings(**evaluating).episodes, listen)

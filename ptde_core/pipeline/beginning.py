@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named, is_own
@@ -16,6 +17,7 @@ from ptde_core.runs.identity import MAY_GROW, made_from_of, same_training, why_o
 from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import Config
+from ptde_core.storage.evaluation_file import move_entries
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_state
 
@@ -178,6 +180,7 @@ def check_own_algorithm(settings: TrainingSettings, spec: EnvSpec) -> None:
 def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:
     """Move the teacher of a shorter training, and all that was made from it, to a folder of its own in the run.
 
+    Checkpoints on the way are the longer training's too: they stay, with what was made from them and their evaluations.
     The teacher goes last: a move that is cut short goes on the next time.
     """
     if not run.teacher.exists():
@@ -187,7 +190,12 @@ def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> N
         return
     folder = run.shorter(steps)
     folder.mkdir(exist_ok=True)
-    for path in run.made_from_teacher():
-        path.rename(folder / path.name)
+    paths = run.made_from_teacher()
+    moved = {run.teacher.name, *(path.name for path in paths), *(path.name for path in folder.iterdir())}
+    for path in paths:
+        if path == run.evaluation:
+            move_entries(path, folder / path.name, lambda checkpoint: Path(checkpoint).parts[0] in moved)
+        else:
+            path.rename(folder / path.name)
     run.teacher.rename(folder / run.teacher.name)
     listen(Note(f"the teacher of {steps} env steps, and what was made from it, is in {folder}"))

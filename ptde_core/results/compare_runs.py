@@ -140,8 +140,8 @@ def comparison_tables(found: RunComparison) -> list[Table]:
         _table_of_differences("Where they come from: what differs", heads, found.made),
     ]
     rows = tuple(_outcome_row(outcome) for outcome in found.outcomes)
-    kept = [one.retention for outcome in found.outcomes for one in (outcome.one, outcome.other) if one]
-    played = [one for outcome in found.outcomes for one in (outcome.one, outcome.other) if one]
+    of_runs = [pair for outcome in found.outcomes for pair in (("A", outcome.one), ("B", outcome.other))]
+    played = [one for _, one in of_runs if one]
     measure: Measure = "win rate" if all(one.measure == "win rate" for one in played) else "return"
     if measure == "win rate":
         brackets = "Wilson's for win rates, bootstrap for the others"
@@ -151,7 +151,12 @@ def comparison_tables(found: RunComparison) -> list[Table]:
         f"In brackets: 95 % intervals over episodes, {brackets}; the luck of training is not in them: over seeds, see "
         "`ptde report`.",
         "B - A: over pairs of equal battles where both played the same.",
-        *dict.fromkeys(note for one in kept if one for note in retention_notes(one, "")),
+        *(
+            note
+            for run, one in of_runs
+            if one and one.retention
+            for note in retention_notes(one.retention, f" in {run}")
+        ),
         *([RETURN_RETENTION] if measure == "return" else []),
     )
     of_play = ("Won", measure.capitalize(), retention_title(measure))

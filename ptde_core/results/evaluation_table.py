@@ -52,16 +52,17 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         played = performance_of([entry], measure)
         shown = play_text(played.value, played.interval, measure)
         name = named(entry.name, entry.sight)
+        of_seed = f", seed {entry.train_seed}" if several_seeds else ""
         prr = NOTHING
         kept = _kept(entry, entries, seed)
         if kept:
-            notes.extend(retention_notes(kept, ""))
+            notes.extend(retention_notes(kept, of_seed))
             prr = retention_text(kept)
         if entry.distilled is not None:
-            notes.extend(recovery_notes(name, [entry.distilled.model_dump()], ""))
+            notes.extend(recovery_notes(name, [entry.distilled.model_dump()], of_seed))
         rows.append(
             (
-                f"{name}, seed {entry.train_seed}" if several_seeds else name,
+                f"{name}{of_seed}",
                 Z_TEXT[entry.z],
                 str(played.tally or NOTHING),
                 shown if measure == "win rate" else NOTHING,
@@ -73,8 +74,8 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         if entry.messages is not None:
             messages = entry.messages
             notes.append(
-                f"{entry.name}, z {Z_TEXT[entry.z]}: the coach sent {messages.sent}/{messages.offered} messages"
-                f" ({messages.sent / messages.offered:.3f}) at threshold {messages.threshold:g}."
+                f"{entry.name}{of_seed}, z {Z_TEXT[entry.z]}: the coach sent {messages.sent}/{messages.offered}"
+                f" messages ({messages.sent / messages.offered:.3f}) at threshold {messages.threshold:g}."
             )
     counts = listed(len(entry.episodes.seed) for entry in entries)
     seeds = listed(entry.evaluation_seed for entry in entries)

@@ -104,8 +104,9 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
     entries = [entry for entry in held or () if entry.episodes.seed]
     if not entries:
         lacks = "not evaluated" if held is None else "its evaluation holds no episode"
-        last = next(iter([*run.all_students, run.teacher]))  # its teacher is evaluated too
-        return LeftOut(name, state, f"{lacks}: `ptde evaluate {last}`")
+        students = run.all_students  # of one its teacher is evaluated too, of a run folder all of them
+        lacking = run.path if len(students) > 1 else next(iter(students), run.teacher)
+        return LeftOut(name, state, f"{lacks}: `ptde evaluate {lacking}`")
     if alone:
         settings = _settings_of_checkpoint(run, entries[0])
         when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)

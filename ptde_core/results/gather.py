@@ -122,7 +122,7 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
     for student in students:
         same = [teacher for teacher in teachers[student.teacher_id] if _same_episodes(student, teacher)]
         if same:
-            pairs.append((student, same[0]))
+            pairs.append((student, max(same, key=lambda teacher: _marks_in_common(student.name, teacher.name))))
         else:
             unpaired.append(student.train_seed)
     name, has_z = students[0].name, students[0].z != "none"
@@ -161,6 +161,16 @@ def execution_of(entry: EvaluationEntry) -> Execution:
     """Centralized if the policy needs more than an agent observes: a teacher with global information or wider sight."""
     sees_more = INFORMATION[entry.global_info].centralized or entry.sight != ""
     return "centralized" if entry.policy == "teacher" and sees_more else "decentralized"
+
+
+def _marks_in_common(student: str, teacher: str) -> int:
+    """With how many marks a student's name goes on from its teacher's; -1: with others.
+
+    It tells checkpoints of equal weights apart, such as the last of a training and the best where that is the last.
+    """
+    of_student, of_teacher = (name.partition(" (")[2].rstrip(")") for name in (student, teacher))
+    its_own = not of_teacher or f"{of_student}, ".startswith(f"{of_teacher}, ")
+    return len(of_teacher) if its_own else -1
 
 
 def _same_episodes(one: EvaluationEntry, other: EvaluationEntry) -> bool:

@@ -304,8 +304,9 @@ def win_rate_notes(section: Section) -> list[str]:
     notes.extend(sight_notes(score.sight for score in scores))
     for score in scores:
         if score.retention:
-            notes.extend(retention_notes(score.retention, f" on {score.map}"))
-            notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), f" on {score.map}"))
+            where = f"{row_label('', score.variant)} on {score.map}"
+            notes.extend(retention_notes(score.retention, where))
+            notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), where))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):
         notes.append(f"{benchmark.label}: {benchmark.source}. Ours is inside where our mean lies in its mean ± std.")

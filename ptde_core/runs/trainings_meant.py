@@ -44,8 +44,12 @@ def trainings_meant(
 
 
 def _meant(values: Values, out: Path | None, resume: bool) -> Training:
-    settings = train_teacher_settings(values)
-    run = default_folder(settings) if out is None else RunFolder(out)
-    if resume and run.config.exists():
-        settings = train_teacher_settings(read_run_config(run).settings, values)
-    return settings, run
+    run = default_folder(train_teacher_settings(values)) if out is None else RunFolder(out)
+    held = read_run_config(run).settings if resume and run.config.exists() else {}
+    was = held.get("alg")
+    if was is not None and values.get("alg", was) != was:  # its other settings are those of its own algorithm
+        raise PtdeError(
+            f"{run.path} was trained with alg = {was!r}, not {values['alg']!r}",
+            "leave out --alg, or choose another folder with --out",
+        )
+    return train_teacher_settings(held, values), run

@@ -54,7 +54,8 @@ def difference_interval(
     """Interval of the difference of two win rates, ours minus theirs.
 
     The Bayesian bootstrap of `retention_interval`: shares of the outcomes are Dirichlet draws, with half a
-    pseudo-episode of each, so that 320 of 320 still has a width. It covers the luck of the episodes, not of training.
+    pseudo-episode of each, so that 320 of 320 still has a width; the interval is widened to the difference itself where
+    that lies at the very edge. It covers the luck of the episodes, not of training.
 
     Args:
         ours: (K,) episodes won.
@@ -71,11 +72,14 @@ def difference_interval(
             raise ValueError("the two were not tallied over the same battles")
         outcomes = np.bincount(2 * ours + theirs, minlength=4)  # none, theirs only, ours only, both
         shares = rng.dirichlet(outcomes + PSEUDO_COUNT, size=RESAMPLES)  # (R, 4)
-        return _percentiles(shares[:, 2] - shares[:, 1], confidence)
-    first, second = (
-        rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
-    )
-    return _percentiles(first - second, confidence)
+        draws = shares[:, 2] - shares[:, 1]
+    else:
+        first, second = (
+            rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
+        )
+        draws = first - second
+    found, difference = _percentiles(draws, confidence), float(ours.mean() - theirs.mean())
+    return Interval(min(found.low, difference), max(found.high, difference))
 
 
 def seeds_difference_interval(

@@ -8,6 +8,8 @@ A new field has a default that means "not known", so that older files can still 
 number rises only where a field changes its meaning, or where a table would be wrong without the new field.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -248,3 +250,31 @@ def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
         evaluation = Evaluation(entries=[*current, *entries], superseded=superseded)
         write_json(path, evaluation.model_dump())
         return evaluation
+
+
+def move_entries(path: Path, aside: Path, moves: Callable[[str], bool]) -> None:
+    """Move the entries of those checkpoints that move to another file.
+
+    The file goes there as it is if no entry stays, or if it cannot be read.
+
+    Args:
+        path: a file that there is.
+        aside: where they go; what is there is replaced.
+        moves: whether a checkpoint, by its path inside the run, moves.
+    """
+    with adding_to(path):
+        old = Evaluation()
+        with suppress(PtdeError):
+            old = read_evaluation(path)
+        going, staying = (
+            Evaluation(
+                entries=[entry for entry in old.entries if moves(entry.checkpoint) is away],
+                superseded=[entry for entry in old.superseded if moves(entry.checkpoint) is away],
+            )
+            for away in (True, False)
+        )
+        if staying == Evaluation():
+            path.rename(aside)
+        elif going != Evaluation():  # else it was cut short when only the rest was left to do
+            write_json(aside, going.model_dump())
+            write_json(path, staying.model_dump())

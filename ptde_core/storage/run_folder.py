@@ -35,12 +35,15 @@ class RunFolder:
     def of(cls, checkpoint: Path) -> "RunFolder":
         """The run of a checkpoint: its folder, or the one above if the checkpoint is in `students` or `checkpoints`.
 
-        A folder of such a name outside a run, such as a copy, counts as a run itself: results are written there.
+        A folder of such a name that has neither a run nor a checkpoint above it, such as a copy, counts as a run
+        itself: results are written there.
         """
         folder = checkpoint.parent
         inner = folder.name == CHECKPOINTS or folder.name.partition("-")[0] == STUDENTS
-        alone = folder.is_dir() and not any((folder.parent / name).is_file() for name in OF_A_RUN)
-        return cls(folder.parent if inner and not alone else folder)
+        if not inner:
+            return cls(folder)
+        above = any((folder.parent / name).is_file() for name in OF_A_RUN) or any(folder.parent.glob("*.pt"))
+        return cls(folder if folder.is_dir() and not above else folder.parent)
 
     @property
     def config(self) -> Path:
@@ -256,12 +259,25 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
 
 
 def find_runs_here(runs: Path) -> list[RunFolder]:
-    """The runs that are meant where no folder is named: here, in the folders here, and at any depth below `runs`."""
+    """The runs that are meant where no folder is named: here, in the folders here, and at any depth below `runs`.
+
+    A folder here may also hold seeds: `--seeds 3 --out FOLDER` makes FOLDER/seed1 and so on.
+    """
     here = Path()
-    inner = [path for path in here.iterdir() if path.is_dir() and path != runs and not path.name.startswith(PUT_ASIDE)]
-    near = [here, *inner]
-    found = [RunFolder(path) for path in near if any((path / name).is_file() for name in MARKS)]
+    inner, files = _look_into(here)
+    near = [(here, files)]
+    for folder in (here / name for name in inner if here / name != runs and not name.startswith(PUT_ASIDE)):
+        deeper, files = _look_into(folder)
+        seeds = [folder / name for name in deeper if name.startswith("seed")]
+        near += [(folder, files), *((seed, _look_into(seed)[1]) for seed in seeds)]
+    found = [RunFolder(path) for path, files in near if not MARKS.isdisjoint(files)]
     return sorted([*found, *(find_runs([runs]) if runs.is_dir() else [])], key=lambda run: run.path)
+
+
+def _look_into(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the files in a folder; none if this user may not look into it."""
+    _, folders, files = next(os.walk(folder), ("", [], []))
+    return folders, files
 
 
 NEVER_REPLACED = frozenset({".pt", ".h5", ".npz", ".onnx", ".jsonl", ".gz", ".toml", ".log"})

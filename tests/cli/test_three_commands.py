@@ -75,3 +75,28 @@ def test_where_evaluating_takes_long_it_is_said_beforehand(
     told = ptde("distill", teacher, "--out", "b.pt", *QUICK).err
     assert told.index(says) < told.index("gradient steps")
     assert "--no-evaluate leaves that out" in told
+
+
+def test_a_run_folder_stands_for_its_teacher(ptde: Type, pipeline: Pipeline) -> None:
+    shutil.copytree(pipeline.cwd / "runs", "runs")
+    for path in (TINY_FOLDER / "student.pt", TINY_FOLDER / "evaluation.json"):
+        path.unlink()
+    ended = ptde("distill", TINY_FOLDER, *QUICK)
+    assert ended.code == 0, ended.err
+    assert re.search(r"QMIX_SGI +sampled +\d/8", ended.out)
+    assert re.search(r"QMIX_ASGKD +student +\d/8", ended.out)
+    assert "recurrent" not in ended.out, "just the student that was asked for"
+    nothing = ptde("distill", "runs", *QUICK)
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "no teacher at runs/teacher.pt" in nothing.err
+
+
+@pytest.mark.parametrize("name", ["teacher-best.pt", "mine.pt"])
+def test_students_of_a_teacher_that_lies_alone_bring_it_along(name: str, ptde: Type, pipeline: Pipeline) -> None:
+    shutil.copy(pipeline.run / "teacher.pt", name)
+    told = ptde("distill", name, "--recipe", "recurrent-own-episodes", "--steps", "20", "--no-evaluate")
+    shown = ptde(*told.out.split()[3:], "--episodes", "8", "--quiet").out
+    assert re.search(r"QMIX_SGI +sampled +\d/8", shown), told.err
+    assert "was not evaluated" not in shown
+    assert Path("evaluation.json").exists()
+    assert "was not evaluated" not in ptde("report").out

@@ -23,10 +23,12 @@ from ptde_core.results.gather import report
 from ptde_core.runs.recipes import distill_settings
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, EvaluateSettings
 from ptde_core.storage.checkpoint import identity, load_checkpoint
+from ptde_core.storage.evaluation_file import add_entries, move_entries, read_evaluation
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder, all_students_of, episodes_of, student_of, students_of
 from tests.conftest import game_settings
 from tests.invariants.test_several_seeds import interrupt_at
+from tests.made_runs import entry
 
 KEEP: dict[str, Any] = {
     "keep": "best,every=250",
@@ -177,6 +179,31 @@ def test_recipes_and_checkpoints_combine(tmp_path: Path) -> None:
     assert not [path for path in run.path.glob("student*") if path.exists()]
     aside = run.path / "until-0000900"
     assert all_students_of(aside / "teacher-best.pt") == [aside / path.relative_to(run.path) for path in students]
+
+
+def test_evaluations_stay_with_the_checkpoints_that_stay_when_a_training_goes_on(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    train_teacher(game_settings(**KEEP, steps=900), run)
+    on_the_way = run.checkpoint("teacher", "500")
+    evaluate([run.teacher, run.path / "teacher-best.pt", on_the_way], EvaluateSettings(episodes=2))
+    train_teacher(game_settings(**KEEP, steps=1000), run, resume=True)
+    aside = run.path / "until-0000900"
+    found = {folder: report([folder]) for folder in (run.path, aside)}
+    assert not any(one.left_out for one in found.values())
+    names = [{score.name for score in one.sections[0].scores} for one in found.values()]
+    assert names == [{"QMIX_SGI (at 500 steps)"}, {"QMIX_SGI", "QMIX_SGI (best in tests)"}]
+
+
+def test_entries_that_move_are_moved_once_and_a_file_that_cannot_be_read_as_it_is(tmp_path: Path) -> None:
+    path, aside = tmp_path / "evaluation.json", tmp_path / "aside.json"
+    add_entries(path, [entry("sampled", 1), entry("mean", 1, checkpoint="checkpoints/teacher-0000500.pt")])
+    for _ in range(2):  # the second time it was cut short after the first
+        move_entries(path, aside, lambda checkpoint: checkpoint == "teacher.pt")
+        places = [[one.checkpoint for one in read_evaluation(file).entries] for file in (path, aside)]
+        assert places == [["checkpoints/teacher-0000500.pt"], ["teacher.pt"]]
+    path.write_text("broken")
+    move_entries(path, aside, lambda _: True)
+    assert (path.exists(), aside.read_text()) == (False, "broken")
 
 
 def test_where_nothing_can_be_won_the_best_is_told_by_its_return(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ptde_core.results.compare_runs import (
     compare_runs,
     comparison_json,
     comparison_markdown,
+    comparison_tables,
 )
 from ptde_core.storage.provenance_file import Provenance, Sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
@@ -146,3 +147,11 @@ def test_what_is_no_run_is_refused() -> None:
         compare_runs(RunFolder(Path("half")), one)
     with pytest.raises(PtdeError, match="are the same run"):
         compare_runs(one, RunFolder(Path("runs/../runs/one")))
+
+
+def test_a_note_says_of_which_run_it_is() -> None:
+    one, other = add_run("one", pipeline("3m", 1, 0, 0, 0)), add_run("other", pipeline("3m", 2, 3, 3, 0))
+    (results,) = [table for table in comparison_tables(compare_runs(one, other)) if table.title == "Results"]
+    notes = "\n".join(results.notes)
+    assert "No PRR for QMIX_ASGKD in A: its teacher won none of 320 episodes." in notes
+    assert "QMIX_ASGKD in B won none of 320 episodes, its teacher 3: " in notes

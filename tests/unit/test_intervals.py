@@ -183,3 +183,12 @@ def test_difference_interval_covers_the_truth_and_pairing_narrows_it() -> None:
     assert apart.high - apart.low > 1.1 * (found.high - found.low)
     with pytest.raises(ValueError, match="same battles"):
         difference_interval(np.ones(3, bool), np.ones(4, bool), rng, paired=True)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_interval_of_a_difference_contains_it_at_the_very_edge_too(paired: bool) -> None:
+    all_won, none_won = np.ones(6, bool), np.zeros(6, bool)
+    for ours, theirs, difference in ((all_won, none_won, 1.0), (none_won, all_won, -1.0)):
+        low, high = difference_interval(ours, theirs, np.random.default_rng(0), paired=paired)
+        assert low <= difference <= high
+        assert high - low > 0.2

@@ -10,7 +10,7 @@ from ptde_core.algorithms.table_names import student_name
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.results.evaluation_table import evaluation_json, evaluation_tables
 from ptde_core.results.formats import JSON_SCHEMA, render
-from ptde_core.results.gather import report
+from ptde_core.results.gather import report, retention_of
 from ptde_core.results.sections import report_tables
 from ptde_core.runs.recipes import departures
 from ptde_core.runs.stage_settings import DistillSettings
@@ -273,3 +273,36 @@ def test_a_student_that_won_nothing_is_told_beside_its_interval() -> None:
     assert not any(
         "won none" in note for note in evaluation_tables([entry("sampled", 3), entry("student", 1)])[0].notes
     )
+
+
+def test_of_several_seeds_a_note_says_of_which_it_is() -> None:
+    both = [one for seed, wins in ((1, 0), (2, 3)) for one in pipeline("3m", seed, wins, wins, 0)]
+    (table,) = evaluation_tables(both)
+    notes = "\n".join(table.notes)
+    assert "No PRR for QMIX_ASGKD, seed 1: its teacher won none of 320 episodes." in notes
+    assert "QMIX_ASGKD, seed 2 won none of 320 episodes, its teacher 3: " in notes
+
+
+def test_of_several_rows_of_a_name_a_note_says_of_which_it_is() -> None:
+    for steps, wins in ((100, 0), (200, 3)):
+        add_run(f"r{steps}", pipeline("3m", 1, wins, wins, 0, teacher_id=f"t{steps}"), steps=steps)
+    notes = "\n".join(report_tables(report([RUNS]))[0].notes)
+    assert "No PRR for QMIX_ASGKD (steps=100) on 3m: its teacher won none of 320 episodes." in notes
+    assert "QMIX_ASGKD (steps=200) on 3m won none of 320 episodes, its teacher 3: " in notes
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
+def test_of_checkpoints_with_equal_weights_a_student_names_its_own_teacher(order: tuple[int, ...]) -> None:
+    """The last weights are the best in tests: all three teachers have one identity."""
+    marks = ["", " (best in tests)", " (at 1,000 steps)"]
+    endings = ["", "-best", "-0001000"]
+    entries = []
+    for k in order:
+        for z, kind, name in (("sampled", "teacher", "QMIX_SGI"), ("student", "student", "QMIX_ASGKD")):
+            place = f"{kind}{endings[k]}.pt"
+            entries.append(entry(z, 300, name=f"{name}{marks[k]}", checkpoint=place))  # type: ignore[arg-type]
+    of_recipe = "QMIX_ASGKD (best in tests, recipe recurrent)"
+    entries.append(entry("student", 300, name=of_recipe, checkpoint="students-best/recurrent.pt"))
+    found = {one.name: retention_of([one], entries, 0).teacher_name for one in entries if one.policy == "student"}
+    own = {f"QMIX_ASGKD{mark}": f"QMIX_SGI{mark}" for mark in marks}
+    assert found == own | {of_recipe: "QMIX_SGI (best in tests)"}

@@ -1,4 +1,6 @@
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,7 +9,7 @@ from ptde_core.results.formats import FORMATS, render
 from ptde_core.results.gather import report
 from ptde_core.results.sections import report_tables
 from ptde_core.scores.tally import Tally
-from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.run_folder import RunFolder, find_runs_here, write_json
 from ptde_core.storage.status import write_status
 from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, only_score, pipeline, played  # noqa: F401  its fixture too
 
@@ -150,3 +152,33 @@ def test_what_a_policy_cost_is_shown() -> None:
     assert (row["Algorithm"], row["Training"], row["Engine restarts"]) == ("QMIX_ASGKD", "3.3 min", "3")
     assert row["Env steps/s"] == f"{2 * 150_020 / 400:,.0f}"
     assert (row["Error of z'"], row["Explained"], row["ms per step"]) == ("0.02", "0.900", "1.50")
+
+
+def test_seeds_in_a_folder_here_are_found_and_what_is_private_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in (1, 2):
+        add_run(f"seed{seed}", [entry("sampled", 300, train_seed=seed)])
+    RUNS.rename("mine")
+    Path("private").mkdir()
+    is_file, scandir = Path.is_file, os.scandir
+
+    def private(path: Any) -> Any:
+        if "private" in str(path):
+            raise PermissionError(path)
+        return path
+
+    monkeypatch.setattr(Path, "is_file", lambda path: is_file(private(path)))
+    monkeypatch.setattr(os, "scandir", lambda path: scandir(private(path)))
+    assert [run.path for run in find_runs_here(RUNS)] == [Path("mine/seed1"), Path("mine/seed2")]
+    assert only_score(report(), name="QMIX_SGI").tally == Tally(600, 640)
+
+
+@pytest.mark.parametrize(
+    ("students", "names"), [((), "run/teacher.pt"), (("a",), "run/students/a.pt"), (("a", "b"), "run")]
+)
+def test_what_was_not_evaluated_is_named_with_all_its_students(students: tuple[str, ...], names: str) -> None:
+    run = add_run("run", [])
+    run.students.mkdir()
+    for name in students:
+        (run.students / f"{name}.pt").touch()
+    [left_out] = report([RUNS]).left_out
+    assert left_out.why == f"not evaluated: `ptde evaluate runs/{names}`"
