@@ -33,6 +33,8 @@ PYMARL2: Values = {
     "gamma": 0.99,
     "td_lambda": 0.6,
     "gradient_clip": 10.0,
+    "td_loss_factor": 0.5,
+    "bootstrap_at_limit": False,
     "mixer_embed": 32,
     "mixer_hyper": 64,
     "epsilon_start": 1.0,
