@@ -115,6 +115,12 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
         (("map.toml",), "no-such-game"),
         (("map.toml", "--dry-run"), "no-such-game"),
         (("mine.toml", "--processes", "0"), "--processes"),
+        (
+            ("mine.toml", "--slurm", "--slurm-option", "timeout_min"),
+            "--slurm-option 'timeout_min' is not of the form key=value; type for example --slurm-option",
+        ),
+        (("mine.toml", "--keep", "map.toml"), "cannot use map.toml: not a directory"),
+        (("mine.toml", "--keep", "runs/kept", "--dry-run"), "runs/kept is in runs, the folder of the runs"),
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(ptde: Type, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
