@@ -129,8 +129,11 @@ def engine_for(
 
 
 def name_of(path: Path) -> str:
-    """The name of a sweep: that of its file, without endings."""
-    return path.name.partition(".")[0]
+    """The name of a sweep: that of its file, typed or left beside its runs, without its ending; `a.v2` of a.v2.toml."""
+    from ptde_core.experiments.sweeps.sweep import ENDING
+
+    ending = ENDING if path.name.endswith(ENDING) else path.suffix
+    return path.name.removesuffix(ending)
 
 
 def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", quiet: bool) -> "list[Cell]":

@@ -67,7 +67,7 @@ def _drawn(one: Reproduced, folder: Path, listen: Listener) -> Reproduced:
     except StorageError:  # nothing can be written there, nor the page
         raise
     except PtdeError as error:
-        return Reproduced(one.title, one.tables, missing=quoted(error.problem))
+        return Reproduced(one.title, one.tables, missing=error.problem)
     listen(FileSaved(folder / one.picture, one.title))
     return one
 

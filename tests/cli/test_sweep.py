@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ptde_cli.commands.sweep import name_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.packing import pack
@@ -102,6 +103,13 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
     assert "two-step VDN seed 1 is done" in ended.err
     assert "1 failed, 1 done." in ended.out
     assert "Traceback" in (taken / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("a.toml", "a"), ("runs/a.sweep.json", "a"), ("a.v2.toml", "a.v2"), ("a.v2.sweep.json", "a.v2")]
+)
+def test_the_name_of_a_sweep_is_that_of_its_file(file: str, name: str) -> None:
+    assert name_of(Path(file)) == name
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_full_disk_stops_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     cells, work = cells_in(tmp_path), Pretended({1: 9}, at_once=1)
     monkeypatch.setattr(sweeping, "write_cell", refuse)
-    with pytest.raises(StorageError, match="No space left"):
+    with pytest.raises(StorageError, match="no space left"):
         sweep(cells, work.engine)
 
 

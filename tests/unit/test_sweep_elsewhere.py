@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from ptde_cli.commands.sweep import work_through
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, SweepSeen
-from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.on_ray import on_ray
 from ptde_core.experiments.sweeps.on_slurm import on_slurm
 from ptde_core.experiments.sweeps.search import Search, space_of
@@ -186,6 +187,18 @@ def test_a_trial_that_was_interrupted_is_told_although_its_first_cell_is_done(
 
 
 @needs("optuna", "tune")
+def test_a_search_hands_over_the_cells_of_all_its_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = pretend(tmp_path, monkeypatch)
+    file = tiny(tmp_path, sample={"trials": 3, "sampler": "random", "settings": SPACE})
+    cells = work_through(file, "s", False, Pretended().engine, True)
+    assert [state_of(cell).state for cell in cells] == ["done"] * 3 * 2, "as `--keep` copies them"
+    assert cells == search().cells
+    assert capsys.readouterr().out.count("complete") == 3
+
+
+@needs("optuna", "tune")
 def test_two_processes_may_end_one_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search = pretend(tmp_path, monkeypatch, trials=1)
     ours, theirs = search(), search()
@@ -224,9 +237,10 @@ def test_a_search_that_was_changed(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hello\n", "is not a readable log of trials"),
-        ('{"a": 1}\n', "is not a readable log of trials"),
-        ('{"op_code": 0', "ends in the middle of a line"),
+        ("hello\n", "is not a readable log of trials: line 1 is broken"),
+        ('{"a": 1}\n', "is not a readable log of trials: line 1 is broken"),
+        ('{"op_code": 0}', "is not a readable log of trials: line 1 is broken"),
+        ('{"op_code": 0}\n', "is not a readable log of trials"),
     ],
 )
 def test_a_log_of_trials_that_is_none(

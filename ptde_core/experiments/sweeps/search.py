@@ -13,7 +13,7 @@ import numpy as np
 
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.made_from import digest_of
-from ptde_core.base.untrusted import JSON_BYTES, read_bytes
+from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, flat
 from ptde_core.results.gather import PRR_TEACHER_Z
@@ -213,6 +213,21 @@ def _searched(file: SweepFile) -> dict[str, Any]:
     }
 
 
+def _check_log(path: Path) -> None:
+    """Refuse a broken log before optuna, which overlooks a broken line at its end, puts lines behind it."""
+    data = read_bytes(path, "log of trials", JSON_BYTES)
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        try:
+            held = parse_json(line, finite=False)
+        except ValueError:
+            held = None
+        if not isinstance(held, dict) or "op_code" not in held or not line.endswith(b"\n"):
+            problem = f"{path} is not a readable log of trials: line {number} is broken"
+            raise PtdeError(
+                problem, "delete it if it is the last line, else move the file away; cells that are done stay"
+            )
+
+
 def _study(optuna: Any, name: str, path: Path, searched: str) -> Any:
     """The study that the file holds, or will hold.
 
@@ -220,16 +235,15 @@ def _study(optuna: Any, name: str, path: Path, searched: str) -> Any:
         PtdeError: it is broken, or holds the trials of another search.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not read_bytes(path, "log of trials", JSON_BYTES).endswith(
-        b"\n"
-    ):  # else a line is put behind it
-        raise PtdeError(f"{path} ends in the middle of a line", "delete that line: what it told is done again")
+    if path.exists():
+        _check_log(path)
     try:
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
         study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     except (ValueError, KeyError, TypeError) as error:
-        problem = f"{path} is not a readable log of trials ({quoted(error)})"
-        raise PtdeError(problem, "move it away: trials are asked anew, and cells that are done stay") from None
+        raise PtdeError(
+            f"{path} is not a readable log of trials ({quoted(error)})", "move it away; cells that are done stay"
+        ) from None
     if not study.get_trials(deepcopy=False):
         study.set_user_attr(SEARCHED, searched)
     elif study.user_attrs.get(SEARCHED) != searched:
