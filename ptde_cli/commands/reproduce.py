@@ -73,10 +73,15 @@ def reproduce(
     if made_from is not None and (out or dry_run or processes or ray or slurm):
         raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
     if page is not None:
-        check_page(page)  # before days of training
-    scope = Scope(env, budget, seeds, _names(maps), _names(algorithms), out)
+        check_page(page)  # before days of training, as the target of --keep
+    scope = Scope(env, budget, seeds, _names("--maps", maps), _names("--algorithms", algorithms), out)
     parts = parts_of(part, scope, trains=made_from is None)
     file = sweep_of(parts, scope)
+    if keep is not None:
+        from ptde_core.experiments.sweeps.packing import check_target
+        from ptde_core.experiments.sweeps.sweep_file import cells_of
+
+        check_target(cells_of(file), file.out, keep)
     if made_from is None:
         engine = engine_for(file.out, processes, ray, slurm, slurm_option)
         work_through(file, part, dry_run, engine, quiet)
@@ -110,5 +115,10 @@ def reproduce(
         print("\n".join(answers))
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text is not None else ()
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise PtdeError(f"{option} {text!r} has no name in it", "give names with commas between them, or leave it out")
+    return names

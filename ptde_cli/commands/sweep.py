@@ -86,6 +86,11 @@ def sweep(
     from ptde_core.experiments.sweeps.sweep_file import read_sweep
 
     file, name = read_sweep(words[0]), name_of(words[0])
+    if keep is not None:  # before days of training
+        from ptde_core.experiments.sweeps.packing import check_target
+        from ptde_core.experiments.sweeps.sweep_file import cells_of
+
+        check_target(cells_of(file) if file.sample is None else (), file.out, keep)
     engine = engine_for(file.out, processes, ray, slurm, slurm_option)
     cells = work_through(file, name, dry_run, engine, quiet)
     if keep is not None and not dry_run:
@@ -117,15 +122,18 @@ def engine_for(
     if slurm:
         from ptde_core.experiments.sweeps.on_slurm import on_slurm
 
-        return on_slurm(out, parse_assignments(slurm_option or ()))
+        return on_slurm(out, parse_assignments(slurm_option or (), "--slurm-option", "timeout_min=600"))
     from ptde_core.experiments.sweeps.sweep import here
 
     return here(processes or cores())
 
 
 def name_of(path: Path) -> str:
-    """The name of a sweep: that of its file, without endings."""
-    return path.name.partition(".")[0]
+    """The name of a sweep: that of its file, typed or left beside its runs, without its ending; `a.v2` of a.v2.toml."""
+    from ptde_core.experiments.sweeps.sweep import ENDING
+
+    ending = ENDING if path.name.endswith(ENDING) else path.suffix
+    return path.name.removesuffix(ending)
 
 
 def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", quiet: bool) -> "list[Cell]":
@@ -140,14 +148,15 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
         from ptde_core.experiments.sweeps import sweep_tables as tables
         from ptde_core.experiments.sweeps.cells import state_of
         from ptde_core.experiments.sweeps.estimates import Estimates
-        from ptde_core.experiments.sweeps.search import Search, lowest
+        from ptde_core.experiments.sweeps.search import Search, cells_at_the_ends, lowest
         from ptde_core.experiments.sweeps.sweep import check_names, leave_record
         from ptde_core.experiments.sweeps.sweep import sweep as stage
         from ptde_core.experiments.sweeps.sweep_file import cells_of
 
         trials = file.sample.trials if file.sample else 1
+        # An unknown map is told before anything is written.
+        estimates = Estimates(cells_at_the_ends(file) if file.sample else cells_of(file))
         cells = cells_of(file, lowest(file.sample) if file.sample else None)
-        estimates = Estimates(cells)  # an unknown map is told before anything is written
         if dry_run:
             for cell in cells:
                 estimates.measure(cell)
@@ -172,7 +181,7 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
         print_tables([*shown, *([search.table()] if search else [])])
         if any(state.state == "failed" for _, state in ended):
             raise typer.Exit(FAILED)
-    return cells
+    return search.cells if search else cells
 
 
 def show_status(files: list[Path]) -> None:

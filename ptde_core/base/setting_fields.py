@@ -92,14 +92,25 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     return read_toml(path, "settings file", "check the path given with --config", "write lines such as td_lambda = 0.6")
 
 
-def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Values of `--set key=value`; a value is read as TOML (0.6, true, [1, 2]) and as plain text failing that."""
+def parse_assignments(
+    assignments: Iterable[str], option: str = "--set", example: str = "td_lambda=0.6"
+) -> dict[str, Any]:
+    """Values of `--set key=value`; a value is read as TOML (0.6, true, [1, 2]) and as plain text failing that.
+
+    Args:
+        assignments: as typed.
+        option: behind which they were typed, and `example`, one of them, for the sentence about a mistake.
+        example: see `option`.
+
+    Raises:
+        PtdeError: one is not of this form.
+    """
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise PtdeError(
-                f"--set {assignment!r} is not of the form key=value", "type for example --set td_lambda=0.6"
+                f"{option} {assignment!r} is not of the form key=value", f"type for example {option} {example}"
             )
         try:
             values[key.strip()] = parse_toml(f"value = {text}")["value"]

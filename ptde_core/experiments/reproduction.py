@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.training_settings import TrainingSettings
-from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.errors import PtdeError, StorageError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.experiments.reproduction_page import FIGURES, Reproduced, page_text
 from ptde_core.experiments.sweeps.cells import Cell
@@ -48,17 +48,28 @@ def reproduce(
     """
     check_page(page)
     made, found = reproduced(parts, cells, folder)
+    made = [_drawn(one, page.parent / FIGURES, listen) for one in made]
     for one in made:
-        if one.draw is not None:
-            picture = page.parent / FIGURES / one.picture
-            one.draw(picture)
-            listen(FileSaved(picture, one.title))
         if one.missing:
             listen(Note(f"{one.title}: {one.missing}"))
     write_text(page, page_text(made, found))
     listen(FileSaved(page, "all of it on one page"))
     words = [f"RQ{one.number}: {one.words}" for one in answers(found)]
     return [table for one in made for table in one.tables], words
+
+
+def _drawn(one: Reproduced, folder: Path, listen: Listener) -> Reproduced:
+    """The part with its picture drawn, or with why that cannot be: one broken file must not cost the whole page."""
+    if one.draw is None:
+        return one
+    try:
+        one.draw(folder / one.picture)
+    except StorageError:  # nothing can be written there, nor the page
+        raise
+    except PtdeError as error:
+        return Reproduced(one.title, one.tables, missing=error.problem)
+    listen(FileSaved(folder / one.picture, one.title))
+    return one
 
 
 def reproduced(parts: Sequence[str], cells: Sequence[Cell], folder: Path) -> tuple[list[Reproduced], Report]:

@@ -32,12 +32,13 @@ def write_status(run: RunFolder, state: State, reason: str = "", **facts: Any) -
     try:
         write_json(run.status, whole)
     except StorageError as error:
-        if not _is_full(error) or not run.status.is_file() or run.status.is_symlink():
+        if not is_full(error) or not run.status.is_file() or run.status.is_symlink():
             raise
         _overwrite(run, whole)
 
 
-def _is_full(error: StorageError) -> bool:
+def is_full(error: StorageError) -> bool:
+    """Whether the disk, or the user's share of it, has no room."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

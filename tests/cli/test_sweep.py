@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ptde_cli.commands.sweep import name_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.packing import pack
@@ -105,6 +106,13 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("file", "name"), [("a.toml", "a"), ("runs/a.sweep.json", "a"), ("a.v2.toml", "a.v2"), ("a.v2.sweep.json", "a.v2")]
+)
+def test_the_name_of_a_sweep_is_that_of_its_file(file: str, name: str) -> None:
+    assert name_of(Path(file)) == name
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("none.toml",), "no sweep's file at none.toml"),
@@ -115,6 +123,12 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
         (("map.toml",), "no-such-game"),
         (("map.toml", "--dry-run"), "no-such-game"),
         (("mine.toml", "--processes", "0"), "--processes"),
+        (
+            ("mine.toml", "--slurm", "--slurm-option", "timeout_min"),
+            "--slurm-option 'timeout_min' is not of the form key=value; type for example --slurm-option",
+        ),
+        (("mine.toml", "--keep", "map.toml"), "cannot use map.toml: not a directory"),
+        (("mine.toml", "--keep", "runs/kept", "--dry-run"), "runs/kept is in runs, the folder of the runs"),
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(ptde: Type, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:

@@ -68,6 +68,33 @@ def test_a_newer_copy_takes_the_place_of_an_older_one_whole(cells: list[Cell], t
     assert "odd" not in (target / "SHA256SUMS").read_text()
 
 
+def test_what_is_no_copy_is_never_replaced(cells: list[Cell], kept_runs: Path, tmp_path: Path) -> None:
+    """Runs of the same cells, copies of longer ones, a folder of something else, the runs themselves behind a link."""
+    shutil.copytree(tmp_path / "runs", tmp_path / "other")
+    (tmp_path / "notes" / INNER / "QMIX" / "seed1").mkdir(parents=True)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "game").symlink_to(tmp_path / "runs" / "game")
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "SHA256SUMS").write_text("of something else")
+    shutil.copytree(kept_runs, tmp_path / "kept")
+    before = sorted(tmp_path.rglob("*"))
+    for target, sentence in {
+        "other": "other/game/personal-signal/QMIX/seed1 is there, and is no copy of a run",
+        "notes": "notes/game/personal-signal/QMIX/seed1 is there, and is no copy of a run",
+        "linked": "linked/game/personal-signal/QMIX/seed1 is there, and is no copy of a run",
+        "runs/kept": "the folder of the runs, where a copy counts as a run",
+        "sums": "is not a list of SHA-256 sums",
+        "sums/SHA256SUMS": "not a directory",
+    }.items():
+        with pytest.raises(PtdeError, match=sentence):
+            pack(cells, tmp_path / "runs", tmp_path / target)
+    pipeline = cells[0].pipeline
+    shorter = replace(pipeline, training=pipeline.training.model_copy(update={"steps": 9}))
+    with pytest.raises(PtdeError, match="QMIX/seed1 is there, and was made with steps = 300, not 9"):
+        pack([Cell(shorter, cells[0].run, "")], tmp_path / "runs", tmp_path / "kept")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_only_what_is_done_is_kept(cells: list[Cell], tmp_path: Path) -> None:
     first, second = cells
     assert why_not_kept(first) == ""

@@ -5,12 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptde_core.experiments.reproduction import _two_runs
+from ptde_core.base.errors import PtdeError, StorageError
+from ptde_core.base.events import Event, Note
+from ptde_core.experiments.reproduction import _two_runs, reproduce
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.paper import ALL, Scope, of_part, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of
 from ptde_core.scores.seed_curves import SeedCurve, over_seeds
 from ptde_core.viewing.learning_speed import TESTS, reached_at
+from tests.kept_runs import cells_below, kept_runs
+
+__all__ = ["kept_runs"]  # the fixture
 
 
 def all_cells(out: Path) -> list[Cell]:
@@ -54,6 +59,31 @@ def test_two_strategies_are_of_one_map_and_one_seed(tmp_path: Path) -> None:
     assert [cell.name for cell in pair] == ["5m_vs_6m QMIX seed 1", "5m_vs_6m QMIX_SGI seed 1"]
     pair[1].run.student.unlink()
     assert _two_runs(cells) is None, "it is the student that is shown"
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_and_the_page_is_written(
+    kept_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = cells_below(kept_runs)
+    teacher = next(cell.run.teacher for cell in cells if cell.algorithm == "QMIX")
+
+    def refuse(*_: object) -> None:
+        raise PtdeError(f"{teacher} is not a readable checkpoint", "train it anew")
+
+    monkeypatch.setattr("ptde_core.experiments.reproduction._draw_strategies", refuse)
+    heard: list[Event] = []
+    reproduce(["figure6"], cells, kept_runs, tmp_path / "r.md", listen=heard.append)
+    assert "Missing: " in (tmp_path / "r.md").read_text()
+    assert any(f"{teacher} is not a readable checkpoint" in one.text for one in heard if isinstance(one, Note))
+    assert "![" not in (tmp_path / "r.md").read_text()
+
+    def full(*_: object) -> None:
+        raise StorageError("cannot use it: no space left on device", "make room there")
+
+    monkeypatch.setattr("ptde_core.experiments.reproduction._draw_strategies", full)
+    with pytest.raises(StorageError):
+        reproduce(["figure6"], cells, kept_runs, tmp_path / "s.md")
+    assert not (tmp_path / "s.md").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How cells are worked on, with work that is only pretended: states, retries, other sweeps, interruption."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Literal
 
 import pytest
 
+from ptde_core.base.errors import StorageError, storage_error
 from ptde_core.base.events import Event, Note, Progress, SweepSeen
 from ptde_core.experiments.sweeps import sweep as sweeping
 from ptde_core.experiments.sweeps.cells import Cell, state_of
@@ -123,6 +125,55 @@ def test_a_cell_that_fails_twice_is_left_and_the_others_go_on(tmp_path: Path) ->
     again = Pretended()
     assert [state.state for _, state in sweep(cells, again.engine)] == ["done"] * 3, "typed again, it is tried again"
     assert again.begun == [(1, 1)]
+
+
+def test_a_cell_that_ends_without_failing_and_is_not_done_is_not_called_done(tmp_path: Path) -> None:
+    cells, heard = cells_in(tmp_path, seeds=1), list[Event]()
+    cells[0].run.path.mkdir(parents=True)
+    cells[0].run.metrics.write_text("no metrics\n")
+    ((_, state),) = sweep(cells, Pretended().engine, listen=heard.append)
+    assert state.state == "failed"
+    (note,) = told(heard)
+    assert note.startswith("two-step QMIX_SGI seed 1 has ended, and is failed: ")
+
+
+@pytest.mark.parametrize("broken", ["record", "folder"])
+def test_a_cell_whose_record_cannot_be_read_or_written_is_named_and_the_others_go_on(
+    tmp_path: Path, broken: str
+) -> None:
+    cells, work = cells_in(tmp_path), Pretended(at_once=1)
+    place = cells[0].run.cell if broken == "record" else cells[0].run.path
+    place.parent.mkdir(parents=True)
+    place.write_text("hello")
+
+    class Failed:
+        has_ended = True
+
+        def stop(self) -> None: ...
+        def kill(self) -> None: ...
+
+        def failure(self) -> Exception:
+            return RuntimeError("it cannot be")
+
+    heard: list[Event] = []
+    engine = Engine(1, lambda cell, *rest: Failed() if cell is cells[0] else work.start(cell, *rest), "pretended")
+    ended = sweep(cells, engine, listen=heard.append)
+    assert [(state.state, state.reason) for _, state in ended] == [
+        ("failed", "it cannot be"),
+        ("done", ""),
+        ("done", ""),
+    ]
+    assert "two-step QMIX_SGI seed 1 failed 2 times: it cannot be" in told(heard)
+
+
+def test_a_full_disk_stops_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise storage_error(OSError(errno.ENOSPC, "No space left on device"), tmp_path) from OSError(errno.ENOSPC, "")
+
+    cells, work = cells_in(tmp_path), Pretended({1: 9}, at_once=1)
+    monkeypatch.setattr(sweeping, "write_cell", refuse)
+    with pytest.raises(StorageError, match="no space left"):
+        sweep(cells, work.engine)
 
 
 def test_a_cell_whose_process_was_killed_says_so(tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ class Cell:
         return INFORMATION[self.pipeline.training.global_info].distillable
 
     @property
+    def has_student(self) -> bool:
+        """Whether a student comes out of it, distilled or trained with its teacher."""
+        return self.makes_students or algorithm_named(self.pipeline.training.alg).online_student is not None
+
+    @property
     def digest(self) -> str:
         """Of all that its stages are told; equal digests ask for equal results."""
         return digest_of(_plain(self.pipeline))

@@ -1,5 +1,6 @@
 """What is kept of a sweep's runs for others: small files alone, from which every number and curve can be made again."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +9,13 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.staleness import stale
-from ptde_core.runs.identity import why_not_this_training
+from ptde_core.runs.identity import same_training, why_not_this_training
+from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.cell_file import read_cell
 from ptde_core.storage.curve_file import metrics_of, write_curve
 from ptde_core.storage.run_folder import RunFolder, checkpoints_of, write_json
-from ptde_core.storage.sums import update_sums
+from ptde_core.storage.sums import NAME, read_sums, update_sums
+from ptde_core.storage.whole_file import check_output
 
 LARGEST_CHECKPOINT = 2_500_000  # bytes; a larger one stays where it is (a teacher of QMIX_SGI on 5m_vs_6m has 2.0 MB)
 UNFINISHED = ".unfinished"  # the name of a copy as long as it is not whole
@@ -26,17 +29,16 @@ def pack(cells: Sequence[Cell], out: Path, target: Path, *, listen: Listener = s
     Args:
         cells: of the sweep.
         out: folder of their runs.
-        target: where to; a run keeps its path below it. What is there of an earlier time is replaced.
+        target: where to; a run keeps its path below it. A copy that is there of an earlier time is replaced.
         listen: told what is left out.
 
     Returns:
         The folders that were written.
 
     Raises:
-        PtdeError: no cell is done, or the target is the runs' own folder.
+        PtdeError: no cell is done; or as `check_target`.
     """
-    if target.resolve() == out.resolve():
-        raise PtdeError(f"{target} is the folder of the runs themselves", "give another one")
+    check_target(cells, out, target)
     done = [cell for cell in cells if not why_not_kept(cell)]
     if not done:
         raise PtdeError(f"no cell in {out} is done", f"the first: {why_not_kept(cells[0])}; see `ptde sweep status`")
@@ -47,6 +49,37 @@ def pack(cells: Sequence[Cell], out: Path, target: Path, *, listen: Listener = s
     if len(done) < len(cells):
         listen(Note(f"{len(cells) - len(done)} cells are not done, and not in it"))
     return packed
+
+
+def check_target(cells: Sequence[Cell], out: Path, target: Path) -> None:
+    """Refuse a target that cannot take the copies; nothing is written.
+
+    Raises:
+        PtdeError: it is the runs' own folder or in it, holds a broken list of sums, or has something else than an
+            earlier copy of the same training where one of a cell would go.
+        StorageError: it cannot be written.
+    """
+    if target.resolve() == out.resolve():
+        raise PtdeError(f"{target} is the folder of the runs themselves", "give another one")
+    if out.resolve() in target.resolve().parents:
+        raise PtdeError(
+            f"{target} is in {out}, the folder of the runs, where a copy counts as a run", "give another one"
+        )
+    check_output(target / NAME)
+    read_sums(target)
+    for cell in cells:
+        copy = RunFolder(target / cell.run.path.relative_to(out))
+        if os.path.lexists(copy.path) and (why := _why_not_replaced(copy, cell)):
+            raise PtdeError(f"{copy.path} is there, and {why}", "give another folder, or move it away")
+
+
+def _why_not_replaced(copy: RunFolder, cell: Cell) -> str:
+    """Why what lies there is no earlier copy of the cell's training, maybe of another version's world; "" if it is."""
+    if not copy.curve.is_file() or copy.metrics.exists():
+        return "is no copy of a run"
+    made_from = read_run_config(copy).made_from
+    why = same_training(made_from, cell.pipeline.training, made_from.world)
+    return f"was {why}" if why else ""
 
 
 def why_not_kept(cell: Cell) -> str:

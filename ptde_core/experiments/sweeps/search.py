@@ -6,11 +6,14 @@ What was tried and what came of it is kept beside the runs, so that a search tha
 import warnings
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.made_from import digest_of
+from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, flat
 from ptde_core.results.gather import PRR_TEACHER_Z
@@ -19,6 +22,7 @@ from ptde_core.results.table import NOTHING, Row, Table
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 
 ENDING = ".trials.log"  # of optuna's journal, beside the runs
+SEARCHED = "searched"  # the study's attribute: digest of what its scores depend on
 DIGITS = 6  # of a sampled number: those that a folder's name tells
 
 
@@ -38,13 +42,8 @@ class Search:
         self._optuna = _optuna()
         self._file, self._sample = file, file.sample
         self._space = space_of(file.sample)
-        cells_of(file, lowest(file.sample))  # a wrong key is told before anything is asked
-        file.out.mkdir(parents=True, exist_ok=True)
-        backend = self._optuna.storages.journal.JournalFileBackend(str(file.out / f"{name}{ENDING}"))
-        storage = self._optuna.storages.JournalStorage(backend)
-        self._study = self._optuna.create_study(
-            study_name=name, storage=storage, direction="maximize", load_if_exists=True
-        )
+        cells_at_the_ends(file)  # a wrong key or value is told before anything is asked
+        self._study = _study(self._optuna, name, file.out / f"{name}{ENDING}", digest_of(_searched(file)))
         self._open: dict[int, list[Cell]] = {}  # trial -> its cells that have not ended
 
     @property
@@ -58,8 +57,10 @@ class Search:
         cells: list[Cell] = []
         for trial in self._study.get_trials(deepcopy=False, states=(running,)):
             cells += self._opened(trial.number, trial.params)
-        while len(cells) < at_once and (more := self._ask()):
+        left = sum(state_of(cell).state != "done" for cell in cells)
+        while left < at_once and (more := self._ask()):
             cells += more
+            left += len(more)
         return cells
 
     def following(self, cell: Cell) -> Iterable[Cell]:
@@ -114,9 +115,10 @@ class Search:
         trial = self._study.get_trials(deepcopy=False)[number]
         cells = self._cells(trial.params)
         if all(state_of(cell).state == "done" for cell in cells):
-            self._study.tell(number, float(np.mean([score_of(cell, self._sample) for cell in cells])))
+            outcome = {"values": float(np.mean([score_of(cell, self._sample) for cell in cells]))}
         else:
-            self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
+            outcome = {"state": self._optuna.trial.TrialState.FAIL}
+        self._study.tell(number, **outcome, skip_if_finished=True)  # another process may have told it
 
 
 def cells_tried(file: SweepFile, name: str) -> list[Cell]:
@@ -169,10 +171,85 @@ def space_of(sample: SampleSettings) -> dict[str, Any]:
 
 def lowest(sample: SampleSettings) -> dict[str, Any]:
     """One point of the space: the first of each list, the lower end of each range."""
+    return {key: values[0] for key, values in _ends(sample).items()}
+
+
+def cells_at_the_ends(file: SweepFile) -> list[Cell]:
+    """The cells where one setting has any value of its list, or the upper end of its range, and the others the lowest.
+
+    So what cannot be is told before days of training.
+
+    Raises:
+        PtdeError: a space that makes no sense, a setting or value that cannot be, or a student's win rate is searched
+            where none is made; optuna is not installed.
+    """
+    sample = file.sample
+    assert sample is not None, "nothing is searched"
+    space_of(sample)
+    point = lowest(sample)
+    cells = [
+        cell for key, values in _ends(sample).items() for one in values for cell in cells_of(file, {**point, key: one})
+    ]
+    for cell in cells:
+        if sample.of == "student" and not cell.has_student:
+            raise PtdeError(f"[sample] of = 'student', and {cell.algorithm} has none", "give of = 'teacher'")
+    return cells
+
+
+def _ends(sample: SampleSettings) -> dict[str, list[Any]]:
+    """Of each setting that is searched the values of its list, or the two ends of its range."""
     return {
-        key: given[0] if isinstance(given, list) and given else given["low"] if isinstance(given, dict) else given
+        key: given if isinstance(given, list) else [given["low"], given["high"]]
         for key, given in flat(sample.settings).items()
     }
+
+
+def _searched(file: SweepFile) -> dict[str, Any]:
+    """What a score depends on; trials of equal ones can be compared."""
+    assert file.sample is not None, "nothing is searched"
+    return {
+        "cells": file.model_dump(mode="json", include={"settings", "grid", "budget"}),
+        "sample": file.sample.model_dump(mode="json", include={"of", "settings"}),
+    }
+
+
+def _check_log(path: Path) -> None:
+    """Refuse a broken log before optuna, which overlooks a broken line at its end, puts lines behind it."""
+    data = read_bytes(path, "log of trials", JSON_BYTES)
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        try:
+            held = parse_json(line, finite=False)
+        except ValueError:
+            held = None
+        if not isinstance(held, dict) or "op_code" not in held or not line.endswith(b"\n"):
+            problem = f"{path} is not a readable log of trials: line {number} is broken"
+            raise PtdeError(
+                problem, "delete it if it is the last line, else move the file away; cells that are done stay"
+            )
+
+
+def _study(optuna: Any, name: str, path: Path, searched: str) -> Any:
+    """The study that the file holds, or will hold.
+
+    Raises:
+        PtdeError: it is broken, or holds the trials of another search.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _check_log(path)
+    try:
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+        study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PtdeError(
+            f"{path} is not a readable log of trials ({quoted(error)})", "move it away; cells that are done stay"
+        ) from None
+    if not study.get_trials(deepcopy=False):
+        study.set_user_attr(SEARCHED, searched)
+    elif study.user_attrs.get(SEARCHED) != searched:
+        problem = f"{path} holds the trials of another search: what is searched, or its cells, were others then"
+        raise PtdeError(problem, "undo that, give the sweep's file another name, or move the log away")
+    return study
 
 
 def _sampler(optuna: Any, sample: SampleSettings, asked: int) -> Any:

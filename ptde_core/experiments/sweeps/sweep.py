@@ -7,9 +7,11 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ptde_core.base.errors import PtdeError, StorageError
 from ptde_core.base.events import CellSeen, Listener, Note, Progress, StageFinished, StageStarted, SweepSeen, silent
 from ptde_core.envs.trust import check_trusted
 from ptde_core.experiments.sweeps.cell_work import process_of
@@ -19,6 +21,7 @@ from ptde_core.experiments.sweeps.sweep_file import SweepFile
 from ptde_core.machine.side_by_side import Running, SideBySide
 from ptde_core.storage.cell_file import read_cell, write_cell
 from ptde_core.storage.run_folder import write_json
+from ptde_core.storage.status import is_full
 
 STAGE = "sweep"
 ATTEMPTS = 2  # of a cell that fails, in one sweep
@@ -85,13 +88,13 @@ class _Sweep:
     def __init__(
         self, cells: Sequence[Cell], engine: Engine, keep_state: bool, following: Following, listen: Listener
     ) -> None:
-        self._cells = list(cells)
+        self._cells: list[Cell] = []
         self._following, self._listen, self._engine = following, listen, engine
         self._estimates = Estimates(cells)
-        self._states = {cell.run.path: state_of(cell) for cell in cells}
+        self._states: dict[Path, CellState] = {}
         self._attempts: dict[Path, int] = {}
-        due = deque(cell for cell in cells if self._states[cell.run.path].state != "done")
-        self._queue = SideBySide(due, engine.at_once, lambda cell: self._begin(cell, keep_state))
+        self._queue = SideBySide(deque[Cell](), engine.at_once, lambda cell: self._begin(cell, keep_state))
+        self._take(cells)
 
     def work(self, total: int) -> list[tuple[Cell, CellState]]:
         began = time.monotonic()
@@ -109,6 +112,18 @@ class _Sweep:
         self._listen(StageFinished(STAGE, time.monotonic() - began))
         return [(cell, self._states[cell.run.path]) for cell in self._cells]
 
+    def _take(self, cells: Iterable[Cell]) -> None:
+        """Put cells into the queue; what follows those that are done is taken at once."""
+        coming = deque(cells)
+        while coming:
+            cell = coming.popleft()
+            self._cells.append(cell)
+            state = self._states[cell.run.path] = state_of(cell)
+            if state.state == "done":
+                coming.extend(self._following(cell))
+            else:
+                self._queue.waiting.append(cell)
+
     def _begin(self, cell: Cell, keep_state: bool) -> Running:
         check_names([cell])
         attempt = self._attempts[cell.run.path] = self._attempts.get(cell.run.path, 0) + 1
@@ -124,19 +139,32 @@ class _Sweep:
             self._listen(Note(f"{cell.name} failed and is tried once more: {_reason(cell, failure)}"))
             self._queue.waiting.append(cell)
         elif failure is not None:
-            reason = _reason(cell, failure)
-            write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
-            self._listen(Note(f"{cell.name} failed {attempt} times: {reason}"))
-        state = self._states[cell.run.path] = state_of(cell)
+            self._fail(cell, attempt, _reason(cell, failure))
+        if failure is None or attempt < ATTEMPTS:
+            self._states[cell.run.path] = state_of(cell)
+        state = self._states[cell.run.path]
         self._estimates.measure(cell)
-        if failure is None:
+        if failure is None and state.state != "done":
+            self._listen(Note(f"{cell.name} has ended, and is {state.state}: {state.reason}"))
+        elif failure is None:
             won = f", won {state.metrics['test_win_rate']:.0%} in its last test" if _tested(state) else ""
             self._listen(Note(f"{cell.name} is done{won}"))
         if failure is None or attempt == ATTEMPTS:
-            for more in self._following(cell):
-                self._cells.append(more)
-                state = self._states[more.run.path] = state_of(more)
-                self._queue.waiting.append(more)  # also one that is done: its end is told, and brings about others
+            self._take(self._following(cell))
+
+    def _fail(self, cell: Cell, attempt: int, reason: str) -> None:
+        """Name a cell that failed for good, also one whose folder cannot take the record of it: the others go on.
+
+        Raises:
+            StorageError: the disk is full, for all of them.
+        """
+        try:
+            write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
+        except StorageError as error:
+            if is_full(error):
+                raise
+        self._states[cell.run.path] = replace(state_of(cell), state="failed", reason=reason)
+        self._listen(Note(f"{cell.name} failed {attempt} times: {reason}"))
 
     def _polled(self) -> None:
         for cell in self._queue.running:
@@ -188,7 +216,9 @@ def records_below(out: Path) -> list[Path]:
 
 def _reason(cell: Cell, failure: Exception) -> str:
     """What a failed cell says of itself, else of what its process died."""
-    record = read_cell(cell.run.cell)
+    record = None
+    with suppress(PtdeError):  # broken: the failure says so
+        record = read_cell(cell.run.cell)
     if record is not None and record.state == "failed":
         traced = f" (its traceback: {cell.run.error})" if cell.run.error.exists() else ""
         return record.reason + traced

@@ -3,7 +3,7 @@
 No torch here: the command line reads this file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -49,7 +49,9 @@ class SweepFile(Settings):
     )
     keep_state: bool = Field(False, description="keep what it takes to train on with more steps, once they finished")
     settings: dict[str, Any] = Field(default={}, description="settings of every cell, as in a --config of `ptde run`")
-    grid: tuple[dict[str, Any], ...] = Field(default=({},), description="tables of key = [values]; each is a grid")
+    grid: tuple[dict[str, Any], ...] = Field(
+        default=({},), min_length=1, description="tables of key = [values]; each is a grid"
+    )
     sample: SampleSettings | None = Field(None, description="settings that are searched instead of listed")
 
 
@@ -74,14 +76,23 @@ def sweep_file(values: Values) -> SweepFile:
     Raises:
         PtdeError: a key or value that cannot be.
     """
-    grid = values.get("grid", [{}])
-    sweep = build_settings(SweepFile, values, {"grid": [grid] if isinstance(grid, dict) else grid})
+    grid, sample = values.get("grid", [{}]), values.get("sample")
+    checked: dict[str, Any] = {"grid": [grid] if isinstance(grid, dict) else grid}
+    if isinstance(sample, dict):  # by itself: a mistake is told with the name of its own key
+        checked["sample"] = build_settings(SampleSettings, sample)
+    sweep = build_settings(SweepFile, values, checked)
     if sweep.sample is not None:
-        sample = build_settings(SampleSettings, dict(values["sample"]))
-        if not sample.settings:
-            raise PtdeError("[sample] has no settings to search", "add [sample.settings] with key = [values]")
-        sweep = sweep.model_copy(update={"sample": sample})
+        _check_searched(sweep.grid, sweep.sample)
     return sweep
+
+
+def _check_searched(grids: Sequence[Values], sample: SampleSettings) -> None:
+    """Refuse a search of nothing, or of a setting that the grids list."""
+    if not sample.settings:
+        raise PtdeError("[sample] has no settings to search", "add [sample.settings] with key = [values]")
+    for key in flat(sample.settings):
+        if any(key in flat(grid) for grid in grids):
+            raise PtdeError(f"{key} is both in the grid and in [sample.settings]", "leave it out of one of them")
 
 
 def cells_of(sweep: SweepFile, sampled: Values | None = None) -> list[Cell]:
@@ -151,12 +162,14 @@ def flat(values: Values) -> dict[str, Any]:
     """Tables of a later stage as dotted keys, and `recipe` as `distill.recipe`.
 
     Raises:
-        PtdeError: another key with a table.
+        PtdeError: another key with a table, or a later stage with something else.
     """
     found: dict[str, Any] = {}
     for key, value in values.items():
         if key in LATER_STAGES and isinstance(value, dict):
             found |= {f"{key}.{inner}": one for inner, one in value.items()}
+        elif key in LATER_STAGES:
+            raise PtdeError(f"{key} = {value!r} names a stage, not a setting", f"write {key}.seed = [1, 2]")
         elif isinstance(value, dict) and not {"low", "high"} <= set(value):
             raise PtdeError(f"{key} = {value!r} is no list of values", f"write {key} = [value, value]")
         else:
