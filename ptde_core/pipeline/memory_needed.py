@@ -65,16 +65,26 @@ def memory_needed(settings: TrainingSettings, spec: EnvSpec, runs: int = 1, *, t
     return Needed(
         weights=COPIES * runs * FLOAT * size_of(lambda: build_teacher(settings, spec)),
         episodes=int(runs * per_step),
-        update=runs * min(batch, settings.steps) * _of_view(settings, spec) + min(runs * batch, 1) * KEPT_BYTES,
+        update=runs * _of_batch(min(batch, settings.steps), settings, spec),
     )
 
 
-def _of_view(settings: TrainingSettings, spec: EnvSpec) -> int:
-    """Bytes that a gradient step keeps of a view; what agent-specific weights add is bounded by `KEPT_BYTES`."""
+def _of_batch(views: int, settings: TrainingSettings, spec: EnvSpec) -> int:
+    """Bytes that a gradient step keeps of so many views. Settings of one's own may lack a size: then it counts nothing.
+
+    The z of CSRL's commander and COPA's coach is part of `kept_vectors`.
+    """
     local = spec.obs_size + spec.n_actions + spec.n_agents
     hidden, info = getattr(settings, "hidden_size", 0), getattr(settings, "info_size", 0)
-    of_z = OF_Z.get(settings.global_info, 0) * info
-    return FLOAT * spec.n_agents * (2 * local + algorithm_named(settings.alg).kept_vectors * hidden + of_z)
+    of_agent = (
+        2 * local + algorithm_named(settings.alg).kept_vectors * hidden + OF_Z.get(settings.global_info, 0) * info
+    )
+    products = 0  # of states with the agents' own weights
+    if settings.global_info == "agent-specific" and not getattr(settings, "info_rank", 0):
+        products = views * FLOAT * (hidden + 1) * info
+        if isinstance(settings, ValueDecompositionSettings):
+            products = min(products, KEPT_BYTES)
+    return views * FLOAT * spec.n_agents * of_agent + products
 
 
 def check_memory(settings: TrainingSettings, runs: int, spec: EnvSpec, *, together: bool) -> None:

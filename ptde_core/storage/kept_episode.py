@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.base.batch import Episode
+from ptde_core.base.batch import Episode, ViewArrays
 from ptde_core.kernels.repeats import write_views
 
 BITS = 64
@@ -89,9 +89,7 @@ class KeptEpisode:
         )
 
     @staticmethod
-    def views(
-        episodes: Sequence["KeptEpisode"],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    def views(episodes: Sequence["KeptEpisode"]) -> ViewArrays:
         """Observations (R, N, O), states (R, S) and available actions (R, N, A) of episodes, one after the other."""
         agents, of_obs, of_state, actions = episodes[0].shape
         ends = np.cumsum([len(one.changed) for one in episodes])

@@ -61,9 +61,8 @@ def largest_replay(capacity: int, steps: int, agents: int, actions: int, obs: in
         state: S.
     """
     numbers = agents * obs + state
-    view = (
-        4 * numbers + 8 * ceil(numbers / 64) + ceil(agents * actions / 8)
-    )  # float32, and a bit for each number and action
+    bits = 8 * ceil(numbers / 64) + ceil(agents * actions / 8)  # one each, in whole words and bytes
+    view = 4 * numbers + bits
     step = 2 * agents + 4  # int16 actions, float32 reward
     return capacity * ((steps + 1) * view + steps * step)
 

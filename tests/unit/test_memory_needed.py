@@ -52,7 +52,14 @@ def test_what_a_training_needs_worked_by_hand() -> None:
     of_episode = 251 * (4 * (3 * 48 + 68) + 4 * 8 + 5) + 250 * (2 * 3 + 4)
     assert needed.episodes == int((0.4 * 5000 * 250 + 8 * 250) * of_episode / 250)
     local = 48 + 11 + 3
-    assert needed.update == 128 * 251 * 4 * 3 * (2 * local + 9 * 64) + KEPT_BYTES
+    assert needed.update == 128 * 251 * 4 * 3 * (2 * local + 9 * 64)
+
+
+@pytest.mark.parametrize(("views", "products"), [(100, 100 * 4 * 65 * 64), (128 * 251, KEPT_BYTES)])
+def test_agent_specific_weights_add_what_is_kept_of_their_products(views: int, products: int) -> None:
+    spec = build_environment("skirmish", "3s_vs_5z", 1).spec
+    needed = memory_needed(numbered(global_info="agent-specific", steps=views), spec)
+    assert needed.update == views * 4 * 3 * (2 * 62 + (9 + 16) * 64) + products
 
 
 @pytest.mark.parametrize(

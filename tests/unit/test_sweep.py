@@ -137,6 +137,22 @@ def test_a_cell_that_ends_without_failing_and_is_not_done_is_not_called_done(tmp
     assert note.startswith("two-step QMIX_SGI seed 1 has ended, and is failed: ")
 
 
+class Ended:
+    """A cell's process that has failed."""
+
+    has_ended = True
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def failure(self) -> Exception:
+        return RuntimeError(self.why)
+
+
 @pytest.mark.parametrize("broken", ["record", "folder"])
 def test_a_cell_whose_record_cannot_be_read_or_written_is_named_and_the_others_go_on(
     tmp_path: Path, broken: str
@@ -146,17 +162,10 @@ def test_a_cell_whose_record_cannot_be_read_or_written_is_named_and_the_others_g
     place.parent.mkdir(parents=True)
     place.write_text("hello")
 
-    class Failed:
-        has_ended = True
-
-        def stop(self) -> None: ...
-        def kill(self) -> None: ...
-
-        def failure(self) -> Exception:
-            return RuntimeError("it cannot be")
-
     heard: list[Event] = []
-    engine = Engine(1, lambda cell, *rest: Failed() if cell is cells[0] else work.start(cell, *rest), "pretended")
+    engine = Engine(
+        1, lambda cell, *rest: Ended("it cannot be") if cell is cells[0] else work.start(cell, *rest), "pretended"
+    )
     ended = sweep(cells, engine, listen=heard.append)
     assert [(state.state, state.reason) for _, state in ended] == [
         ("failed", "it cannot be"),
@@ -177,18 +186,8 @@ def test_a_full_disk_stops_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_cell_whose_process_was_killed_says_so(tmp_path: Path) -> None:
-    class Killed:
-        has_ended = True
-
-        def stop(self) -> None: ...
-
-        def kill(self) -> None: ...
-
-        def failure(self) -> Exception:
-            return RuntimeError("the cell in x ended with code -9\nno more")
-
     (cell,) = cells_in(tmp_path, seeds=1)
-    ended = sweep([cell], Engine(1, lambda *_: Killed(), "nowhere"))
+    ended = sweep([cell], Engine(1, lambda *_: Ended("the cell in x ended with code -9\nno more"), "nowhere"))
     assert (ended[0][1].state, ended[0][1].reason) == ("failed", "the cell in x ended with code -9")
 
 
