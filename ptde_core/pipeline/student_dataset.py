@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ptde_core.base.seeding import generator
-from ptde_core.base.threads import Threads
+from ptde_core.base.threads import Threads, add_gradients
 from ptde_core.learning.distillation import information_loss, policy_loss, value_loss
 from ptde_core.learning.regression import TwoLayerRegression
 from ptde_core.nets.global_information import sample
@@ -119,6 +119,10 @@ class Objective:
             target_values = self.student.head(context.history, target)  # (M, A)
         return HEAD_LOSSES[self.head](self.student.head(context.history, predicted), target_values, context.available)
 
+    def terms(self, rows: Tensor, context: Context | None) -> int:
+        """Of how many terms the loss of these rows is the mean: available actions for action values, else rows."""
+        return len(rows) if context is None or self.head == "logits" else int(context.available[rows].sum())
+
     @torch.no_grad()
     def on(self, examples: Examples) -> float:
         """The loss to the mean of z, over all rows."""
@@ -159,7 +163,7 @@ class Batches(Protocol):
 def batches_of(examples: Examples, objective: Objective, settings: DistillSettings, threads: Threads) -> Batches:
     """The quickest way to the gradients that these settings ask for; `threads` share rows where it pays."""
     if settings.student == "recurrent":
-        return _EpisodeBatches(examples, objective, settings)
+        return _EpisodeBatches(examples, objective, settings, threads)
     if settings.loss == "z":
         return _RegressionBatches(examples, objective.student, settings, threads)
     return _RowBatches(examples, objective, settings)
@@ -216,11 +220,14 @@ class _RowBatches:
 
 
 class _EpisodeBatches:
-    """Whole episodes in random order, about `batch_rows` rows at a time, for a student with history."""
+    """Whole episodes in random order, about `batch_rows` rows at a time, for a student with history.
 
-    def __init__(self, examples: Examples, objective: Objective, settings: DistillSettings) -> None:
+    The threads share the episodes of a batch; an accelerator gets them all at once.
+    """
+
+    def __init__(self, examples: Examples, objective: Objective, settings: DistillSettings, threads: Threads) -> None:
         self._examples, self._targets = examples, _Targets(examples, settings)
-        self._objective, self._context = objective, objective.context(examples)
+        self._objective, self._context, self._threads = objective, objective.context(examples), threads
         self._agents, episodes = examples.local.shape[1], len(examples.length)
         rows_per_episode = float(examples.length.sum()) * self._agents / episodes
         self._size = min(max(1, round(settings.batch_rows / rows_per_episode)), episodes)
@@ -233,15 +240,40 @@ class _EpisodeBatches:
 
     def step(self, batch: int) -> None:
         episodes = self._order[batch * self._size : (batch + 1) * self._size]
+        length, on_device = self._examples.length[episodes], self._of_epoch.device.type != "cpu"
+        parts = [np.arange(len(length))] if on_device else self._threads.cut(length.numpy())
+        shares = [self._share(episodes[part]) for part in parts]
+        terms = sum(share.terms for share in shares)
+
+        def loss_of(share: _Share) -> tuple[Tensor, dict[str, Tensor]]:
+            loss = self._loss(share) * (share.terms / terms)
+            return loss, {"loss": loss.detach()}
+
+        parameters = list(self._objective.student.network.parameters())
+        self._last = add_gradients(shares, loss_of, parameters, self._threads)["loss"]
+
+    def _share(self, episodes: Tensor) -> "_Share":
         steps = self._examples.rows_of(episodes)  # (r,)
         rows = (steps[:, None] * self._agents + torch.arange(self._agents)).flatten()  # (r*N,)
-        network = self._objective.student.network
-        predicted = network.unroll(self._examples.local[steps], self._examples.length[episodes])  # (r, N, Z)
-        context = self._context and Context(self._context.history[rows], self._context.available[rows])
-        self._last = _differentiate(self._objective, predicted.flatten(0, 1), self._of_epoch[rows], context)
+        return _Share(episodes, steps, rows, self._objective.terms(rows, self._context))
+
+    def _loss(self, share: "_Share") -> Tensor:
+        local, length = self._examples.local[share.steps], self._examples.length[share.episodes]
+        predicted = self._objective.student.network.unroll(local, length)  # (r, N, Z)
+        context = self._context and Context(self._context.history[share.rows], self._context.available[share.rows])
+        return self._objective(predicted.flatten(0, 1), self._of_epoch[share.rows], context)
 
     def loss(self) -> float:
         return float(self._last)
+
+
+class _Share(NamedTuple):
+    """The part of a batch that one thread works on."""
+
+    episodes: Tensor  # (b,) numbers of the episodes
+    steps: Tensor  # (r,) rows of the examples
+    rows: Tensor  # (r*N,) the same for each agent by itself
+    terms: int  # of how many its loss is the mean
 
 
 def _differentiate(objective: Objective, predicted: Tensor, target: Tensor, context: Context | None) -> Tensor:

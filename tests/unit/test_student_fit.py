@@ -1,5 +1,6 @@
 """Each way to distill: the gradients it takes, what it learns from, which weights it keeps."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.events import Event, Progress
 from ptde_core.base.seeding import episode_seeds, generator
-from ptde_core.base.threads import Threads
+from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.small_games import PersonalSignalGame
 from ptde_core.nets.network_settings import NetworkSettings, StudentSettings
 from ptde_core.pipeline.collect import collect
@@ -56,19 +57,31 @@ def examples() -> Examples:
     )
 
 
+@pytest.fixture(params=[1, 2, 5])
+def threads(request: pytest.FixtureRequest) -> Iterator[Threads]:
+    """That share the rows or the three episodes of a batch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield Threads()
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("student", ["two-layer", "recurrent"])
 @pytest.mark.parametrize("loss", ["z", "values"])
 @pytest.mark.parametrize("target", ["mean", "sampled"])
 @pytest.mark.parametrize("head", ["values", "logits"])
-def test_gradients_are_those_of_the_loss_on_the_batch(student: Any, loss: Any, target: Any, head: Any) -> None:
+def test_gradients_are_those_of_the_loss_on_the_batch(
+    student: Any, loss: Any, target: Any, head: Any, threads: Threads
+) -> None:
     """All rows in one batch, so that the order does not matter; the loss is written anew, the plain way."""
     data = examples()
     settings = DistillSettings(student=student, loss=loss, target=target, hidden_size=5, batch_rows=1000, seed=3)
     policy = fresh(settings)
-    batches = batches_of(data, Objective(policy, loss, head), settings, Threads())
+    batches = batches_of(data, Objective(policy, loss, head), settings, threads)
     assert batches.per_epoch == 1
     batches.begin(7)
-    batches.step(0)
+    with one_thread():
+        batches.step(0)
     ours = [parameter.grad for parameter in policy.network.parameters()]
 
     noise = torch.from_numpy(generator(3, "sampled z", 7).standard_normal((sum(LENGTHS) * 2, 6), dtype=np.float32))
