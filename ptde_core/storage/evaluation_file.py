@@ -55,6 +55,12 @@ class Played(BaseModel):
             raise ValueError("columns of unequal length")
         return self
 
+    def __repr__(self) -> str:
+        """Counts in place of columns, which would fill a screen."""
+        return f"Played({len(self.won)} episodes, {sum(self.won)} won)"
+
+    __str__ = __repr__
+
 
 class Distilled(BaseModel):
     """How a student was made.

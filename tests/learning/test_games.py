@@ -77,7 +77,7 @@ def test_who_can_use_which_global_information(game: str, info: str, low: float, 
         pytest.param("common-signal", "none", 0.7, 1.3, marks=pytest.mark.slow),
         pytest.param("common-signal", "unified", 3.0, 3.0, marks=pytest.mark.slow),
         pytest.param("common-signal", "agent-specific", 3.0, 3.0, marks=pytest.mark.slow),
-        ("personal-signal", "unified", 1.3, 2.7),
+        pytest.param("personal-signal", "unified", 1.3, 2.7, marks=pytest.mark.slow),
         ("personal-signal", "agent-specific", 3.0, 3.0),
     ],
 )

@@ -49,7 +49,8 @@ def fitted(alg: str, seed: int) -> tuple[list[int], float]:
 BEST_MONOTONIC_FIT = 0.8 * (6 + 12) ** 2 / 9  # 28.8, see docs/explanation/algorithms/qplex.md
 
 
-@pytest.mark.parametrize("alg", [pytest.param("vdn", marks=pytest.mark.slow), "qmix"])
+@pytest.mark.slow
+@pytest.mark.parametrize("alg", ["vdn", "qmix"])
 def test_a_monotonic_mixer_settles_for_another_cell(alg: str) -> None:
     greedy, error = fitted(alg, seed=0)
     assert 0 not in greedy

@@ -45,6 +45,14 @@ def test_evaluation_is_a_function_of_its_seed(own: RunFolder) -> None:
     assert one[0].episodes.seed != other[0].episodes.seed
 
 
+def test_what_a_python_console_shows_of_an_evaluation_fits_on_its_screen(own: RunFolder) -> None:
+    (entry, *_) = evaluate([own.teacher], EvaluateSettings(episodes=40))
+    shown = f"Played(40 episodes, {sum(entry.episodes.won)} won)"
+    assert shown in repr(entry)
+    assert str(entry.episodes) == shown
+    assert len(repr(entry)) < 1500
+
+
 def test_the_first_episodes_of_a_longer_list_are_those_of_a_shorter_one(own: RunFolder) -> None:
     few, many = (evaluate([own.teacher], EvaluateSettings(episodes=n))[0].episodes for n in (5, 40))
     assert (many.seed[:5], many.won[:5], many.length[:5]) == (few.seed, few.won, few.length)
