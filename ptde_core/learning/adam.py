@@ -18,12 +18,12 @@ class Adam:
 
     Args:
         parameters: what is optimised.
-        lr: step size.
+        lr: step size, which may be set anew before any step.
         eps: what is added to the root of the second moment.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, eps: float = 1e-8) -> None:
-        self._parameters, self._lr, self._eps = list(parameters), lr, eps
+        self._parameters, self.lr, self._eps = list(parameters), lr, eps
         self._state: dict[int, dict[str, Tensor]] = {}
 
     @torch.no_grad()
@@ -44,7 +44,7 @@ class Adam:
             seconds,
             [],
             steps,
-            lr=self._lr,
+            lr=self.lr,
             beta1=BETAS[0],
             beta2=BETAS[1],
             weight_decay=0.0,
@@ -63,7 +63,7 @@ class Adam:
     def state_dict(self) -> dict[str, Any]:
         """Moments and settings, as torch's."""
         group = {
-            "lr": self._lr,
+            "lr": self.lr,
             "betas": BETAS,
             "eps": self._eps,
             "weight_decay": 0,

@@ -81,6 +81,12 @@ class Fitted:
     seconds: float
 
 
+def step_size(settings: DistillSettings, step: int) -> float:
+    """Adam's at a step, counted from 0: `learning_rate`, with linear decay times (1 - step / steps)."""
+    left = 1 - step / settings.steps if settings.learning_rate_decay == "linear" else 1.0
+    return settings.learning_rate * left
+
+
 class Fit:
     """One fit of one student."""
 
@@ -157,6 +163,7 @@ class Fit:
                 epoch = at // batches.per_epoch
                 batches.begin(self._epochs + epoch)
             batches.step(at % batches.per_epoch)
+            self._optimiser.lr = step_size(settings, self._step)
             self._optimiser.step()
             self._step += 1
             if checking and (self._step % settings.check_every == 0 or self._step == end):

@@ -44,6 +44,9 @@ class DistillSettings(StudentSettings, DeviceSettings):
     )
     steps: int = Field(500_000, ge=1, le=10**12, description="gradient steps (the paper's 50w epochs)")
     learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
+    learning_rate_decay: Literal["none", "linear"] = Field(
+        "none", description="whether the step size stays as it is or falls to 0, by the same amount each step"
+    )
     batch_rows: int = Field(2048, ge=1, le=10**7, description="rows (one agent at one step) per gradient step")
     validation_share: float = Field(
         0.1, gt=0, lt=1, description="share of whole episodes held out to measure the student"

@@ -240,7 +240,7 @@ def test_a_training_that_fails_says_so(tmp_path: Path) -> None:
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "sampled": {"target": "sampled"},
-    "recurrent": {"student": "recurrent"},
+    "recurrent": {"student": "recurrent", "learning_rate_decay": "linear"},
     "values": {"loss": "values"},
     "dagger": {"dagger_rounds": 2, "dagger_episodes": 4},
     "early stopping": {"early_stopping": 30, "check_every": 10, "learning_rate": 3e-3},
@@ -253,6 +253,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "early_stopping": 3,
         "check_every": 50,
         "learning_rate": 3e-3,
+        "learning_rate_decay": "linear",
     },
 }
 

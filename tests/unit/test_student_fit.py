@@ -15,7 +15,9 @@ from ptde_core.base.events import Event, Progress
 from ptde_core.base.seeding import episode_seeds, generator
 from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.small_games import PersonalSignalGame
+from ptde_core.learning.adam import Adam
 from ptde_core.nets.network_settings import NetworkSettings, StudentSettings
+from ptde_core.pipeline import student_fit
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.dagger import episodes_file
 from ptde_core.pipeline.distill import distill
@@ -103,6 +105,25 @@ def test_gradients_are_those_of_the_loss_on_the_batch(
         torch.testing.assert_close(gradient, theirs, rtol=1e-4, atol=1e-6)
     assert batches.loss() == pytest.approx(float(expected.detach()), rel=1e-5)
     assert all(parameter.grad is None for parameter in [*policy.trunk.parameters(), *policy.head.parameters()])
+
+
+@pytest.mark.parametrize(("decay", "sizes"), [("none", [8.0, 8.0, 8.0, 8.0]), ("linear", [8.0, 6.0, 4.0, 2.0])])
+def test_the_step_size_falls_over_all_steps_whatever_the_rounds_of_dagger(
+    decay: Any, sizes: list[float], trained_run: RunFolder, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    class Watched(Adam):
+        def step(self) -> None:
+            taken.append(self.lr)
+            super().step()
+
+    monkeypatch.setattr(student_fit, "Adam", Watched)
+    settings = DistillSettings(
+        steps=4, learning_rate=8.0, learning_rate_decay=decay, dagger_rounds=1, dagger_episodes=2, batch_rows=8
+    )
+    distill(trained_run.teacher, settings, data, tmp_path / "student.pt")
+    assert taken == sizes
 
 
 def test_a_batch_of_a_recurrent_student_is_whole_episodes() -> None:
