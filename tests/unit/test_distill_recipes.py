@@ -146,9 +146,9 @@ def test_the_papers_recipe_is_the_defaults() -> None:
 
 def test_a_layer_beats_the_preset_which_beats_the_recipe_which_beats_the_default() -> None:
     made = distill_settings("recurrent", "3s_vs_5z")
-    assert (made.student, made.steps, made.learning_rate, made.batch_rows) == ("recurrent", 20_000, 5e-4, 2048)
+    assert (made.student, made.steps, made.learning_rate, made.batch_rows) == ("recurrent", 8_000, 2e-3, 2048)
     of_map = preset("3m", "distill")["recurrent"]["steps"]
-    assert distill_settings("recurrent", "3m").steps == of_map != 20_000
+    assert distill_settings("recurrent", "3m").steps == of_map != 8_000
     assert distill_settings("recurrent", "3m", {"steps": 7}, {"dagger_rounds": 0}).steps == 7
     assert distill_settings("recurrent", "3m", {"steps": 7}, {"steps": 8}).steps == 8
     with pytest.raises(PtdeError, match="no recipe named 'recurent'; did you mean 'recurrent'"):
