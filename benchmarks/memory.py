@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from benchmarks.figures import Figure
 from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.from_checkpoint import restore
@@ -23,6 +25,7 @@ from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.zoo import in_place
 
 SECTION = "memory"
+UPDATES = 60
 CASES = (  # map, information, checkpoint of the team that plays: an untrained one without
     ("3s_vs_5z", "none", ""),
     ("3s5z_vs_3s6z", "none", ""),
@@ -44,9 +47,9 @@ def measure(quick: bool) -> Iterator[Figure]:
 
 
 def full_replay(map_name: str, info: str, team: str, episodes: int) -> dict[str, float]:
-    """Bytes after a learner's memory was filled and it has learned from it, as training does.
+    """Bytes after a learner's memory was filled and it has learned from it for a while, as training does.
 
-    64 episodes are played and copied until the memory is full.
+    64 episodes are played; copies of them fill the memory and then, as new episodes of a training do, replace others.
 
     Args:
         map_name: of skirmish.
@@ -66,10 +69,13 @@ def full_replay(map_name: str, info: str, team: str, episodes: int) -> dict[str,
         policy = restore(load_checkpoint(in_place(team), "teacher")).policy
     how = Exploration(settings.epsilon_end) if team else learner.exploration(0)
     played = list(play(env, policy, episode_seeds(1, "benchmark", 0, 64), how))
+    learner.settings = settings.model_copy(update={"updates_per_round": 0})
     for k in range(0, episodes, settings.n_envs):
         learner.learn([_copy(played[place % len(played)]) for place in range(k, min(k + settings.n_envs, episodes))])
-        if learner.updates == 20:  # the updates' own memory is known by then
-            learner.settings = settings.model_copy(update={"updates_per_round": 0})
+    learner.settings = settings
+    chance = np.random.default_rng(1)
+    for _ in range(UPDATES):
+        learner.learn([_copy(played[place]) for place in chance.integers(len(played), size=settings.n_envs)])
     spec = env.spec
     steps = sum(episode.length for episode in played) / len(played)
     # Padded, as others store them: every episode as long as the limit, every number a float32.

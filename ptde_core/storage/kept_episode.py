@@ -4,20 +4,21 @@ Nothing is rounded. Of a trained team on 3s_vs_5z three quarters of the numbers 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import overload
+from dataclasses import dataclass, fields, replace
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode, ViewArrays
 from ptde_core.kernels.repeats import write_views
+from ptde_core.storage.shelf import Shelf
 
 BITS = 64
 
 
 class KeptEpisodes(Sequence[Episode]):
-    """Episodes that are kept, and given as they were, one at a time."""
+    """Episodes that are kept, on a shelf already, and given as they were, one at a time."""
 
     def __init__(self, kept: Sequence["KeptEpisode"]) -> None:
         self.kept = kept
@@ -87,6 +88,12 @@ class KeptEpisode:
             won=episode.won,
             noise=None if episode.noise is None else episode.noise.copy(),
         )
+
+    def on(self, shelf: Shelf) -> "KeptEpisode":
+        """The same, with its arrays on a shelf."""
+        own: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: shelf.put(one) for name, one in own.items() if isinstance(one, np.ndarray)}
+        return replace(self, **moved)
 
     @staticmethod
     def views(episodes: Sequence["KeptEpisode"]) -> ViewArrays:

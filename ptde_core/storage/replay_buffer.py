@@ -14,6 +14,7 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.storage.kept_episode import KeptEpisode, KeptEpisodes
 from ptde_core.storage.npz import read_arrays
+from ptde_core.storage.shelf import Shelf
 from ptde_core.storage.whole_file import replacing
 
 
@@ -22,6 +23,7 @@ class Replay:
 
     def __init__(self, capacity: int) -> None:
         self._episodes: deque[KeptEpisode] = deque(maxlen=capacity)
+        self._shelf = Shelf()
 
     @property
     def nbytes(self) -> int:
@@ -33,7 +35,10 @@ class Replay:
 
     def add(self, episodes: Sequence[Episode]) -> None:
         """Append; the oldest are dropped."""
-        self._episodes.extend(episodes.kept if isinstance(episodes, KeptEpisodes) else map(KeptEpisode.of, episodes))
+        if isinstance(episodes, KeptEpisodes):
+            self._episodes.extend(episodes.kept)
+        else:
+            self._episodes.extend(KeptEpisode.of(one).on(self._shelf) for one in episodes)
 
     def drain(self) -> list[Episode]:
         """Remove all episodes and return them, oldest first."""
@@ -110,13 +115,14 @@ class ReplayJournal:
         """
         self.segments = [(str(name), int(count)) for name, count in segments]
         kept: list[KeptEpisode] = []
+        shelf = Shelf()
         for name, count in self.segments:
             path = self._folder / name
             try:
                 found = _unpack(read_arrays(path))
                 if len(found) != count:
                     raise ValueError(f"{len(found)} episodes, not {count}")
-                kept += map(KeptEpisode.of, found)
+                kept += (KeptEpisode.of(one).on(shelf) for one in found)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 problem = f"{path} does not hold what a training needs to go on ({quoted(error)})"
                 raise PtdeError(problem, "train it anew in another folder, with --out") from None
