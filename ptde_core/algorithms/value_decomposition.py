@@ -167,7 +167,7 @@ def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> 
     return noise_online, noise_target
 
 
-KEPT_BYTES = 3 * 2**26  # of the products of states with agents' weights that an update holds at a time
+KEPT_BYTES = 2**27  # of the products of states with agents' weights that an update holds at a time
 
 
 class _Share(NamedTuple):
