@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.figures import Figure, gemm_peak, seconds
-from ptde_core.algorithms.building import build_learner
+from benchmarks.synthetic import learner_for
 from ptde_core.base.threads import Threads, one_thread
 from ptde_core.envs.backends import build_environment
 from ptde_core.learning.adam import Adam
@@ -17,7 +17,7 @@ from ptde_core.pipeline.student_dataset import Examples, Objective, batches_of
 from ptde_core.policies.student import Student
 from ptde_core.policies.teacher import Teacher
 from ptde_core.runs.recipes import distill_settings
-from ptde_core.runs.stage_settings import DistillSettings, train_teacher_settings
+from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.scores.published import benchmark_for
 
 SECTION = "distillation"
@@ -63,7 +63,7 @@ def recommended_step(map_name: str) -> Callable[[], object]:
     """One gradient step of a fresh student of the recommended recipe, on random episodes of up to its limit."""
     settings = distill_settings(RECIPE, map_name)
     spec = build_environment("skirmish", map_name, 1).spec
-    teacher = build_learner(train_teacher_settings({"global_info": "agent-specific"}), spec, seed=1).teacher
+    teacher = learner_for(spec, "qmix", "agent-specific").teacher
     assert isinstance(teacher, Teacher)
     student = Student(teacher, settings)
     length = torch.from_numpy(np.linspace(spec.episode_limit // 2, spec.episode_limit, EPISODES).astype(np.int64))
