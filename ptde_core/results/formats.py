@@ -30,7 +30,7 @@ from ptde_core.results.wording import fraction
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
 
-SCHEMA = 4  # of `--format json`; report.schema.json beside this file says what is in it
+SCHEMA = 5  # of `--format json`; report.schema.json beside this file says what is in it
 JSON_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

@@ -16,7 +16,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import generator
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.results.chosen_evaluation import Wanted
-from ptde_core.results.found_runs import Found, LeftOut, grouped, read_run, rows_of, without_repeats
+from ptde_core.results.found_runs import MAY_DIFFER, Found, LeftOut, grouped, read_run, rows_of, without_repeats
 from ptde_core.results.over_maps import Aggregate, Improvement, aggregates, improvements
 from ptde_core.results.performance import Measure, measure_of, performance_of, returns_of
 from ptde_core.results.score import Execution, Retention, Score, SeedScore, value_of
@@ -202,6 +202,7 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
         sight=first.sight,
         execution=execution_of(first),
         variant=variant,
+        settings={key: value for key, value in row[0].settings.items() if key not in MAY_DIFFER},
         seeds=seeds,
         parameters=first.parameters,
         measure=measure,

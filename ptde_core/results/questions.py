@@ -12,6 +12,7 @@ from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.results.gather import Report
 from ptde_core.results.score import Score
 from ptde_core.results.table import NOTHING, Row, Table
+from ptde_core.results.unequal_settings import UnequalSetting, unequal_notes, unequal_settings
 from ptde_core.results.wording import backend_name, listed, retention_text, row_label
 from ptde_core.scores.comparisons import difference_interval, seeds_difference_interval
 from ptde_core.scores.intervals import Interval
@@ -45,6 +46,7 @@ class Difference:
         interval: 95 %, over training seeds; of two single seeds over episodes alone.
         seeds: training seeds of each.
         paper: the paper's difference; None where it has none.
+        unequal: the settings besides their information in which the two differ.
     """
 
     backend: str
@@ -55,6 +57,7 @@ class Difference:
     interval: Interval
     seeds: tuple[int, int]
     paper: float | None
+    unequal: tuple[UnequalSetting, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -127,6 +130,7 @@ def _difference(backend: str, ours: Score, theirs: Score) -> Difference:
         interval=interval,
         seeds=(len(ours.seeds), len(theirs.seeds)),
         paper=None if papers[0] is None or papers[1] is None else papers[0].mean - papers[1].mean,
+        unequal=tuple(unequal_settings([ours, theirs])),
     )
 
 
@@ -154,7 +158,11 @@ def _by_verdict(found: Sequence[Difference]) -> str:
     for verdict, words in WORDS.items():
         if maps := [one.map for one in found if one.verdict == verdict]:
             parts.append(words.format(listed(maps)))
-    return "; ".join(parts) + _of_these_trainings([one for one in found if one.verdict == "one seed"])
+    unequal = (
+        [f"on {listed(maps)} other settings differ too"] if (maps := [one.map for one in found if one.unequal]) else []
+    )
+    alone = _of_these_trainings([one for one in found if one.verdict == "one seed"])
+    return "; ".join(["; ".join(parts) + alone, *unequal])
 
 
 def _of_these_trainings(found: Sequence[Difference]) -> str:
@@ -262,4 +270,5 @@ def _table(number: int, found: Sequence[Difference]) -> Table | None:
         "Intervals of differences of means over training seeds (Welch's t; where a side has one seed, over the "
         "episodes of these trainings alone). A verdict takes two seeds a side and an interval without 0."
     )
-    return Table(f"RQ{number}", columns, (rows,), text_columns=3, notes=(note,))
+    unequal = unequal_notes(setting for one in found for setting in one.unequal)
+    return Table(f"RQ{number}", columns, (rows,), text_columns=3, notes=(note, *unequal))

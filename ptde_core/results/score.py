@@ -82,6 +82,7 @@ class Score:
         name: as the paper's tables print it ("QMIX_SGI").
         sight: sight range, where teacher and student differ in it ("9"); "" elsewhere.
         variant: the settings that differ from other rows of that name ("steps=20000"); "" where there is no other.
+        settings: of its training, without those in which its seeds may differ.
         parameters: of each of its networks, and those that only training needs (`policies/parameter_counts.py`).
         measure: win rate, or where nothing can be won, mean return. `interval`, `over_seeds`, `iqm` and `iqm_interval`
             are in this measure.
@@ -103,6 +104,7 @@ class Score:
     sight: str
     execution: Execution
     variant: str
+    settings: Mapping[str, Any]
     seeds: tuple[SeedScore, ...]
     parameters: Mapping[str, int]
     measure: Measure

@@ -12,6 +12,7 @@ from ptde_core.results.per_run import per_run_table
 from ptde_core.results.score import Score
 from ptde_core.results.shortfall import shortfall
 from ptde_core.results.table import NOTHING, PAPER_MARK, Row, Table
+from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
 from ptde_core.results.wording import (
     NOT_TO_BE_TAKEN_FOR,
     RETURN_RETENTION,
@@ -307,6 +308,7 @@ def win_rate_notes(section: Section) -> list[str]:
             where = f"{row_label('', score.variant)} on {score.map}"
             notes.extend(retention_notes(score.retention, where))
             notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), where))
+    notes.extend(unequal_notes(unequal_settings(scores)))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):
         notes.append(f"{benchmark.label}: {benchmark.source}. Ours is inside where our mean lies in its mean ± std.")

@@ -11,6 +11,7 @@ from ptde_core.results.questions import Answer, answers
 from ptde_core.results.sections import report_tables
 from ptde_core.scores.comparisons import seeds_difference_interval
 from ptde_core.scores.tally import Tally
+from ptde_core.storage.evaluation_file import ZSource
 from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
 
 
@@ -177,3 +178,38 @@ def test_seeds_that_all_won_everything_still_have_a_width() -> None:
     assert interval is not None
     assert interval.low < 0 < interval.high
     assert seeds_difference_interval([Tally(1, 2)], [Tally(1, 2)] * 3) is None
+
+
+def test_settings_that_differ_besides_the_information_are_told() -> None:
+    trained: list[tuple[str, str, ZSource, float]] = [
+        ("QMIX", "none", "none", 1.0),
+        ("QMIX_UGI", "unified", "sampled", 1.0),
+        ("QMIX_SGI", "agent-specific", "sampled", 0.5),
+    ]
+    for name, info, z, factor in trained:
+        one = entry(z, 200, map="3s_vs_5z", teacher_id=name, global_info=info, name=name)
+        add_run(name, [one], td_loss_factor=factor, td_lambda=0.6)
+    (section,) = report([RUNS]).sections
+    told = [note for note in report_tables(report([RUNS]))[0].notes if "other settings" in note]
+    assert told == [
+        "On 3s_vs_5z these were trained with other settings too, so their information alone does not explain what they "
+        "won: td_loss_factor = 1.0 (QMIX_UGI, QMIX), 0.5 (QMIX_SGI)."
+    ]
+    assert {score.settings["td_loss_factor"] for score in section.scores} == {1.0, 0.5}
+    words = {number: answer.words for number, answer in found().items()}
+    tables = {number: answer.table for number, answer in found().items()}
+    assert "differ too" not in words[1], "QMIX_UGI and QMIX share all others"
+    assert words[2].endswith("; on 3s_vs_5z other settings differ too.")
+    assert words[4].endswith("; on 3s_vs_5z other settings differ too.")
+    assert tables[1] is not None
+    assert tables[2] is not None
+    assert len(tables[1].notes) == 1
+    assert tables[2].notes[1].endswith("td_loss_factor = 0.5 (QMIX_SGI), 1.0 (QMIX_UGI).")
+
+
+def test_settings_that_the_names_of_rows_tell_are_not_told_again() -> None:
+    plain("3s_vs_5z", [10])
+    for rank in (0, 4):
+        one = entry("sampled", 200, map="3s_vs_5z", teacher_id=f"rank {rank}")
+        add_run(f"rank {rank}", [one], info_rank=rank)
+    assert not [note for note in report_tables(report([RUNS]))[0].notes if "other settings" in note]
