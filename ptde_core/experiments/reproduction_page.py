@@ -9,6 +9,7 @@ from ptde_core.results.gather import Report, Section
 from ptde_core.results.questions import answers
 from ptde_core.results.sections import left_out_table, paper_table
 from ptde_core.results.table import NOTHING, Table, escape_markdown, markdown
+from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
 from ptde_core.results.wording import backend_title, listed
 from ptde_core.scores.published import benchmark_for
 
@@ -73,13 +74,18 @@ def page_text(made: Sequence[Reproduced], found: Report) -> str:
 
 
 def head_text(found: Report) -> str:
-    """The paper's Table 2 as far as there are runs, with their maps and algorithms alone; and the PRR by recipe."""
+    """The paper's Table 2 as far as there are runs, with their maps and algorithms alone; and the PRR by recipe.
+
+    Below them is what the order of the rows may be due to besides their information.
+    """
     heads = [_head(table) for section in found.sections for table in paper_table(section, 2)]
     shown = [table for table in heads if len(table.columns) > 1]
     if not shown:
         return "None of the paper's trainings has ended yet."
     shown += [answer.table for answer in answers(found) if answer.number == RETENTION and answer.table is not None]
-    return "\n\n".join("\n".join(row for row in markdown(table).splitlines() if row.startswith("|")) for table in shown)
+    tables = ["\n".join(row for row in markdown(table).splitlines() if row.startswith("|")) for table in shown]
+    notes = [note for one in found.sections for note in unequal_notes(unequal_settings(one.scores))]
+    return "\n\n".join([*tables, *map(escape_markdown, notes)])
 
 
 def _head(table: Table) -> Table:

@@ -205,6 +205,7 @@ def test_settings_that_differ_besides_the_information_are_told() -> None:
     assert tables[2] is not None
     assert len(tables[1].notes) == 1
     assert tables[2].notes[1].endswith("td_loss_factor = 0.5 (QMIX_SGI), 1.0 (QMIX_UGI).")
+    assert "QMIX), 0.5 (QMIX" in head_text(report([RUNS])).splitlines()[-1]
 
 
 def test_settings_that_the_names_of_rows_tell_are_not_told_again() -> None:
