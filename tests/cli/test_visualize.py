@@ -118,11 +118,8 @@ def test_inspect_shows_what_matters(ptde: Type, kept: Path, tmp_path: Path) -> N
     for name in ("QMIX_ASGKD", r"QMIX_ASGKD \(recipe recurrent\)"):
         assert any(re.search(rf"not SMAC\) +{name} +all +-?\d+\.\d % \(", line) for line in lines), name
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["information.png", "information.svg"]
-    for name, begins in (("markdown", "## What the z"), ("latex", "\\begin{table}"), ("html", "<!DOCTYPE html>")):
-        ended = ptde(
-            "inspect", kept, "--episodes", "1", "--directions", "1", "--format", name, "--out", "figures", "-q"
-        )
-        assert ended.out.startswith(begins)
+    few = ("--episodes", "1", "--directions", "1", "--format", "latex", "--out", "figures", "-q")
+    assert ptde("inspect", kept, *few).out.startswith("\\begin{table}")
     ended = ptde("inspect", kept / "student.pt")
     assert (ended.code, ended.err) == (
         2,

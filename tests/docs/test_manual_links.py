@@ -77,14 +77,17 @@ def test_cited_files_are_there() -> None:
 
 
 @cache
+def own_files() -> dict[str, Path]:
+    """All files of the repository that may be cited, by their path in it."""
+    folders = ("ptde_core", "ptde_cli", "tests", "benchmarks", "docs", "results")
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file())
+    return {f"/{path.relative_to(ROOT)}": path for path in found}
+
+
+@cache
 def files_called(place: str) -> tuple[Path, ...]:
     """The files of the repository whose path is `place`, or ends with it."""
-    own = [
-        path
-        for folder in ("ptde_core", "ptde_cli", "tests", "benchmarks", "docs", "results")
-        for path in (ROOT / folder).rglob("*")
-    ]
-    return tuple(path for path in own if path.is_file() and f"/{path.relative_to(ROOT)}".endswith(f"/{place}"))
+    return tuple(path for name, path in own_files().items() if name.endswith(f"/{place}"))
 
 
 def missing_code(place: str, name: str) -> bool:
