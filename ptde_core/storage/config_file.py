@@ -30,9 +30,9 @@ def read_config(path: Path) -> Config:
         PtdeError: missing or broken; it does not say what it was made from, or its settings are not those that it was
             made from.
     """
-    value = read_json(path, "settings of a run")
+    value = read_json(path, "file of a run's settings")
     if not isinstance(value, dict):
-        raise PtdeError(f"{path} is not a readable settings of a run", "it was cut or edited; make it anew")
+        raise PtdeError(f"{path} is not a readable file of a run's settings", "it was cut or edited; make it anew")
     made = read_made_from(value.pop(KEY, None), path)
     if edited := next((key for key, held in made.settings.items() if value.get(key) != held), ""):
         was, now = made.settings[edited], value.get(edited, "not set")
