@@ -18,7 +18,7 @@ def test_random_play_and_the_heuristic_hold() -> None:
     assert agreed is not None
     assert agreed.lines == 2 * len(maps_with_figures("random"))
     assert agreed.largest <= LARGEST_Z, agreed
-    assert agreed.mean_square < 2.2, "1.99 when measured; the aim, 1.5, is not met: docs/explanation/skirmish.md"
+    assert agreed.mean_square < 2.2, "1.99 when measured; the aim, 1.5, is not met: docs/explanation/calibration.md"
     off = [one for one in found if not one.holds]
     assert [one for one in off if one.play == "heuristic"] == []
     quantiles = [one for one in found if one.play == "random" and one.z is None]
