@@ -14,7 +14,7 @@ from ptde_cli.app import main
 ROOT = Path(__file__).parents[2]
 TINY_RUN = (
     *("run", "--map", "3m", "--steps", "600"),
-    *("--set", "batch_episodes=8", "--set", "test_every=300", "--set", "test_episodes=4"),
+    *("--set", "batch_episodes=8", "--set", "test_every=300", "--set", "test_episodes=4", "--set", "average_weights=0"),
     *("--set", "collect.episodes=4", "--set", "distill.steps=200", "--set", "evaluate.episodes=8"),
 )
 TINY_FOLDER = Path("runs/skirmish/3m/QMIX_SGI/seed1")
