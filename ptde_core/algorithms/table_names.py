@@ -6,6 +6,8 @@ from ptde_core.algorithms.catalogue import algorithm_named
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.nets.network_settings import NetworkSettings
 
+AVERAGED = "averaged"  # marks a teacher with `average_weights`, and its students
+
 # CSRL and COPA are named after their own kind of information already.
 TEACHER_SUFFIX = {"none": "", "unified": "_UGI", "agent-specific": "_SGI", "commander": "", "coach": ""}
 STUDENT_SUFFIX = {"unified": "_UGKD", "agent-specific": "_ASGKD"}
@@ -36,7 +38,7 @@ def teacher_marks(settings: TrainingSettings, trunk_width: int) -> list[str]:
     if isinstance(settings, NetworkSettings):
         marks += [f"rank {settings.info_rank}"] if settings.info_rank else []
         marks += [f"trunk {trunk_width}"] if settings.match_parameters else []
-    return [*marks, *(["averaged"] if settings.average_weights else [])]
+    return [*marks, *([AVERAGED] if settings.average_weights else [])]
 
 
 def checkpoint_marks(kept: str) -> list[str]:

@@ -12,6 +12,7 @@ from ptde_core.results.score import Retention
 from ptde_core.results.table import NOTHING, Row, Table
 from ptde_core.results.wording import (
     Z_TEXT,
+    averaged_notes,
     backend_title,
     listed,
     named,
@@ -85,7 +86,12 @@ def _evaluation_table(place: tuple[str, str, str], entries: list[EvaluationEntry
         columns=("Policy", "z", "Won", "Win rate", "Return", "Length", retention_title(measure)),
         groups=(tuple(rows),),
         text_columns=2,
-        notes=(*notes, *z_notes({entry.z for entry in entries}), *sight_notes(entry.sight for entry in entries)),
+        notes=(
+            *notes,
+            *z_notes({entry.z for entry in entries}),
+            *sight_notes(entry.sight for entry in entries),
+            *averaged_notes(entry.name for entry in entries),
+        ),
     ).without_empty_columns()
 
 

@@ -17,6 +17,7 @@ from ptde_core.results.wording import (
     NOT_TO_BE_TAKEN_FOR,
     RETURN_RETENTION,
     Z_TEXT,
+    averaged_notes,
     backend_name,
     backend_title,
     interval_text,
@@ -303,6 +304,7 @@ def win_rate_notes(section: Section) -> list[str]:
         )
     notes.extend(z_notes({score.z for score in scores}))
     notes.extend(sight_notes(score.sight for score in scores))
+    notes.extend(averaged_notes(score.name for score in scores))
     for score in scores:
         if score.retention:
             where = f"{row_label('', score.variant)} on {score.map}"

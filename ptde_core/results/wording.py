@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ptde_core.algorithms.table_names import AVERAGED
 from ptde_core.results.performance import Measure
 from ptde_core.results.score import Retention
 from ptde_core.results.table import NOTHING
@@ -136,6 +137,12 @@ def sight_notes(sights: Iterable[str]) -> list[str]:
     """The note that explains a sight in a name, where there is one."""
     meaning = "Sight: how far the agents see, in cells; all = everything, own = what the environment gives them."
     return [meaning] if any(sights) else []
+
+
+def averaged_notes(names: Iterable[str]) -> list[str]:
+    """The note that explains a mark in a name: "QMIX_SGI (averaged)"."""
+    meaning = "Averaged: the teacher's weights are a running average over its last gradient steps (average_weights)."
+    return [meaning] if any(AVERAGED in name for name in names) else []
 
 
 def retention_notes(kept: Retention, where: str) -> list[str]:

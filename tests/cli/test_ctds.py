@@ -57,7 +57,8 @@ def test_run_skips_collecting_and_distilling(ptde: Type) -> None:
 
 
 def test_run_on_skirmish_with_a_short_sight(ptde: Type) -> None:
-    sizes = ("--set", "batch_episodes=8", "--set", "test_every=300", "--set", "test_episodes=4")
+    tests = ("--set", "test_every=300", "--set", "test_episodes=4")
+    sizes = ("--set", "batch_episodes=8", "--set", "average_weights=0", *tests)
     sight = ("--set", "student_sight=2", "--set", "evaluate.episodes=4")
     ended = ptde("run", "--alg", "ctds", "--map", "3m", "--steps", "600", *sizes, *sight)
     assert ended.code == 0, ended.err

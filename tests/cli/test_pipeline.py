@@ -168,7 +168,8 @@ def test_maps_shows_sizes_limits_and_budgets(ptde: Type) -> None:
     assert rows["3s_vs_8z"].split()[-7:] == ["3", "14", "66", "89", "350", "10M", "10M"]
 
 
-TINY = ("--steps", "200", "--set", "batch_episodes=2", "--set", "test_episodes=2", "--set", "evaluate.episodes=4")
+FEW = ("--set", "batch_episodes=2", "--set", "test_episodes=2", "--set", "evaluate.episodes=4")
+TINY = ("--steps", "200", *FEW, "--set", "average_weights=0")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from ptde_core.envs.backends import ENVIRONMENTS
 from tests.cli.conftest import TINY_FOLDER, Pipeline, Type
 
-TRAIN = ("train-teacher", "--map", "3m", "--steps", "300", "--set", "batch_episodes=4", "--set", "test_episodes=0")
+FEW = ("--steps", "300", "--set", "batch_episodes=4", "--set", "test_episodes=0", "--set", "average_weights=0")
+TRAIN = ("train-teacher", "--map", "3m", *FEW)
 QUICK = ("--steps", "20", "--episodes", "8")
 ROW = r"\| \S* *\| QMIX_ASGKD *\| student *\|.* \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]"
 

@@ -306,3 +306,12 @@ def test_of_checkpoints_with_equal_weights_a_student_names_its_own_teacher(order
     found = {one.name: retention_of([one], entries, 0).teacher_name for one in entries if one.policy == "student"}
     own = {f"QMIX_ASGKD{mark}": f"QMIX_SGI{mark}" for mark in marks}
     assert found == own | {of_recipe: "QMIX_SGI (best in tests)"}
+
+
+def test_the_mark_of_averaged_weights_is_explained_where_it_stands() -> None:
+    add_run("plain", [entry("sampled", 310)])
+    assert not [note for table in report_tables(report([RUNS])) for note in table.notes if "Averaged:" in note]
+    add_run("averaged", [entry("sampled", 310, name="QMIX_SGI (averaged)", map="8m")], average_weights=0.99)
+    notes = [note for note in report_tables(report([RUNS]))[0].notes if note.startswith("Averaged: ")]
+    assert len(notes) == 1
+    assert "average_weights" in notes[0]
