@@ -130,7 +130,7 @@ def _trained_as_pymarl2(map_name: str, steps: int, every: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         settings = ("--map", map_name, "--global-info", "none", "--steps", str(steps), "--set", f"test_every={every}")
-        references = ("--set", "bootstrap_at_limit=false", "--set", "td_loss_factor=0.5")
+        references = ("--set", "bootstrap_at_limit=false", "--set", "td_loss_factor=0.5", "--set", "average_weights=0")
         of_map = ("--set", "epsilon_steps=100000", "--set", "batch_episodes=128", "--set", "updates_per_round=1")
         command = [sys.executable, "-m", "ptde_cli", "train-teacher", *settings, *references, *of_map]
         began = time.perf_counter()

@@ -35,6 +35,7 @@ PYMARL2: Values = {
     "gradient_clip": 10.0,
     "td_loss_factor": 0.5,
     "bootstrap_at_limit": False,
+    "average_weights": 0.0,
     "mixer_embed": 32,
     "mixer_hyper": 64,
     "epsilon_start": 1.0,
