@@ -34,7 +34,9 @@ def unequal_settings(scores: Iterable[Score]) -> list[UnequalSetting]:
         settings = [score.settings for _, of_info in by_info for score in of_info]
         told = {key for _, of_info in by_info for key in differing([score.settings for score in of_info])}
         for key in differing(settings, MAY_DIFFER | {"global_info", *told}):
-            names = [(str(of_info[0].settings.get(key)), teacher_name(alg, info)) for info, of_info in by_info]
+            names = [
+                (str(of_info[0].settings.get(key, "not set")), teacher_name(alg, info)) for info, of_info in by_info
+            ]
             values = {value: tuple(name for _, name in those) for value, those in grouped(names, lambda one: one[0])}
             found.append(UnequalSetting(map_name, key, values))
     return found
