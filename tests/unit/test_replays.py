@@ -37,7 +37,8 @@ def evaluated(checkpoints: list[Path], settings: EvaluateSettings) -> list[Evalu
 def battles(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A hardly trained teacher on 3m and its student, evaluated with replays. Tests must not write into it."""
     run = RunFolder(tmp_path_factory.mktemp("battles") / "run")
-    train_teacher(train_teacher_settings({"map": "3m", "steps": 200, "test_episodes": 0, "batch_episodes": 4}), run)
+    few = {"steps": 200, "test_episodes": 0, "batch_episodes": 4, "average_weights": 0.0}
+    train_teacher(train_teacher_settings({"map": "3m", **few}), run)
     collect(run.teacher, CollectSettings(episodes=4))
     distill(run.teacher, DistillSettings(steps=20))
     evaluate([run.student], KEEP)

@@ -81,7 +81,7 @@ def add_run(
 ) -> None:
     """A run that was tested every 10,000 env steps."""
     run = RunFolder(root / name)
-    decided = train_teacher_settings({"map": "3m", **settings})
+    decided = train_teacher_settings({"map": "3m", "average_weights": 0.0, **settings})
     played = world or world_4(decided.map)
     write_config(run.config, decided.model_dump(), training_made_from(decided, played))
     add_sitting(run.provenance, played.environment, played.version, threads=1)
