@@ -158,11 +158,9 @@ def _by_verdict(found: Sequence[Difference]) -> str:
     for verdict, words in WORDS.items():
         if maps := [one.map for one in found if one.verdict == verdict]:
             parts.append(words.format(listed(maps)))
-    unequal = (
-        [f"on {listed(maps)} other settings differ too"] if (maps := [one.map for one in found if one.unequal]) else []
-    )
-    alone = _of_these_trainings([one for one in found if one.verdict == "one seed"])
-    return "; ".join(["; ".join(parts) + alone, *unequal])
+    told = "; ".join(parts) + _of_these_trainings([one for one in found if one.verdict == "one seed"])
+    unequal = [one.map for one in found if one.unequal]
+    return f"{told}; on {listed(unequal)} other settings differ too" if unequal else told
 
 
 def _of_these_trainings(found: Sequence[Difference]) -> str:
