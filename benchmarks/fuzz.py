@@ -1,10 +1,12 @@
 """Every reader of files fed with broken ones: it must say in one sentence what is wrong, and raise nothing else.
 
 `python -m benchmarks.fuzz checkpoint --inputs 100000` breaks whole files at random. With `--coverage` atheris steers
-the bytes by what they make the reader do (`pip install atheris`). The tests try some dozens of the same inputs.
+the bytes by what they make the reader do (`pip install atheris`). The tests try some dozens of the same inputs. A
+reader that takes longer than 20 s ends the process, which says where it was and leaves the file.
 """
 
 import argparse
+import faulthandler
 import random
 import sys
 import time
@@ -46,6 +48,7 @@ from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import read_state, write_status
 
 WORLD = World(environment="game", version="1", map="personal-signal")
+LONGEST = 20  # seconds that reading a small file may take
 COLLECTED = MadeFrom(stage="collect", world=WORLD, settings={"episodes": 3}, parents={"teacher": "abc"})
 WIDTHS = Widths(agents=2, actions=3, obs=4, info=6)
 MAP = """terrain = [
@@ -263,11 +266,13 @@ def main(words: list[str] | None = None) -> None:
         chance = random.Random(options.seed)
         for tried in range(1, options.inputs + 1):
             data = broken(whole, chance)
+            faulthandler.dump_traceback_later(LONGEST, exit=True)
             try:
                 said += refused(reader, path, data)
             except BaseException:
                 Path(f"fuzz-{options.reader}-{options.seed}-{tried}").write_bytes(data)
                 raise
+        faulthandler.cancel_dump_traceback_later()
         print(f"{options.reader}: {tried:,} inputs, {said:,} refused, {time.monotonic() - began:.0f} s")
 
 

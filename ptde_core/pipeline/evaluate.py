@@ -179,13 +179,16 @@ def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEnt
 
 
 def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
-    """How many episodes of just this evaluation lie in a replay."""
+    """How many episodes of just this evaluation lie in a replay; of one that cannot be read, none: it is made anew."""
     path = run.replay(entry.checkpoint, entry.z)
     if not path.exists():
         return 0
-    header = read_header(path)
+    try:
+        header, episodes = read_header(path), count_episodes(path)
+    except PtdeError:
+        return 0
     its_own = (header.policy_id, header.evaluation_seed) == (entry.policy_id, entry.evaluation_seed)
-    return count_episodes(path) if its_own else 0
+    return episodes if its_own else 0
 
 
 def _with_teachers(paths: list[Path]) -> list[Path]:

@@ -1,6 +1,6 @@
 """episodes.h5: a teacher's observations and the z it gave, one row per step, for distillation.
 
-Layout (schema 2, docs/how-to/data.md). The root's attributes say what the episodes were made from; `made_from` is
+Layout (schema 3, docs/how-to/data.md). The root's attributes say what the episodes were made from; `made_from` is
 JSON. Group `rows`, one row per step, no padding: obs (R, N, O), last_action (R, N), available (R, N, A), action (R, N),
 reward (R,), terminated (R,), truncated (R,), z_mean (R, N, Z), z_sigma (R, N, Z) and, if it was collected, state
 (R, S). Group `episodes`, an entry per episode: start (its first row), length, seed, won, total_reward, and the view
@@ -29,12 +29,13 @@ from ptde_core.storage import hdf5
 from ptde_core.storage.hdf5 import Column
 from ptde_core.storage.whole_file import replacing
 
-SCHEMA = 2
+SCHEMA = 3
 CHUNK_ROWS = 1024
 ATTRIBUTES = 200
 TEXT = 1000  # most characters of an attribute, or of a name
 NAMES = 100_000  # most names of features
 ROOM = 3  # memory that a fit takes, in multiples of the rows: as read, as inputs, and shuffled
+AGAIN = "move it away and collect anew: `ptde collect TEACHER`"
 # The arrays that distillation reads; none is global.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
 
@@ -91,7 +92,8 @@ def write_episodes(
     """
     image = io.BytesIO()  # not a file: HDF5 aborts the process where a disk is full
     with h5py.File(image, "w") as file:
-        file.attrs.update({"schema": SCHEMA, **about, KEY: json.dumps(made_from.plain())})
+        for name, value in {"schema": SCHEMA, **about, KEY: json.dumps(made_from.plain())}.items():
+            hdf5.write_attribute(file, name, value)
         length = np.array([e.length for e in episodes])
         index = file.create_group("episodes")
         index["start"] = np.cumsum(length) - length
@@ -119,7 +121,7 @@ def write_episodes(
             _column(index, "last_state", [e.state[-1:] for e in episodes])
         texts = file.create_group("names")
         for kind in ("obs", "action", *(("state",) if with_state else ())):
-            texts.create_dataset(kind, data=list(names[kind]), dtype=h5py.string_dtype())
+            hdf5.write_texts(texts, kind, names[kind])
     with replacing(path, new=new) as whole:
         whole.write(image.getbuffer())
 
@@ -201,7 +203,7 @@ def _opened(path: Path) -> Iterator[Any]:
     with hdf5.opened(path, _broken(path), "file of episodes", "collect them: `ptde collect TEACHER`") as file:
         schema = hdf5.whole_number(file, "schema")
         if schema != SCHEMA:
-            raise PtdeError(f"{path} is not an episode file of schema {SCHEMA}", "collect anew: `ptde collect TEACHER`")
+            raise PtdeError(f"{path} is not an episode file of schema {SCHEMA}", AGAIN)
         yield file
 
 
@@ -260,7 +262,7 @@ def read_contents(path: Path, *, with_rows: bool) -> Contents:
 
 
 def _broken(path: Path) -> PtdeError:
-    return PtdeError(f"{path} is not a whole HDF5 file of episodes", "collect anew: `ptde collect TEACHER`")
+    return PtdeError(f"{path} is not a whole HDF5 file of episodes", AGAIN)
 
 
 def _column(group: Any, name: str, parts: Sequence[NDArray[Any]]) -> None:

@@ -1,11 +1,12 @@
-"""Reading HDF5 files that may come from anybody: plain arrays inside the file, of the expected shape and type.
+"""HDF5 files that may come from anybody: plain arrays inside the file, of the expected shape and type.
 
 In HDF5 an array's bytes can lie in another file (external links, external storage, virtual datasets), and its declared
-size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit.
+size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit. Texts
+are of fixed length: those of any length lie in a heap, and HDF5 never returns from one whose free space has no size.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.
 CHUNK_BYTES = 256 * 1024**2  # most bytes of one chunk of an array, which is unpacked whole
 MOST = 1e18  # largest number of an array: its square is finite in 32 bits
 SHRINKS = 2000  # the largest compression ratio of our filters
+NUMBERS = "biuf"  # kinds of numpy types: boolean, integers, floats
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
     found = _inside(parent, name)
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"{name} is no array")
-    if found.dtype != np.dtype(column.dtype):
+    if found.dtype.kind not in NUMBERS or found.dtype != np.dtype(column.dtype):
         raise ValueError(f"{name} is of {quoted(found.dtype)}, not of {np.dtype(column.dtype)}")
     fits = len(found.shape) == len(column.shape) and all(
         wanted in (None, there) for wanted, there in zip(column.shape, found.shape, strict=True)
@@ -134,19 +136,34 @@ def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], in
 
 
 def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
-    """A list of strings inside the file.
+    """A list of strings inside the file, as `write_texts` writes it.
 
     Raises:
         ValueError: it is none, not in this file, or has too many or too long ones.
     """
     shape, kind, _ = facts_of(parent, name)
-    if len(shape) != 1 or shape[0] > most or h5py.check_string_dtype(kind) is None:
+    if len(shape) != 1 or shape[0] > most or kind.kind != "S":
         raise ValueError(f"{name} is no list of texts of ours")
     _check_storage(name, parent[name])
-    found = tuple(map(str, parent[name].asstr()[:]))
+    found = tuple(value.decode() for value in parent[name][:])
     if any(len(text) > longest for text in found):
         raise ValueError(f"{name} holds a text of more than {longest} characters")
     return found
+
+
+def write_attribute(parent: Any, name: str, value: Any) -> None:
+    """Write an attribute: a number, or a text, in fixed length. Read by `whole_number`, `text`, `plain` and `truth`."""
+    if not isinstance(value, str):
+        parent.attrs[name] = value
+        return
+    data = value.encode()
+    parent.attrs.create(name, np.bytes_(data), dtype=h5py.string_dtype(length=max(1, len(data))))
+
+
+def write_texts(parent: Any, name: str, values: Sequence[str]) -> None:
+    """Write a list of strings, each in the length of the longest. Read by `texts`."""
+    data = [value.encode() for value in values]
+    parent.create_dataset(name, data=data, dtype=h5py.string_dtype(length=max(1, *map(len, data))))
 
 
 def has(parent: Any, name: str) -> bool:
@@ -208,9 +225,10 @@ def _attribute(parent: Any, name: str) -> Any:
     if name not in parent.attrs:
         raise ValueError(f"no {name}")
     facts = parent.attrs.get_id(name)
-    if facts.shape != () or facts.dtype.kind not in "OSbiuf":
-        raise ValueError(f"{name} is not one value")
-    return parent.attrs[name]
+    if facts.shape != () or facts.dtype.kind not in NUMBERS + "S":
+        raise ValueError(f"{name} is not one value of fixed size")
+    value = parent.attrs[name]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _inside(parent: Any, name: str) -> Any:

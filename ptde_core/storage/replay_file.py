@@ -1,9 +1,9 @@
 """A replay: some episodes of one policy's evaluation, with what it takes to draw them, and z and action values.
 
-Layout (schema 1), HDF5. The root's attribute `header` is JSON (`ReplayHeader`). `floor` (width, height), bool, is there
-where units walk on a map: cell [x, y], y grows to the north. Each episode is a group `episodes/K`, its attributes seed,
-won and terminated, its arrays those of `ReplayEpisode`; `units` and `minds/<role>` are groups in it. z is kept in half
-precision, which is enough to show it.
+Layout (schema 2), HDF5. `header` is JSON (`ReplayHeader`), an array of its UTF-8 bytes. `floor` (width, height), bool,
+is there where units walk on a map: cell [x, y], y grows to the north. Each episode is a group `episodes/K`, its
+attributes seed, won and terminated, its arrays those of `ReplayEpisode`; `units` and `minds/<role>` are groups in it. z
+is kept in half precision, which is enough to show it.
 """
 
 import io
@@ -25,8 +25,8 @@ from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.hdf5 import Column
 from ptde_core.storage.whole_file import replacing
 
-SCHEMA = 1
-HEADER = 4_000_000  # most characters of the header
+SCHEMA = 2
+HEADER = 4_000_000  # most bytes of the header
 EPISODES = 10_000
 NAME = 300  # most characters of the name of a policy, a unit or a map
 
@@ -68,7 +68,7 @@ class ReplayHeader(BaseModel):
     action_names: tuple[str, ...]
     state_names: tuple[str, ...]
     looks: tuple[UnitLook, ...] = ()
-    can_be_won: bool = True  # whether an episode can be won; older replays do not say
+    can_be_won: bool = True  # whether an episode can be won
     sight: float | None = None  # how far an agent sees; None: there are no distances, or it sees everything
 
     @model_validator(mode="after")
@@ -149,13 +149,13 @@ def write_replay(path: Path, replay: Replay) -> None:
     """
     image = io.BytesIO()  # not a file: HDF5 aborts the process where a disk is full
     with h5py.File(image, "w") as file:
-        file.attrs["header"] = replay.header.model_dump_json()
+        _keep(file, "header", np.frombuffer(replay.header.model_dump_json().encode(), np.uint8))
         if replay.floor is not None:
             _keep(file, "floor", replay.floor)
         for number, episode in enumerate(replay.episodes):
             group = file.create_group(f"episodes/{number}")
             for name in ("seed", "won", "terminated"):
-                group.attrs[name] = getattr(episode, name)
+                hdf5.write_attribute(group, name, getattr(episode, name))
             _keep_arrays(group, episode)
             if episode.units is not None:
                 _keep_arrays(group.create_group("units"), episode.units)
@@ -207,7 +207,10 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _header(file: Any) -> ReplayHeader:
-    header = ReplayHeader.model_validate(parse_json(hdf5.text(file, "header", HEADER).encode()))
+    if hdf5.rows_of(file, "header") > HEADER:
+        raise ValueError(f"a header of more than {HEADER:,} bytes")
+    text = hdf5.array(file, "header", Column(np.uint8, (None,))).tobytes()
+    header = ReplayHeader.model_validate(parse_json(text))
     if header.schema_number != SCHEMA:
         raise ValueError(f"schema {header.schema_number}")
     return header

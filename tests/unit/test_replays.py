@@ -150,7 +150,7 @@ def test_what_is_no_whole_replay_is_named(battles: RunFolder, tmp_path: Path) ->
     with h5py.File(halved, "a") as file:
         del file["episodes/0/actions"]
     for path in (cut, other, halved):
-        with pytest.raises(PtdeError, match=r"is not a whole replay of schema 1 \(.*\); make it anew: `ptde evaluate"):
+        with pytest.raises(PtdeError, match=r"is not a whole replay of schema 2 \(.*\); make it anew: `ptde evaluate"):
             read_replay(path)
 
 
@@ -160,6 +160,17 @@ def test_an_evaluation_without_the_replays_asked_for_is_done_again(battles: RunF
     assert not evaluated([own.teacher], KEEP.model_copy(update={"keep_replays": 3}))
     (own.path / "replays" / "teacher-mean.h5").unlink()
     assert [entry.z for entry in evaluated([own.teacher], KEEP)] == ["sampled"]
+
+
+def test_a_replay_that_cannot_be_read_is_made_anew_by_the_command_that_its_error_names(
+    battles: RunFolder, tmp_path: Path
+) -> None:
+    own = RunFolder(shutil.copytree(battles.path, tmp_path / "own"))
+    broken = own.path / "replays" / "teacher-mean.h5"
+    broken.write_bytes(broken.read_bytes()[:5000])
+    assert len(evaluated([own.teacher], KEEP.model_copy(update={"keep_replays": 0}))) == 2  # asks for none
+    evaluate([own.teacher], KEEP)
+    assert len(read_replay(broken).episodes) == KEEP.keep_replays
 
 
 def test_games_keep_replays_without_places(trained_run: RunFolder, tmp_path: Path) -> None:

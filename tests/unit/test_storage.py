@@ -162,7 +162,7 @@ def test_episode_file_holds_real_rows_only(tmp_path: Path) -> None:
     assert rows.z_mean[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 2]
     about = read_about(tmp_path / "e.h5")
     assert {key: about[key] for key in ("schema", "teacher_id", "map", "n_actions")} == {
-        "schema": 2,
+        "schema": 3,
         "teacher_id": "abc",
         "map": "3m",
         "n_actions": 3,
@@ -194,7 +194,7 @@ def test_an_episode_file_of_another_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "e.h5")
     with h5py.File(tmp_path / "e.h5", "r+") as file:
         file.attrs["schema"] = 1
-    with pytest.raises(PtdeError, match=r"e\.h5 is not an episode file of schema 2; collect anew"):
+    with pytest.raises(PtdeError, match=r"e\.h5 is not an episode file of schema 3; move it away and collect anew"):
         read_contents(tmp_path / "e.h5", with_rows=False)
 
 
