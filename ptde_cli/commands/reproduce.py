@@ -1,5 +1,6 @@
 """`ptde reproduce`: the paper's tables and figures, from training to the answers."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from ptde_cli.commands.sweep import DryRun, Keep, Processes, Ray, Slurm, SlurmOp
 from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet
 from ptde_core.base.errors import PtdeError
+from ptde_core.experiments.sweeps.cells import seeds_below
 from ptde_core.experiments.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
 from ptde_core.storage.run_folder import check_page
 
@@ -36,7 +38,16 @@ def reproduce(
         float,
         typer.Option("--budget", metavar="FRACTION", help="share of the paper's steps, of training and of students"),
     ] = 1.0,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="K", help="training seeds 1, ..., K")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            metavar="K",
+            help="training seeds 1, ..., K  [default: 3; with --from all that are there]",
+            show_default=False,
+        ),
+    ] = None,
     maps: Annotated[str | None, typer.Option("--maps", metavar="A,B,...", help="only these  [default: all]")] = None,
     algorithms: Annotated[
         str | None,
@@ -74,7 +85,9 @@ def reproduce(
         raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
     if page is not None:
         check_page(page)  # before days of training, as the target of --keep
-    scope = Scope(env, budget, seeds, _names("--maps", maps), _names("--algorithms", algorithms), out)
+    scope = Scope(
+        env, budget, _seeds(seeds, made_from), _names("--maps", maps), _names("--algorithms", algorithms), out
+    )
     parts = parts_of(part, scope, trains=made_from is None)
     file = sweep_of(parts, scope)
     if keep is not None:
@@ -113,6 +126,12 @@ def reproduce(
             tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)
         print_tables(tables)
         print("\n".join(answers))
+
+
+def _seeds(given: int | None, made_from: Path | None) -> Collection[int]:
+    if given is None and made_from is not None:
+        return seeds_below(made_from)
+    return range(1, (given or 3) + 1)
 
 
 def _names(option: str, text: str | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import ptde_core as ptde
 from ptde_core.base.provenance import machine
 from ptde_core.experiments.reproduction import cells_held, reproduced
 from ptde_core.experiments.reproduction_page import Reproduced, page_text
+from ptde_core.experiments.sweeps.cells import seeds_below
 from ptde_core.experiments.sweeps.packing import LARGEST_CHECKPOINT
 from ptde_core.experiments.sweeps.paper import ALL, Scope, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of
@@ -89,8 +90,8 @@ def test_a_report_takes_less_than_five_seconds(layout: str) -> None:
 
 @cache
 def made_now() -> tuple[list[Reproduced], Report]:
-    """What `ptde reproduce all --seeds 5 --from results` makes, its figures not drawn."""
-    scope = Scope(seeds=5)
+    """What `ptde reproduce all --from results` makes, its figures not drawn."""
+    scope = Scope(seeds=seeds_below(RESULTS))
     parts = parts_of(ALL, scope, trains=False)
     file = sweep_of(parts, scope)
     return reproduced(parts, cells_held(cells_of(file), RESULTS, file.out), RESULTS)

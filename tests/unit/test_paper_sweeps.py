@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.experiments.sweeps.cells import Cell
+from ptde_core.experiments.sweeps.cells import Cell, seeds_below
 from ptde_core.experiments.sweeps.paper import PARTS, Scope, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of
 from ptde_core.runs.stage_settings import preset_of
@@ -49,16 +49,18 @@ def test_no_cell_is_there_twice_where_parts_share_some() -> None:
 
 
 def test_a_scope_narrows_and_its_budget_has_a_folder_of_its_own() -> None:
-    found = cells(["table2"], budget=0.001, seeds=1, maps=("6h_vs_8z",), algorithms=("QMIX", "QMIX_SGI"))
+    found = cells(["table2"], budget=0.001, seeds=[1], maps=("6h_vs_8z",), algorithms=("QMIX", "QMIX_SGI"))
     assert [str(cell.run.path) for cell in found] == [
         "reproduction-0.001/skirmish/6h_vs_8z/QMIX_SGI/seed1",
         "reproduction-0.001/skirmish/6h_vs_8z/QMIX/seed1",
     ]
     assert {cell.pipeline.training.steps for cell in found} == {5000}
     assert {cell.pipeline.distilling[0].steps for cell in found} == {500}
-    assert cells(["figure6"], seeds=2, out=Path("x"))[0].run.path.parts[0] == "x"
-    assert {cell.pipeline.training.seed for cell in cells(["figure6"], seeds=2)} == {1}, "one battle takes one seed"
-    assert {cell.pipeline.training.seed for cell in cells(["table2"], seeds=5)} == {1, 2, 3, 4, 5}
+    assert cells(["figure6"], seeds=[1, 2], out=Path("x"))[0].run.path.parts[0] == "x"
+    assert {cell.pipeline.training.seed for cell in cells(["figure6"], seeds=[1, 2])} == {1}, (
+        "one battle takes one seed"
+    )
+    assert {cell.pipeline.training.seed for cell in cells(["table2"], seeds=[2, 5])} == {2, 5}
 
 
 def test_all_is_what_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +72,14 @@ def test_all_is_what_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
         assert parts_of("all", Scope(env="football")) == football
         assert parts_of("all", Scope(env="smac")) == [part for part in PARTS if part not in football]
         assert parts_of("table3", Scope()) == ["table3"]
+
+
+def test_runs_that_are_there_are_taken_with_the_seeds_they_have(tmp_path: Path) -> None:
+    assert seeds_below(tmp_path) == (1,)
+    for name in ("QMIX/seed4", "QMIX/seed2", "VDN/seed2", "VDN/mine"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "status.json").touch()
+    assert seeds_below(tmp_path) == (2, 4)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from ptde_core.runs.stage_settings import (
 )
 from ptde_core.storage.cell_file import read_cell
 from ptde_core.storage.curve_file import metrics_of
-from ptde_core.storage.run_folder import RunFolder, student_of
+from ptde_core.storage.run_folder import RunFolder, find_runs, student_of
 
 State = Literal["pending", "running", "done", "failed", "stale"]
 LONGEST_NAME = 80  # of a folder; a longer one gives way to a digest
@@ -134,6 +134,16 @@ def state_of(cell: Cell) -> CellState:
         return CellState("failed" if same else "pending", steps, doing, newest, record.reason if same else "")
     why = stale(run) if same else "its settings are others by now"
     return CellState("stale" if why else "done", steps, "" if not why else doing, newest, why)
+
+
+def seeds_below(folder: Path) -> tuple[int, ...]:
+    """The training seeds of the cells in a folder, sorted; 1 where there is no cell.
+
+    Raises:
+        PtdeError: no such folder.
+    """
+    found = (re.fullmatch(r"seed(\d+)", run.path.name, re.ASCII) for run in find_runs([folder]))
+    return tuple(sorted({int(seed[1]) for seed in found if seed})) or (1,)
 
 
 def _doing(cell: Cell) -> str:

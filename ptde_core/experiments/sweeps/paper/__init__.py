@@ -52,14 +52,14 @@ class Scope:
     Args:
         env: where SMAC's maps are played, or football for its parts alone; None: skirmish, and football for its own.
         budget: share of the paper's training steps and of the students' gradient steps.
-        seeds: training seeds 1, ..., seeds.
+        seeds: training seeds.
         maps, algorithms: only these; empty: all of the part.
         out: folder of the runs; None: `reproduction`, of a smaller budget with it in the name.
     """
 
     env: str | None = None
     budget: float = 1.0
-    seeds: int = 3
+    seeds: Collection[int] = (1, 2, 3)
     maps: Sequence[str] = ()
     algorithms: Sequence[str] = ()
     out: Path | None = None
@@ -121,7 +121,7 @@ def sweep_of(parts: Sequence[str], scope: Scope) -> SweepFile:
     points: dict[tuple[str, str, str, int], None] = {}
     for file, grid in grids:
         env = str(file.settings.get("env") or scope.env or "skirmish")
-        seeds = [seed for seed in range(1, scope.seeds + 1) if len(grid["seed"]) > 1 or seed in grid["seed"]]
+        seeds = [seed for seed in scope.seeds if len(grid["seed"]) > 1 or seed in grid["seed"]]
         for map_name in [name for name in grid["map"] if not scope.maps or name in scope.maps]:
             for algorithm in [name for name in grid["algorithm"] if not scope.algorithms or name in scope.algorithms]:
                 points.update(dict.fromkeys((env, map_name, algorithm, seed) for seed in seeds))
