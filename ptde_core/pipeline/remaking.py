@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.training_settings import TrainingSettings
+from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.base.made_from import World
 from ptde_core.pipeline.dagger import episodes_file
@@ -17,6 +18,8 @@ from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_origin
 from ptde_core.storage.run_folder import RunFolder, student_of
 from ptde_core.storage.status import read_state
+
+BROKEN = "broken"  # stands for the digest of what cannot be read
 
 
 def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:
@@ -40,7 +43,7 @@ def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: 
 def put_aside_other_episodes(
     teacher: Path, settings: CollectSettings, world: World, run: RunFolder, listen: Listener
 ) -> None:
-    """Put aside a run's episodes that were collected otherwise, or by another teacher.
+    """Put aside a run's episodes that were collected otherwise, or by another teacher, or that cannot be read.
 
     Args:
         teacher: whose episodes they should be.
@@ -50,12 +53,16 @@ def put_aside_other_episodes(
         listen: is told.
 
     Raises:
-        PtdeError: the episodes cannot be read.
+        PtdeError: the teacher cannot be read.
     """
     if not run.episodes.exists():
         return
     teacher_id = str(load_checkpoint(teacher, "teacher")["teacher_id"])
-    held = read_origin(run.episodes)
+    try:
+        held = read_origin(run.episodes)
+    except PtdeError as error:  # cut short, or written by a ptde of another schema
+        _put_aside([run.episodes], run, BROKEN, error.problem, listen)
+        return
     if why := same_collecting(held, settings, world, teacher_id):
         _put_aside([run.episodes], run, held.digest, f"{run.episodes} was {why}", listen)
 

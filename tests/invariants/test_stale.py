@@ -130,6 +130,15 @@ def test_run_makes_a_student_of_another_teacher_anew(run: RunFolder, tmp_path: P
     assert (next(run.path.glob("stale-*")) / "student.pt").read_bytes() == other.student.read_bytes()
 
 
+def test_run_collects_anew_where_the_episodes_cannot_be_read(run: RunFolder) -> None:
+    cut = run.episodes.read_bytes()[:1000]
+    run.episodes.write_bytes(cut)
+    _, stages, notes = pipeline(run)
+    assert stages == ["collect"], "they come out the same, so the student that was distilled from them holds"
+    assert any("is not a whole HDF5 file of episodes" in note for note in notes)
+    assert (run.path / "stale-broken" / "episodes.h5").read_bytes() == cut
+
+
 @pytest.mark.parametrize("z", ["sampled", "mean", "student"])
 def test_run_plays_the_one_entry_that_is_missing(z: str, run: RunFolder) -> None:
     value = json.loads(run.evaluation.read_text())
