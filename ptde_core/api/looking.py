@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.api.places import Place, file_at, output_at, path_of, paths_of, roots_of
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import Listener, check_listener, silent
-from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number
+from ptde_core.base.setting_fields import MOST_SEED, build_settings, check_number, list_of_texts, word_of
 from ptde_core.machine.matplotlib_import import check_matplotlib
 from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.evaluation_file import EvaluationEntry
@@ -100,6 +101,8 @@ def visualize(
     """
     check_number("episode", episode, 0, MOST_EPISODES)
     check_number("seed", seed, 0, MOST_SEED)
+    if not isinstance(moments, list | tuple | range):
+        raise PtdeError(f"moments = {quoted(repr(moments))} is no list of steps", "give one, such as [3, 8]")
     for moment in moments:
         check_number("moment", moment, 0, MOST_EPISODES)
     check_listener(listen)
@@ -108,7 +111,7 @@ def visualize(
 
     return draw(
         paths_of(targets, "run, checkpoint or replay"),
-        [formats] if isinstance(formats, str) else formats,
+        list_of_texts("formats", formats),
         file_at(out),
         number=episode,
         evaluation_seed=seed,
@@ -149,7 +152,7 @@ def tables(found: "Found", layout: str = "full") -> "list[Table]":
     """
     from ptde_core.viewing.result_text import tables_of
 
-    return tables_of(found, layout)
+    return tables_of(found, word_of(layout))
 
 
 def render(found: "Found", format: str = "markdown", layout: str = "full") -> str:  # noqa: A002  the option's name
@@ -162,4 +165,4 @@ def render(found: "Found", format: str = "markdown", layout: str = "full") -> st
     """
     from ptde_core.viewing.result_text import text_of
 
-    return text_of(found, format, layout)
+    return text_of(found, word_of(format), word_of(layout))

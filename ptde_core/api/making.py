@@ -10,7 +10,7 @@ from ptde_core.algorithms.catalogue import OPTION
 from ptde_core.api.places import Place, checkpoint_of, file_at, paths_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, check_listener, silent
-from ptde_core.base.setting_fields import build_settings
+from ptde_core.base.setting_fields import build_settings, list_of_texts, word_of
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.pipeline.callbacks import NONE, Callbacks, Played, Tested, Updated
 from ptde_core.runs.pipeline_settings import by_stage, later_stages
@@ -211,7 +211,7 @@ def run(
     Returns:
         As `evaluate`; `ptde.tables` and `ptde.render` lay them out.
     """
-    names = [recipes] if isinstance(recipes, str) else recipes
+    names = list_of_texts("recipes", recipes)
     of_training, later = by_stage(_named(map, alg, settings))
     meant = trainings_meant(of_training, seeds, file_at(out))
     pipelines = [(later_stages(own, [later], names), folder) for own, folder in meant]
@@ -241,7 +241,7 @@ def export(
     check_listener(listen)
     from ptde_core.pipeline.export import export as stage
 
-    return stage(checkpoint_of(checkpoint), format, z, file_at(out), listen=listen)
+    return stage(checkpoint_of(checkpoint), word_of(format), word_of(z), file_at(out), listen=listen)
 
 
 def _train(

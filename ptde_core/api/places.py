@@ -1,10 +1,11 @@
 """What a verb is pointed at: a run folder, or a file in one."""
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.base.errors import PtdeError, quoted, storage_error
 from ptde_core.storage import run_folder
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.zoo import in_place, unpacked
@@ -55,6 +56,15 @@ def _checked(path: Path | str) -> Path | str:
         raise PtdeError(
             f"{quoted(repr(path))} is no path", "give a path or a RunFolder; several as arguments of their own"
         )
+    if not str(path):
+        raise PtdeError("'' is no path", "give one; the current folder is '.'")
+    try:
+        os.lstat(path)
+    except ValueError:
+        raise PtdeError(f"{quoted(repr(path))} is no path", "leave out what no name of a file can hold") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise storage_error(error, path) from None
     return path
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ptde_core.algorithms.training_settings import MOST_EPISODES
 from ptde_core.api.places import Place, checkpoint_to_read
 from ptde_core.base.errors import PtdeError, quoted, unknown
-from ptde_core.base.setting_fields import check_number
+from ptde_core.base.setting_fields import check_number, word_of
 
 if TYPE_CHECKING:  # at run time these would load NumPy and torch
     from ptde_core.envs.interface import BatchedEnv
@@ -30,7 +30,7 @@ def make_env(name: Path | str = "3m", n_envs: int = 1, env: str = "skirmish") ->
         raise PtdeError(f"name = {quoted(repr(name))} is no map", 'give its name, such as "3m", or a map file')
     from ptde_core.envs.backends import build_environment
 
-    return build_environment(env, os.fspath(name), n_envs)
+    return build_environment(word_of(env), os.fspath(name), n_envs)
 
 
 def load_policy(checkpoint: Place, z: Literal["mean", "sampled"] = "sampled") -> "LoadedPolicy":

@@ -1,6 +1,6 @@
 """Settings of a stage: frozen, validated, explained field by field; and how files and `--set` fill them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,6 +81,24 @@ def check_number(name: str, value: int | None, least: int, most: int) -> None:
     whole = not isinstance(value, bool) and hasattr(value, "__index__")
     if value is not None and not (whole and least <= value <= most):
         raise PtdeError(f"{name} = {quoted(repr(value))} is not a whole number from {least} to {most}", "give another")
+
+
+def word_of(value: Any) -> Any:
+    """A value that can be looked up by name: itself, or where nothing can (a list), its text."""
+    return value if isinstance(value, Hashable) else repr(value)
+
+
+def list_of_texts(name: str, value: object) -> list[str]:
+    """One text or several, as a list.
+
+    Raises:
+        PtdeError: with name and value.
+    """
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise PtdeError(f"{name} = {quoted(repr(value))} is no name and no list of names", "give one or several")
+    return list(value)
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

@@ -181,16 +181,22 @@ def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> N
     """Move the teacher of a shorter training, and all that was made from it, to a folder of its own in the run.
 
     Checkpoints on the way are the longer training's too: they stay, with what was made from them and their evaluations.
-    The teacher goes last: a move that is cut short goes on the next time.
+    The teacher goes last: a move that is cut short goes on the next time. Nothing that is there is replaced: the folder
+    has a number behind its name then.
     """
     if not run.teacher.exists():
         return
     steps = int(load_checkpoint(run.teacher, "teacher")["settings"]["steps"])
     if steps >= settings.steps:
         return
-    folder = run.shorter(steps)
-    folder.mkdir(exist_ok=True)
     paths = run.made_from_teacher()
+    names = {path.name for path in (*paths, run.teacher)} - {run.evaluation.name}
+    first, number = run.shorter(steps), 1
+    folder = first
+    while any((folder / name).exists() for name in names):
+        number += 1
+        folder = first.with_name(f"{first.name}-{number}")
+    folder.mkdir(exist_ok=True)
     moved = {run.teacher.name, *(path.name for path in paths), *(path.name for path in folder.iterdir())}
     for path in paths:
         if path == run.evaluation:

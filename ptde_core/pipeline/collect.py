@@ -39,6 +39,7 @@ from ptde_core.storage.whole_file import check_output
 
 STAGE = "collect"
 SIDE_BY_SIDE = 16
+ENDINGS = (".h5", ".hdf5")
 
 
 def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *, listen: Listener = silent) -> Path:
@@ -56,6 +57,8 @@ def collect(teacher: Path, settings: CollectSettings, out: Path | None = None, *
     """
     listen = telling_of_compiling(listen)
     out = out or episodes_of(teacher)
+    if out.suffix not in ENDINGS or out.is_dir():
+        raise PtdeError(f"{out} is no name of an HDF5 file", "give one that ends in .h5 with --out")
     if out.exists():
         raise PtdeError(f"{out} already exists", "use it with `ptde distill --data`, or give another file with --out")
     check_output(out, new=True)

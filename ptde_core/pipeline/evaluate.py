@@ -129,14 +129,14 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
         if coached is not None:
             messages = Messages(threshold=settings.message_threshold, sent=sent, offered=offered)
             entry = entry.model_copy(update={"messages": messages})
+        add_entries(run.evaluation, [entry])  # now: an engine that fails later takes nothing with it
         entries.setdefault(run, []).append(entry)
-        if kept:
+        if len(kept) > _kept(run, entry):
             trained.policy.cpu()  # makes room on the device; the replay is made on the CPU
-            replay = run.replay(candidate.place, candidate.z)
+            replay = run.replay(candidate.place, candidate.z, settings.seed)
             write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
             listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
-    for run, found in entries.items():
-        add_entries(run.evaluation, found)
+    for run in entries:
         listen(FileSaved(run.evaluation, "every episode's outcome"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return [entry for found in entries.values() for entry in found]
@@ -150,7 +150,8 @@ def _check_places(candidates: list[Candidate]) -> None:
         refuse_linked_folders(run)
         check_output(evaluation)
         with adding_to(evaluation):  # that it can be locked
-            pass
+            if is_current(evaluation):
+                read_evaluation(evaluation)
 
 
 def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEntry | None:
@@ -180,7 +181,7 @@ def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEnt
 
 def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
     """How many episodes of just this evaluation lie in a replay; of one that cannot be read, none: it is made anew."""
-    path = run.replay(entry.checkpoint, entry.z)
+    path = run.replay(entry.checkpoint, entry.z, entry.evaluation_seed)
     if not path.exists():
         return 0
     try:

@@ -93,7 +93,6 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
     if alone and run.provenance.exists():
         return LeftOut(name, "half-written", "its training was killed as it began")
     state: str = "checkpoints alone"
-    made_from = None
     status: dict[str, Any] = {}
     if not alone:
         state = read_state(run)
@@ -108,21 +107,21 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
         lacking = run.path if len(students) > 1 else next(iter(students), run.teacher)
         return LeftOut(name, state, f"{lacks}: `ptde evaluate {lacking}`")
     if alone:
-        settings = _settings_of_checkpoint(run, entries[0])
+        of_each = {path: _settings_of_checkpoint(run, path) for path in {entry.checkpoint for entry in entries}}
         when = datetime.fromtimestamp(run.evaluation.stat().st_mtime, UTC)
-    else:
-        config = read_run_config(run)
-        settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
-        if why := why_other_world(made_from.world, str(settings["map"])):
-            return LeftOut(name, STALE, f"it was {why}; train anew")
+        return [Found(run, of_each[entry.checkpoint], when, status, entry, ()) for entry in entries], state, None
+    config = read_run_config(run)
+    settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
+    if why := why_other_world(made_from.world, str(settings["map"])):
+        return LeftOut(name, STALE, f"it was {why}; train anew")
     return [Found(run, settings, when, status, entry, ()) for entry in entries], state, made_from
 
 
-def _settings_of_checkpoint(run: RunFolder, entry: EvaluationEntry) -> Mapping[str, Any]:
+def _settings_of_checkpoint(run: RunFolder, checkpoint: str) -> Mapping[str, Any]:
     """The settings of the training that a checkpoint without its run folder comes from."""
     from ptde_core.storage.checkpoint import load_checkpoint  # torch: only where there is no config.json
 
-    path = run.path / entry.checkpoint
+    path = run.path / checkpoint
     settings: Mapping[str, Any] = load_checkpoint(path, "teacher", "student")["settings"] if path.is_file() else {}
     return settings
 
@@ -130,12 +129,14 @@ def _settings_of_checkpoint(run: RunFolder, entry: EvaluationEntry) -> Mapping[s
 def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
     """Keep the newest of several runs with equal settings and seed: a repeat does not count as another seed."""
 
-    def experiment(run: list[Found]) -> tuple[object, ...]:
-        entry = run[0].entry
-        return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(run[0].settings))
+    def trained(one: Found) -> tuple[object, ...]:
+        entry = one.entry
+        return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(one.settings))
 
+    # A folder of checkpoints without their runs can hold several trainings'.
+    trainings = [training for run in runs for _, training in grouped(run, trained)]
     kept, repeats = [], []
-    for (_, _, _, train_seed, _), same in grouped(runs, experiment):
+    for (_, _, _, train_seed, _), same in grouped(trainings, lambda training: trained(training[0])):
         newest = max(
             same, key=lambda run: (bool(run[0].status), run[0].time)
         )  # a run is preferred to copies of its files

@@ -141,7 +141,17 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
     teacher = run.path / str(content["teacher_file"])
     if teacher.is_file() and load_checkpoint(teacher, "teacher")["teacher_id"] != entry.teacher_id:
         return f"{entry.checkpoint} was distilled from another teacher than {teacher.name}"
-    return ""
+    why = _why_of_another_training(content["settings"], made_from) if made_from else ""
+    return f"{entry.checkpoint} is not of this run's training: its teacher was {why}" if why else ""
+
+
+def _why_of_another_training(settings: Mapping[str, Any], made_from: MadeFrom) -> str:
+    """How a student's teacher, of these settings, was trained otherwise than its run; "" if it was not.
+
+    A longer training is the same one, and a setting that the student does not know has its default.
+    """
+    known = {key: settings.get(key, value) for key, value in made_from.settings.items()}
+    return made_from.model_copy(update={"settings": known}).changed(made_from, ignoring=MAY_GROW)
 
 
 def _why_another(entry: EvaluationEntry, content: Mapping[str, Any], policy_id: str) -> str:

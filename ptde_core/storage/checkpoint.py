@@ -50,12 +50,11 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
         PtdeError: missing, broken, not a checkpoint of ptde, of another schema, or of another kind.
     """
     wanted = " or ".join(kinds)
-    trained = "teacher" in kinds and RunFolder.of(path).config.is_file()
-    run = shlex.quote(str(RunFolder.of(path).path))
-    again = f"`ptde train-teacher --resume --out {run}` writes its teacher again"
-    content = read_tensor_file(
-        path, wanted, again if trained else "check the path; `ptde train-teacher` writes teacher.pt"
-    )
+    run = RunFolder.of(path)
+    trained = "teacher" in kinds and run.config.is_file()
+    again = f"`ptde train-teacher --resume --out {shlex.quote(str(run.path))}` writes its teacher again"
+    missing = again if trained else "check the path; `ptde train-teacher` writes teacher.pt"
+    content = read_tensor_file(path, wanted, missing, _way_out(path, wanted, again))
     if not isinstance(content, dict) or "schema" not in content or "kind" not in content:
         raise PtdeError(f"{path} is not a checkpoint of ptde", f"give a {wanted} written by ptde")
     kind, schema = content["kind"], content["schema"]
@@ -70,6 +69,18 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
     except ValueError as error:
         raise PtdeError(f"{path} is not a whole {kind} ({quoted(error)})", f"give a {kind} written by ptde") from None
     return content
+
+
+def _way_out(path: Path, wanted: str, again: str) -> str:
+    """What to do about a broken checkpoint; `again` is what makes a run's teacher anew."""
+    run = RunFolder.of(path)
+    if path.parent.name == run.resume.name:
+        return f"move {path.parent} away: the training begins anew, or stays as it ended"
+    if not run.config.is_file():
+        return f"give a {wanted} written by ptde"
+    if path == run.teacher:
+        return f"move it away: {again}"
+    return "move it away: the command that made it makes it anew"
 
 
 def identity(networks: Mapping[str, Tensor]) -> str:

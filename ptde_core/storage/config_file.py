@@ -30,9 +30,10 @@ def read_config(path: Path) -> Config:
         PtdeError: missing or broken; it does not say what it was made from, or its settings are not those that it was
             made from.
     """
-    value = read_json(path, "file of a run's settings")
+    again = "it was cut or edited; put back a copy of it, or train in another folder"
+    value = read_json(path, "file of a run's settings", again)
     if not isinstance(value, dict):
-        raise PtdeError(f"{path} is not a readable file of a run's settings", "it was cut or edited; make it anew")
+        raise PtdeError(f"{path} is not a readable file of a run's settings", again)
     made = read_made_from(value.pop(KEY, None), path)
     if edited := next((key for key, held in made.settings.items() if value.get(key) != held), ""):
         was, now = made.settings[edited], value.get(edited, "not set")

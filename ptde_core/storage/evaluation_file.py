@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.made_from import DIGEST, MadeFrom, World
 from ptde_core.base.untrusted import Count, Inside, Number, Seconds
 from ptde_core.storage.run_folder import read_json, write_json
@@ -211,14 +211,18 @@ def read_evaluation(path: Path) -> Evaluation:
     value = read_json(path, "evaluation")
     if isinstance(value, dict) and (schema := value.get("schema_number")) != SCHEMA:
         raise PtdeError(
-            f"{path} has schema {schema}, this ptde reads {SCHEMA}", "evaluate anew: `ptde evaluate CHECKPOINT`"
+            f"{path} has schema {quoted(schema)}, this ptde reads {SCHEMA}",
+            "move it away and evaluate anew: `ptde evaluate CHECKPOINT`"
+            if not isinstance(schema, int) or schema > SCHEMA
+            else "evaluate anew: `ptde evaluate CHECKPOINT`",
         )
     try:
         return Evaluation.model_validate(value, context=FROM_FILE)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise PtdeError(
-            f"{path} is not an evaluation of ptde (at {where})", "make it anew with `ptde evaluate`"
+            f"{path} is not an evaluation of ptde (at {where})",
+            "move it away and evaluate anew: `ptde evaluate CHECKPOINT`",
         ) from None
 
 

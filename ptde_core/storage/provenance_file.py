@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.provenance import code, machine, packages
-from ptde_core.storage.run_folder import read_json, write_json
+from ptde_core.storage.run_folder import ANEW, read_json, write_json
 
 
 class Sitting(BaseModel):
@@ -42,7 +42,7 @@ def read_provenance(path: Path) -> Provenance:
     try:
         return Provenance.model_validate(value)
     except ValidationError:
-        raise PtdeError(f"{path} is not the provenance of a run", "it was cut or edited; train it anew") from None
+        raise PtdeError(f"{path} is not the provenance of a run", ANEW) from None
 
 
 def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:

@@ -137,15 +137,18 @@ class RunFolder:
         """Every evaluated episode's seed, outcome, return, length; JSON."""
         return self.path / "evaluation.json"
 
-    def replay(self, checkpoint: str, z: str) -> Path:
+    def replay(self, checkpoint: str, z: str, seed: int = 0) -> Path:
         """Episodes of an evaluation that were kept, HDF5.
 
         Args:
             checkpoint: path inside the run, as in evaluation.json.
             z: where its z came from; part of the name where a policy is evaluated in more than one way.
+            seed: of the episodes; part of the name where it is not the usual one.
         """
         name = checkpoint.removesuffix(".pt").replace("/", "-")
-        return self.path / REPLAYS / f"{name}{f'-{z}' if z in ('sampled', 'mean') else ''}.h5"
+        marks = [f"-{z}"] if z in {"sampled", "mean"} else []
+        marks += [f"-seed{seed}"] if seed else []
+        return self.path / REPLAYS / f"{name}{''.join(marks)}.h5"
 
     @property
     def figures(self) -> Path:
@@ -186,7 +189,8 @@ class RunFolder:
     def made_in_training(self) -> list[Path]:
         """All files of a run that exist, config.json last."""
         own = (self.status, self.provenance, self.metrics, self.tensorboard.parent, self.resume, self.teacher)
-        paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *own, self.config]
+        shorter = sorted(self.path.glob(f"{SHORTER}[0-9]*"))
+        paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *shorter, *own, self.config]
         return [path for path in paths if path.exists()]
 
 
@@ -244,6 +248,8 @@ MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher
 def find_runs(roots: list[Path]) -> list[RunFolder]:
     """All run folders at or below the given folders, sorted by path, without results that were put aside.
 
+    A link to a run folder is one; links to other folders are not followed.
+
     Raises:
         PtdeError: one of the folders does not exist.
     """
@@ -253,6 +259,8 @@ def find_runs(roots: list[Path]) -> list[RunFolder]:
             raise PtdeError(f"no folder at {root}", "give a folder that holds runs, such as runs/")
         for folder, inner, files in os.walk(root):
             inner[:] = [name for name in inner if not name.startswith(PUT_ASIDE)]
+            linked = [path for path in (Path(folder, name) for name in inner) if path.is_symlink()]
+            found |= {path for path in linked if not MARKS.isdisjoint(_look_into(path)[1])}
             if not MARKS.isdisjoint(files):
                 found.add(Path(folder))
     return [RunFolder(path) for path in sorted(found)]
@@ -304,8 +312,16 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, meaning: str) -> Any:
+ANEW = "it was cut or edited; move it away, and type the same again"
+
+
+def read_json(path: Path, meaning: str, again: str = ANEW) -> Any:
     """Read a JSON file that ptde wrote.
+
+    Args:
+        path: the file.
+        meaning: what it should be, in words.
+        again: what to do if it is broken.
 
     Raises:
         PtdeError: it is missing or broken.
@@ -314,5 +330,4 @@ def read_json(path: Path, meaning: str) -> Any:
     try:
         return parse_json(data)
     except ValueError as error:
-        again = "it was cut or edited; make it anew"
         raise PtdeError(f"{path} is not a readable {meaning} ({quoted(error)})", again) from None

@@ -6,6 +6,7 @@ The lock is the operating system's, on a file in the folder, so it is released h
 
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,6 +129,7 @@ def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]
     """Hold a lock; yields whether this is the outermost block of this process that does."""
     lock = FileLock(file.parent.resolve() / file.name, thread_local=False, is_singleton=True)
     outermost = not lock.is_locked
+    _refuse_links(file)
     try:
         lock.acquire(timeout=patience, poll_interval=0.02)
     except Timeout:
@@ -143,6 +145,20 @@ def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]
         yield outermost
     finally:
         lock.release()
+
+
+def _refuse_links(file: Path) -> None:
+    """Refuse a lock that is a user's file under another name, or no file: its text is written into it.
+
+    Raises:
+        StorageError: naming it.
+    """
+    try:
+        facts = file.lstat()
+    except OSError:
+        return
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
+        raise StorageError(f"cannot use {file} as a lock: it is a link, or no file", "move it away")
 
 
 def _owner(file: Path) -> str:

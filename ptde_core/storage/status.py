@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ptde_core.base.errors import PtdeError, StorageError, quoted
 from ptde_core.base.untrusted import Count, Seconds
-from ptde_core.storage.run_folder import RunFolder, read_json, write_json
+from ptde_core.storage.run_folder import ANEW, RunFolder, read_json, write_json
 from ptde_core.storage.run_lock import is_held
 
 State = Literal["running", "finished", "failed", "interrupted"]
@@ -80,7 +80,7 @@ def read_status(run: RunFolder) -> dict[str, Any]:
         return Status.model_validate(read_json(run.status, "status of a run")).model_dump(exclude_unset=True)
     except ValidationError as error:
         problem = f"{run.status} is not the status of a run ({quoted(error.errors()[0]['msg'])})"
-        raise PtdeError(problem, "it was cut or edited; train it anew") from None
+        raise PtdeError(problem, ANEW) from None
 
 
 def read_state(run: RunFolder) -> State:

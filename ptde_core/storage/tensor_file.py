@@ -53,13 +53,14 @@ DTYPES: Mapping[str, torch.dtype] = {
 NAMES = frozenset({"collections OrderedDict", "torch._utils _rebuild_tensor_v2", *DTYPES})
 
 
-def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
+def read_tensor_file(path: Path, meaning: str, missing: str, broken: str) -> Any:
     """The value in the file; every tensor is on the CPU and has its own memory.
 
     Args:
         path: the file.
         meaning: what it should be, in words.
         missing: what to do if there is none.
+        broken: what to do if it is not whole.
 
     Raises:
         PtdeError: there is none, or it is not what `torch.save` writes for plain values and tensors.
@@ -76,7 +77,7 @@ def read_tensor_file(path: Path, meaning: str, missing: str) -> Any:
         ) from None
     except Exception as error:  # torch, zipfile and pickletools raise many kinds of errors on a broken file
         problem = f"{path} is not a readable checkpoint ({quoted(_first_line(error))})"
-        raise PtdeError(problem, f"give a {meaning} written by ptde") from None
+        raise PtdeError(problem, broken) from None
 
 
 def _for_torch(path: Path, number: int) -> str:

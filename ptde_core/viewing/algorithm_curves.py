@@ -114,9 +114,9 @@ def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> W
     if not tested:
         where = f"here or below {RUNS}/" if roots is None else f"below {', '.join(map(str, roots))}"
         why = f" ({left_out[0].run}: {left_out[0].why})" if left_out else ""
+        or_draw = "" if unfinished else ", or draw what there is with --unfinished"
         raise PtdeError(
-            f"no run {where} has a curve to draw{why}",
-            "train one, for example `ptde run --map 3m`, or draw what there is with --unfinished",
+            f"no run {where} has a curve to draw{why}", f"train one, for example `ptde run --map 3m`{or_draw}"
         )
     places = sorted({one.place for one in tested})
     if len(places) > 1:

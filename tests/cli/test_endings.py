@@ -51,6 +51,19 @@ def test_streams_that_are_closed_full_or_not_read(line: str, code: int, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_standard_output_is_called_so_after_the_work_too(trained_run: RunFolder, tmp_path: Path) -> None:
+    ended = shell(f"ptde report '{trained_run.path}' > /dev/full", tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("ptde: cannot use standard output: no space left")
+
+
+def test_an_empty_word_is_no_folder(ptde: Type, tmp_path: Path) -> None:
+    ended = ptde("train-teacher", "--env", "game", "--map", "two-step", "--out", "")
+    assert (ended.code, ended.out) == (2, "")
+    assert "one of the words typed is empty" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_without_our_characters(encoding: str, tmp_path: Path) -> None:
     ended = shell("ptde settings evaluate", tmp_path, PYTHONIOENCODING=encoding)

@@ -95,6 +95,8 @@ def test_what_is_there_is_not_overwritten(ptde: Type, pipeline: Pipeline) -> Non
     assert_one_sentence(ptde("train-teacher", "--out", pipeline.run), "already holds a run", "--resume", "--out")
     assert_one_sentence(ptde("collect", teacher), "episodes.h5 already exists", "--out")
     assert_one_sentence(ptde("distill", teacher), "student.pt already exists", "--out")
+    for out in (Path(), pipeline.run / "students", pipeline.run / "teacher-best.pt"):
+        assert_one_sentence(ptde("collect", teacher, "--out", out), "is no name of an HDF5 file", ".h5")
 
 
 def test_a_run_is_not_resumed_with_other_settings(ptde: Type, pipeline: Pipeline) -> None:

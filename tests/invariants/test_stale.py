@@ -6,6 +6,7 @@ On small games: another version of their rules stands for another version of a s
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Note
+from ptde_core.envs.small_games import GAMES
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.evaluate import evaluate, evaluate_what_is_due
+from ptde_core.pipeline.play_episodes import play_episodes as episodes_played
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.results.compare_runs import compare_runs, comparison_markdown
 from ptde_core.results.gather import report
@@ -24,7 +27,8 @@ from ptde_core.runs.identity import why_not_this_training
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
-from ptde_core.storage.run_folder import RunFolder, write_json
+from ptde_core.storage.evaluation_file import read_evaluation
+from ptde_core.storage.run_folder import RunFolder, find_runs, write_json
 from ptde_core.viewing.algorithm_curves import win_rates
 from ptde_core.viewing.information.inspect_information import inspect
 from ptde_core.viewing.visualize import visualize
@@ -78,6 +82,107 @@ def test_run_puts_another_worlds_results_aside_and_makes_all_anew(another_world:
     assert snapshot(RunFolder(aside)) == before, "nothing is lost"
     assert not report([another_world.path]).left_out
     assert pipeline(another_world)[1] == []
+
+
+def test_the_results_of_a_shorter_training_are_put_aside_with_the_longer_ones(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = SETTINGS.model_copy(update={"steps": 400})
+    distilling = (DISTILL.model_copy(update={"recipe": "recurrent", "student": "recurrent"}),)
+    pipeline(run, settings=longer, distilling=distilling)
+    game = GAMES["personal-signal"]
+    monkeypatch.setattr(game, "spec", replace(game.spec, version="2"))
+    before = snapshot(run)
+    pipeline(run, distilling=distilling)  # the shorter one again, and the longer
+    pipeline(run, settings=longer, distilling=distilling)
+    (aside,) = run.path.glob("stale-*")
+    assert (aside / "until-0000300" / "teacher.pt").read_bytes() in before.values()
+    assert snapshot(RunFolder(aside)) == before
+
+
+def test_what_a_shorter_training_has_left_is_never_replaced(run: RunFolder) -> None:
+    theirs = run.path / "until-0000300" / "student.pt"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"theirs")
+    pipeline(run, settings=SETTINGS.model_copy(update={"steps": 400}))
+    assert theirs.read_bytes() == b"theirs"
+    assert load_checkpoint(run.path / "until-0000300-2" / "teacher.pt", "teacher")["settings"]["steps"] == 300
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt", "resume/state.pt", "episodes.h5"],
+)
+def test_what_is_broken_is_made_anew_once_it_is_moved_away(name: str, run: RunFolder) -> None:
+    """As the sentence says that refuses it."""
+    (run.path / name).write_bytes(b"")
+    if name in {"provenance.json", "resume/state.pt", "episodes.h5"}:  # not needed, or moved by `ptde run` itself
+        pipeline(run)
+        (run.path / name).unlink(missing_ok=True)
+    else:
+        with pytest.raises(PtdeError, match="move it away"):
+            pipeline(run)
+        (run.path / name).unlink()
+    pipeline(run)
+    assert report([run.path]).sections
+    assert not report([run.path]).left_out
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema_number": 99}', '{"schema_number": 3, "entries": 5}'])
+def test_a_broken_evaluation_is_refused_before_anything_is_played(content: str, run: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(shutil.copytree(run.path, tmp_path / "other"))
+    other.evaluation.write_text(content)
+    run.evaluation.unlink()
+    with pytest.raises(PtdeError, match="move it away"):
+        evaluate([run.teacher, other.teacher], EVALUATE, listen=lambda event: pytest.fail(str(event)))
+    other.evaluation.unlink()
+    assert len(evaluate([run.teacher, other.teacher], EVALUATE)) == 4
+
+
+def test_what_was_played_is_kept_where_a_later_policy_fails(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.evaluation.unlink()
+    played: list[object] = []
+
+    def failing(*words: Any, **more: Any) -> Any:
+        played.append(words)
+        if len(played) > 1:
+            raise PtdeError("the engine broke")
+        return episodes_played(*words, **more)
+
+    monkeypatch.setattr("ptde_core.pipeline.evaluate.play_episodes", failing)
+    with pytest.raises(PtdeError, match="the engine broke"):
+        evaluate([run.teacher], EVALUATE)
+    assert len(read_evaluation(run.evaluation).entries) == 1
+
+
+def test_a_student_of_another_training_is_not_counted_where_the_teacher_is_gone(run: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(tmp_path / "other")
+    pipeline(other, settings=SETTINGS.model_copy(update={"seed": 2, "learning_rate": 0.01}))
+    other.teacher.unlink()
+    other.evaluation.unlink()
+    shutil.copy(run.student, other.student)
+    evaluate([other.student], EVALUATE)
+    assert not report([other.path]).sections
+    (left_out,) = report([other.path]).left_out
+    assert "its teacher was made with learning_rate" in left_out.why
+
+
+def test_checkpoints_of_several_trainings_in_one_folder_have_their_own_settings(run: RunFolder, tmp_path: Path) -> None:
+    other = train_teacher(SETTINGS.model_copy(update={"learning_rate": 0.01}), RunFolder(tmp_path / "other"))
+    lone = tmp_path / "lone"
+    lone.mkdir()
+    evaluate([shutil.copy(run.teacher, lone / "a.pt"), shutil.copy(other, lone / "b.pt")], EVALUATE)
+    (section,) = report([lone]).sections
+    assert {score.settings["learning_rate"] for score in section.scores} == {SETTINGS.learning_rate, 0.01}
+    assert not report([lone]).left_out
+
+
+def test_a_link_to_a_run_is_one(run: RunFolder, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "seed1").symlink_to(run.path, target_is_directory=True)
+    assert [one.path for one in find_runs([linked])] == [linked / "seed1"]
+    assert report([linked]).sections
 
 
 def test_run_leaves_what_is_not_its_own_where_it_is(another_world: RunFolder) -> None:

@@ -113,6 +113,33 @@ def test_an_edited_environment_is_another_game(tmp_path: Path, monkeypatch: pyte
     assert before.fingerprint() != after.fingerprint()
 
 
+def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is imported by name or inside a function, is the base class, or lies in a package."""
+    (tmp_path / "inner_parts").mkdir()
+    (tmp_path / "inner_parts" / "__init__.py").touch()
+    (tmp_path / "inner_parts" / "pay.py").write_text("from . import more\nPAY = 1.0")
+    (tmp_path / "inner_parts" / "more.py").write_text("")
+    (tmp_path / "late_part.py").write_text("SIZE = 3")
+    shutil.copy(Path(__file__).parents[1] / "leaving_game.py", tmp_path / "base_game.py")
+    (tmp_path / "unrelated.py").write_text("")
+    text = (
+        "from inner_parts.pay import PAY\nfrom base_game import *\nimport base_game\ndef f():\n    import late_part\n"
+    )
+    (tmp_path / "whole_game.py").write_text(imports + "class parallel_env(base_game.Leaving): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = PettingZooEngine("whole_game").spec.map_digest
+    assert PettingZooEngine("whole_game").spec.map_digest == before
+    for part in ("inner_parts/pay", "inner_parts/more", "late_part", "base_game", "unrelated"):
+        path = tmp_path / f"{part}.py"
+        whole = path.read_text()
+        path.write_text(f"{whole}\n# edited\n")
+        after = PettingZooEngine("whole_game").spec.map_digest
+        assert (after == before) == (part == "unrelated"), part
+        path.write_text(whole)
+
+
 class _OldReset(Leaving):
     def reset(self) -> Any:  # type: ignore[override]
         return super().reset()[0]

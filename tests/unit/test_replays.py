@@ -173,6 +173,16 @@ def test_a_replay_that_cannot_be_read_is_made_anew_by_the_command_that_its_error
     assert len(read_replay(broken).episodes) == KEEP.keep_replays
 
 
+def test_replays_of_other_episodes_and_of_fewer_replace_none(battles: RunFolder, tmp_path: Path) -> None:
+    own = RunFolder(shutil.copytree(battles.path, tmp_path / "own"))
+    before = {path.name: path.read_bytes() for path in (own.path / "replays").iterdir()}
+    evaluate([own.teacher], EvaluateSettings(episodes=4, keep_replays=1, seed=7))
+    evaluate([own.teacher], EvaluateSettings(episodes=2, keep_replays=1))
+    after = {path.name: path.read_bytes() for path in (own.path / "replays").iterdir()}
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"teacher-sampled-seed7.h5", "teacher-mean-seed7.h5"}
+
+
 def test_games_keep_replays_without_places(trained_run: RunFolder, tmp_path: Path) -> None:
     own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
     evaluate([own.teacher], EvaluateSettings(episodes=4, keep_replays=1))

@@ -133,6 +133,22 @@ def test_a_folder_of_a_run_that_is_a_link_is_left_alone(name: str, tmp_path: Pat
     assert mine.read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind", ["hard link", "link", "folder"])
+def test_a_lock_that_is_something_else_is_refused_and_left_alone(kind: str, tmp_path: Path) -> None:
+    run, mine = RunFolder(tmp_path / "run"), tmp_path / "mine"
+    run.path.mkdir()
+    mine.write_text("mine")
+    if kind == "folder":
+        run.lock.mkdir()
+    elif kind == "link":
+        run.lock.symlink_to(mine)
+    else:
+        run.lock.hardlink_to(mine)
+    with pytest.raises(PtdeError, match=r"\.lock as a lock.*; move it away"), locked(run, "train-teacher"):
+        pytest.fail("it was locked")
+    assert mine.read_text() == "mine"
+
+
 def test_a_file_outside_a_run_has_a_lock_that_goes(tmp_path: Path) -> None:
     out = tmp_path / "new" / "student.pt"
     with locked_output(out, "distill"):

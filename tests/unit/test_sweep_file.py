@@ -9,6 +9,8 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.experiments.sweeps.cells import LONGEST_NAME, Cell
 from ptde_core.experiments.sweeps.sweep_file import cells_of, read_sweep, sweep_file, teacher_named
 
+SIX = ("seed", "learning_rate", "gamma", "gradient_clip", "batch_episodes", "replay_episodes")
+
 
 def cells(**values: Any) -> list[Cell]:
     return cells_of(sweep_file(values))
@@ -95,6 +97,7 @@ def test_a_cell_survives_being_a_line_of_text() -> None:
         ({"grid": {"algorithm": ["QMIX"], "alg": ["vdn"]}}, "algorithm and alg are both there"),
         ({"grid": {"learning_rat": [1]}}, "no setting named 'learning_rat'; did you mean 'learning_rate'?"),
         ({"grid": {"seed": []}}, r"seed = \[\] in the grid leaves no cell"),
+        ({"grid": {key: list(range(200)) for key in SIX}}, "the grid has 64,000,000,000,000 cells; leave at most"),
         ({"grid": {"seed": [-1]}}, "seed = -1 .*greater than or equal to 0"),
         ({"grid": {"seed": [1, 1]}}, "two cells of the grid would share runs/skirmish/3m/QMIX_SGI/seed1"),
         ({"grid": [{"seed": [1]}, {"seed": [1, 2]}]}, "two cells of the grid would share"),

@@ -3,6 +3,7 @@
 No torch here: the command line reads this file.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -21,6 +22,7 @@ from ptde_core.runs.pipeline_settings import LATER_STAGES, Pipeline, pipeline_se
 from ptde_core.runs.stage_settings import RUNS
 from ptde_core.storage.run_folder import read_json
 
+MOST_CELLS = 100_000  # of a grid
 ALGORITHM = "algorithm"  # a grid's key for algorithm and information together, by their name in tables
 # Keys that a cell's folder tells without its variant, or (recipes) whose results lie beside each other in one folder.
 IN_THE_PATH = frozenset({"alg", "global_info", "env", "map", "seed", "distill.recipe"})
@@ -29,7 +31,9 @@ IN_THE_PATH = frozenset({"alg", "global_info", "env", "map", "seed", "distill.re
 class SampleSettings(Settings):
     """Settings that are searched instead of listed, by one of optuna's samplers (extra `tune`)."""
 
-    trials: int = Field(20, ge=1, description="points that are tried; each is a cell for every point of the grid")
+    trials: int = Field(
+        20, ge=1, le=MOST_CELLS, description="points that are tried; each is a cell for every point of the grid"
+    )
     sampler: Literal["tpe", "random", "qmc"] = Field("tpe", description="optuna's sampler")
     of: Literal["teacher", "student"] = Field(
         "teacher", description="whose win rate is made as large as possible; of several recipes the first one's"
@@ -154,6 +158,8 @@ def _points(grid: Values) -> list[dict[str, Any]]:
     for key, values in axes.items():
         if not values:
             raise PtdeError(f"{key} = [] in the grid leaves no cell", "give it a value, or leave it out")
+    if (cells := math.prod(map(len, axes.values()))) > MOST_CELLS:
+        raise PtdeError(f"the grid has {cells:,} cells", f"leave at most {MOST_CELLS:,}")
     fixed = {} if recipes is None else {"distill.recipe": recipes}
     return [dict(zip(axes, values, strict=True)) | fixed for values in product(*axes.values())]
 

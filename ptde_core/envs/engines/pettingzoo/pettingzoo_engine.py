@@ -3,12 +3,14 @@
 The rules, for what PettingZoo leaves open, stand in docs/explanation/engines.md; each has its function here.
 """
 
+import ast
 import hashlib
 import importlib
 import inspect
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from ptde_core.envs.workers.engine_contract import Outcome, View
 from ptde_core.envs.workers.pool import EnginePool
 
 LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
+INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of packages that pip installs
 MASK = "action_mask"
 WON = "won"
 
@@ -179,12 +182,40 @@ def _made(told: Place, place: str) -> Any:
 
 
 def _source_digest(place: str, env: Any) -> str:
-    """Of the files in which the maker's module and the environment's classes stand: edited, it is another game."""
+    """Of the files that the game's code stands in: edited, it is another game.
+
+    They are the modules of the maker and of the environment's classes, and the files of the user's own that these
+    import, and so on: of installed packages only the former.
+    """
     made = inspect.getmodule(type(env.unwrapped))
     modules = {sys.modules.get(place.partition(":")[0]), inspect.getmodule(type(env)), made}
-    files = {str(file) for module in modules if (file := getattr(module, "__file__", None))}
-    sources = sorted(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files)
+    left = {Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))}
+    files: set[Path] = set()
+    while left:
+        files.add(path := left.pop())
+        left |= _imported(path) - files
+    sources = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+
+
+def _imported(path: Path) -> set[Path]:
+    """The files of the user's own that a source file imports, anywhere in it; none of an installed package."""
+    if path.suffix != ".py" or INSTALLED.intersection(path.parts):
+        return set()
+    package = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
+    found = set[Path]()
+    with suppress(SyntaxError, ValueError):  # of a file that is imported later, or never
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names, roots = [one.name for one in node.names], [path.parent, package, Path.cwd()]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module or ''}.{one.name}" for one in node.names)]
+                roots = [path.parents[node.level - 1]] if node.level else [path.parent, package, Path.cwd()]
+            else:
+                continue
+            found.update(root.joinpath(*filter(None, name.split("."))) for root in roots for name in names)
+    files = {file for one in found for file in (one.with_name(f"{one.name}.py"), one / "__init__.py")}
+    return {file.resolve() for file in files if file.is_file()}
 
 
 def _look_at(maker: Any, place: str, arguments: Mapping[str, Any]) -> None:
