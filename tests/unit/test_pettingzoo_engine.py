@@ -124,9 +124,7 @@ def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
     (tmp_path / "late_part.py").write_text("SIZE = 3")
     shutil.copy(Path(__file__).parents[1] / "leaving_game.py", tmp_path / "base_game.py")
     (tmp_path / "unrelated.py").write_text("")
-    text = (
-        "from inner_parts.pay import PAY\nfrom base_game import *\nimport base_game\ndef f():\n    import late_part\n"
-    )
+    imports = "from inner_parts.pay import PAY\nimport base_game\ndef f():\n    import late_part\n"
     (tmp_path / "whole_game.py").write_text(imports + "class parallel_env(base_game.Leaving): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = PettingZooEngine("whole_game").spec.map_digest
