@@ -6,7 +6,6 @@ On small games: another version of their rules stands for another version of a s
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ import pytest
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Note
-from ptde_core.envs.small_games import GAMES
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.evaluate import evaluate, evaluate_what_is_due
-from ptde_core.pipeline.play_episodes import play_episodes as episodes_played
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.results.compare_runs import compare_runs, comparison_markdown
 from ptde_core.results.gather import report
@@ -27,7 +24,6 @@ from ptde_core.runs.identity import why_not_this_training
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import read_config
-from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder, find_runs, write_json
 from ptde_core.viewing.algorithm_curves import win_rates
 from ptde_core.viewing.information.inspect_information import inspect
@@ -82,77 +78,6 @@ def test_run_puts_another_worlds_results_aside_and_makes_all_anew(another_world:
     assert snapshot(RunFolder(aside)) == before, "nothing is lost"
     assert not report([another_world.path]).left_out
     assert pipeline(another_world)[1] == []
-
-
-def test_the_results_of_a_shorter_training_are_put_aside_with_the_longer_ones(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    longer = SETTINGS.model_copy(update={"steps": 400})
-    distilling = (DISTILL.model_copy(update={"recipe": "recurrent", "student": "recurrent"}),)
-    pipeline(run, settings=longer, distilling=distilling)
-    game = GAMES["personal-signal"]
-    monkeypatch.setattr(game, "spec", replace(game.spec, version="2"))
-    before = snapshot(run)
-    pipeline(run, distilling=distilling)  # the shorter one again, and the longer
-    pipeline(run, settings=longer, distilling=distilling)
-    (aside,) = run.path.glob("stale-*")
-    assert (aside / "until-0000300" / "teacher.pt").read_bytes() in before.values()
-    assert snapshot(RunFolder(aside)) == before
-
-
-def test_what_a_shorter_training_has_left_is_never_replaced(run: RunFolder) -> None:
-    theirs = run.path / "until-0000300" / "student.pt"
-    theirs.parent.mkdir()
-    theirs.write_bytes(b"theirs")
-    pipeline(run, settings=SETTINGS.model_copy(update={"steps": 400}))
-    assert theirs.read_bytes() == b"theirs"
-    assert load_checkpoint(run.path / "until-0000300-2" / "teacher.pt", "teacher")["settings"]["steps"] == 300
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt", "resume/state.pt", "episodes.h5"],
-)
-def test_what_is_broken_is_made_anew_once_it_is_moved_away(name: str, run: RunFolder) -> None:
-    """As the sentence says that refuses it."""
-    (run.path / name).write_bytes(b"")
-    if name in {"provenance.json", "resume/state.pt", "episodes.h5"}:  # not needed, or moved by `ptde run` itself
-        pipeline(run)
-        (run.path / name).unlink(missing_ok=True)
-    else:
-        with pytest.raises(PtdeError, match="move it away"):
-            pipeline(run)
-        (run.path / name).unlink()
-    pipeline(run)
-    assert report([run.path]).sections
-    assert not report([run.path]).left_out
-
-
-@pytest.mark.parametrize("content", ["", "{}", '{"schema_number": 99}', '{"schema_number": 3, "entries": 5}'])
-def test_a_broken_evaluation_is_refused_before_anything_is_played(content: str, run: RunFolder, tmp_path: Path) -> None:
-    other = RunFolder(shutil.copytree(run.path, tmp_path / "other"))
-    other.evaluation.write_text(content)
-    run.evaluation.unlink()
-    with pytest.raises(PtdeError, match="move it away"):
-        evaluate([run.teacher, other.teacher], EVALUATE, listen=lambda event: pytest.fail(str(event)))
-    other.evaluation.unlink()
-    assert len(evaluate([run.teacher, other.teacher], EVALUATE)) == 4
-
-
-def test_what_was_played_is_kept_where_a_later_policy_fails(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run.evaluation.unlink()
-    played: list[object] = []
-
-    def failing(*words: Any, **more: Any) -> Any:
-        played.append(words)
-        if len(played) > 1:
-            raise PtdeError("the engine broke")
-        return episodes_played(*words, **more)
-
-    monkeypatch.setattr("ptde_core.pipeline.evaluate.play_episodes", failing)
-    with pytest.raises(PtdeError, match="the engine broke"):
-        evaluate([run.teacher], EVALUATE)
-    assert len(read_evaluation(run.evaluation).entries) == 1
 
 
 def test_a_student_of_another_training_is_not_counted_where_the_teacher_is_gone(run: RunFolder, tmp_path: Path) -> None:
@@ -233,15 +158,6 @@ def test_run_makes_a_student_of_another_teacher_anew(run: RunFolder, tmp_path: P
     assert {entry.teacher_id for entry in entries} == {load_checkpoint(run.teacher, "teacher")["teacher_id"]}
     assert any("made from another" in note for note in notes)
     assert (next(run.path.glob("stale-*")) / "student.pt").read_bytes() == other.student.read_bytes()
-
-
-def test_run_collects_anew_where_the_episodes_cannot_be_read(run: RunFolder) -> None:
-    cut = run.episodes.read_bytes()[:1000]
-    run.episodes.write_bytes(cut)
-    _, stages, notes = pipeline(run)
-    assert stages == ["collect"], "they come out the same, so the student that was distilled from them holds"
-    assert any("is not a whole HDF5 file of episodes" in note for note in notes)
-    assert (run.path / "stale-broken" / "episodes.h5").read_bytes() == cut
 
 
 @pytest.mark.parametrize("z", ["sampled", "mean", "student"])

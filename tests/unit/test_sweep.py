@@ -327,6 +327,11 @@ def test_a_sweep_leaves_its_file_beside_its_runs(tmp_path: Path) -> None:
     path = leave_record(file, "mine")
     assert records_below(tmp_path) == [path]
     assert path.name == "mine.sweep.json"
+    assert leave_record(sweep_file({"out": tmp_path, "grid": {"seed": [2, 3]}}), "mine") == path, "an edited one"
+    other = sweep_file({"out": tmp_path, "grid": {"seed": [8]}})
+    for _ in range(2):
+        assert leave_record(other, "mine").name == "mine-2.sweep.json"
+    assert len(records_below(tmp_path)) == 2
 
 
 def test_what_follows_a_cell_is_worked_on_too(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ptde_core.envs.trust import check_trusted
 from ptde_core.experiments.sweeps.cell_work import process_of
 from ptde_core.experiments.sweeps.cells import Cell, CellState, state_of
 from ptde_core.experiments.sweeps.estimates import Estimates
-from ptde_core.experiments.sweeps.sweep_file import SweepFile
+from ptde_core.experiments.sweeps.sweep_file import SweepFile, cells_of, read_sweep
 from ptde_core.machine.side_by_side import Running, SideBySide
 from ptde_core.storage.cell_file import read_cell, write_cell
 from ptde_core.storage.run_folder import write_json
@@ -203,10 +203,25 @@ def wall_seconds(left: Sequence[float | None], at_once: int) -> float | None:
 
 
 def leave_record(file: SweepFile, name: str) -> Path:
-    """Write what the sweep is beside its runs, where `ptde sweep status` finds it."""
-    path = file.out / f"{name}{ENDING}"
+    """Write what the sweep is beside its runs, where `ptde sweep status` finds it.
+
+    It replaces that of an earlier state of the same file, never that of another sweep: one of the same name that has no
+    cell in common.
+    """
+    path, number = file.out / f"{name}{ENDING}", 1
+    while path.exists() and _is_another(path, file):
+        number += 1
+        path = file.out / f"{name}-{number}{ENDING}"
     write_json(path, json.loads(file.model_dump_json()))
     return path
+
+
+def _is_another(record: Path, file: SweepFile) -> bool:
+    runs = {cell.run.path for cell in cells_of(file)}
+    try:
+        return runs.isdisjoint(cell.run.path for cell in cells_of(read_sweep(record)))
+    except PtdeError:  # broken
+        return False
 
 
 def records_below(out: Path) -> list[Path]:
