@@ -1,6 +1,6 @@
 """Settings of a stage: frozen, validated, explained field by field; and how files and `--set` fill them."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,8 +84,8 @@ def check_number(name: str, value: int | None, least: int, most: int) -> None:
 
 
 def word_of(value: Any) -> Any:
-    """A value that can be looked up by name: itself, or where nothing can (a list), its text."""
-    return value if isinstance(value, Hashable) else repr(value)
+    """A value that can be looked up by name: itself, or where nothing can be (a list), its text."""
+    return value if isinstance(value, str | int | None) else repr(value)
 
 
 def list_of_texts(name: str, value: object) -> list[str]:

@@ -118,7 +118,7 @@ def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
 ) -> None:
     """Whether it is imported by name or inside a function, is the base class, or lies in a package."""
     (tmp_path / "inner_parts").mkdir()
-    (tmp_path / "inner_parts" / "__init__.py").touch()
+    (tmp_path / "inner_parts" / "__init__.py").write_text("")
     (tmp_path / "inner_parts" / "pay.py").write_text("from . import more\nPAY = 1.0")
     (tmp_path / "inner_parts" / "more.py").write_text("")
     (tmp_path / "late_part.py").write_text("SIZE = 3")
@@ -129,7 +129,7 @@ def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
     monkeypatch.syspath_prepend(tmp_path)
     before = PettingZooEngine("whole_game").spec.map_digest
     assert PettingZooEngine("whole_game").spec.map_digest == before
-    for part in ("inner_parts/pay", "inner_parts/more", "late_part", "base_game", "unrelated"):
+    for part in ("inner_parts/__init__", "inner_parts/pay", "inner_parts/more", "late_part", "base_game", "unrelated"):
         path = tmp_path / f"{part}.py"
         whole = path.read_text()
         path.write_text(f"{whole}\n# edited\n")

@@ -27,6 +27,7 @@ from ptde_core.envs.workers.pool import EnginePool
 
 LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
 INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of packages that pip installs
+PTDE = Path(__file__).resolve().parents[3]  # counts as installed
 MASK = "action_mask"
 WON = "won"
 
@@ -200,7 +201,7 @@ def _source_digest(place: str, env: Any) -> str:
 
 def _imported(path: Path) -> set[Path]:
     """The files of the user's own that a source file imports, anywhere in it; none of an installed package."""
-    if path.suffix != ".py" or INSTALLED.intersection(path.parts):
+    if path.suffix != ".py" or INSTALLED.intersection(path.parts) or PTDE in path.parents:
         return set()
     package = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
     found = set[Path]()
@@ -213,7 +214,8 @@ def _imported(path: Path) -> set[Path]:
                 roots = [path.parents[node.level - 1]] if node.level else [path.parent, package, Path.cwd()]
             else:
                 continue
-            found.update(root.joinpath(*filter(None, name.split("."))) for root in roots for name in names)
+            parts = [[*filter(None, name.split("."))] for name in names]
+            found.update(root.joinpath(*one[: k + 1]) for root in roots for one in parts for k in range(len(one)))
     files = {file for one in found for file in (one.with_name(f"{one.name}.py"), one / "__init__.py")}
     return {file.resolve() for file in files if file.is_file()}
 
