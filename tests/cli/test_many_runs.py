@@ -9,6 +9,8 @@ from PIL import Image
 
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import read_config, write_config
+from ptde_core.storage.evaluation_file import read_evaluation
+from ptde_core.storage.run_folder import write_json
 from tests.cli.conftest import Pipeline, Type, spawn
 from tests.cli.test_errors import assert_one_sentence
 
@@ -23,8 +25,14 @@ def two(ptde: Type, pipeline: Pipeline) -> tuple[Path, Path]:
     config = read_config(other / "config.json")
     made = config.made_from.model_copy(update={"settings": config.made_from.settings | changed})
     write_config(other / "config.json", {**config.settings, **changed}, made)
-    teacher = load_checkpoint(other / "teacher.pt", "teacher")
-    save_checkpoint(other / "teacher.pt", "teacher", teacher | {"made_from": made.plain()})
+    for path in (other / "teacher.pt", other / "student.pt", *other.glob("students/*.pt")):
+        kind = "teacher" if path.name == "teacher.pt" else "student"
+        content = load_checkpoint(path, kind)
+        of_teacher = {"made_from": made.plain()} if kind == "teacher" else {}
+        save_checkpoint(path, kind, content | {"settings": content["settings"] | changed} | of_teacher)
+    held = read_evaluation(other / "evaluation.json")
+    entries = [entry.model_copy(update={"train_seed": 2}) for entry in held.entries]
+    write_json(other / "evaluation.json", held.model_copy(update={"entries": entries}).model_dump())
     return one, other
 
 

@@ -24,7 +24,7 @@ __all__ = ["kept_runs"]  # the fixture
         (("table2", "--seeds", "0"), "--seeds"),
         (("table2", "--maps", "3m"), "no map in it named '3m'"),
         (("table2", "--maps", ","), "--maps ',' has no name in it"),
-        (("table2", "--algorithms", ""), "--algorithms '' has no name in it"),
+        (("table2", "--algorithms", " ,"), "--algorithms ' ,' has no name in it"),
         (("table2", "--keep", "reproduction/kept"), "is in reproduction, the folder of the runs"),
         (("table2", "--out", "runs", "--keep", "runs"), "runs is the folder of the runs themselves"),
         (("table2", "--algorithms", "QMIX_ASGKD"), "name its teacher, QMIX_SGI"),

@@ -211,7 +211,7 @@ def test_an_evaluation_that_cannot_be_locked_is_told_before_it_is_played(
     save_checkpoint(tmp_path / "teacher.pt", "teacher", teacher_content())
     (tmp_path / ".evaluation.json.lock").mkdir()
     monkeypatch.setattr("ptde_core.pipeline.evaluate.play_episodes", lambda *_: pytest.fail("it was played"))
-    with pytest.raises(PtdeError, match="is a directory"):
+    with pytest.raises(PtdeError, match="as a lock"):
         evaluate([tmp_path / "teacher.pt"], EvaluateSettings(episodes=1))
 
 
