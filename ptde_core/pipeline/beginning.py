@@ -18,7 +18,7 @@ from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.config_file import Config
 from ptde_core.storage.evaluation_file import move_entries
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, first_free
 from ptde_core.storage.status import read_state
 
 
@@ -191,11 +191,7 @@ def put_aside(settings: TrainingSettings, run: RunFolder, listen: Listener) -> N
         return
     paths = run.made_from_teacher()
     names = {path.name for path in (*paths, run.teacher)} - {run.evaluation.name}
-    first, number = run.shorter(steps), 1
-    folder = first
-    while any((folder / name).exists() for name in names):
-        number += 1
-        folder = first.with_name(f"{first.name}-{number}")
+    folder = first_free(run.shorter(steps), lambda one: any((one / name).exists() for name in names))
     folder.mkdir(exist_ok=True)
     moved = {run.teacher.name, *(path.name for path in paths), *(path.name for path in folder.iterdir())}
     for path in paths:

@@ -16,7 +16,7 @@ from ptde_core.runs.identity import MAY_GROW, made_from_of, same_collecting, sam
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_origin
-from ptde_core.storage.run_folder import RunFolder, student_of
+from ptde_core.storage.run_folder import RunFolder, first_free, student_of
 from ptde_core.storage.status import read_state
 
 BROKEN = "broken"  # stands for the digest of what cannot be read
@@ -95,10 +95,8 @@ def put_aside_other_students(
 
 def _put_aside(paths: Sequence[Path], run: RunFolder, digest: str, why: str, listen: Listener) -> None:
     """Move these into a folder of their own in the run, under the names that they have in it; the last one last."""
-    folder, number = run.stale(digest), 1
-    while (folder / paths[-1].relative_to(run.path)).exists():  # put aside before, and made again since
-        number += 1
-        folder = run.stale(digest).with_name(f"{run.stale(digest).name}-{number}")
+    last = paths[-1].relative_to(run.path)
+    folder = first_free(run.stale(digest), lambda one: (one / last).exists())  # put aside before, and made again since
     for path in paths:
         aside = folder / path.relative_to(run.path)
         aside.parent.mkdir(parents=True, exist_ok=True)

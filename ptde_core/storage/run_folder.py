@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -192,6 +193,15 @@ class RunFolder:
         shorter = sorted(self.path.glob(f"{SHORTER}[0-9]*"))
         paths = [*self.made_from_teacher(), self.path / CHECKPOINTS, *shorter, *own, self.config]
         return [path for path in paths if path.exists()]
+
+
+def first_free(path: Path, is_taken: Callable[[Path], bool]) -> Path:
+    """The path, or where that is taken the first of path-2, path-3, ... that is not."""
+    free, number = path, 1
+    while is_taken(free):
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
 
 
 def student_of(teacher: Path, recipe: str = PAPER) -> Path:

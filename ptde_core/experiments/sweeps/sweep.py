@@ -20,7 +20,7 @@ from ptde_core.experiments.sweeps.estimates import Estimates
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, cells_of, read_sweep
 from ptde_core.machine.side_by_side import Running, SideBySide
 from ptde_core.storage.cell_file import read_cell, write_cell
-from ptde_core.storage.run_folder import write_json
+from ptde_core.storage.run_folder import first_free, write_json
 from ptde_core.storage.status import is_full
 
 STAGE = "sweep"
@@ -208,15 +208,15 @@ def leave_record(file: SweepFile, name: str) -> Path:
     It replaces that of an earlier state of the same file, never that of another sweep: one of the same name that has no
     cell in common.
     """
-    path, number = file.out / f"{name}{ENDING}", 1
-    while path.exists() and _is_another(path, file):
-        number += 1
-        path = file.out / f"{name}-{number}{ENDING}"
+    free = first_free(file.out / name, lambda one: _is_another(one.with_name(f"{one.name}{ENDING}"), file))
+    path = free.with_name(f"{free.name}{ENDING}")
     write_json(path, json.loads(file.model_dump_json()))
     return path
 
 
 def _is_another(record: Path, file: SweepFile) -> bool:
+    if not record.exists():
+        return False
     runs = {cell.run.path for cell in cells_of(file)}
     try:
         return runs.isdisjoint(cell.run.path for cell in cells_of(read_sweep(record)))
