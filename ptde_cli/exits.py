@@ -17,7 +17,6 @@ from ptde_core.storage.zoo import is_of_zoo, unpacked
 UNREAD = FAILED = 1  # the reader of the result is gone; or some of several jobs failed
 USER_ERROR = 2
 INTERRUPTED = 130
-STDOUT = "standard output"
 DATE = "SOURCE_DATE_EPOCH"  # read by NumPy and Matplotlib when they are imported
 
 
@@ -41,7 +40,7 @@ class StoppedError(PtdeError):
 def resumable(words: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
     """Turn Ctrl-C into `InterruptionError`, a full disk into `StoppedError`; `words()` gives what to add to resume."""
     try:
-        with _of_the_file_system(_refused):
+        with _of_the_file_system("standard output or the current folder"):
             yield
     except KeyboardInterrupt:
         raise InterruptionError(words()) from None
@@ -64,7 +63,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         _say(wrong)
         return USER_ERROR
     try:
-        with _ending_in_order(), _of_the_file_system(lambda: STDOUT):
+        with _ending_in_order(), _of_the_file_system("standard output"):
             result = app(_with_files_of_the_zoo(arguments), prog_name="ptde", standalone_mode=False)
             write_out()
     except PtdeError as error:
@@ -96,8 +95,8 @@ def _with_files_of_the_zoo(arguments: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _of_the_file_system(otherwise: Callable[[], str]) -> Iterator[None]:
-    """Turn an error that the user can correct into a `StorageError`, which names `otherwise()` if Python names no file.
+def _of_the_file_system(otherwise: str) -> Iterator[None]:
+    """Turn an error that the user can correct into a `StorageError`, which names `otherwise` if Python names no file.
 
     Broken connections, and any other OSError, which is a bug of ours, pass through.
     """
@@ -106,16 +105,7 @@ def _of_the_file_system(otherwise: Callable[[], str]) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FILE_SYSTEM:
             raise
-        raise storage_error(error, otherwise()) from None
-
-
-def _refused() -> str:
-    """What refused to be written, where the error does not say."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return STDOUT
-    return "the current folder"
+        raise storage_error(error, otherwise) from None
 
 
 @contextmanager

@@ -52,9 +52,10 @@ def test_streams_that_are_closed_full_or_not_read(line: str, code: int, tmp_path
 
 
 def test_a_full_standard_output_is_called_so_after_the_work_too(trained_run: RunFolder, tmp_path: Path) -> None:
-    ended = shell(f"ptde report '{trained_run.path}' > /dev/full", tmp_path)
+    own = shutil.copytree(trained_run.path, tmp_path / "run")
+    ended = shell(f"ptde evaluate '{own}/teacher.pt' --episodes 2 --quiet > /dev/full", tmp_path)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("ptde: cannot use standard output: no space left")
+    assert ended.stderr.startswith("ptde: cannot use standard output or the current folder: no space left")
 
 
 def test_an_empty_word_is_no_folder(ptde: Type, tmp_path: Path) -> None:
