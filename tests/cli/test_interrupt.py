@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, spawn
+from tests.cli.conftest import ROOT, Type
 
 GAME = ("--env", "game", "--map", "two-step", "--set", "batch_episodes=8", "--set", "test_episodes=4")
 RUN = Path("runs/game/two-step/QMIX_SGI/seed1")
@@ -46,7 +46,7 @@ def wait_until_it_learns(run: Path) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_tells_the_command_that_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_tells_the_command_that_goes_on(ptde: Type, tmp_path: Path) -> None:
     process = begin("train-teacher", *GAME, "--steps", "1000000", cwd=tmp_path, stderr=subprocess.PIPE)
     wait_until_it_learns(tmp_path / RUN)
     process.send_signal(signal.SIGINT)
@@ -58,7 +58,7 @@ def test_ctrl_c_tells_the_command_that_goes_on(tmp_path: Path) -> None:
     assert told
     words = shlex.split(told[1])
     assert words == ["ptde", "train-teacher", *GAME, "--steps", "1000000", "--resume"]
-    short = spawn(*words[1:-3], "--steps", "500", "--resume", cwd=tmp_path)
+    short = ptde(*words[1:-3], "--steps", "500", "--resume")
     assert (short.code, short.out) == (2, ""), "a resumed run keeps its settings"
 
     resumed = begin(*words[1:], cwd=tmp_path, stderr=subprocess.PIPE)
@@ -89,6 +89,7 @@ def test_a_closed_terminal_or_a_request_to_end_is_like_ctrl_c(number: signal.Sig
     assert (tmp_path / RUN / "resume" / "state.pt").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_run_tells_the_same_command(tmp_path: Path) -> None:
     process = begin("run", *GAME, "--steps", "1000000", cwd=tmp_path, stderr=subprocess.PIPE)
     wait_until_it_learns(tmp_path / RUN)
@@ -102,7 +103,7 @@ def test_ctrl_c_during_run_tells_the_same_command(tmp_path: Path) -> None:
 
 def test_a_terminal_shows_a_bar_with_speed_win_rate_and_time_left(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    process = begin("train-teacher", *GAME, "--steps", "3000", cwd=tmp_path, stderr=theirs)
+    process = begin("train-teacher", *GAME, "--steps", "1000", cwd=tmp_path, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:

@@ -67,7 +67,7 @@ def test_a_plan_trains_nothing(ptde: Type, tmp_path: Path) -> None:
 
 def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TINY)
-    first = spawn("sweep", "mine.toml", cwd=tmp_path)
+    first = ptde("sweep", "mine.toml")
     assert first.code == 0, first.err
     assert "two-step QMIX_SGI seed 1 is done" in first.err
     assert "1 done." in first.out

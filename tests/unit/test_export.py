@@ -42,9 +42,6 @@ POLICIES = [
 ]
 EVERY_DAY = (  # a graph takes torch some seconds to record
     ("teacher agent-specific", "sampled"),
-    ("teacher none", "mean"),
-    ("teacher copa", "sampled"),
-    ("student paper", "mean"),
     ("student recurrent", "mean"),
 )
 

@@ -5,9 +5,12 @@ import math
 import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_cdt
 
-from ptde_core.envs.skirmish import free_ways, paths
+from ptde_core.envs.skirmish import free_ways, map_constants, paths
 from ptde_core.envs.skirmish.free_ways import BENDS, BLOCK_ROWS, BLOCK_SQUARE, BLOCK_X, BLOCK_Y
 from ptde_core.envs.skirmish.skirmish import Skirmish
 
@@ -102,3 +105,21 @@ def test_walls_count_as_if_every_point_was_tested(map_name: str) -> None:
         assert _lane_is_free(cells, x0, y0, x1, y1) == free
         answers.add(free)
     assert answers == {True, False}
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    width=st.integers(1, 40),
+    height=st.integers(1, 600),
+    walls=st.sampled_from([0.0, 0.001, 0.1, 0.5, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_depths_are_scipys_chessboard_distances(width: int, height: int, walls: float, seed: int) -> None:
+    walkable = np.random.default_rng(seed).random((width, height)) >= walls
+    expected = distance_transform_cdt(np.pad(walkable, 1), "chessboard")[1:-1, 1:-1]
+    np.testing.assert_array_equal(map_constants._depths(walkable), expected)
+
+
+def test_depths_end_at_255() -> None:
+    depths = map_constants._depths(np.ones((601, 601), bool))
+    assert (depths[0, 0], depths[254, 300], depths[300, 300]) == (1, 255, 255)

@@ -5,7 +5,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_cdt
 
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.layout import Roster, collide
@@ -73,8 +72,14 @@ def build_tables(
 
 def _depths(walkable: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """How many cells it is from each cell (width, height) to the nearest that is not walkable or off the map."""
-    depths = distance_transform_cdt(np.pad(walkable, 1), "chessboard")[1:-1, 1:-1]
-    return np.ascontiguousarray(np.minimum(depths, 255), np.uint8)
+    depths = np.zeros(walkable.shape, np.uint8)
+    inside = walkable
+    while inside.any() and depths.max() < 255:
+        depths += inside
+        wide = np.pad(inside, 1)
+        beside = wide[:-2] & wide[1:-1] & wide[2:]
+        inside = beside[:, :-2] & beside[:, 1:-1] & beside[:, 2:]  # the cells whose eight neighbours are inside too
+    return depths
 
 
 def max_reward(facts: MapFacts) -> float:

@@ -10,8 +10,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
-from scipy.sparse.csgraph import dijkstra
 
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import WAY_X, WAY_Y, X, Y
@@ -32,6 +30,9 @@ def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.floa
     detour = np.full((len(corners), *floor.shape), np.inf)
     if len(corners) == 0:
         return corners, detour
+    from scipy.ndimage import distance_transform_edt  # half a second, which maps without walls need not wait for
+    from scipy.sparse.csgraph import dijkstra
+
     between = _seen(floor, corners, corners)  # (K, K) straight distance or inf
     ways = dijkstra(np.where(np.isfinite(between), between, 0.0), directed=False)  # (K, K)
     to_cells = _seen(floor, corners, cells)  # (K, C)
