@@ -8,7 +8,7 @@ from ptde_core.storage.whole_file import write_text
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- made from results/ by docs/hooks/readme_results.py -->", "<!-- end of what is made -->"
-PICTURES = {"figure8": "Win rates in training", "figure6": "QMIX and its student with global knowledge on one battle"}
+PICTURES = {"figure8": "Win rates in training", "figure6": "QMIX and a student of QMIX_SGI in one battle"}
 
 
 def readme_with_results(readme: str, root: Path) -> str:

@@ -6,25 +6,23 @@ Everything is made from run folders; no number and no verdict is typed.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError, StorageError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
 from ptde_core.experiments.reproduction_page import FIGURES, Reproduced, page_text
 from ptde_core.experiments.sweeps.cells import Cell
-from ptde_core.experiments.sweeps.paper import PARTS, Part, of_part
+from ptde_core.experiments.sweeps.paper import PARTS, Part, maps_of, of_part
+from ptde_core.experiments.two_strategies import two_strategies
 from ptde_core.results.gather import Report, report
+from ptde_core.results.paper_table import paper_table
 from ptde_core.results.questions import answers
-from ptde_core.results.sections import paper_table
 from ptde_core.results.table import Table
-from ptde_core.storage.run_folder import RunFolder, check_page, student_of
+from ptde_core.results.wording import listed
+from ptde_core.storage.run_folder import RunFolder, check_page
 from ptde_core.storage.whole_file import write_text
 from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
 from ptde_core.viewing.learning_speed import speed_table
-from ptde_core.viewing.replays.chosen_episodes import shown_of
-from ptde_core.viewing.replays.movie import pictures_of, save_moments
 from ptde_core.viewing.run_curves import save_figure
 
-EARLY, LATE = 0.25, 0.75  # shares of the shorter battle at which two strategies are shown
 PAGE = "reproduction.md"
 
 
@@ -73,14 +71,18 @@ def _drawn(one: Reproduced, folder: Path, listen: Listener) -> Reproduced:
 
 
 def reproduced(parts: Sequence[str], cells: Sequence[Cell], folder: Path) -> tuple[list[Reproduced], Report]:
-    """The parts, no picture of them drawn yet, and the report of all runs in the folder.
+    """The parts, no picture of them drawn yet, and the report of these cells' runs.
 
     Raises:
-        PtdeError: no run there was evaluated.
+        PtdeError: none of them was evaluated.
     """
-    found = report([folder])
+    begun = list(dict.fromkeys(cell.run.path for cell in cells if cell.run.config.exists()))
+    found = report(begun) if begun else Report((), ())
     if not found.sections:
-        raise PtdeError(f"no run below {folder} was evaluated", "run the experiments first, with a smaller --budget")
+        raise PtdeError(
+            f"no run of these experiments below {folder} was evaluated",
+            "run them first, with a smaller --budget, or ask for other maps, algorithms and seeds",
+        )
     there = [cell for cell in cells if cell.run.evaluation.exists()]
     return [_made(name, PARTS[name], there, found) for name in parts], found
 
@@ -104,43 +106,14 @@ def _made(name: str, part: Part, cells: Sequence[Cell], found: Report) -> Reprod
                 picture,
                 draw=lambda path: save_figure(draw_win_rates(curves), path),
             )
-        pair = _two_runs([*own, *(cell for cell in cells if cell not in own)])
+        shown = two_strategies([*own, *(cell for cell in cells if cell not in own)])
     except PtdeError as error:
         return Reproduced(part.title, missing=quoted(error.problem))
-    if pair is None:
-        return Reproduced(part.title, missing="it takes QMIX and the paper's student of QMIX_SGI on one map")
-    plain, informed = (one.run for one in pair)
-    map_name, seed = pair[0].pipeline.training.map, pair[0].pipeline.training.seed
-    caption = (
-        f"QMIX above, QMIX_ASGKD below, on {map_name} (training seed {seed}), in the first episode of the evaluation: "
-        f"{100 * EARLY:.0f} % and {100 * LATE:.0f} % into the shorter of the two."
-    )
-    return Reproduced(
-        part.title, (), picture, caption, lambda path: _draw_strategies(plain, student_of(informed.teacher), path)
-    )
-
-
-def _two_runs(cells: Sequence[Cell]) -> tuple[Cell, Cell] | None:
-    """The first map and seed with QMIX and with the paper's student of QMIX_SGI: their cells."""
-    by_kind = {_kind(cell.pipeline.training): cell for cell in reversed(cells) if not cell.variant}
-    for cell in cells:
-        training = cell.pipeline.training
-        plain = by_kind.get((training.map, training.seed, "qmix", "none"))
-        informed = by_kind.get((training.map, training.seed, "qmix", "agent-specific"))
-        if plain and informed and plain.run.teacher.is_file() and student_of(informed.run.teacher).is_file():
-            return plain, informed
-    return None
-
-
-def _kind(training: TrainingSettings) -> tuple[str, int, str, str]:
-    return training.map, training.seed, training.alg, training.global_info
-
-
-def _draw_strategies(plain: RunFolder, student: Path, picture: Path) -> None:
-    """The plain algorithm above the student, early and late in the first battle of the evaluation, played now."""
-    films = [pictures_of(one) for one in shown_of([plain.teacher, student], 0, 0)]
-    last = min(map(len, films)) - 1
-    save_moments(films, picture, [round(EARLY * last), round(LATE * last)])
+    if shown is None:
+        return Reproduced(part.title, missing="it takes QMIX and a student of QMIX_SGI on one map, both evaluated")
+    papers = maps_of(name)
+    elsewhere = "" if shown.plain.map in papers else f" The paper's is on {listed(papers)}."
+    return Reproduced(part.title, (), picture, shown.caption + elsewhere, shown.draw)
 
 
 def cells_held(cells: Sequence[Cell], folder: Path, out: Path) -> list[Cell]:

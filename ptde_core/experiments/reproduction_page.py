@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptde_core.results.agreement import agreement_table, agreement_words, pairs_beside_paper
 from ptde_core.results.costs import machine_notes
 from ptde_core.results.gather import Report, Section
+from ptde_core.results.paper_table import paper_table
 from ptde_core.results.questions import answers
-from ptde_core.results.sections import left_out_table, paper_table
+from ptde_core.results.sections import left_out_table
+from ptde_core.results.shortfall import PAPER_SEEDS
 from ptde_core.results.table import NOTHING, Table, escape_markdown, markdown
 from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
 from ptde_core.results.wording import backend_title, listed
@@ -15,7 +18,11 @@ from ptde_core.scores.published import benchmark_for
 
 TITLE = "# The paper's experiments"
 FIGURES = "figures"  # the folder beside the page
-RETENTION = 3  # the research question that the PRR answers
+AGREEMENT = "## What agrees with the paper, and what does not"
+LEGEND = (
+    "±: standard deviation over training seeds. In brackets: of one training, the 95 % interval over its episodes; "
+    "training again may differ more."
+)
 
 
 @dataclass(frozen=True)
@@ -63,29 +70,30 @@ def page_text(made: Sequence[Reproduced], found: Report) -> str:
             lines += [escape_markdown(one.caption), ""]
         if one.missing:
             lines += [f"Missing: {escape_markdown(one.missing)}.", ""]
+    pairs = [one for section in found.sections for one in pairs_beside_paper(section)]
+    if pairs:
+        lines += [AGREEMENT, "", escape_markdown(agreement_words(pairs)), "", _inner(agreement_table(pairs)), ""]
     lines += ["## Research questions", ""]
     for answer in answers(found):
         lines += [f"**RQ{answer.number}. {answer.question}** {escape_markdown(answer.words)}", ""]
-        if answer.table is not None:
-            lines += [_inner(answer.table), ""]
+        lines += [text for table in answer.tables for text in (_inner(table), "")]
     if found.left_out:
         lines += [_inner(left_out_table("Not counted", found.left_out)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def head_text(found: Report) -> str:
-    """The paper's Table 2 as far as there are runs, with their maps and algorithms alone; and the PRR by recipe.
+    """The paper's Table 2 as far as there are runs, with their maps and algorithms alone.
 
-    Below them is what the order of the rows may be due to besides their information.
+    Below it is how to read it, and what the order of the rows may be due to besides their information.
     """
     heads = [_head(table) for section in found.sections for table in paper_table(section, 2)]
     shown = [table for table in heads if len(table.columns) > 1]
     if not shown:
         return "None of the paper's trainings has ended yet."
-    shown += [answer.table for answer in answers(found) if answer.number == RETENTION and answer.table is not None]
     tables = ["\n".join(row for row in markdown(table).splitlines() if row.startswith("|")) for table in shown]
     notes = [note for one in found.sections for note in unequal_notes(unequal_settings(one.scores))]
-    return "\n\n".join([*tables, *map(escape_markdown, notes)])
+    return "\n\n".join([*tables, LEGEND, *map(escape_markdown, notes)])
 
 
 def _head(table: Table) -> Table:
@@ -108,8 +116,8 @@ def _what_was_run(section: Section) -> str:
     told = f"{len(runs)} run{'s' if len(runs) > 1 else ''} on {maps}; {seeds} of each algorithm"
     if len(counts) > 1:
         told += ". The numbers of seeds are unequal: intervals over few seeds are wide, and means over them uncertain"
-    if benchmark_for(section.backend) and max(counts) < 3:
-        told += ". The paper has three: what one training gave, another may not"
+    if benchmark_for(section.backend) and min(counts) < PAPER_SEEDS:
+        told += f". The paper has {PAPER_SEEDS} of each: what one training gave, another may not"
     return f"{told}."
 
 

@@ -30,7 +30,7 @@ from ptde_core.results.wording import fraction
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.scores.published import benchmark_for
 
-SCHEMA = 5  # of `--format json`; report.schema.json beside this file says what is in it
+SCHEMA = 6  # of `--format json`; report.schema.json beside this file says what is in it
 JSON_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
@@ -106,8 +106,9 @@ CSV_COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "execution", "z", "sight", "train_seeds", "env_steps",
     "evaluation_seeds", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
     "return", "return_low", "return_high", "length", "mean", "std", "iqm", "iqm_low", "iqm_high",
-    "prr", "prr_low", "prr_high", "return_retention", "return_retention_low", "return_retention_high", "prr_teacher",
-    "paper_benchmark", "paper_mean", "paper_std", "beside_paper", "paper_prr",
+    "prr", "prr_low", "prr_high", "prr_std", "prr_teacher",
+    "return_retention", "return_retention_low", "return_retention_high",
+    "paper_benchmark", "paper_mean", "paper_std", "paper_prr",
     "train_seconds", "env_steps_per_second", "fit_steps", "fit_seconds", "reconstruction_errors", "explained",
     "inference_ms", "inference_side_by_side", "engine_restarts",
     "parameters", "parameters_by_network", "code", "machine",
@@ -154,6 +155,7 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "prr": fraction(ratio if wins else None),
         "prr_low": fraction(prr.low if prr else None),
         "prr_high": fraction(prr.high if prr else None),
+        "prr_std": fraction(kept.over_seeds.std if kept and kept.over_seeds and wins else None),
         "return_retention": fraction(None if wins else ratio),
         "return_retention_low": fraction(returns.low if returns else None),
         "return_retention_high": fraction(returns.high if returns else None),
@@ -161,7 +163,6 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "paper_benchmark": benchmark.label if benchmark and (paper or score.paper_retention) else "",
         "paper_mean": fraction(paper.mean if paper else None),
         "paper_std": fraction(paper.std if paper else None),
-        "beside_paper": score.beside_paper or "",
         "paper_prr": fraction(score.paper_retention),
         "train_seconds": " ".join(fraction(one.train_seconds) for one in score.seeds if one.train_seconds is not None),
         "env_steps_per_second": fraction(training_speed(score)),

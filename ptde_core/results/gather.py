@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from ptde_core.results.performance import Measure, measure_of, performance_of, r
 from ptde_core.results.score import Execution, Retention, Score, SeedScore, value_of
 from ptde_core.runs.stage_settings import RUNS
 from ptde_core.scores.intervals import (
-    MeanStd,
     PairedOutcomes,
     interquartile_mean,
     interquartile_mean_interval,
@@ -31,7 +29,7 @@ from ptde_core.scores.intervals import (
 )
 from ptde_core.scores.published import published_retention, published_win_rate
 from ptde_core.scores.returns import PairedReturns, return_retention, return_retention_interval
-from ptde_core.scores.tally import retention
+from ptde_core.scores.tally import Tally, retention
 from ptde_core.storage.evaluation_file import EvaluationEntry, ZSource
 from ptde_core.storage.run_folder import find_runs, find_runs_here
 
@@ -128,7 +126,8 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
     name, has_z = students[0].name, students[0].z != "none"
     measure = measure_of([*students, *(teacher for _, teacher in pairs)])
     if not pairs:
-        return Retention(name, "", "", has_z, measure, None, None, None, None, None, None, (), tuple(unpaired))
+        nobody = (None, None, None, None, None, None)
+        return Retention(name, "", "", has_z, measure, *nobody, (), (), None, tuple(unpaired))
     ours, theirs = (performance_of([pair[k] for pair in pairs], measure) for k in (0, 1))
     returns = [PairedReturns(returns_of(student), returns_of(teacher)) for student, teacher in pairs]
     means = [float(np.concatenate(of).mean()) for of in zip(*returns, strict=True)]
@@ -137,9 +136,11 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
     if ours.tally and theirs.tally:
         outcomes = [PairedOutcomes(np.array(s.episodes.won, bool), np.array(t.episodes.won, bool)) for s, t in pairs]
         ratio, interval = retention(ours.tally, theirs.tally), retention_interval(outcomes, chance)
+        of_seeds = [retention(Tally.of(s.episodes.won), Tally.of(t.episodes.won)) for s, t in pairs]
     else:
         ratio = return_retention(*means)
         interval = None if ratio is None else return_retention_interval(returns, chance)
+        of_seeds = [return_retention(float(one.student.mean()), float(one.teacher.mean())) for one in returns]
     return Retention(
         student_name=name,
         teacher_name=pairs[0][1].name,
@@ -153,6 +154,8 @@ def retention_of(students: Sequence[EvaluationEntry], evaluated: Iterable[Evalua
         ratio=ratio,
         interval=interval,
         train_seeds=tuple(student.train_seed for student, _ in pairs),
+        of_seeds=tuple(of_seeds),
+        over_seeds=mean_std([one for one in of_seeds if one is not None]),
         unpaired=tuple(unpaired),
     )
 
@@ -219,13 +222,7 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
         ),
         paper=paper,
         paper_retention=published_retention(first.backend, first.map, first.name),
-        beside_paper=None if paper is None else _beside(float(np.mean(rates)), paper),
     )
-
-
-def _beside(rate: float, paper: MeanStd) -> Literal["inside", "outside"]:
-    """Whether a win rate lies in the paper's mean ± std, at the three decimals that the paper prints."""
-    return "inside" if round(abs(rate - paper.mean), 3) <= paper.std else "outside"
 
 
 def _seed_score(one: Found, measure: Measure) -> SeedScore:

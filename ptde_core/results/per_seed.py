@@ -15,9 +15,9 @@ from ptde_core.scores.intervals import win_rate_interval
 COLUMNS = (
     "backend", "backend_version", "map", "algorithm", "variant", "policy", "execution", "z", "sight", "train_seed",
     "env_steps", "evaluation_seed", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
-    "mean_return", "mean_length", "run", "checkpoint", "train_seconds", "env_steps_per_second",
-    "engine_restarts", "recipe", "fit_steps", "fit_seconds", "reconstruction_error", "explained", "inference_ms",
-    "inference_side_by_side", "parameters", "code", "machine",
+    "mean_return", "mean_length", "prr", "return_retention", "run", "checkpoint", "train_seconds",
+    "env_steps_per_second", "engine_restarts", "recipe", "fit_steps", "fit_seconds", "reconstruction_error",
+    "explained", "inference_ms", "inference_side_by_side", "parameters", "code", "machine",
 )  # fmt: skip
 
 
@@ -52,6 +52,8 @@ def _line(section: Section, score: Score, one: SeedScore) -> Mapping[str, Any]:
     interval = win_rate_interval(one.tally) if one.tally else None
     fit, acting = one.distilled or {}, one.inference or {}
     quality = fit.get("quality", {})
+    kept = score.retention.of_seed(one.train_seed) if score.retention else None
+    wins = score.measure == "win rate"
     return {
         "backend": section.backend,
         "backend_version": section.version,
@@ -73,6 +75,8 @@ def _line(section: Section, score: Score, one: SeedScore) -> Mapping[str, Any]:
         "win_rate_high": fraction(interval.high if interval else None),
         "mean_return": fraction(one.mean_return),
         "mean_length": fraction(one.mean_length),
+        "prr": fraction(kept if wins else None),
+        "return_retention": fraction(None if wins else kept),
         "run": one.run,
         "checkpoint": one.checkpoint,
         "train_seconds": fraction(one.train_seconds),

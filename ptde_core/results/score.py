@@ -56,6 +56,8 @@ class Retention:
         ratio: None where the teacher never won (of returns: its mean return is not above 0) or was not found.
         interval: 95 %, over paired episodes; None where `ratio` is, and where it has no bounds.
         train_seeds: the seeds that are counted.
+        of_seeds: the ratio of each of them alone; None where its teacher never won.
+        over_seeds: mean and standard deviation of those; None below two.
         unpaired: the seeds whose teacher was not evaluated on the same episodes.
     """
 
@@ -71,7 +73,13 @@ class Retention:
     ratio: float | None
     interval: Interval | None
     train_seeds: tuple[int, ...]
+    of_seeds: tuple[float | None, ...]
+    over_seeds: MeanStd | None
     unpaired: tuple[int, ...]
+
+    def of_seed(self, train_seed: int) -> float | None:
+        """The ratio of one training seed alone; None where it is undefined or the seed is not counted."""
+        return dict(zip(self.train_seeds, self.of_seeds, strict=True)).get(train_seed)
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,6 @@ class Score:
         retention: of a student; None for a teacher.
         paper, paper_retention: the paper's figures for this map and name, None where it has none. They are of the
             benchmark named by `scores.published.benchmark_for`, which may not be this backend.
-        beside_paper: whether our mean over seeds lies inside the paper's mean ± its std; None where it has no figure.
     """
 
     map: str
@@ -117,7 +124,6 @@ class Score:
     retention: Retention | None
     paper: MeanStd | None
     paper_retention: float | None
-    beside_paper: Literal["inside", "outside"] | None
 
 
 def value_of(one: SeedScore) -> float:

@@ -8,16 +8,13 @@ from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.results.costs import costs_table, machine_notes, maps_in_order, sizes_table
 from ptde_core.results.found_runs import LeftOut
 from ptde_core.results.gather import Report, Section
+from ptde_core.results.paper_table import paper_table
 from ptde_core.results.per_run import per_run_table
 from ptde_core.results.score import Score
-from ptde_core.results.shortfall import shortfall
 from ptde_core.results.table import NOTHING, PAPER_MARK, Row, Table
-from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
+from ptde_core.results.win_rate_texts import over_seeds_text, rate_cell, win_rate_notes
 from ptde_core.results.wording import (
-    NOT_TO_BE_TAKEN_FOR,
-    RETURN_RETENTION,
     Z_TEXT,
-    averaged_notes,
     backend_name,
     backend_title,
     interval_text,
@@ -26,16 +23,12 @@ from ptde_core.results.wording import (
     named,
     percent,
     play_text,
-    recovery_notes,
-    retention_notes,
     retention_text,
     retention_title,
     row_label,
-    sight_notes,
     steps_text,
-    z_notes,
 )
-from ptde_core.scores.published import RETENTION_OF, benchmark_for
+from ptde_core.scores.published import benchmark_for
 from ptde_core.storage.evaluation_file import ZSource
 
 
@@ -67,45 +60,6 @@ def _full(section: Section) -> list[Table]:
     over_maps = [aggregate_table(section)] if section.aggregates else []
     pairs = [improvement_table(section)] if section.improvements else []
     return [*tables, *over_maps, *pairs]
-
-
-def paper_table(section: Section, number: int) -> list[Table]:
-    """The paper's Table 2 or 3 with our figures in it: its rows, its maps, its order; empty for another benchmark.
-
-    Below each of our rows is the paper's, which says whether our mean lies inside its mean ± std.
-    """
-    benchmark = benchmark_for(section.backend)
-    if benchmark is None or benchmark.table != number:
-        return []
-    maps = list(benchmark.win_rates)
-    ours = {(score.map, score.name): score for score in section.scores if score.z != "mean" and not score.variant}
-    several = sorted({score.name for score in section.scores if score.variant})
-    groups: list[tuple[Row, ...]] = []
-    for name in dict.fromkeys(name for rates in benchmark.win_rates.values() for name in rates):
-        scores = {map_name: ours[map_name, name] for map_name in maps if (map_name, name) in ours}
-        printed = {map_name: rates[name] for map_name, rates in benchmark.win_rates.items() if name in rates}
-        ours_row = (name, *(rate_cell(scores[m]) + shortfall(scores[m]) if m in scores else NOTHING for m in maps))
-        beside = {m: f", ours {scores[m].beside_paper}" if m in scores else "" for m in maps}
-        papers = (mean_std_text(printed[m]) + beside[m] if m in printed else NOTHING for m in maps)
-        groups.append((ours_row, (PAPER_MARK + benchmark.label, *papers)))
-    kept = {m: ours[m, RETENTION_OF].retention for m in maps if (m, RETENTION_OF) in ours}
-    prr = (retention_text(found) if (found := kept.get(m)) else NOTHING for m in maps)
-    papers = (percent(benchmark.retention[m]) for m in maps)
-    groups.append((("PRR", *prr), (PAPER_MARK + benchmark.label, *papers)))
-    notes = win_rate_notes(section)
-    if several:
-        notes.append(
-            f"Left out, for their settings differ in more than the seed: {listed(several)}; see --layout full."
-        )
-    return [
-        Table(
-            title=f"The paper's Table {number} on {backend_title(section.backend, section.version)}",
-            columns=("Algorithm", *maps),
-            groups=tuple(groups),
-            text_columns=1,
-            notes=tuple(notes),
-        )
-    ]
 
 
 def aggregate_table(section: Section) -> Table:
@@ -178,7 +132,7 @@ def win_rate_table(section: Section) -> Table:
         for (name, z, variant), scores in by_row(s for s in section.scores if s.execution == execution):
             cells = {score.map: rate_cell(score) for score in scores}
             rows.append(("", row_label(name, variant), Z_TEXT[z], *(cells.get(name_, NOTHING) for name_ in maps)))
-            paper = {s.map: f"{mean_std_text(s.paper)}, ours {s.beside_paper}" for s in scores if s.paper}
+            paper = {s.map: mean_std_text(s.paper) for s in scores if s.paper}
             if paper:
                 rows.append(("", paper_label, "", *(paper.get(name_, NOTHING) for name_ in maps)))
         if rows:
@@ -253,73 +207,12 @@ def by_row(scores: Iterable[Score]) -> list[tuple[tuple[str, ZSource, str], list
     return list(rows.items())
 
 
-def rate_cell(score: Score) -> str:
-    """Mean ± std over seeds; with one seed, the win rate (or mean return) and its interval."""
-    return over_seeds_text(score) or play_text(score.value, score.interval, score.measure)
-
-
-def over_seeds_text(score: Score) -> str:
-    """Mean ± std over training seeds; "" below two."""
-    if score.over_seeds is None:
-        return ""
-    if score.measure == "win rate":
-        return mean_std_text(score.over_seeds)
-    return f"{score.over_seeds.mean:.2f} ± {score.over_seeds.std:.2f}"
-
-
 def score_interval_text(score: Score) -> str:
     """The interval of the pooled episodes alone; "" where there is none."""
     if score.interval is None:
         return ""
     digits = 3 if score.measure == "win rate" else 2
     return f"[{score.interval.low:.{digits}f}, {score.interval.high:.{digits}f}]"
-
-
-def win_rate_notes(section: Section) -> list[str]:
-    """How to read the win rates and PRRs of a section."""
-    scores = section.scores
-    one_seed = any(score.over_seeds is None for score in scores)
-    more_seeds = any(score.over_seeds is not None for score in scores)
-    wins = section.measure == "win rate"
-    if wins:
-        notes = ["Win rate of greedy play over a fixed list of episodes."]
-    else:
-        notes = ["This game cannot be won: mean return of greedy play over a fixed list of episodes."]
-    if one_seed:
-        kind = ("win rate", "Wilson") if wins else ("return", "Student's t")
-        notes.append(
-            f"In brackets after a {kind[0]}: 95 % {kind[1]} interval over the episodes of one trained policy; "
-            "training again may differ more."
-        )
-    if more_seeds:
-        notes.append("±: standard deviation over training seeds (the sample's, divided by n - 1).")
-    if any(score.retention for score in scores) and not wins:
-        notes.append(f"{RETURN_RETENTION} In brackets its 95 % bootstrap interval over paired episodes.")
-    if any(score.retention for score in scores) and wins:
-        notes.append(
-            "PRR = student's win rate / teacher's win rate on the same episodes"
-            + (", teacher's z sampled" if any(score.retention and score.retention.has_z for score in scores) else "")
-            + "; in brackets its 95 % bootstrap interval over paired episodes"
-            + (", seeds pooled, without the luck of training." if more_seeds else ".")
-        )
-    notes.extend(z_notes({score.z for score in scores}))
-    notes.extend(sight_notes(score.sight for score in scores))
-    notes.extend(averaged_notes(score.name for score in scores))
-    for score in scores:
-        if score.retention:
-            where = f"{row_label('', score.variant)} on {score.map}"
-            notes.extend(retention_notes(score.retention, where))
-            notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), where))
-    notes.extend(unequal_notes(unequal_settings(scores)))
-    benchmark = benchmark_for(section.backend)
-    if benchmark and any(score.paper or score.paper_retention for score in scores):
-        notes.append(f"{benchmark.label}: {benchmark.source}. Ours is inside where our mean lies in its mean ± std.")
-    if section.backend in NOT_TO_BE_TAKEN_FOR:
-        real = NOT_TO_BE_TAKEN_FOR[section.backend]
-        notes.append(
-            f"{section.backend} is ptde's own simulator: its numbers are not {real}'s and do not compare with them."
-        )
-    return notes
 
 
 def _parts_notes(section: Section) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a cell of a table says where its number has fewer seeds or env steps than the paper's."""
+"""What a cell of a table says where its number has other seeds or fewer env steps than the paper's."""
 
 from ptde_core.results.score import Score
 from ptde_core.results.wording import steps_text
@@ -8,12 +8,19 @@ PAPER_SEEDS = 3
 
 
 def shortfall(score: Score) -> str:
-    """Such as " (1 of 3 seeds, 20k of 2.00M steps)"; "" where the paper had no more, or its budget is not known."""
+    """Such as " (1 of 3 seeds, 20k of 2.00M steps)", " (5 seeds)"; "" where the paper's are as many, or not known."""
     parts = []
     seeds = len(score.seeds)
     if seeds < PAPER_SEEDS:
         parts.append(f"{seeds} of {PAPER_SEEDS} seeds")
-    papers, ours = preset_of(score.map).get("paper_steps"), [one.env_steps for one in score.seeds]
-    if papers is not None and min(ours) < papers:
-        parts.append(f"{steps_text(ours)} of {steps_text([papers])} steps")
+    elif seeds > PAPER_SEEDS:
+        parts.append(f"{seeds} seeds")
+    if fewer := fewer_steps(score):
+        parts.append(fewer)
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def fewer_steps(score: Score) -> str:
+    """Such as "20k of 2.00M steps"; "" where it had as many as the paper's, or those are not known."""
+    papers, ours = preset_of(score.map).get("paper_steps"), [one.env_steps for one in score.seeds]
+    return f"{steps_text(ours)} of {steps_text([papers])} steps" if papers is not None and min(ours) < papers else ""

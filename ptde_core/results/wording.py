@@ -1,5 +1,6 @@
 """Texts of a report: names of backends and rows, numbers with their intervals, notes below a table."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from ptde_core.algorithms.table_names import AVERAGED
 from ptde_core.results.performance import Measure
 from ptde_core.results.score import Retention
 from ptde_core.results.table import NOTHING
+from ptde_core.runs.recipes import recipes
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.storage.evaluation_file import ZSource
 
@@ -46,10 +48,21 @@ def row_label(name: str, variant: str) -> str:
 
 
 def retention_text(kept: Retention) -> str:
-    """A PRR with its interval, for people: "96.2 % [93.7, 98.1]"."""
+    """A PRR for people: of one training its interval, "96.2 % [93.7, 98.1]"; of several their std, "95.0 ± 2.1 %"."""
     if kept.ratio is None:
         return NOTHING
+    if kept.over_seeds is not None:
+        return f"{100 * kept.ratio:.1f} ± {percent(kept.over_seeds.std)}"
     return f"{percent(kept.ratio)} {percent_interval(kept.interval)}" if kept.interval else percent(kept.ratio)
+
+
+def kept_spread_text(found: Iterable[Retention | None]) -> str:
+    """What stands beside these PRRs: "in brackets its 95 % bootstrap interval over paired episodes of one training"."""
+    kept = [one for one in found if one is not None]
+    interval = "in brackets its 95 % bootstrap interval over paired episodes of one training"
+    std = "of several, the ratio over all their episodes ± the standard deviation of the seeds' own"
+    several = any(one.over_seeds for one in kept)
+    return "; ".join([*([interval] if any(not one.over_seeds for one in kept) else []), *([std] if several else [])])
 
 
 def retention_title(measure: Measure) -> str:
@@ -143,6 +156,15 @@ def averaged_notes(names: Iterable[str]) -> list[str]:
     """The note that explains a mark in a name: "QMIX_SGI (averaged)"."""
     meaning = "Averaged: the teacher's weights are a running average over its last gradient steps (average_weights)."
     return [meaning] if any(AVERAGED in name for name in names) else []
+
+
+def recipe_notes(names: Iterable[str]) -> list[str]:
+    """The note that explains the recipes in names, by their own meaning: "QMIX_ASGKD (recipe recurrent)"."""
+    used = dict.fromkeys(found[1] for name in names if (found := RECIPE.search(name)))
+    return [f"Recipe {one}: {recipes()[one].meaning}." for one in used if one in recipes()]
+
+
+RECIPE = re.compile(r"\brecipe ([\w-]+)")
 
 
 def retention_notes(kept: Retention, where: str) -> list[str]:

@@ -237,7 +237,7 @@ def test_where_nothing_can_be_won_everything_is_about_returns() -> None:
             assert not re.search(r"\b[Ww]in rate|\b[Ww]on\b|\bwins\b|PRR|0/|0\.000", words), text
     text = render(found, "markdown")
     assert "## Returns on pettingzoo, version gathering_v0" in text
-    assert re.search(r"\| Return retention +\| QMIX_ASGKD / QMIX_SGI .*\| +81\.8 % \[", text)
+    assert re.search(r"\| Return retention +\| QMIX_ASGKD / QMIX_SGI .*\| +81\.8 ± \d", text)
     assert "that a training seed of X has a higher mean return than one of Y" in text
     Draft202012Validator(json.loads(JSON_SCHEMA.read_text())).validate(json.loads(render(found, "json")))
     row = list(csv.DictReader(render(found, "csv").splitlines()))[1]

@@ -7,13 +7,16 @@ import pytest
 
 from ptde_core.base.errors import PtdeError, StorageError
 from ptde_core.base.events import Event, Note
-from ptde_core.experiments.reproduction import _two_runs, reproduce
+from ptde_core.experiments.reproduction import reproduce, reproduced
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.paper import ALL, Scope, of_part, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of
+from ptde_core.experiments.two_strategies import two_strategies
 from ptde_core.scores.seed_curves import SeedCurve, over_seeds
+from ptde_core.storage.evaluation_file import add_entries
 from ptde_core.viewing.learning_speed import TESTS, reached_at
 from tests.kept_runs import cells_below, kept_runs
+from tests.made_runs import entry
 
 __all__ = ["kept_runs"]  # the fixture
 
@@ -36,29 +39,54 @@ def test_a_part_is_made_of_its_own_cells_alone(tmp_path: Path) -> None:
     }
 
 
-def add(cells: list[Cell], map_name: str, algorithm: str, seed: int) -> None:
-    """Pretend that a cell has been trained: its teacher, and the paper's student where it has one."""
+def add(cells: list[Cell], map_name: str, algorithm: str, seed: int, **students: int) -> None:
+    """Pretend that a cell was trained and evaluated: its teacher won episodes 0 and 1, and these students that many."""
     (cell,) = [one for one in cells if one.name == f"{map_name} {algorithm} seed {seed}"]
-    cell.run.path.mkdir(parents=True)
-    cell.run.teacher.touch()
-    if cell.makes_students:
-        cell.run.student.touch()
+    facts = {"map": map_name, "train_seed": seed}
+    entries = [entry("none" if algorithm == "QMIX" else "sampled", 2, **facts)]
+    for name, wins in students.items():
+        entries.append(entry("student", wins, checkpoint=f"{name}.pt", name=f"QMIX_ASGKD {name}", **facts))
+    for one in entries:
+        cell.run.path.mkdir(parents=True, exist_ok=True)
+        (cell.run.path / one.checkpoint).touch()
+    add_entries(cell.run.evaluation, entries)
 
 
-def test_two_strategies_are_of_one_map_and_one_seed(tmp_path: Path) -> None:
+def test_two_strategies_are_of_one_map_and_one_seed_and_of_the_student_that_won_most(tmp_path: Path) -> None:
     cells = all_cells(tmp_path)
     add(cells, "3s_vs_5z", "QMIX", 1)
-    add(cells, "5m_vs_6m", "QMIX_SGI", 1)
+    add(cells, "5m_vs_6m", "QMIX_SGI", 1, student=1, other=3)
     add(cells, "5m_vs_6m", "QMIX", 2)
     add(cells, "3s_vs_5z", "VDN", 1)
-    add(cells, "3s_vs_5z", "VDN_SGI", 1)
-    assert _two_runs(cells) is None
+    assert two_strategies(cells) is None
     add(cells, "5m_vs_6m", "QMIX", 1)
-    pair = _two_runs(cells)
-    assert pair is not None
-    assert [cell.name for cell in pair] == ["5m_vs_6m QMIX seed 1", "5m_vs_6m QMIX_SGI seed 1"]
-    pair[1].run.student.unlink()
-    assert _two_runs(cells) is None, "it is the student that is shown"
+    shown = two_strategies(cells)
+    assert shown is not None
+    assert [str(file.relative_to(tmp_path)) for file in shown.files] == [
+        "skirmish/5m_vs_6m/QMIX/seed1/teacher.pt",
+        "skirmish/5m_vs_6m/QMIX_SGI/seed1/other.pt",
+    ]
+    assert shown.number == 0
+    assert shown.caption.endswith(
+        "number 0 of the evaluation, the first that the student won; QMIX won it. Of all 320 QMIX won 2, the student 3."
+    )
+    shown.files[1].unlink()
+    shown = two_strategies(cells)
+    assert shown is not None
+    assert shown.student.checkpoint == "student.pt", "what is not there is not shown"
+    shown.files[1].unlink()
+    assert two_strategies(cells) is None
+
+
+def test_other_maps_algorithms_and_seeds_are_left_out_of_all_of_it(kept_runs: Path, tmp_path: Path) -> None:
+    """What --maps, --algorithms and --seeds leave out is in no table and no answer."""
+    cells = cells_below(kept_runs)
+    alone = [cell for cell in cells if cell.algorithm == "QMIX"]
+    _, found = reproduced(["table2"], alone, kept_runs)
+    assert [score.name for section in found.sections for score in section.scores] == ["QMIX"]
+    assert len(reproduced(["table2"], cells, kept_runs)[1].sections[0].scores) > 1
+    with pytest.raises(PtdeError, match=r"no run of these experiments below .* ask for other maps"):
+        reproduced(["table2"], [], kept_runs)
 
 
 def test_a_picture_that_cannot_be_drawn_is_told_and_the_page_is_written(
@@ -70,7 +98,7 @@ def test_a_picture_that_cannot_be_drawn_is_told_and_the_page_is_written(
     def refuse(*_: object) -> None:
         raise PtdeError(f"{teacher} is not a readable checkpoint", "train it anew")
 
-    monkeypatch.setattr("ptde_core.experiments.reproduction._draw_strategies", refuse)
+    monkeypatch.setattr("ptde_core.experiments.two_strategies.shown_of", refuse)
     heard: list[Event] = []
     reproduce(["figure6"], cells, kept_runs, tmp_path / "r.md", listen=heard.append)
     assert "Missing: " in (tmp_path / "r.md").read_text()
@@ -80,7 +108,7 @@ def test_a_picture_that_cannot_be_drawn_is_told_and_the_page_is_written(
     def full(*_: object) -> None:
         raise StorageError("cannot use it: no space left on device", "make room there")
 
-    monkeypatch.setattr("ptde_core.experiments.reproduction._draw_strategies", full)
+    monkeypatch.setattr("ptde_core.experiments.two_strategies.shown_of", full)
     with pytest.raises(StorageError):
         reproduce(["figure6"], cells, kept_runs, tmp_path / "s.md")
     assert not (tmp_path / "s.md").exists()

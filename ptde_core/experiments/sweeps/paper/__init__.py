@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.experiments.sweeps.cells import Cell
@@ -38,7 +38,7 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "table2": Part("table2", "table", "Table 2: win rates and PRR on SMAC's maps"),
     "table3": Part("table3", "table", "Table 3: win rates and PRR in Google Research Football"),
-    "figure6": Part("figure6", "strategies", "Figure 6: QMIX and its student with global knowledge on one battle"),
+    "figure6": Part("figure6", "strategies", "Figure 6: QMIX and a student of QMIX_SGI in one battle"),
     "figure7": Part("figure7", "curves", "Figure 7: VDN and MAPPO with every kind of global information"),
     "figure8": Part("table2", "curves", "Figure 8: learning curves on SMAC's maps"),
     "figure9": Part("table3", "curves", "Figure 9: learning curves in Google Research Football"),
@@ -101,9 +101,18 @@ def is_football(part: str) -> bool:
 
 def of_part(part: str, cells: Sequence[Cell]) -> list[Cell]:
     """Those of the cells that a part is made of, whatever their seeds."""
-    file = read_sweep(FOLDER / f"{PARTS[part].sweep}.toml")
-    own = {(name, algorithm) for grid in file.grid for name in grid["map"] for algorithm in grid["algorithm"]}
+    grids = _grids(part)
+    own = {(name, algorithm) for grid in grids for name in grid["map"] for algorithm in grid["algorithm"]}
     return [cell for cell in cells if (cell.pipeline.training.map, cell.algorithm) in own]
+
+
+def maps_of(part: str) -> list[str]:
+    """The maps of a part in the paper."""
+    return list(dict.fromkeys(name for grid in _grids(part) for name in grid["map"]))
+
+
+def _grids(part: str) -> Sequence[Mapping[str, Any]]:
+    return read_sweep(FOLDER / f"{PARTS[part].sweep}.toml").grid
 
 
 def sweep_of(parts: Sequence[str], scope: Scope) -> SweepFile:

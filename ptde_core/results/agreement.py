@@ -1,0 +1,73 @@
+"""Which algorithm wins more than which on a map, ours beside the paper's: what agrees, and what does not."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from ptde_core.results.differences import Difference, difference
+from ptde_core.results.gather import Section
+from ptde_core.results.table import NOTHING, Table
+from ptde_core.results.wording import listed
+from ptde_core.scores.published import benchmark_for
+
+AGREES, DIFFERS = "agrees", "differs"
+
+
+def pairs_beside_paper(section: Section) -> list[Difference]:
+    """Every pair of the paper's algorithms on a map that both have, by map; the first wins more in the paper."""
+    benchmark = benchmark_for(section.backend)
+    if benchmark is None:
+        return []
+    ours = {(score.map, score.name): score for score in section.scores if score.z != "mean" and not score.variant}
+    found = []
+    for map_name, rates in benchmark.win_rates.items():
+        names = sorted((name for name in rates if (map_name, name) in ours), key=lambda name: -rates[name].mean)
+        pairs = combinations([ours[map_name, name] for name in names], 2)
+        found += [difference(section.backend, first, second) for first, second in pairs]
+    return found
+
+
+def agreement_of(one: Difference) -> str:
+    """What a pair says beside the paper's: one of `AGREES` and `DIFFERS`, or why it says neither."""
+    if one.verdict not in {"higher", "lower"}:
+        return one.verdict
+    if not one.paper:
+        return "equal in the paper"
+    return AGREES if one.difference > 0 else DIFFERS
+
+
+def agreement_words(found: Sequence[Difference]) -> str:
+    """How many pairs agree, and which do not."""
+    agreeing = sum(agreement_of(one) == AGREES for one in found)
+    contrary = [one for one in found if agreement_of(one) == DIFFERS]
+    told = listed(f"{one.second} wins more than {one.first} on {one.map}" for one in contrary)
+    return (
+        f"Pairs of algorithms on a map: {agreeing} in the paper's order, {len(contrary)} in the other"
+        + (f" ({told})" if contrary else "")
+        + f", {len(found) - agreeing - len(contrary)} not told apart here or with one training alone on a side."
+    )
+
+
+def agreement_table(found: Sequence[Difference]) -> Table:
+    """A row per pair: the one that wins more in the paper first."""
+    rows = tuple(
+        (
+            one.map,
+            f"{one.first} - {one.second}",
+            f"{one.difference:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
+            NOTHING if one.paper is None else f"{one.paper:+.3f}",
+            agreement_of(one),
+            " and ".join(map(str, one.seeds)),
+        )
+        for one in found
+    )
+    return Table(
+        "Pairs of algorithms beside the paper's",
+        ("Map", "Pair", "Win rate, 95 % interval", "Paper", "Order", "Seeds"),
+        (rows,),
+        text_columns=2,
+        notes=(
+            "The first of a pair wins more in the paper. Intervals of differences of means over training seeds "
+            "(Welch's t; where a side has one seed, over the episodes of these trainings alone). Agrees, differs: two "
+            "seeds a side and an interval without 0. Of the paper's differences the sign alone is used.",
+        ),
+    )
