@@ -25,6 +25,7 @@ STATES = (
     "done",
 )  # in the table's order; cells that do not fit are counted
 STYLES = {"running": "bold", "failed": "bold red", "stale": "yellow", "pending": "dim", "done": "green"}
+HEADS = ("State", "Trained", "Won", "Left")  # beside a cell's name
 BESIDE = 8  # lines of the terminal that are not cells
 
 
@@ -60,16 +61,26 @@ class LiveTable:
         self.live.console.print(Text(line), soft_wrap=True)
 
     def _drawn(self, seen: events.SweepSeen) -> Group:
-        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-        for head in ("Cell", "State", "Stage"):
-            grid.add_column(head, no_wrap=True)
-        for head in ("Trained", "Won in tests", "Left"):
-            grid.add_column(head, justify="right", no_wrap=True)
         order = sorted(seen.cells, key=lambda cell: STATES.index(cell.state))
-        room = max(1, self.console.height - BESIDE)
-        for cell in order[:room]:
-            grid.add_row(*map(Text, _row(cell)), style=STYLES[cell.state])
-        return Group(grid, Text(summary(seen, hidden=max(0, len(order) - room))))
+        shown = order[: max(1, self.console.height - BESIDE)]
+        rows = [(*_row(cell), STYLES[cell.state]) for cell in shown]
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+        widths = [max(map(len, column)) for column in zip(HEADS, *(row[1:-1] for row in rows), strict=True)]
+        between = 3 * len(widths) + 2  # columns, and the edges
+        name_room = self.console.width - sum(widths) - between
+        grid.add_column("Cell", no_wrap=True)
+        for head, width in zip(HEADS, widths, strict=True):
+            grid.add_column(head, justify="left" if head == HEADS[0] else "right", no_wrap=True, min_width=width)
+        for name, *cells, style in rows:
+            grid.add_row(*map(Text, (shortened(name, name_room), *cells)), style=style)
+        return Group(grid, Text(summary(seen, hidden=len(order) - len(shown))))
+
+
+def shortened(name: str, room: int) -> str:
+    """A cell's name in so many columns: its end, which says the seed, is kept, and what is before it is cut."""
+    start, _, end = name.rpartition(" seed ")
+    end = f" seed {end}"
+    return name if len(name) <= room else f"{start[: max(0, room - len(end) - 1)]}…{end}"
 
 
 def summary(seen: events.SweepSeen, hidden: int = 0) -> str:
@@ -86,7 +97,8 @@ def summary(seen: events.SweepSeen, hidden: int = 0) -> str:
 def _row(cell: CellSeen) -> tuple[str, ...]:
     won = f"{cell.metrics['test_win_rate']:.0%}" if "test_win_rate" in cell.metrics else ""
     left = duration(cell.seconds_left) if cell.seconds_left else ""
-    return cell.name, cell.state, cell.doing, f"{cell.share:.0%}", won, left
+    state = cell.doing if cell.state == "running" else cell.state
+    return cell.name, state, f"{cell.share:.0%}", won, left
 
 
 @contextmanager

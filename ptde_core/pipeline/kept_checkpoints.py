@@ -71,7 +71,8 @@ class KeptCheckpoints:
         if not self._best:
             return [], ""
         (rate, value), steps = self._best["score"], self._best["env_steps"]
-        told = f"won {rate:.0%}" if self._spec.can_be_won else f"return {value:.2f}"
+        parts = [f"won {rate:.0%}"] if self._spec.can_be_won else []
+        told = ", ".join(parts if rate else [*parts, f"return {value:.2f}"])  # the return where it has decided
         paths = [self._folder.checkpoint(kind, BEST) for kind in self._best["contents"]]
         return paths, f"of the training's best test, at {steps:,} env steps: {told}"
 

@@ -170,13 +170,13 @@ RECIPE = re.compile(r"\brecipe ([\w-]+)")
 def retention_notes(kept: Retention, where: str) -> list[str]:
     """Notes on a PRR that is missing, for all or some seeds."""
     notes = []
+    what = "PRR" if kept.measure == "win rate" else "return retention"
     if kept.unpaired:
         seeds, how = listed(kept.unpaired), " with z sampled" if kept.has_z else ""
         notes.append(
-            f"No {retention_title(kept.measure)} for {kept.student_name}{where}, training seed {seeds}: "
+            f"No {what} for {kept.student_name}{where}, training seed {seeds}: "
             f"its teacher was not evaluated{how} on the same episodes."
         )
-    what = retention_title(kept.measure)
     if kept.teacher and kept.ratio is None:
         notes.append(
             f"No {what} for {kept.student_name}{where}: its teacher won none of {kept.teacher.episodes} episodes."
@@ -191,7 +191,7 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
         notes.append(
             f"No {what} for {kept.student_name}{where}: {mean}, not above 0."
             if kept.ratio is None
-            else f"No interval of the {what.lower()} of {kept.student_name}{where}: {mean}, too near 0."
+            else f"No interval of the {what} of {kept.student_name}{where}: {mean}, too near 0."
         )
     return notes
 
@@ -211,7 +211,8 @@ def recovery_notes(name: str, made: Iterable[Mapping[str, Any] | None], where: s
         return []
     return [
         f"{name}{where} recovers next to nothing of z (explained: {percent(share)} of its variance on held-out "
-        "episodes): its agents' own views do not tell them what its teacher was told, so it keeps what needs no z."
+        "episodes), so it keeps what needs no z: either its agents' own views do not tell what its teacher was told, "
+        "or the fit was too short."
     ]
 
 

@@ -21,6 +21,7 @@ from ptde_core.storage.checkpoint import identity, load_checkpoint
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.run_folder import RunFolder, find_runs
 from tests.cli.conftest import ROOT, Type, spawn
+from tests.pipelines import snapshot
 
 TINY = """
 [settings]
@@ -87,6 +88,25 @@ def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path
         pack(cells_of(read_sweep(Path("mine.toml"))), Path("runs"), Path("runs"))
     (run / "student.pt").unlink()
     assert "student.pt was evaluated, and is not there any more" in ptde("sweep", "status", "mine.toml").out
+
+
+def test_a_changed_file_leaves_what_was_trained_and_says_so(ptde: Type, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TINY)
+    assert ptde("sweep", "mine.toml", "--quiet").code == 0
+    run = RunFolder(tmp_path / "runs/game/two-step/QMIX_SGI/seed1")
+    before = snapshot(run)
+    for changed, says in (("steps = 500", "what it needs to go on was not kept"), ("steps = 100", "100 are fewer")):
+        file.write_text(TINY.replace("\nsteps = 400", f"\n{changed}"))
+        ended = ptde("sweep", "mine.toml")
+        assert ended.code == 1
+        (line,) = [line for line in ended.err.splitlines() if "is left as it is" in line]
+        assert says in line
+        assert line.endswith("give the sweep another folder (out = ...), or move that away")
+        assert "tried once more" not in ended.err
+        assert snapshot(run) == before
+    file.write_text(TINY)
+    assert "1 done." in ptde("sweep", "status", "mine.toml").out, "the earlier file's cell is what it was"
 
 
 def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from ptde_core.experiments.sweeps.cells import Cell, CellState, state_of
 from ptde_core.experiments.sweeps.estimates import Estimates
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, cells_of, read_sweep
 from ptde_core.machine.side_by_side import Running, SideBySide
+from ptde_core.pipeline.beginning import is_due
+from ptde_core.runs.identity import why_other_world
+from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.cell_file import read_cell, write_cell
 from ptde_core.storage.run_folder import first_free, write_json
 from ptde_core.storage.status import is_full
@@ -107,6 +110,8 @@ class _Sweep:
             state = self._states[cell.run.path]
             if state.state == "stale":
                 self._listen(Note(f"{cell.name} is stale: {state.reason}; it is worked on again"))
+            if state.state == "failed" and cell not in self._queue.waiting:
+                self._listen(Note(f"{cell.name} is left as it is: {state.reason}"))
         self._queue.work(ended=self._ended, polled=self._polled, ready=self._ready)
         self._polled()
         self._listen(StageFinished(STAGE, time.monotonic() - began))
@@ -118,8 +123,10 @@ class _Sweep:
         while coming:
             cell = coming.popleft()
             self._cells.append(cell)
-            state = self._states[cell.run.path] = state_of(cell)
-            if state.state == "done":
+            state = state_of(cell)
+            other = _other_training(cell) if state.state == "stale" else ""
+            self._states[cell.run.path] = replace(state, state="failed", reason=other) if other else state
+            if state.state == "done" or other:
                 coming.extend(self._following(cell))
             else:
                 self._queue.waiting.append(cell)
@@ -182,6 +189,24 @@ class _Sweep:
 
     def _steps(self) -> int:
         return sum(state.env_steps for state in self._states.values())
+
+
+def _other_training(cell: Cell) -> str:
+    """Why the training in a cell's folder cannot become the cell's: it has other settings; "" if it can.
+
+    What lies there is the result of an earlier state of the file, and stays.
+    """
+    try:
+        config = read_run_config(cell.run)
+        if why_other_world(config.made_from.world, cell.pipeline.training.map):
+            return ""  # put aside, and made anew
+    except PtdeError:  # missing or broken: tried, and told by who needs it
+        return ""
+    try:
+        is_due(cell.pipeline.training, cell.run, resume=True)
+    except PtdeError as error:
+        return f"{error.problem}; give the sweep another folder (out = ...), or move that away"
+    return ""
 
 
 def check_names(cells: Iterable[Cell]) -> None:

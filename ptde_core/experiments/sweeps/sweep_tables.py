@@ -60,7 +60,7 @@ def states_table(title: str, cells: Sequence[tuple[Cell, CellState]], estimates:
     counted = ", ".join(f"{count} {state}" for state, count in counts.items())
     failed = [f"{cell.name} ({cell.run.path}): {state.reason}" for cell, state in cells if state.reason]
     columns = ("Cell", "State", "Stage", "Env steps", "Won in tests", "Left")
-    return Table(title, columns, (tuple(rows),), text_columns=3, notes=(f"{counted}.", *failed))
+    return Table(title, columns, (tuple(rows),), text_columns=3, notes=(f"{counted or 'no cell has begun'}.", *failed))
 
 
 def _time(seconds: float | None) -> str:
