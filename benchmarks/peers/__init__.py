@@ -109,7 +109,7 @@ def _benchmarl(quick: bool) -> Iterator[Figure]:
 def _pymarl2(quick: bool) -> Iterator[Figure]:
     """QMIX with PyMARL2's settings by both, the curves of their tests beside each other.
 
-    Both play skirmish's battles; seeds mean other battles to each. PyMARL2's 8 workers play battles of their own.
+    Both play skirmish's battles, with 8 environments each; which battles a seed draws differs between the two.
     """
     map_name, steps, every = ("3m", 3_000, 1_000) if quick else ("5m_vs_6m", 300_000, 10_000)
     words = (str(FOLDER / "pymarl2"), map_name, "--steps", str(steps), "--test-every", str(every))
@@ -122,6 +122,8 @@ def _pymarl2(quick: bool) -> Iterator[Figure]:
             until = steps * part // 3
             rates = [rate for at, rate in zip(found["env_steps"], found["test_win_rate"], strict=True) if at <= until]
             yield Figure(SECTION, f"{what}, mean of the tests until {until}", float(np.mean(rates)), WIN_RATE)
+        for at, rate in zip(found["env_steps"], found["test_win_rate"], strict=True):
+            yield Figure(SECTION, f"{what}, test at {at}", float(rate), WIN_RATE)
     yield Figure(SECTION, "ptde / PyMARL2, training", theirs["seconds"] / ours["seconds"], "times", f"QMIX, {map_name}")
 
 

@@ -33,6 +33,7 @@ from ptde_core.pipeline.callbacks import NONE, Callbacks
 from ptde_core.pipeline.engine_mishaps import keeping_errors
 from ptde_core.pipeline.memory_needed import check_memory
 from ptde_core.pipeline.sitting import STAGE, Sitting
+from ptde_core.pipeline.training_run import state_size
 from ptde_core.runs.identity import training_made_from
 from ptde_core.storage.config_file import write_config
 from ptde_core.storage.provenance_file import add_sitting
@@ -110,8 +111,10 @@ def _train_teachers(
     to_train = [(settings, run) for settings, run in trainings if is_due(settings, run, resume)]
     for run in [run for settings, run in trainings if (settings, run) not in to_train]:
         listen(Note(f"the teacher is there: {run.teacher}"))
-        if not keep_state:
+        if not keep_state and run.resume.is_dir():
+            size = state_size(run)
             run.forget_state()
+            listen(Note(f"deleted {run.resume}, {size}: this training cannot go on with more steps"))
     if not to_train:
         return [run.teacher for _, run in trainings]
     settings = to_train[0][0]

@@ -271,9 +271,13 @@ class TrainingRun:
         if not keep_state:
             folder.forget_state()
             return
-        megabytes = sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6
-        to_resume = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {megabytes:,.1f} MB"
+        to_resume = f"{folder.resume} holds what it takes to train on (--resume --steps MORE), {state_size(folder)}"
         listen(Note(f"{to_resume}; --resume --no-keep-state deletes it"))
+
+
+def state_size(folder: RunFolder) -> str:
+    """How much room what a training goes on from takes: "12.3 MB"."""
+    return f"{sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6:,.1f} MB"
 
 
 def _check_episodes(episodes: Sequence[Episode], spec: EnvSpec, noise_size: int) -> None:

@@ -99,6 +99,12 @@ def test_what_is_there_is_not_overwritten(ptde: Type, pipeline: Pipeline) -> Non
         assert_one_sentence(ptde("collect", teacher, "--out", out), "is no name of an HDF5 file", ".h5")
 
 
+def test_nothing_is_begun_where_a_training_is_to_be_resumed_that_is_not_there(ptde: Type) -> None:
+    for words in (("--resume", "--out", "nowhere"), ("--resume", "--steps", "500", "--out", "nowhere", "--map", "3m")):
+        assert_one_sentence(ptde("train-teacher", *words), "no training in nowhere to go on with", "leave out --resume")
+    assert not Path("nowhere").exists()
+
+
 def test_a_run_is_not_resumed_with_other_settings(ptde: Type, pipeline: Pipeline) -> None:
     ended = ptde("train-teacher", "--out", pipeline.run, "--resume", "--seed", "5")
     assert_one_sentence(ended, "seed = 1, not 5")

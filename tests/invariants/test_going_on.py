@@ -125,8 +125,9 @@ def test_the_state_is_told_with_its_size_and_can_be_left_out_or_deleted(tmp_path
     train_teacher(settings, not_kept, keep_state=False)
     assert not not_kept.resume.exists()
     assert_equal_runs(kept, not_kept)
-    train_teacher(settings, kept, resume=True, keep_state=False)
+    train_teacher(settings, kept, resume=True, keep_state=False, listen=listen)
     assert not kept.resume.exists()
+    assert notes[-1] == f"deleted {kept.resume}, {size:,.1f} MB: this training cannot go on with more steps"
     longer = game_settings(**SMALL, steps=400)
     held = kept.teacher.read_bytes()
     with pytest.raises(PtdeError, match="has finished its 300 env steps, and what it needs to go on was not kept"):

@@ -215,6 +215,16 @@ def test_where_nothing_can_be_won_the_best_is_told_by_its_return(tmp_path: Path)
     assert found.best()[1] == "of the training's best test, at 1 env steps: return -1.50"
 
 
+def test_where_no_test_was_won_the_return_that_decides_is_told_too(tmp_path: Path) -> None:
+    spec = SimpleNamespace(can_be_won=True)
+    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]
+    found._contents = lambda which, at: {}  # type: ignore[method-assign]
+    found.tested(Reached(1, 1), {"test_win_rate": 0.0, "test_return": 2.5})
+    assert found.best()[1].endswith("at 1 env steps: won 0%, return 2.50")
+    found.tested(Reached(2, 2), {"test_win_rate": 0.5, "test_return": 2.0})
+    assert found.best()[1].endswith("at 2 env steps: won 50%")
+
+
 def copy_of(run: RunFolder, folder: Path) -> RunFolder:
     return RunFolder(Path(shutil.copytree(run.path, folder / "copy")))
 

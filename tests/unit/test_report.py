@@ -250,7 +250,7 @@ def test_a_return_that_is_not_above_0_has_no_retention_and_the_table_says_so() -
     (table,) = evaluation_tables(without_wins(1, -2.0, -3.0))
     assert table.columns == ("Policy", "z", "Return", "Length")
     assert [row[2][:5] for row in table.rows] == ["-2.00", "-3.00"]
-    says = "No Return retention for QMIX_ASGKD: its teacher's mean return is -2.00, not above 0."
+    says = "No return retention for QMIX_ASGKD: its teacher's mean return is -2.00, not above 0."
     assert says in table.notes
     (table,) = evaluation_tables(without_wins(1, 0.1, 0.05))
     assert table.rows[1][-1] == "50.0 %"
