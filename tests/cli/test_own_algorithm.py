@@ -70,6 +70,7 @@ def test_its_checkpoint_is_read_by_who_trusts_it(
         assert spawn(*words, "--trust", cwd=beside).code == 0
 
 
+@pytest.mark.slow
 def test_it_is_resumed_by_its_name(typed: RunFolder, beside: Path) -> None:
     words = ["train-teacher", *TYPED, "--out", str(typed.path), "--resume", "--quiet"]
     assert spawn(*words, "--alg", NAME, cwd=beside).code == 0

@@ -27,7 +27,10 @@ def last_test_return(folder: Path, **changes: Any) -> float:
     return trained_return(game_settings(**changes), folder)
 
 
-@pytest.mark.parametrize(("alg", "payoff"), [("qmix", 8.0), ("qplex", 8.0), ("vdn", 7.0)])
+@pytest.mark.parametrize(
+    ("alg", "payoff"),
+    [("qmix", 8.0), *(pytest.param(*one, marks=pytest.mark.slow) for one in (("qplex", 8.0), ("vdn", 7.0)))],
+)
 def test_qmix_finds_what_a_sum_of_values_cannot_represent(alg: str, payoff: float, tmp_path: Path) -> None:
     """The two-step game of the QMIX paper, under its conditions: full exploration and one-step targets."""
     found = last_test_return(

@@ -203,6 +203,7 @@ def test_what_would_spoil_a_training_is_refused(tmp_path: Path) -> None:
         train_side_by_side([(tiny(100), run)], "calibrate", "one")
 
 
+@pytest.mark.slow
 def test_a_failed_training_is_told_and_stops_the_others(tmp_path: Path) -> None:
     broken = tiny(100).model_copy(update={"map": "no-such-game"})
     with pytest.raises(PtdeError, match="no-such-game"):

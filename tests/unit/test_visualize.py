@@ -87,6 +87,7 @@ def test_curves_are_a_png_and_an_svg_with_all_that_was_logged(tmp_path: Path) ->
     assert "Joint value" not in texts  # never logged
 
 
+@pytest.mark.slow
 def test_the_same_curves_give_the_same_files(tmp_path: Path) -> None:
     one = [save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / f"one{kind}") for kind in UNDATED]
     two = [save_figure(draw_learning_curves(ROWS, "a", 32), tmp_path / f"two{kind}") for kind in UNDATED]
