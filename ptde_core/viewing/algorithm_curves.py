@@ -27,6 +27,7 @@ from ptde_core.base.events import FileSaved, Listener, silent
 from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.results.found_runs import MAY_DIFFER, STALE, LeftOut, differing, grouped
 from ptde_core.results.performance import Measure
+from ptde_core.results.table import NOTHING
 from ptde_core.results.wording import backend_title, listed, row_label
 from ptde_core.runs.identity import why_other_world
 from ptde_core.runs.stage_settings import RUNS, read_run_config
@@ -171,8 +172,7 @@ def curves(
 
 def draw_win_rates(found: WinRates) -> Figure:
     """One panel per map; an algorithm looks the same in all of them."""
-    algorithms = dict(grouped((line for lines in found.maps.values() for line in lines), lambda line: line.name))
-    names = list(algorithms)
+    names = list(dict.fromkeys(line.name for lines in found.maps.values() for line in lines))
     columns = min(COLUMNS, len(found.maps))
     rows = -(-len(found.maps) // columns)
     with matplotlib.rc_context(STYLE):
@@ -191,7 +191,7 @@ def draw_win_rates(found: WinRates) -> Figure:
         for axes in list(grid.flat)[len(found.maps) :]:
             axes.set_visible(False)
         figure.legend(
-            handles=[Line2D([], [], label=_label(algorithms[name]), **_look(k)) for k, name in enumerate(names)],
+            handles=[Line2D([], [], label=_label(found, name), **_look(k)) for k, name in enumerate(names)],
             title="\n".join(wrap(_caption(found), 46 * columns + 32)),
             loc="outside lower center",
             ncols=min(len(names), columns + 2),
@@ -301,12 +301,17 @@ def _look(position: int) -> dict[str, Any]:
     }
 
 
-def _label(lines: Sequence[AlgorithmCurve]) -> str:
-    """An algorithm's name in the legend, and how many runs its lines in all panels are made of."""
-    counts = sorted({len(line.train_seeds) for line in lines})
-    seeds = f"{' or '.join(map(str, counts))} seed{'s' if counts != [1] else ''}"
-    unfinished = sum(line.unfinished for line in lines)
-    return f"{lines[0].name}, {seeds}" + (f" ({unfinished} unfinished)" if unfinished else "")
+def _label(found: WinRates, name: str) -> str:
+    """An algorithm's name in the legend, and how many runs its lines are made of: in all panels, or panel by panel."""
+    lines = [next((line for line in lines if line.name == name), None) for lines in found.maps.values()]
+    counts = [len(line.train_seeds) if line else 0 for line in lines]
+    most = max(counts)
+    if {0, most} >= set(counts):
+        seeds = f"{most} seed{'s' if most > 1 else ''}"
+    else:
+        seeds = f"seeds by panel: {', '.join(str(count or NOTHING) for count in counts)}"
+    unfinished = sum(line.unfinished for line in lines if line)
+    return f"{name}, {seeds}" + (f" ({unfinished} unfinished)" if unfinished else "")
 
 
 def _caption(found: WinRates) -> str:

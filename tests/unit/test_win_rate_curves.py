@@ -117,6 +117,15 @@ def test_what_is_unfinished_is_left_out_or_said(tmp_path: Path) -> None:
     assert text.get_text() == "QMIX_SGI, 2 seeds (1 unfinished)"
 
 
+def test_the_legend_says_how_many_seeds_each_panel_has(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        add_run(tmp_path, f"a{seed}", [0, 0.5], seed=seed)
+    add_run(tmp_path, "b", [0, 0.5], seed=1, map="3s_vs_5z", world=world_4("3s_vs_5z"))
+    add_run(tmp_path, "c", [0, 0.5], seed=1, global_info="none")
+    texts = [text.get_text() for text in draw_win_rates(win_rates([tmp_path])).legends[0].get_texts()]
+    assert set(texts) == {"QMIX_SGI, seeds by panel: 2, 1", "QMIX, 1 seed"}
+
+
 def test_a_repeat_is_no_further_seed(tmp_path: Path) -> None:
     add_run(tmp_path, "old", [0, 0.5, 1.0])
     old = json.loads((tmp_path / "old" / "status.json").read_text())
