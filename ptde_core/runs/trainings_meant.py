@@ -30,6 +30,8 @@ def trainings_meant(
         PtdeError: a setting that cannot be, `seed` beside `seeds`, no list of seeds, no seed or one that is there
             twice, or a run to resume that is not there or whose config.json is broken.
     """
+    if resume and out is not None and not Path(out).exists():
+        raise PtdeError(f"no training in {out} to go on with", "leave out --resume to begin one there")
     if seeds is None:
         return [_meant(values, None if out is None else Path(out), resume)]
     if "seed" in values:
@@ -45,8 +47,6 @@ def trainings_meant(
 
 def _meant(values: Values, out: Path | None, resume: bool) -> Training:
     run = default_folder(train_teacher_settings(values)) if out is None else RunFolder(out)
-    if resume and out is not None and not run.path.exists():
-        raise PtdeError(f"no training in {out} to go on with", "leave out --resume to begin one there")
     held = read_run_config(run).settings if resume and run.config.exists() else {}
     was = held.get("alg")
     if was is not None and values.get("alg", was) != was:  # its other settings are those of its own algorithm
