@@ -26,6 +26,7 @@ STATES = (
 )  # in the table's order; cells that do not fit are counted
 STYLES = {"running": "bold", "failed": "bold red", "stale": "yellow", "pending": "dim", "done": "green"}
 HEADS = ("State", "Trained", "Won", "Left")  # beside a cell's name
+LEAST = 20  # columns for a cell's name
 BESIDE = 8  # lines of the terminal that are not cells
 
 
@@ -63,16 +64,16 @@ class LiveTable:
     def _drawn(self, seen: events.SweepSeen) -> Group:
         order = sorted(seen.cells, key=lambda cell: STATES.index(cell.state))
         shown = order[: max(1, self.console.height - BESIDE)]
-        rows = [(*_row(cell), STYLES[cell.state]) for cell in shown]
+        rows = [_row(cell) for cell in shown]
+        widths = [max(map(len, column)) for column in zip(HEADS, *(row[1:] for row in rows), strict=True)]
+        while (room := self.console.width - sum(widths) - 3 * len(widths) - 2) < LEAST and len(widths) > 1:
+            widths.pop()  # a column less, so that the cells can be told apart
         grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-        widths = [max(map(len, column)) for column in zip(HEADS, *(row[1:-1] for row in rows), strict=True)]
-        between = 3 * len(widths) + 2  # columns, and the edges
-        name_room = self.console.width - sum(widths) - between
         grid.add_column("Cell", no_wrap=True)
-        for head, width in zip(HEADS, widths, strict=True):
+        for head, width in zip(HEADS, widths, strict=False):
             grid.add_column(head, justify="left" if head == HEADS[0] else "right", no_wrap=True, min_width=width)
-        for name, *cells, style in rows:
-            grid.add_row(*map(Text, (shortened(name, name_room), *cells)), style=style)
+        for cell, (name, *texts) in zip(shown, rows, strict=True):
+            grid.add_row(*map(Text, (shortened(name, room), *texts[: len(widths)])), style=STYLES[cell.state])
         return Group(grid, Text(summary(seen, hidden=len(order) - len(shown))))
 
 

@@ -11,7 +11,7 @@ from ptde_core.results.paper_table import paper_table
 from ptde_core.results.questions import answers
 from ptde_core.results.sections import left_out_table
 from ptde_core.results.shortfall import PAPER_SEEDS
-from ptde_core.results.table import NOTHING, Table, escape_markdown, markdown
+from ptde_core.results.table import NOTHING, PAPER_MARK, Table, escape_markdown, markdown
 from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
 from ptde_core.results.wording import backend_title, listed
 from ptde_core.scores.published import benchmark_for
@@ -97,12 +97,13 @@ def head_text(found: Report) -> str:
 
 
 def _head(table: Table) -> Table:
-    maps = [k for k in range(1, len(table.columns)) if any(group[0][k] != NOTHING for group in table.groups)]
+    ours = [[row for row in group if not row[0].startswith(PAPER_MARK)] for group in table.groups]
+    maps = [k for k in range(1, len(table.columns)) if any(row[k] != NOTHING for rows in ours for row in rows)]
     kept = [0, *maps]
     groups = tuple(
         tuple(tuple(row[k] for k in kept) for row in group)
-        for group in table.groups
-        if any(group[0][k] != NOTHING for k in maps)
+        for group, rows in zip(table.groups, ours, strict=True)
+        if any(row[k] != NOTHING for row in rows for k in maps)
     )
     return Table(table.title, tuple(table.columns[k] for k in kept), groups, table.text_columns)
 

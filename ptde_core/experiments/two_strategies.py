@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.experiments.sweeps.cells import Cell
-from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+from ptde_core.results.found_runs import read_run
+from ptde_core.results.gather import ANY
+from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.viewing.replays.chosen_episodes import shown_of
 from ptde_core.viewing.replays.movie import pictures_of, save_moments
 
@@ -53,11 +55,7 @@ class TwoStrategies:
 
 
 def two_strategies(cells: Sequence[Cell]) -> TwoStrategies | None:
-    """Of the first map and seed that have both: QMIX, and that student of QMIX_SGI that won most.
-
-    Raises:
-        PtdeError: an evaluation that cannot be read.
-    """
+    """Of the first map and seed that have both: QMIX, and that student of QMIX_SGI that won most."""
     by_kind = {_kind(cell.pipeline.training): cell for cell in reversed(cells) if not cell.variant}
     for cell in cells:
         training = cell.pipeline.training
@@ -83,10 +81,9 @@ def _pair(plain: Cell, informed: Cell) -> TwoStrategies | None:
 
 
 def _evaluated(cell: Cell) -> list[EvaluationEntry]:
-    """What was evaluated, of the checkpoints that are there."""
-    if not cell.run.evaluation.is_file():
-        return []
-    return [one for one in read_evaluation(cell.run.evaluation).entries if (cell.run.path / one.checkpoint).is_file()]
+    """What a report would count: of checkpoints that are there, and are what was evaluated."""
+    counted, _ = read_run(cell.run, ANY)
+    return [one.entry for one in counted]
 
 
 def _episodes(one: EvaluationEntry) -> tuple[int, list[int]]:

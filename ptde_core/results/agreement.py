@@ -5,15 +5,15 @@ from itertools import combinations
 
 from ptde_core.results.differences import Difference, difference
 from ptde_core.results.gather import Section
-from ptde_core.results.table import NOTHING, Table
-from ptde_core.results.wording import listed
+from ptde_core.results.table import Table
+from ptde_core.results.wording import backend_name, listed
 from ptde_core.scores.published import benchmark_for
 
 AGREES, DIFFERS = "agrees", "differs"
 
 
 def pairs_beside_paper(section: Section) -> list[Difference]:
-    """Every pair of the paper's algorithms on a map that both have, by map; the first wins more in the paper."""
+    """Every pair of algorithms that differ in the paper, on a map that both have; the first wins more in the paper."""
     benchmark = benchmark_for(section.backend)
     if benchmark is None:
         return []
@@ -21,8 +21,8 @@ def pairs_beside_paper(section: Section) -> list[Difference]:
     found = []
     for map_name, rates in benchmark.win_rates.items():
         names = sorted((name for name in rates if (map_name, name) in ours), key=lambda name: -rates[name].mean)
-        pairs = combinations([ours[map_name, name] for name in names], 2)
-        found += [difference(section.backend, first, second) for first, second in pairs]
+        pairs = [pair for pair in combinations(names, 2) if rates[pair[0]].mean > rates[pair[1]].mean]
+        found += [difference(section.backend, ours[map_name, one], ours[map_name, other]) for one, other in pairs]
     return found
 
 
@@ -30,8 +30,6 @@ def agreement_of(one: Difference) -> str:
     """What a pair says beside the paper's: one of `AGREES` and `DIFFERS`, or why it says neither."""
     if one.verdict not in {"higher", "lower"}:
         return one.verdict
-    if not one.paper:
-        return "equal in the paper"
     return AGREES if one.difference > 0 else DIFFERS
 
 
@@ -51,10 +49,11 @@ def agreement_table(found: Sequence[Difference]) -> Table:
     """A row per pair: the one that wins more in the paper first."""
     rows = tuple(
         (
+            backend_name(one.backend),
             one.map,
             f"{one.first} - {one.second}",
             f"{one.difference:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
-            NOTHING if one.paper is None else f"{one.paper:+.3f}",
+            f"{one.paper:+.3f}",
             agreement_of(one),
             " and ".join(map(str, one.seeds)),
         )
@@ -62,9 +61,9 @@ def agreement_table(found: Sequence[Difference]) -> Table:
     )
     return Table(
         "Pairs of algorithms beside the paper's",
-        ("Map", "Pair", "Win rate, 95 % interval", "Paper", "Order", "Seeds"),
+        ("Environment", "Map", "Pair", "Win rate, 95 % interval", "Paper", "Order", "Seeds"),
         (rows,),
-        text_columns=2,
+        text_columns=3,
         notes=(
             "The first of a pair wins more in the paper. Intervals of differences of means over training seeds "
             "(Welch's t; where a side has one seed, over the episodes of these trainings alone). Agrees, differs: two "

@@ -107,7 +107,7 @@ CSV_COLUMNS = (
     "evaluation_seeds", "measure", "wins", "episodes", "win_rate", "win_rate_low", "win_rate_high",
     "return", "return_low", "return_high", "length", "mean", "std", "iqm", "iqm_low", "iqm_high",
     "prr", "prr_low", "prr_high", "prr_std", "prr_teacher",
-    "return_retention", "return_retention_low", "return_retention_high",
+    "return_retention", "return_retention_low", "return_retention_high", "return_retention_std",
     "paper_benchmark", "paper_mean", "paper_std", "paper_prr",
     "train_seconds", "env_steps_per_second", "fit_steps", "fit_seconds", "reconstruction_errors", "explained",
     "inference_ms", "inference_side_by_side", "engine_restarts",
@@ -121,6 +121,7 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
     between = kept.interval if kept else None
     prr, returns = (between, None) if wins else (None, between)
     ratio = kept.ratio if kept else None
+    spread = kept.over_seeds.std if kept and kept.over_seeds else None
     low, high = (score.interval.low, score.interval.high) if score.interval else (None, None)
     episodes = [one.episodes for one in score.seeds]
     benchmark = benchmark_for(section.backend)
@@ -155,10 +156,11 @@ def _csv_line(section: Section, score: Score) -> dict[str, object]:
         "prr": fraction(ratio if wins else None),
         "prr_low": fraction(prr.low if prr else None),
         "prr_high": fraction(prr.high if prr else None),
-        "prr_std": fraction(kept.over_seeds.std if kept and kept.over_seeds and wins else None),
+        "prr_std": fraction(spread if wins else None),
         "return_retention": fraction(None if wins else ratio),
         "return_retention_low": fraction(returns.low if returns else None),
         "return_retention_high": fraction(returns.high if returns else None),
+        "return_retention_std": fraction(None if wins else spread),
         "prr_teacher": kept.teacher_name if kept else "",
         "paper_benchmark": benchmark.label if benchmark and (paper or score.paper_retention) else "",
         "paper_mean": fraction(paper.mean if paper else None),

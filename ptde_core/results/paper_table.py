@@ -63,9 +63,11 @@ def _row_of_ours(
 
 
 def _win_rate_cell(score: Score) -> str:
-    return rate_cell(score) + shortfall(score)
+    return rate_cell(score) + shortfall(score, len(score.seeds))
 
 
 def _prr_cell(score: Score) -> str:
     kept = score.retention
-    return NOTHING if kept is None or kept.ratio is None else retention_text(kept) + shortfall(score)
+    if kept is None or kept.ratio is None:
+        return NOTHING
+    return retention_text(kept) + shortfall(score, len(kept.train_seeds))

@@ -20,10 +20,11 @@ Kept = Literal["most", "not most", "open", "one seed", "nothing to keep"]
 KEPT_WORDS: dict[Kept, str] = {
     "most": "keeps more than half on {}",
     "not most": "keeps less than half on {}",
-    "open": "is open on {}, whose seeds differ too much",
+    "open": "is open on {}, whose seeds do not decide it",
     "one seed": "has one training alone on {}",
     "nothing to keep": "has nothing to keep on {}, where its teacher won nothing",
 }
+UNANSWERED = "Not answered: "
 QUESTIONS = (
     "Does unified global information in the decision process make play better?",
     "Does agent-specific global information help more than unified?",
@@ -58,16 +59,17 @@ def answers(report: Report) -> list[Answer]:
         Answer(4, QUESTIONS[3], _environments(places), ()),
         Answer(5, QUESTIONS[4], _algorithms(elsewhere), difference_tables("RQ5", elsewhere)),
     ]
-    shorter = listed(f"{text} on {score.map}" for _, score in places if (text := fewer_steps(score)))
+    shorter = listed(f"{score.name} on {score.map} ({text})" for _, score in places if (text := fewer_steps(score)))
     if not shorter:
         return found
-    return [replace(one, words=f"{one.words} Trained for less than the paper's: {shorter}.") for one in found]
+    told = f" Trained for fewer steps than in the paper: {shorter}."
+    return [one if one.words.startswith(UNANSWERED) else replace(one, words=one.words + told) for one in found]
 
 
 def _compared(found: Sequence[Difference], first: str, second: str) -> str:
     """Sentences on one pair of algorithms over maps."""
     if not found:
-        return f"Not answered: no map has both {first} and {second}."
+        return f"{UNANSWERED}no map has both {first} and {second}."
     verdicts = {one.verdict for one in found}
     clear = verdicts & {"higher", "lower"}
     if not clear:
@@ -97,10 +99,11 @@ def _kept(places: Sequence[tuple[str, Score]]) -> Answer:
     students = [
         (backend, score)
         for backend, score in places
-        if score.retention is not None and score.retention.has_z and score.global_info == "agent-specific"
+        if score.retention and score.retention.train_seeds and score.retention.has_z
+        if score.global_info == "agent-specific"
     ]
     if not students:
-        words = f"Not answered: no {student_name('qmix', 'agent-specific')} was evaluated beside its teacher."
+        words = f"{UNANSWERED}no {student_name('qmix', 'agent-specific')} was evaluated beside its teacher."
         return Answer(3, QUESTIONS[2], words, ())
     rows: list[Row] = []
     sentences: list[str] = []
@@ -143,10 +146,11 @@ def _verdict_on(kept: Retention) -> Kept:
     """Whether a student keeps most of its teacher's win rate, by its training seeds."""
     if kept.ratio is None:
         return "nothing to keep"
-    ratios = [one for one in kept.of_seeds if one is not None]
-    interval = mean_interval(np.array(ratios))
-    if interval is None:
+    if len(kept.train_seeds) < 2:
         return "one seed"
+    interval = mean_interval(np.array([one for one in kept.of_seeds if one is not None]))
+    if interval is None:
+        return "open"
     return "most" if interval.low > MOST else "not most" if interval.high < MOST else "open"
 
 
@@ -168,19 +172,19 @@ def _environments(places: Sequence[tuple[str, Score]]) -> str:
     by_place = {backend: found for backend, found in by_place.items() if found}
     first, second = (teacher_name("qmix", info) for info in ("agent-specific", "unified"))
     if not by_place:
-        return f"Not answered: no environment has both {first} and {second}."
+        return f"{UNANSWERED}no environment has both {first} and {second}."
     sentences = [
         f"On {backend_name(backend)}, {first} beside {second}: {by_verdict(found)}."
         for backend, found in by_place.items()
     ]
     if len(by_place) < 2:
-        return f"Not answered: there are runs of one environment only. {sentences[0]}"
+        return f"{UNANSWERED}there are runs of one environment only. {sentences[0]}"
     return " ".join(sentences)
 
 
 def _algorithms(found: Sequence[Difference]) -> str:
     """RQ5: RQ2 again, with other algorithms than QMIX."""
     if not found:
-        return "Not answered: no other algorithm than QMIX was run with both kinds of information."
+        return f"{UNANSWERED}no other algorithm than QMIX was run with both kinds of information."
     names = dict.fromkeys((one.first, one.second) for one in found)
     return " ".join(_compared([one for one in found if (one.first, one.second) == pair], *pair) for pair in names)

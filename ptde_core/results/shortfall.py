@@ -7,10 +7,9 @@ from ptde_core.runs.stage_settings import preset_of
 PAPER_SEEDS = 3
 
 
-def shortfall(score: Score) -> str:
+def shortfall(score: Score, seeds: int) -> str:
     """Such as " (1 of 3 seeds, 20k of 2.00M steps)", " (5 seeds)"; "" where the paper's are as many, or not known."""
     parts = []
-    seeds = len(score.seeds)
     if seeds < PAPER_SEEDS:
         parts.append(f"{seeds} of {PAPER_SEEDS} seeds")
     elif seeds > PAPER_SEEDS:

@@ -59,7 +59,8 @@ def retention_text(kept: Retention) -> str:
 def kept_spread_text(found: Iterable[Retention | None]) -> str:
     """What stands beside these PRRs: "in brackets its 95 % bootstrap interval over paired episodes of one training"."""
     kept = [one for one in found if one is not None]
-    interval = "in brackets its 95 % bootstrap interval over paired episodes of one training"
+    alone = all(len(one.train_seeds) < 2 for one in kept if not one.over_seeds)
+    interval = "in brackets its 95 % bootstrap interval over paired episodes" + (" of one training" if alone else "")
     std = "of several, the ratio over all their episodes ± the standard deviation of the seeds' own"
     several = any(one.over_seeds for one in kept)
     return "; ".join([*([interval] if any(not one.over_seeds for one in kept) else []), *([std] if several else [])])
@@ -176,6 +177,12 @@ def retention_notes(kept: Retention, where: str) -> list[str]:
         notes.append(
             f"No {what} for {kept.student_name}{where}, training seed {seeds}: "
             f"its teacher was not evaluated{how} on the same episodes."
+        )
+    undefined = [seed for seed, one in zip(kept.train_seeds, kept.of_seeds, strict=True) if one is None]
+    if undefined and kept.ratio is not None:
+        notes.append(
+            f"The {what} of {kept.student_name}{where} is over all seeds' episodes; of training seed "
+            f"{listed(undefined)} alone there is none, for its teacher earned nothing to keep."
         )
     if kept.teacher and kept.ratio is None:
         notes.append(

@@ -23,10 +23,10 @@ class PairedReturns(NamedTuple):
 
 
 def mean_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Interval | None:
-    """Student's t interval of a mean over episodes: mean ± t s / sqrt(n), s the sample's deviation; None below two.
+    """Student's t interval of a mean: mean ± t s / sqrt(n), s the sample's deviation; None below two values.
 
     Args:
-        values: (K,) one number per episode.
+        values: (K,) one number per episode, or per training seed.
         confidence: the share of such intervals that should hold the truth.
     """
     count = len(values)

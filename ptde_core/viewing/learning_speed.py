@@ -38,5 +38,7 @@ def speed_table(found: WinRates) -> Table | None:
         columns=("Map", "Algorithm", *(f"{100 * level:.0f} %" for level in LEVELS), "Trained for", "Seeds"),
         groups=tuple(groups),
         text_columns=2,
-        notes=(f"Of the median over seeds at each test, mean of {TESTS} tests in a row. {NOTHING}: not reached.",),
+        notes=(
+            f"When the mean of {TESTS} tests in a row, each the median over seeds, reaches it. {NOTHING}: not reached.",
+        ),
     )

@@ -90,11 +90,13 @@ def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path
     assert "student.pt was evaluated, and is not there any more" in ptde("sweep", "status", "mine.toml").out
 
 
-def test_a_changed_file_leaves_what_was_trained_and_says_so(ptde: Type, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_as", ["done", "interrupted"])
+def test_a_changed_file_leaves_what_was_trained_and_says_so(ended_as: str, ptde: Type, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TINY)
     assert ptde("sweep", "mine.toml", "--quiet").code == 0
     run = RunFolder(tmp_path / "runs/game/two-step/QMIX_SGI/seed1")
+    run.cell.write_text(run.cell.read_text().replace('"done"', f'"{ended_as}"'))
     before = snapshot(run)
     for changed, says in (("steps = 500", "what it needs to go on was not kept"), ("steps = 100", "100 are fewer")):
         file.write_text(TINY.replace("\nsteps = 400", f"\n{changed}"))
@@ -106,7 +108,8 @@ def test_a_changed_file_leaves_what_was_trained_and_says_so(ptde: Type, tmp_path
         assert "tried once more" not in ended.err
         assert snapshot(run) == before
     file.write_text(TINY)
-    assert "1 done." in ptde("sweep", "status", "mine.toml").out, "the earlier file's cell is what it was"
+    state = {"done": "done", "interrupted": "pending"}[ended_as]
+    assert f"1 {state}." in ptde("sweep", "status", "mine.toml").out, "the earlier file's cell is what it was"
 
 
 def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ptde_core.results.sections import report_tables
 from ptde_core.scores.comparisons import seeds_difference_interval
 from ptde_core.scores.tally import Tally
 from ptde_core.storage.evaluation_file import ZSource
-from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, pipeline  # noqa: F401  its fixture too
+from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, pipeline, played  # noqa: F401  its fixture too
 
 WHOLE = {"env_steps": 10_000_000}  # no fewer than the paper's on any map
 
@@ -100,7 +100,7 @@ def test_what_students_keep() -> None:
     assert answer.words == (
         "QMIX_ASGKD keeps more than half on 3s_vs_5z (96.7 ± 0.0 %); has nothing to keep on 3s_vs_8z, where its "
         "teacher won nothing; keeps less than half on 5m_vs_6m (20.0 ± 0.0 %); is open on 6h_vs_8z (9.7 ± 53.9 %), "
-        "whose seeds differ too much. Beside the algorithm without global information: QMIX_ASGKD beside QMIX: lower "
+        "whose seeds do not decide it. Beside the algorithm without global information: QMIX_ASGKD beside QMIX: lower "
         "on 5m_vs_6m."
     )
     kept, beside = answer.tables
@@ -109,11 +109,32 @@ def test_what_students_keep() -> None:
     assert [row[:3] for row in beside.rows] == [("skirmish (not SMAC)", "5m_vs_6m", "QMIX_ASGKD - QMIX")]
 
 
+def test_a_student_without_its_teacher_on_the_same_episodes_keeps_nothing_that_is_known() -> None:
+    specific("3s_vs_5z", [300, 300], student=290)
+    for seed in (1, 2):
+        teacher, student = pipeline("5m_vs_6m", seed, 300, 300, 200, **WHOLE)[::2]
+        elsewhere = student.model_copy(update={"evaluation_seed": 5, "episodes": played(200, 320, 5)})
+        add_run(f"5m_vs_6m {seed}", [teacher, elsewhere])
+    assert "5m_vs_6m" not in found()[3].words
+
+
+def test_a_seed_whose_teacher_won_nothing_has_no_prr_of_its_own_and_decides_nothing() -> None:
+    for seed, teacher, student in ((1, 300, 150), (2, 0, 50)):
+        add_run(f"{seed}", pipeline("3s_vs_5z", seed, teacher, teacher, student, **WHOLE))
+    answer = found()[3]
+    assert answer.words.startswith("QMIX_ASGKD is open on 3s_vs_5z (66.7 % [")
+    assert answer.tables[0].rows[0][4:7] == ("50.0 %, —", "open", "2")
+    notes = report_tables(report([RUNS]))[0].notes
+    assert any("of training seed 2 alone there is none, for its teacher earned nothing to keep" in one for one in notes)
+    assert not any("of one training" in one for one in notes if one.startswith("PRR")), "two are pooled in its interval"
+
+
 def test_trainings_shorter_than_the_papers_are_told_in_every_answer() -> None:
     plain("3s_vs_5z", [10, 20], env_steps=2_000)
     unified("3s_vs_5z", [300, 301])
-    told = "Trained for less than the paper's: 2k of 2.00M steps on 3s_vs_5z."
-    assert all(answer.words.endswith(told) for answer in found().values())
+    told = "Trained for fewer steps than in the paper: QMIX on 3s_vs_5z (2k of 2.00M steps)."
+    assert found()[1].words.endswith(told)
+    assert found()[2].words == "Not answered: no map has both QMIX_SGI and QMIX_UGI."
 
 
 def test_pairs_in_the_papers_order_and_in_the_other() -> None:
@@ -132,6 +153,10 @@ def test_pairs_in_the_papers_order_and_in_the_other() -> None:
     words = agreement_words(found_pairs)
     assert "QMIX_UGI wins more than QMIX_SGI on 3s_vs_5z" in words
     assert agreement_words(found_pairs) in page_text([], report([RUNS]))
+    plain("3s5z_vs_3s7z", [1, 2])
+    unified("3s5z_vs_3s7z", [300, 301])
+    (section,) = report([RUNS]).sections
+    assert pairs_beside_paper(section) == found_pairs, "equal in the paper: no order to agree with"
     counts = [int(count) for count in re.findall(r"(\d+) (?:in|not)", words)]
     assert counts == [list(said.values()).count("agrees"), list(said.values()).count("differs"), 9 - sum(counts[:2])]
 
@@ -185,6 +210,15 @@ def test_the_head_of_the_table_has_what_was_run_alone() -> None:
     assert head.splitlines()[0].replace(" ", "") == "|Algorithm|5m_vs_6m|"
     assert [line.split("|")[1].strip() for line in head.splitlines()[2:] if "|" in line] == ["QMIX", "↳ paper, SMAC"]
     assert "(1 of 3 seeds" in head
+
+
+def test_the_head_shows_what_is_averaged_or_of_another_recipe_alone_too() -> None:
+    teacher, _, student = pipeline("3s_vs_5z", 1, 300, 300, 200, **WHOLE)
+    names = ("QMIX_SGI (averaged)", "QMIX_ASGKD (averaged, recipe recurrent)")
+    renamed = zip((teacher, student), names, strict=True)
+    add_run("a", [one.model_copy(update={"name": name}) for one, name in renamed])
+    rows = [line.split("|")[1].strip() for line in head_text(report([RUNS])).splitlines() if line.startswith("| ")]
+    assert {*names, "PRR (averaged, recipe recurrent)"} <= {*rows}
 
 
 def test_without_the_papers_maps_the_head_says_so() -> None:

@@ -1,5 +1,6 @@
 """What a table or figure of the paper is made of, where all parts are made of one folder of runs."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from ptde_core.experiments.sweeps.paper import ALL, Scope, of_part, parts_of, sw
 from ptde_core.experiments.sweeps.sweep_file import cells_of
 from ptde_core.experiments.two_strategies import two_strategies
 from ptde_core.scores.seed_curves import SeedCurve, over_seeds
-from ptde_core.storage.evaluation_file import add_entries
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.viewing.learning_speed import TESTS, reached_at
 from tests.kept_runs import cells_below, kept_runs
-from tests.made_runs import entry
+from tests.made_runs import RUNS, add_run, entry
+from tests.made_runs import _in_an_empty_folder as an_empty_folder
 
-__all__ = ["kept_runs"]  # the fixture
+__all__ = ["an_empty_folder", "kept_runs"]  # the fixture
 
 
 def all_cells(out: Path) -> list[Cell]:
@@ -39,30 +41,26 @@ def test_a_part_is_made_of_its_own_cells_alone(tmp_path: Path) -> None:
     }
 
 
-def add(cells: list[Cell], map_name: str, algorithm: str, seed: int, **students: int) -> None:
-    """Pretend that a cell was trained and evaluated: its teacher won episodes 0 and 1, and these students that many."""
-    (cell,) = [one for one in cells if one.name == f"{map_name} {algorithm} seed {seed}"]
-    facts = {"map": map_name, "train_seed": seed}
-    entries = [entry("none" if algorithm == "QMIX" else "sampled", 2, **facts)]
+def add(map_name: str, algorithm: str, seed: int, **students: int) -> RunFolder:
+    """A run that was evaluated: its teacher won episodes 0 and 1, and these students that many."""
+    facts = {"map": map_name, "train_seed": seed, "teacher_id": f"{map_name} {algorithm} {seed}"}
+    z, info = ("none", "none") if algorithm == "QMIX" else ("sampled", "agent-specific")
+    entries = [entry(z, 2, global_info=info, **facts)]  # type: ignore[arg-type]
     for name, wins in students.items():
-        entries.append(entry("student", wins, checkpoint=f"{name}.pt", name=f"QMIX_ASGKD {name}", **facts))
-    for one in entries:
-        cell.run.path.mkdir(parents=True, exist_ok=True)
-        (cell.run.path / one.checkpoint).touch()
-    add_entries(cell.run.evaluation, entries)
+        entries.append(entry("student", wins, checkpoint=f"{name}.pt", **facts))
+    return add_run(f"skirmish/{map_name}/{algorithm}/seed{seed}", entries)
 
 
-def test_two_strategies_are_of_one_map_and_one_seed_and_of_the_student_that_won_most(tmp_path: Path) -> None:
-    cells = all_cells(tmp_path)
-    add(cells, "3s_vs_5z", "QMIX", 1)
-    add(cells, "5m_vs_6m", "QMIX_SGI", 1, student=1, other=3)
-    add(cells, "5m_vs_6m", "QMIX", 2)
-    add(cells, "3s_vs_5z", "VDN", 1)
+def test_two_strategies_are_of_one_map_and_one_seed_and_of_the_student_that_won_most(an_empty_folder: Path) -> None:
+    cells = all_cells(RUNS)
+    add("3s_vs_5z", "QMIX", 1)
+    run = add("5m_vs_6m", "QMIX_SGI", 1, student=1, other=3)
+    add("5m_vs_6m", "QMIX", 2)
     assert two_strategies(cells) is None
-    add(cells, "5m_vs_6m", "QMIX", 1)
+    add("5m_vs_6m", "QMIX", 1)
     shown = two_strategies(cells)
     assert shown is not None
-    assert [str(file.relative_to(tmp_path)) for file in shown.files] == [
+    assert [str(file.relative_to(RUNS)) for file in shown.files] == [
         "skirmish/5m_vs_6m/QMIX/seed1/teacher.pt",
         "skirmish/5m_vs_6m/QMIX_SGI/seed1/other.pt",
     ]
@@ -70,11 +68,11 @@ def test_two_strategies_are_of_one_map_and_one_seed_and_of_the_student_that_won_
     assert shown.caption.endswith(
         "number 0 of the evaluation, the first that the student won; QMIX won it. Of all 320 QMIX won 2, the student 3."
     )
-    shown.files[1].unlink()
+    shutil.copy(run.student, run.path / "other.pt")
     shown = two_strategies(cells)
     assert shown is not None
-    assert shown.student.checkpoint == "student.pt", "what is not there is not shown"
-    shown.files[1].unlink()
+    assert shown.student.checkpoint == "student.pt", "the other is not what was evaluated any more"
+    run.student.unlink()
     assert two_strategies(cells) is None
 
 

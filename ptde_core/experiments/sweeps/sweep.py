@@ -110,8 +110,6 @@ class _Sweep:
             state = self._states[cell.run.path]
             if state.state == "stale":
                 self._listen(Note(f"{cell.name} is stale: {state.reason}; it is worked on again"))
-            if state.state == "failed" and cell not in self._queue.waiting:
-                self._listen(Note(f"{cell.name} is left as it is: {state.reason}"))
         self._queue.work(ended=self._ended, polled=self._polled, ready=self._ready)
         self._polled()
         self._listen(StageFinished(STAGE, time.monotonic() - began))
@@ -124,8 +122,10 @@ class _Sweep:
             cell = coming.popleft()
             self._cells.append(cell)
             state = state_of(cell)
-            other = _other_training(cell) if state.state == "stale" else ""
+            other = "" if state.state in {"done", "running"} else _other_training(cell)
             self._states[cell.run.path] = replace(state, state="failed", reason=other) if other else state
+            if other:
+                self._listen(Note(f"{cell.name} is left as it is: {other}"))
             if state.state == "done" or other:
                 coming.extend(self._following(cell))
             else:
