@@ -19,6 +19,7 @@ from ptde_core.scores.published import benchmark_for
 TITLE = "# The paper's experiments"
 FIGURES = "figures"  # the folder beside the page
 AGREEMENT = "## What agrees with the paper, and what does not"
+REASONS = 'What is known of the reasons: the page "Beside the paper" of ptde\'s manual.'
 LEGEND = (
     "±: standard deviation over training seeds. In brackets: of one training, the 95 % interval over its episodes; "
     "training again may differ more."
@@ -72,7 +73,8 @@ def page_text(made: Sequence[Reproduced], found: Report) -> str:
             lines += [f"Missing: {escape_markdown(one.missing)}.", ""]
     pairs = [one for section in found.sections for one in pairs_beside_paper(section)]
     if pairs:
-        lines += [AGREEMENT, "", escape_markdown(agreement_words(pairs)), "", _inner(agreement_table(pairs)), ""]
+        told = escape_markdown(agreement_words(pairs))
+        lines += [AGREEMENT, "", told, "", _inner(agreement_table(pairs)), "", REASONS, ""]
     lines += ["## Research questions", ""]
     for answer in answers(found):
         lines += [f"**RQ{answer.number}. {answer.question}** {escape_markdown(answer.words)}", ""]
