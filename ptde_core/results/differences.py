@@ -90,7 +90,7 @@ def difference(backend: str, ours: Score, theirs: Score) -> Difference:
         first=row_label(ours.name, ours.variant),
         second=row_label(theirs.name, theirs.variant),
         difference=means[0] - means[1],
-        interval=interval,
+        interval=Interval(max(interval.low, -1.0), min(interval.high, 1.0)),  # no two win rates differ by more
         seeds=(len(ours.seeds), len(theirs.seeds)),
         paper=None if papers[0] is None or papers[1] is None else papers[0].mean - papers[1].mean,
         unequal=tuple(unequal_settings([ours, theirs])),

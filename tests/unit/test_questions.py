@@ -252,6 +252,13 @@ def test_the_interval_over_seeds_holds_the_truth_about_as_often_as_it_says() -> 
     assert 0.92 < held / 400 <= 0.99
 
 
+def test_no_interval_of_a_difference_reaches_beyond_1() -> None:
+    unified("3s_vs_5z", [181, 320])
+    plain("3s_vs_5z", [0, 0])
+    (row,) = found()[1].tables[0].rows
+    assert row[3] == "+0.783 [-1.000, +1.000]"
+
+
 def test_seeds_that_all_won_everything_still_have_a_width() -> None:
     interval = seeds_difference_interval([Tally(320, 320)] * 3, [Tally(320, 320)] * 3)
     assert interval is not None
