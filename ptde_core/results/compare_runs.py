@@ -37,7 +37,7 @@ from ptde_core.scores.tally import Tally
 from ptde_core.storage.evaluation_file import EvaluationEntry
 from ptde_core.storage.run_folder import RunFolder
 
-SCHEMA = 3
+SCHEMA = 4
 LAST_TEST = ("test_win_rate", "student_test_win_rate", "test_return", "test_length")  # of the training's own tests
 NOT_SET = "not set"
 
