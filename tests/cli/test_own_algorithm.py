@@ -63,7 +63,8 @@ def test_its_checkpoint_is_read_by_who_trusts_it(
     command: str, typed: RunFolder, beside: Path, ptde: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = {"evaluate": ["--episodes", "2"], "export": ["--format", "npz", "--out", "elsewhere.npz"]}
-    words = [command, str(typed.teacher), "--quiet", *few.get(command, ["--out", "elsewhere"])]
+    out = {"collect": "elsewhere.h5"}.get(command, "elsewhere")
+    words = [command, str(typed.teacher), "--quiet", *few.get(command, ["--out", out])]
     monkeypatch.chdir(beside)
     assert_one_sentence(ptde(*words), f"a file names Python code to be run, --alg {NAME}", "--trust")
     if command in few:
