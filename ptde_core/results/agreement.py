@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from ptde_core.results.differences import Difference, difference
+from ptde_core.results.differences import INTERVALS, Difference, difference, difference_table
 from ptde_core.results.gather import Section
 from ptde_core.results.table import Table
-from ptde_core.results.wording import backend_name, listed
+from ptde_core.results.wording import listed
 from ptde_core.scores.published import benchmark_for
 
 AGREES, DIFFERS = "agrees", "differs"
@@ -47,26 +47,9 @@ def agreement_words(found: Sequence[Difference]) -> str:
 
 def agreement_table(found: Sequence[Difference]) -> Table:
     """A row per pair: the one that wins more in the paper first."""
-    rows = tuple(
-        (
-            backend_name(one.backend),
-            one.map,
-            f"{one.first} - {one.second}",
-            f"{one.difference:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
-            f"{one.paper:+.3f}",
-            agreement_of(one),
-            " and ".join(map(str, one.seeds)),
-        )
-        for one in found
+    note = (
+        f"The first of a pair wins more in the paper. {INTERVALS} Agrees, differs: two seeds a side and an interval "
+        "without 0. Of the paper's differences the sign alone is used."
     )
-    return Table(
-        "Pairs of algorithms beside the paper's",
-        ("Environment", "Map", "Pair", "Win rate, 95 % interval", "Paper", "Order", "Seeds"),
-        (rows,),
-        text_columns=3,
-        notes=(
-            "The first of a pair wins more in the paper. Intervals of differences of means over training seeds "
-            "(Welch's t; where a side has one seed, over the episodes of these trainings alone). Agrees, differs: two "
-            "seeds a side and an interval without 0. Of the paper's differences the sign alone is used.",
-        ),
-    )
+    said = [agreement_of(one) for one in found]
+    return difference_table("Pairs of algorithms beside the paper's", found, "Order", said, (note,))

@@ -23,6 +23,10 @@ WORDS: dict[Verdict, str] = {
     "not told apart": "not told apart on {}",
     "one seed": "open on {}, where a side has one training alone",
 }
+INTERVALS = (
+    "Intervals of differences of means over training seeds (Welch's t; where a side has one seed, over the episodes of "
+    "these trainings alone)."
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Difference:
         backend, map: environment and map.
         first, second: names in tables, with the settings that tell them from others of that name.
         difference: of the means over training seeds.
-        interval: 95 %, over training seeds; of two single seeds over episodes alone.
+        interval: 95 %, over training seeds, within -1 to 1; where a side has one seed, over episodes alone.
         seeds: training seeds of each.
         paper: the paper's difference; None where it has none.
         unequal: the settings besides their information in which the two differ.
@@ -117,25 +121,29 @@ def _of_these_trainings(found: Sequence[Difference]) -> str:
 
 
 def difference_tables(title: str, found: Sequence[Difference]) -> tuple[Table, ...]:
-    """A row per difference; no table of none."""
+    """A row per difference with its verdict; no table of none."""
     if not found:
         return ()
+    note = f"{INTERVALS} A verdict takes two seeds a side and an interval without 0."
+    unequal = unequal_notes(setting for one in found for setting in one.unequal)
+    return (difference_table(title, found, "Verdict", [one.verdict for one in found], (note, *unequal)),)
+
+
+def difference_table(
+    title: str, found: Sequence[Difference], head: str, said: Sequence[str], notes: tuple[str, ...]
+) -> Table:
+    """A row per difference, with what is said of each below `head`."""
     rows = tuple(
         (
             backend_name(one.backend),
             one.map,
             f"{one.first} - {one.second}",
             f"{one.difference:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
-            one.verdict,
+            words,
             " and ".join(map(str, one.seeds)),
             NOTHING if one.paper is None else f"{one.paper:+.3f}",
         )
-        for one in found
+        for one, words in zip(found, said, strict=True)
     )
-    columns = ("Environment", "Map", "Compared", "Win rate, 95 % interval", "Verdict", "Seeds", "Paper")
-    note = (
-        "Intervals of differences of means over training seeds (Welch's t; where a side has one seed, over the "
-        "episodes of these trainings alone). A verdict takes two seeds a side and an interval without 0."
-    )
-    unequal = unequal_notes(setting for one in found for setting in one.unequal)
-    return (Table(title, columns, (rows,), text_columns=3, notes=(note, *unequal)),)
+    columns = ("Environment", "Map", "Compared", "Win rate, 95 % interval", head, "Seeds", "Paper")
+    return Table(title, columns, (rows,), text_columns=3, notes=notes)
