@@ -71,7 +71,10 @@ def build_tables(
 
 
 def _depths(walkable: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """How many cells it is from each cell (width, height) to the nearest that is not walkable or off the map."""
+    """How many cells it is from each cell (width, height) to the nearest that is not walkable or off the map.
+
+    It equals scipy's `distance_transform_cdt` (tested), whose import alone takes a process half a second.
+    """
     depths = np.zeros(walkable.shape, np.uint8)
     inside = walkable
     while inside.any() and depths.max() < 255:

@@ -36,7 +36,7 @@ def plan_table(title: str, cells: Sequence[tuple[Cell, CellState]], estimates: E
     total = wall_seconds(left, at_once)
     together = f"; {_time(total)} with {at_once} at once" if total is not None else ", without those not known"
     source = (
-        "Measured here where such cells have run, else on an AMD EPYC (Zen 3); newer ones are 2 to 4 times as fast."
+        "Measured here where such cells have run, else on an AMD EPYC (Zen 3); other processors differ."
     )
     notes = [f"Estimates, on one core each: {_time(sum(known))} left in all{together}.", source] if known else []
     if len(known) < len(left):
