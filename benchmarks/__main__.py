@@ -95,7 +95,7 @@ def _table(figures: list[Figure], about: Mapping[str, object], old: Mapping[str,
     table = Table(title=f"ptde {about['code']} on {about['machine']}, {about['date']}", caption=f"{about['packages']}")
     for column in ("section", "what", "value", "unit", *(["new / old"] if old else []), "note"):
         table.add_column(column, justify="right" if column in {"value", "new / old"} else "left")
-    before = {Figure(**figure).key: figure["value"] for figure in old["figures"]} if old else {}  # type: ignore[attr-defined]  # our own file
+    before = {Figure(**figure).key: figure["value"] for figure in old["figures"]} if old else {}  # type: ignore[attr-defined]  # `main` wrote it
     for figure in figures:
         ratio = [f"{figure.value / before[figure.key]:.2f}" if figure.key in before else "new"] if old else []
         table.add_row(figure.section, figure.name, f"{figure.value:,.4g}", figure.unit, *ratio, figure.note)

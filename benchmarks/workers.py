@@ -82,7 +82,7 @@ def _played(env: BatchedEnv, policy: str, seeds: NDArray[np.uint64]) -> Iterator
     return play(env, acting, seeds, Exploration(epsilon=1.0))
 
 
-def _next(episodes: Iterator[Episode], count: int, turn: int) -> Iterator[Episode]:  # noqa: ARG001  as other ways
+def _next(episodes: Iterator[Episode], count: int, turn: int) -> Iterator[Episode]:  # noqa: ARG001  every way is called alike
     return islice(episodes, count)
 
 

@@ -92,8 +92,8 @@ def two_writers(pipeline: Pipeline, wanted: Mapping[str, Any], seconds: float, c
 
 def cut_short(
     pipeline: Pipeline,
-    wanted: Mapping[str, Any],  # noqa: ARG001  one signature
-    seconds: float,  # noqa: ARG001  one signature
+    wanted: Mapping[str, Any],  # noqa: ARG001  every fault is called alike
+    seconds: float,  # noqa: ARG001  every fault is called alike
     chance: random.Random,
 ) -> list[str]:
     """A file of the finished run is cut at a random length: the same command mends it, or says what is wrong."""
@@ -111,7 +111,7 @@ def cut_short(
 def full_disk(
     pipeline: Pipeline,
     wanted: Mapping[str, Any],
-    seconds: float,  # noqa: ARG001  one signature
+    seconds: float,  # noqa: ARG001  every fault is called alike
     chance: random.Random,
 ) -> list[str]:
     """A disk that fills up at some moment; with room again the same command goes on."""

@@ -126,7 +126,7 @@ def test_ties_go_to_the_later_and_returns_decide_where_nothing_is_won(tmp_path: 
         """Stands in for a learner: what is written does not matter here."""
 
     found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), Network(), None)  # type: ignore[arg-type]
-    found._contents = lambda which, at: {}  # type: ignore[method-assign]
+    found._contents = lambda which, at: {}  # type: ignore[method-assign]  # nothing to save
     steps = []
     for at, (rate, value) in enumerate([(0.0, 3.0), (0.0, 5.0), (0.0, 4.0), (0.5, 1.0), (0.25, 9.0), (0.5, 0.5)]):
         found.tested(Reached(at, at), {"test_win_rate": rate, "test_return": value})
@@ -208,8 +208,8 @@ def test_entries_that_move_are_moved_once_and_a_file_that_cannot_be_read_as_it_i
 
 def test_where_nothing_can_be_won_the_best_is_told_by_its_return(tmp_path: Path) -> None:
     spec = SimpleNamespace(can_be_won=False)
-    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]
-    found._contents = lambda which, at: {}  # type: ignore[method-assign]
+    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]  # a stand-in
+    found._contents = lambda which, at: {}  # type: ignore[method-assign]  # nothing to save
     for at, value in enumerate([-3.0, -1.5, -2.0]):
         found.tested(Reached(at, at), {"test_return": value})
     assert found.best()[1] == "of the training's best test, at 1 env steps: return -1.50"
@@ -217,8 +217,8 @@ def test_where_nothing_can_be_won_the_best_is_told_by_its_return(tmp_path: Path)
 
 def test_where_no_test_was_won_the_return_that_decides_is_told_too(tmp_path: Path) -> None:
     spec = SimpleNamespace(can_be_won=True)
-    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]
-    found._contents = lambda which, at: {}  # type: ignore[method-assign]
+    found = KeptCheckpoints(game_settings(keep="best"), RunFolder(tmp_path), None, spec)  # type: ignore[arg-type]  # a stand-in
+    found._contents = lambda which, at: {}  # type: ignore[method-assign]  # nothing to save
     found.tested(Reached(1, 1), {"test_win_rate": 0.0, "test_return": 2.5})
     assert found.best()[1].endswith("at 1 env steps: won 0%, return 2.50")
     found.tested(Reached(2, 2), {"test_win_rate": 0.5, "test_return": 2.0})

@@ -45,7 +45,7 @@ def add(map_name: str, algorithm: str, seed: int, **students: int) -> RunFolder:
     """A run that was evaluated: its teacher won episodes 0 and 1, and these students that many."""
     facts = {"map": map_name, "train_seed": seed, "teacher_id": f"{map_name} {algorithm} {seed}"}
     z, info = ("none", "none") if algorithm == "QMIX" else ("sampled", "agent-specific")
-    entries = [entry(z, 2, global_info=info, **facts)]  # type: ignore[arg-type]
+    entries = [entry(z, 2, global_info=info, **facts)]  # type: ignore[arg-type]  # a ZSource
     for name, wins in students.items():
         entries.append(entry("student", wins, checkpoint=f"{name}.pt", **facts))
     return add_run(f"skirmish/{map_name}/{algorithm}/seed{seed}", entries)

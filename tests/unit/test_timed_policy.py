@@ -25,7 +25,7 @@ class Loading:
 
 
 def test_the_first_of_several_steps_is_left_out() -> None:
-    timed = TimedPolicy(Loading())  # type: ignore[arg-type]
+    timed = TimedPolicy(Loading())  # type: ignore[arg-type]  # no network
     timed.step(torch.zeros(1, 1, 1), None, None, None)
     assert (timed.calls, timed.seconds >= 0.2) == (1, True), "where there is but one, it counts"
     for _ in range(3):
