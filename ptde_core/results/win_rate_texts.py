@@ -65,7 +65,7 @@ def win_rate_notes(section: Section) -> list[str]:
     notes.extend(z_notes({score.z for score in scores}))
     notes.extend(sight_notes(score.sight for score in scores))
     notes.extend(averaged_notes(score.name for score in scores))
-    notes.extend(recipe_notes(score.name for score in scores))
+    notes.extend(recipe_notes(one.distilled for score in scores for one in score.seeds))
     for score in scores:
         if score.retention:
             where = f"{row_label('', score.variant)} on {score.map}"

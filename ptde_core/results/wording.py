@@ -1,6 +1,5 @@
 """Texts of a report: names of backends and rows, numbers with their intervals, notes below a table."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from ptde_core.results.table import NOTHING
 from ptde_core.runs.recipes import recipes
 from ptde_core.scores.intervals import Interval, MeanStd
 from ptde_core.storage.evaluation_file import ZSource
+from ptde_core.storage.run_folder import PAPER
 
 # The benchmark that a backend must not be confused with.
 NOT_TO_BE_TAKEN_FOR = {"skirmish": "SMAC"}
@@ -159,19 +159,17 @@ def averaged_notes(names: Iterable[str]) -> list[str]:
     return [meaning] if any(AVERAGED in name for name in names) else []
 
 
-def recipe_notes(names: Iterable[str]) -> list[str]:
-    """The note that explains the recipes in names, by their own meaning: "QMIX_ASGKD (recipe recurrent)"."""
-    used = dict.fromkeys(found[1] for name in names if (found := RECIPE.search(name)))
-    return [f"Recipe {one}: {recipes()[one].meaning}." for one in used if one in recipes()]
-
-
-RECIPE = re.compile(r"\brecipe ([\w-]+)")
+def recipe_notes(made: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """A note on each recipe of these students but the paper's; `made` is `evaluation_file.Distilled`, None of a teacher."""
+    used = dict.fromkeys(one["settings"].get("recipe", PAPER) for one in made if one)
+    return [f"Recipe {name}: {recipes()[name].meaning}." for name in used if name != PAPER and name in recipes()]
 
 
 def retention_notes(kept: Retention, where: str) -> list[str]:
     """Notes on a PRR that is missing, for all or some seeds."""
     notes = []
-    what = "PRR" if kept.measure == "win rate" else "return retention"
+    title = retention_title(kept.measure)
+    what = title if title == "PRR" else title.lower()  # within a sentence
     if kept.unpaired:
         seeds, how = listed(kept.unpaired), " with z sampled" if kept.has_z else ""
         notes.append(

@@ -35,9 +35,7 @@ def plan_table(title: str, cells: Sequence[tuple[Cell, CellState]], estimates: E
     known = [one for one in left if one is not None]
     total = wall_seconds(left, at_once)
     together = f"; {_time(total)} with {at_once} at once" if total is not None else ", without those not known"
-    source = (
-        "Measured here where such cells have run, else on an AMD EPYC (Zen 3); other processors differ."
-    )
+    source = "Measured here where such cells have run, else on an AMD EPYC (Zen 3); other processors differ."
     notes = [f"Estimates, on one core each: {_time(sum(known))} left in all{together}.", source] if known else []
     if len(known) < len(left):
         notes.append(NOT_KNOWN)
