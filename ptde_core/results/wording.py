@@ -160,7 +160,7 @@ def averaged_notes(names: Iterable[str]) -> list[str]:
 
 
 def recipe_notes(made: Iterable[Mapping[str, Any] | None]) -> list[str]:
-    """A note on each recipe of these students but the paper's; `made` is `evaluation_file.Distilled`, None of a teacher."""
+    """A note on each recipe but the paper's; `made` is `evaluation_file.Distilled`, None of what was not distilled."""
     used = dict.fromkeys(one["settings"].get("recipe", PAPER) for one in made if one)
     return [f"Recipe {name}: {recipes()[name].meaning}." for name in used if name != PAPER and name in recipes()]
 
