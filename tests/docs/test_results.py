@@ -75,8 +75,8 @@ def seconds(*words: str) -> tuple[float, str]:
 
 
 @pytest.mark.parametrize("layout", [pytest.param("full", marks=pytest.mark.slow), "paper-table2"])
-def test_a_report_takes_less_than_five_seconds(layout: str) -> None:
-    libraries, _ = seconds("-c", "import torch, scipy.stats")  # 2.5 s where nobody else computes
+def test_a_report_takes_less_than_three_seconds_beside_its_libraries(layout: str) -> None:
+    libraries, _ = seconds("-c", "import torch, scipy.stats")  # 2.5 to 3.3 s where nobody else computes
     words = ("-m", "ptde_cli", "report", "results", "--layout", layout, "--format", "markdown")
     whole, text = min(seconds(*words) for _ in range(2))  # the second has all in the system's cache
     assert whole - libraries < 3.0
