@@ -171,6 +171,25 @@ def world_now(backend: str, map_name: str) -> World | None:
     return None if now is None else now(map_name)
 
 
+def world_of_code(backend: str, map_name: str) -> World | None:
+    """The current world of a map that is the name of Python code; None of other backends.
+
+    One environment is made for it, in a process of its own, so only of code that the caller has named.
+
+    Raises:
+        PtdeError: no such backend, or the code makes no environment.
+    """
+    if backend not in ENVIRONMENTS:
+        raise unknown("environment", backend, ENVIRONMENTS)
+    if not ENVIRONMENTS[backend].names_code:
+        return None
+    env = build_environment(backend, map_name, 1)
+    try:
+        return env.spec.world
+    finally:
+        env.close()
+
+
 def sight_in_words(backend: str, sight: float | str) -> str:
     """A sight as tables show it: cells, or "all"; what is the environment's own is given in cells where it has them."""
     cells = ENVIRONMENTS[backend].sight if sight == "own" else sight

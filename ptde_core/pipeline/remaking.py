@@ -10,6 +10,7 @@ from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note
 from ptde_core.base.made_from import World
+from ptde_core.envs.backends import world_of_code
 from ptde_core.pipeline.dagger import episodes_file
 from ptde_core.pipeline.distill import episodes_digest
 from ptde_core.runs.identity import MAY_GROW, made_from_of, same_collecting, same_training, why_other_world
@@ -23,20 +24,24 @@ BROKEN = "broken"  # stands for the digest of what cannot be read
 
 
 def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: Listener) -> None:
-    """Put aside all of a run whose map was edited, or whose simulator has another version, since it was trained.
+    """Put aside all of a run whose map, game or simulator has become another since it was trained.
 
     A run that is being trained is left alone. config.json goes last: a move that is cut short goes on the next time.
 
     Raises:
-        PtdeError: its config.json is broken.
+        PtdeError: its config.json is broken, or the user's own game makes no environment.
     """
     if not run.config.exists():
         return
     held = read_run_config(run)
     if same_training(held.made_from, settings, held.made_from.world, MAY_GROW):  # another training: it is refused
         return
+    if run.status.exists() and read_state(run) == "running":
+        return
     why = why_other_world(held.made_from.world, settings.map)
-    if why and not (run.status.exists() and read_state(run) == "running"):
+    if (now := world_of_code(settings.env, settings.map)) is not None:
+        why = held.made_from.world.changed(now)
+    if why:
         _put_aside(run.made_in_training(), run, held.made_from.digest, f"{run.path} was {why}", listen)
 
 

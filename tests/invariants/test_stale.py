@@ -14,16 +14,18 @@ import pytest
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Note
+from ptde_core.envs.backends import world_of_code
 from ptde_core.pipeline.collect import collect
 from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.evaluate import evaluate, evaluate_what_is_due
+from ptde_core.pipeline.remaking import put_aside_another_world
 from ptde_core.pipeline.train_teacher import train_teacher
 from ptde_core.results.compare_runs import compare_runs, comparison_markdown
 from ptde_core.results.gather import report
-from ptde_core.runs.identity import why_not_this_training
-from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings
+from ptde_core.runs.identity import training_made_from, why_not_this_training
+from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint
-from ptde_core.storage.config_file import read_config
+from ptde_core.storage.config_file import read_config, write_config
 from ptde_core.storage.run_folder import RunFolder, find_runs, write_json
 from ptde_core.viewing.algorithm_curves import win_rates
 from ptde_core.viewing.information.inspect_information import inspect
@@ -116,6 +118,33 @@ def test_run_leaves_what_is_not_its_own_where_it_is(another_world: RunFolder) ->
     mine.write_text("mine")
     pipeline(another_world)
     assert mine.read_text() == "mine"
+
+
+def test_run_notices_an_edited_game_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pettingzoo")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    game = tmp_path / "own_game_of_mine.py"
+    game.write_text("from tests.leaving_game import Leaving as parallel_env\n")
+    settings = train_teacher_settings({"env": "pettingzoo", "map": "own_game_of_mine"})
+    world = world_of_code("pettingzoo", "own_game_of_mine")
+    assert world is not None
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    write_config(run.config, settings.model_dump(), training_made_from(settings, world))
+    put_aside_another_world(settings, run, lambda _: None)
+    assert run.config.exists(), "it is as it was"
+    game.write_text("from tests.leaving_game import Leaving\nclass parallel_env(Leaving):\n    max_cycles = 9\n")
+    notes: list[str] = []
+    put_aside_another_world(settings, run, lambda event: notes.append(str(event)))
+    assert not run.config.exists()
+    assert (run.stale(training_made_from(settings, world).digest) / "config.json").exists()
+    assert "made on the map own_game_of_mine with the content" in notes[0]
+    game.write_text("raise ImportError('half typed')\n")
+    write_config(run.config, settings.model_dump(), training_made_from(settings, world))
+    with pytest.raises(PtdeError, match="half typed"):
+        put_aside_another_world(settings, run, notes.append)
+    assert run.config.exists(), "a broken game puts nothing aside"
 
 
 def test_another_training_is_refused_and_not_put_aside(another_world: RunFolder) -> None:
