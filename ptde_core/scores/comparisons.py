@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval
+from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval, student_t
 from ptde_core.scores.tally import Tally
 
 Strata = Sequence[Sequence[float]]  # per map: one value per training seed
@@ -106,7 +105,7 @@ def seeds_difference_interval(
     freedom = sum(errors) ** 2 / sum(
         error**2 / (len(tallies) - 1) for error, tallies in zip(errors, (ours, theirs), strict=True)
     )
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(sum(errors)))
+    half = float(student_t(freedom, confidence) * np.sqrt(sum(errors)))
     difference = float(means[0] - means[1])
     return Interval(difference - half, difference + half)
 

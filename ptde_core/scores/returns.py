@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from ptde_core.scores.intervals import CONFIDENCE, RESAMPLES, Interval
+from ptde_core.scores.intervals import CONFIDENCE, RESAMPLES, Interval, student_t
 
 CHUNK = 1_000  # resamples at a time: all of them over thousands of episodes would fill the memory
 
@@ -32,7 +31,7 @@ def mean_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -
     count = len(values)
     if count < 2:
         return None
-    half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count))
+    half = float(student_t(count - 1, confidence) * values.std(ddof=1) / np.sqrt(count))
     return Interval(float(values.mean()) - half, float(values.mean()) + half)
 
 
@@ -57,7 +56,7 @@ def mean_difference_interval(
     if error == 0:
         return Interval(difference, difference)
     freedom = error**2 / (first**2 / (len(ours) - 1) + second**2 / (len(theirs) - 1))
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error**0.5
+    half = student_t(freedom, confidence) * error**0.5
     return Interval(difference - half, difference + half)
 
 

@@ -1,5 +1,10 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from ptde_core.scores.comparisons import difference_interval, improvement_interval, improvement_probability
@@ -9,6 +14,7 @@ from ptde_core.scores.intervals import (
     interquartile_mean_interval,
     mean_std,
     retention_interval,
+    student_t,
     win_rate_interval,
 )
 from ptde_core.scores.published import benchmarks
@@ -32,6 +38,19 @@ def test_wilson_by_hand() -> None:
 def test_wilson_has_a_width_at_both_ends() -> None:
     assert win_rate_interval(Tally(0, 32)) == pytest.approx((0, 0.1072), abs=1e-4)
     assert win_rate_interval(Tally(32, 32)) == pytest.approx((0.8928, 1), abs=1e-4)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0.5, 0.999))
+def test_wilson_and_students_t_are_scipys(episodes: int, share: float, confidence: float) -> None:
+    wins = round(share * episodes)
+    theirs = stats.binomtest(wins, episodes).proportion_ci(confidence_level=confidence, method="wilson")
+    assert win_rate_interval(Tally(wins, episodes), confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert student_t(episodes, confidence) == pytest.approx(stats.t.ppf((1 + confidence) / 2, episodes), rel=1e-9)
+
+
+def test_reports_do_not_wait_for_scipy_stats() -> None:
+    loaded = "import sys, ptde_core.results.gather, ptde_core.results.formats; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
 def test_retention_interval_agrees_with_scipys_paired_bootstrap_away_from_the_edges() -> None:
