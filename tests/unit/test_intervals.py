@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,9 +49,26 @@ def test_wilson_and_students_t_are_scipys(episodes: int, share: float, confidenc
     assert student_t(episodes, confidence) == pytest.approx(stats.t.ppf((1 + confidence) / 2, episodes), rel=1e-9)
 
 
+@given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=6), min_size=1, max_size=3))
+def test_interquartile_means_are_scipys(strata: list[list[float]]) -> None:
+    def trimmed(*samples: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(stats.trim_mean(np.concatenate(samples, axis=axis), 0.25, axis=axis))
+
+    assert interquartile_mean(strata) == pytest.approx(stats.trim_mean(np.concatenate(strata), 0.25), abs=1e-12)
+    theirs = stats.bootstrap(
+        strata, trimmed, vectorized=True, n_resamples=9_999, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    ours = interquartile_mean_interval(strata, np.random.default_rng(0))
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
 def test_reports_do_not_wait_for_scipy_stats() -> None:
-    loaded = "import sys, ptde_core.results.gather, ptde_core.results.formats; sys.exit('scipy.stats' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
+    report = (
+        "import sys; from ptde_core.api import report; report('results/skirmish/3s_vs_5z/QMIX_SGI');"
+        "sys.exit('scipy.stats' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", report], cwd=Path(__file__).parents[2], check=False)
+    assert ended.returncode == 0
 
 
 def test_retention_interval_agrees_with_scipys_paired_bootstrap_away_from_the_edges() -> None:
