@@ -32,7 +32,7 @@ ALGORITHMS = {
     "QPLEX": ("qplex", "none"),
     "MAPPO": ("mappo", "none"),
 }
-STEPS = {"3m": 80_000, "2s3z": 250_000}  # 3m's are its preset's
+STEPS = {"3m": train_teacher_settings({"map": "3m"}).steps, "2s3z": 250_000}
 CHECKPOINTS = 20  # of which those in the second half of the training are measured
 COLUMNS = ["map", "algorithm", "seed", "env_steps", "episodes", "won_by_average", "won_by_last"]
 GOOD = 0.9  # a dip is a checkpoint below it, of a training that reached it before

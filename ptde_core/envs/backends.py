@@ -147,15 +147,19 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 }
 
 
+def _named(backend: str) -> Environment:
+    if backend not in ENVIRONMENTS:
+        raise unknown("environment", backend, ENVIRONMENTS)
+    return ENVIRONMENTS[backend]
+
+
 def build_environment(backend: str, map_name: str, n_envs: int, sights: Sights | None = None) -> BatchedEnv:
     """A batch of environments; with `sights`, one that shows each agent a wide view beside its own.
 
     Raises:
         PtdeError: no such backend, the backend knows no such map, or cannot show views of such sights.
     """
-    if backend not in ENVIRONMENTS:
-        raise unknown("environment", backend, ENVIRONMENTS)
-    environment = ENVIRONMENTS[backend]
+    environment = _named(backend)
     return environment.build(map_name, n_envs) if sights is None else environment.two_views(map_name, n_envs, sights)
 
 
@@ -165,9 +169,7 @@ def world_now(backend: str, map_name: str) -> World | None:
     Raises:
         PtdeError: no such backend, the backend knows no such map, or the map's file is broken.
     """
-    if backend not in ENVIRONMENTS:
-        raise unknown("environment", backend, ENVIRONMENTS)
-    now = ENVIRONMENTS[backend].now
+    now = _named(backend).now
     return None if now is None else now(map_name)
 
 
@@ -179,9 +181,7 @@ def world_of_code(backend: str, map_name: str) -> World | None:
     Raises:
         PtdeError: no such backend, or the code makes no environment.
     """
-    if backend not in ENVIRONMENTS:
-        raise unknown("environment", backend, ENVIRONMENTS)
-    if not ENVIRONMENTS[backend].names_code:
+    if not _named(backend).names_code:
         return None
     env = build_environment(backend, map_name, 1)
     try:
@@ -202,6 +202,4 @@ def side_by_side(backend: str, wanted: int) -> int:
     Raises:
         PtdeError: no such backend.
     """
-    if backend not in ENVIRONMENTS:
-        raise unknown("environment", backend, ENVIRONMENTS)
-    return min(wanted, cores()) if ENVIRONMENTS[backend].engines else wanted
+    return min(wanted, cores()) if _named(backend).engines else wanted

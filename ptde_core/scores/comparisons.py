@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval, student_t
+from ptde_core.scores.intervals import CONFIDENCE, PSEUDO_COUNT, RESAMPLES, Interval, percentiles, student_t
 from ptde_core.scores.tally import Tally
 
 Strata = Sequence[Sequence[float]]  # per map: one value per training seed
@@ -39,7 +39,7 @@ def improvement_interval(
     for x, y in zip(ours, theirs, strict=True):
         drawn_x, drawn_y = _drawn(len(x), rng), _drawn(len(y), rng)  # (R, X), (R, Y)
         mean += ((drawn_x @ _beaten(x, y)) * drawn_y).sum(axis=1) / (len(x) * len(y) * len(ours))  # (R,)
-    return _percentiles(mean, confidence)
+    return percentiles(mean, confidence)
 
 
 def difference_interval(
@@ -77,7 +77,7 @@ def difference_interval(
             rng.beta(won.sum() + PSEUDO_COUNT, (~won).sum() + PSEUDO_COUNT, size=RESAMPLES) for won in (ours, theirs)
         )
         draws = first - second
-    found, difference = _percentiles(draws, confidence), float(ours.mean() - theirs.mean())
+    found, difference = percentiles(draws, confidence), float(ours.mean() - theirs.mean())
     return Interval(min(found.low, difference), max(found.high, difference))
 
 
@@ -121,8 +121,3 @@ def _beaten(x: Sequence[float], y: Sequence[float]) -> NDArray[np.float64]:
     ours, theirs = np.asarray(x, float)[:, None], np.asarray(y, float)[None, :]
     found: NDArray[np.float64] = (ours > theirs) + 0.5 * (ours == theirs)
     return found
-
-
-def _percentiles(draws: NDArray[np.float64], confidence: float) -> Interval:
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))

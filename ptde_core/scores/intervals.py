@@ -58,6 +58,12 @@ def student_t(freedom: float, confidence: float = CONFIDENCE) -> float:
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
+def percentiles(draws: NDArray[np.float64], confidence: float) -> Interval:
+    """Both ends of the middle `confidence` of all draws."""
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
 def retention_interval(
     pairs: Sequence[PairedOutcomes], rng: np.random.Generator, confidence: float = CONFIDENCE
 ) -> Interval | None:
@@ -98,8 +104,8 @@ def retention_interval(
         shares = rng.dirichlet(counts + PSEUDO_COUNT / len(pairs), size=RESAMPLES)  # (RESAMPLES, 4)
         student_share += len(outcome) * (shares[:, 2] + shares[:, 3])
         teacher_share += len(outcome) * (shares[:, 1] + shares[:, 3])
-    low, high = np.quantile(student_share / teacher_share, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(min(float(low), ratio), max(float(high), ratio))
+    found = percentiles(student_share / teacher_share, confidence)
+    return Interval(min(found.low, ratio), max(found.high, ratio))
 
 
 def mean_std(values: Sequence[float]) -> MeanStd | None:
@@ -145,6 +151,4 @@ def interquartile_mean_interval(
     if any(len(values) < 2 for values in strata):
         return None
     drawn = [np.asarray(values, float)[rng.integers(len(values), size=(RESAMPLES, len(values)))] for values in strata]
-    means = _middle_half(np.concatenate(drawn, axis=1))
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))
+    return percentiles(_middle_half(np.concatenate(drawn, axis=1)), confidence)

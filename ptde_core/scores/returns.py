@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.scores.intervals import CONFIDENCE, RESAMPLES, Interval, student_t
+from ptde_core.scores.intervals import CONFIDENCE, RESAMPLES, Interval, percentiles, student_t
 
 CHUNK = 1_000  # resamples at a time: all of them over thousands of episodes would fill the memory
 
@@ -93,5 +93,4 @@ def return_retention_interval(
             teacher[rows] += count * (weights @ pair.teacher)
     if (teacher <= 0).any():
         return None
-    low, high = np.quantile(student / teacher, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))
+    return percentiles(student / teacher, confidence)
