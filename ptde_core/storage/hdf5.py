@@ -24,6 +24,7 @@ FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.
 CHUNK_BYTES = 256 * 1024**2  # most bytes of one chunk of an array, which is unpacked whole
 MOST = 1e18  # largest number of an array: its square is finite in 32 bits
 SHRINKS = 2000  # the largest compression ratio of our filters
+SMALL = 1024**2  # bytes of an array that fits into any machine: the free memory, three files of Linux, is not asked for
 NUMBERS = "biuf"  # kinds of numpy types: boolean, integers, floats
 
 
@@ -85,9 +86,7 @@ def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
     Raises:
         ValueError: it is not what `column` says, not in this file, or too large.
     """
-    found = _inside(parent, name)
-    if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"{name} is no array")
+    found = _dataset(parent, name)
     if found.dtype.kind not in NUMBERS or found.dtype != np.dtype(column.dtype):
         raise ValueError(f"{name} is of {quoted(found.dtype)}, not of {np.dtype(column.dtype)}")
     fits = len(found.shape) == len(column.shape) and all(
@@ -112,9 +111,9 @@ def rows_of(parent: Any, name: str) -> int:
     Raises:
         ValueError: there is no such array.
     """
-    found = _inside(parent, name)
-    if not isinstance(found, h5py.Dataset) or not found.shape:
-        raise ValueError(f"{name} is no array")
+    found = _dataset(parent, name)
+    if not found.shape:
+        raise ValueError(f"{name} has no rows")
     return int(found.shape[0])
 
 
@@ -129,9 +128,7 @@ def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], in
     Raises:
         ValueError: there is no such array, or it is a link to somewhere else.
     """
-    found = _inside(parent, name)
-    if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"{name} is no array")
+    found = _dataset(parent, name)
     return tuple(map(int, found.shape)), found.dtype, int(found.id.get_storage_size())
 
 
@@ -141,14 +138,14 @@ def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
     Raises:
         ValueError: it is none, not in this file, or has too many or too long ones.
     """
-    shape, kind, _ = facts_of(parent, name)
-    if len(shape) != 1 or shape[0] > most or kind.kind != "S":
+    found = _dataset(parent, name)
+    if len(found.shape) != 1 or found.shape[0] > most or found.dtype.kind != "S":
         raise ValueError(f"{name} is no list of texts of ours")
-    _check_storage(name, parent[name])
-    found = tuple(value.decode() for value in parent[name][:])
-    if any(len(text) > longest for text in found):
+    _check_storage(name, found)
+    values = tuple(value.decode() for value in found[:])
+    if any(len(text) > longest for text in values):
         raise ValueError(f"{name} holds a text of more than {longest} characters")
-    return found
+    return values
 
 
 def write_attribute(parent: Any, name: str, value: Any) -> None:
@@ -168,7 +165,7 @@ def write_texts(parent: Any, name: str, values: Sequence[str]) -> None:
 
 def has(parent: Any, name: str) -> bool:
     """Whether the group has a member of that name."""
-    return name in parent.keys()  # noqa: SIM118  `name in parent` would follow links
+    return name in parent  # where it is a link to somewhere else, h5py does not follow it to answer
 
 
 def whole_number(parent: Any, name: str, below: int = 2**64) -> int:
@@ -222,19 +219,28 @@ def truth(parent: Any, name: str) -> bool:
 
 def _attribute(parent: Any, name: str) -> Any:
     """An attribute that is a single value; lists, references and the like are refused unread."""
-    if name not in parent.attrs:
+    attributes = parent.attrs
+    if name not in attributes:
         raise ValueError(f"no {name}")
-    facts = parent.attrs.get_id(name)
+    facts = attributes.get_id(name)
     if facts.shape != () or facts.dtype.kind not in NUMBERS + "S":
         raise ValueError(f"{name} is not one value of fixed size")
-    value = parent.attrs[name]
+    value = attributes[name]
     return value.decode() if isinstance(value, bytes) else value
 
 
+def _dataset(parent: Any, name: str) -> Any:
+    found = _inside(parent, name)
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    return found
+
+
 def _inside(parent: Any, name: str) -> Any:
-    if not has(parent, name):
+    link = parent.get(name, getlink=True)
+    if link is None:
         raise ValueError(f"no {name}")
-    if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+    if not isinstance(link, h5py.HardLink):
         raise ValueError(f"{name} is a link")
     return parent[name]
 
@@ -251,5 +257,5 @@ def _check_storage(name: str, found: Any) -> None:
         raise ValueError(f"{name} is {size:,} bytes, and there are {found.id.get_storage_size():,} in the file")
     if found.chunks and math.prod(found.chunks) * found.dtype.itemsize > CHUNK_BYTES:
         raise ValueError(f"{name} comes in pieces of more than {CHUNK_BYTES:,} bytes")
-    if size > available_bytes():
+    if size > SMALL and size > available_bytes():
         raise ValueError(f"{name} is {size:,} bytes, more than this machine has room for")
