@@ -87,14 +87,15 @@ def array(parent: Any, name: str, column: Column) -> NDArray[Any]:
         ValueError: it is not what `column` says, not in this file, or too large.
     """
     found = _dataset(parent, name)
-    if found.dtype.kind not in NUMBERS or found.dtype != np.dtype(column.dtype):
-        raise ValueError(f"{name} is of {quoted(found.dtype)}, not of {np.dtype(column.dtype)}")
-    fits = len(found.shape) == len(column.shape) and all(
-        wanted in (None, there) for wanted, there in zip(column.shape, found.shape, strict=True)
+    kind, shape = found.dtype, found.shape
+    if kind.kind not in NUMBERS or kind != np.dtype(column.dtype):
+        raise ValueError(f"{name} is of {quoted(kind)}, not of {np.dtype(column.dtype)}")
+    fits = len(shape) == len(column.shape) and all(
+        wanted in (None, there) for wanted, there in zip(column.shape, shape, strict=True)
     )
     if not fits:
         wanted = " x ".join("any" if size is None else str(size) for size in column.shape)
-        raise ValueError(f"{name} is {quoted(found.shape)}, not {wanted}")
+        raise ValueError(f"{name} is {quoted(shape)}, not {wanted}")
     _check_storage(name, found)
     values: NDArray[Any] = found[()]
     if values.dtype == np.bool_:
@@ -252,10 +253,11 @@ def _check_storage(name: str, found: Any) -> None:
         raise ValueError(f"{name} lies in another file")
     if any(plan.get_filter(k)[0] not in FILTERS for k in range(plan.get_nfilters())):
         raise ValueError(f"{name} is packed in a way that ptde does not use")
-    size = math.prod(found.shape) * found.dtype.itemsize
-    if size > SHRINKS * max(1, found.id.get_storage_size()):
-        raise ValueError(f"{name} is {size:,} bytes, and there are {found.id.get_storage_size():,} in the file")
-    if found.chunks and math.prod(found.chunks) * found.dtype.itemsize > CHUNK_BYTES:
+    each, stored, chunks = found.dtype.itemsize, found.id.get_storage_size(), found.chunks
+    size = math.prod(found.shape) * each
+    if size > SHRINKS * max(1, stored):
+        raise ValueError(f"{name} is {size:,} bytes, and there are {stored:,} in the file")
+    if chunks and math.prod(chunks) * each > CHUNK_BYTES:
         raise ValueError(f"{name} comes in pieces of more than {CHUNK_BYTES:,} bytes")
     if size > SMALL and size > available_bytes():
         raise ValueError(f"{name} is {size:,} bytes, more than this machine has room for")
