@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compiled import kernel
+from ptde_core.envs.skirmish.compiled import WORD, kernel, trailing_zeros
 from ptde_core.envs.skirmish.fields import (
     ACCELERATION,
     ALIVE,
@@ -163,28 +163,47 @@ def _look_around(
     Walked around is everything but friends that it can push or that get on the same way. Returns both numbers.
     """
     count, blocked = 0, 0
-    px, py, of_unit = real[X, i], real[Y, i], heed[i]
-    xs, ys, alive = real[X], real[Y], whole[ALIVE]
-    squares = block[BLOCK_SQUARE]  # not yet what it is for
-    for j in range(len(xs)):  # apart from what follows, so that the processor takes several at a time
-        dx, dy = xs[j] - px, ys[j] - py
-        squares[j] = dx * dx + dy * dy - of_unit[j]
-    for j in range(len(xs)):  # written first and counted after: no branch that nobody could foresee
-        near[count] = j
-        count += int(squares[j] < 0.0) & alive[j]
-    if not plans:
-        return count, 0
-    wish_x, wish_y = real[WISH_X, i], real[WISH_Y, i]
-    for n in range(count):
-        j = near[n]
-        posture = whole[POSTURE, j]
-        along = real[WISH_X, j] * wish_x + real[WISH_Y, j] * wish_y
-        yields = (posture == FREE) & pushes
-        goes_along = (posture == WALKS) & (whole[STALLED, j] == 0) & (along >= 0.0)
-        block[BLOCK_X, blocked], block[BLOCK_Y, blocked] = xs[j] - px, ys[j] - py
-        block[BLOCK_SQUARE, blocked] = (gaps[i, j] - GRAZE) ** 2
-        blocked += 1 - int((trait[SIDE, i] == trait[SIDE, j]) & (yields | goes_along))
+    px, py, wish_x, wish_y = real[X, i], real[Y, i], real[WISH_X, i], real[WISH_Y, i]
+    xs, ys = real[X], real[Y]
+    for first in range(0, len(xs), WORD):
+        found = _within(xs, ys, heed[i], whole[ALIVE], first, px, py)
+        while found != 0:
+            j = first + trailing_zeros(found)
+            found &= found - np.uint64(1)
+            near[count] = j
+            count += 1
+            if plans:
+                posture = whole[POSTURE, j]
+                along = real[WISH_X, j] * wish_x + real[WISH_Y, j] * wish_y
+                yields = (posture == FREE) & pushes
+                goes_along = (posture == WALKS) & (whole[STALLED, j] == 0) & (along >= 0.0)
+                block[BLOCK_X, blocked], block[BLOCK_Y, blocked] = xs[j] - px, ys[j] - py
+                block[BLOCK_SQUARE, blocked] = (gaps[i, j] - GRAZE) ** 2
+                blocked += 1 - int((trait[SIDE, i] == trait[SIDE, j]) & (yields | goes_along))
     return count, blocked
+
+
+@kernel
+def _within(
+    xs: NDArray[np.float64],
+    ys: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    alive: NDArray[np.int64],
+    first: int,
+    px: float,
+    py: float,
+) -> np.uint64:
+    """Bit k: whether unit `first` + k lives and is nearer to (px, py) than the root of its square.
+
+    Without branches, so that the processor takes several units at a time.
+    """
+    found = np.uint64(0)
+    for k in range(min(WORD, len(xs) - first)):
+        j = first + k
+        dx, dy = xs[j] - px, ys[j] - py
+        near = int(dx * dx + dy * dy - squares[j] < 0.0) & alive[j]
+        found |= np.uint64(near) << np.uint64(k)
+    return found
 
 
 @kernel
