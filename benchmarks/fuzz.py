@@ -2,7 +2,7 @@
 
 `python -m benchmarks.fuzz checkpoint --inputs 100000` breaks whole files at random. With `--coverage` atheris steers
 the bytes by what they make the reader do (`pip install atheris`). The tests try some dozens of the same inputs. A
-reader that takes longer than 20 s ends the process, which says where it was and leaves the file. A million
+reader that takes more than 20 s of processor time ends the process, which says where it was and leaves the file. Many
 inputs are best tried in parts, each of another seed.
 """
 
@@ -50,7 +50,7 @@ from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import read_state, write_status
 
 WORLD = World(environment="game", version="1", map="personal-signal")
-LONGEST = 20  # seconds that reading a small file may take
+LONGEST = 20  # seconds of processor time that reading a small file may take
 COLLECTED = MadeFrom(stage="collect", world=WORLD, settings={"episodes": 3}, parents={"teacher": "abc"})
 WIDTHS = Widths(agents=2, actions=3, obs=4, info=6)
 MAP = """terrain = [
@@ -265,17 +265,17 @@ def main(words: list[str] | None = None) -> None:
         if options.coverage:
             _steered(reader, path, whole, options.inputs)  # ends the process
         chance = random.Random(options.seed)
-        faulthandler.register(signal.SIGALRM, chain=True)  # says where it was, and then ends the process
+        faulthandler.register(signal.SIGPROF, chain=True)  # says where it was, and then ends the process
         gc.freeze()  # what was imported is not looked through again and again
         for tried in range(1, options.inputs + 1):
             data = broken(whole, chance)
-            signal.alarm(LONGEST)
+            signal.setitimer(signal.ITIMER_PROF, LONGEST)
             try:
                 said += refused(reader, path, data)
             except BaseException:
                 Path(f"fuzz-{options.reader}-{options.seed}-{tried}").write_bytes(data)
                 raise
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(f"{options.reader}: {tried:,} inputs, {said:,} refused, {time.monotonic() - began:.0f} s")
 
 
