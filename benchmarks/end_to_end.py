@@ -7,10 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from ptde_core.base.provenance import cores
 
 SECTION = "end to end"
 
@@ -26,28 +28,38 @@ class Training:
 
 
 def measure(quick: bool) -> Iterator[Figure]:
-    """`ptde train-teacher` without information and with PTDE's, and how long its start takes."""
+    """`ptde train-teacher` without information and with PTDE's: one on all cores, one on each; how long one starts."""
     for info in ("none", "agent-specific"):
         training = trained(info, quick)
         note = f"{training.play_share:.0%} of it playing"
         yield Figure(SECTION, f"qmix {info}, 3s_vs_5z", training.speed, "env steps/s", note)
         note = f"resident, after {training.episodes} episodes"
         yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, memory", training.memory, "MiB", note)
+        with ThreadPoolExecutor(cores()) as at_once:
+            each = list(at_once.map(lambda _: trained(info, quick, threads=1), range(cores())))  # noqa: B023  ended here
+        together = sum(one.speed for one in each)
+        note = f"beside {cores()} trainings of one thread each at once, {together:,.0f} env steps/s together"
+        yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, yield of threads", training.speed / together, "times", note)
     with tempfile.TemporaryDirectory() as folder:
         _, took = _train(Path(folder) / "run", "--map", "3m", "--steps", "1")
     yield Figure(SECTION, "a training of one round, from typing it to its end", took, "s", "kernels compiled before")
 
 
-def trained(info: str, quick: bool) -> Training:
+def trained(info: str, quick: bool, threads: int = 0) -> Training:
     """A training on 3s_vs_5z: 8 environments a round, batches of 128 episodes, one update a round.
 
     Speed and share of play are those of the second half: the first updates wait for 128 episodes, and kernels for
     large batches come from the disk then.
+
+    Args:
+        info: `--global-info`.
+        quick: train less.
+        threads: of the process; 0: as many as it takes by itself.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         steps = 20_000 if quick else 120_000
-        peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps))
+        peak, _ = _train(run, "--map", "3s_vs_5z", "--global-info", info, "--steps", str(steps), threads=threads)
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return Training(*second_half(lines, steps), int(lines[-1]["episodes"]), peak)
 
@@ -61,12 +73,14 @@ def second_half(lines: Sequence[Mapping[str, float]], steps: int) -> tuple[float
     return (last["env_steps"] - half["env_steps"]) / took, (played[1] - played[0]) / took
 
 
-def _train(run: Path, *words: str) -> tuple[float, float]:
+def _train(run: Path, *words: str, threads: int = 0) -> tuple[float, float]:
     """Train without tests; the process's largest resident memory in MiB, and its wall seconds."""
     fixed = ("--set", "test_episodes=0", "--set", "test_every=2000", "--out", str(run), "--quiet")
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ptde_cli", "train-teacher", *words, *fixed], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "ptde_cli", "train-teacher", *words, *fixed],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {}),
     )
     _, status, usage = os.wait4(process.pid, 0)  # unlike `process.wait()`, this tells its memory
     process.returncode = os.waitstatus_to_exitcode(status)
