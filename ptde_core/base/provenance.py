@@ -63,7 +63,8 @@ def cores() -> int:
 @cache
 def machine() -> str:
     """One line about this machine: cores, processor, memory, system."""
-    return f"{cores()} cores, {_processor()}, {memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
+    count = f"{cores()} core{'s' if cores() > 1 else ''}"
+    return f"{count}, {_processor()}, {memory_gib():.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def _processor() -> str:
