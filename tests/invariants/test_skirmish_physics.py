@@ -10,7 +10,10 @@ from ptde_core.envs.skirmish.map_files import build_map, load_map
 from ptde_core.envs.skirmish.scripted import Heuristic, random_actions
 from ptde_core.envs.skirmish.skirmish import Skirmish
 
-MAPS = ("3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "MMM", "corridor", "bane_vs_bane", "2s_vs_1sc", "so_many_baneling")
+MAPS = (
+    *("3m", "8m", "3s5z", "3s_vs_5z", "6h_vs_8z", "MMM", "corridor", "bane_vs_bane", "2s_vs_1sc", "so_many_baneling"),
+    "2c_vs_64zg",  # 66 units, more than a set of units in one number holds
+)
 
 
 def play(name: str, n_envs: int, steps: int):  # type: ignore[no-untyped-def]
