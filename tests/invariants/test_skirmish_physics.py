@@ -36,10 +36,10 @@ def test_no_unit_overlaps_another_or_a_wall(name: str) -> None:
         both = raw["alive"][:, :, None] & raw["alive"][:, None]
         slack = np.hypot(dx, dy) - tables.pair[f.GAP]
         assert slack[both & (tables.pair[f.GAP] > 0)].min(initial=0.0) > -1e-6
+        reach = np.maximum(tables.body[f.CLEARANCE] - 1e-6, 0.0)  # a zergling's is 0
         for sx in (-1, 1):
             for sy in (-1, 1):
-                x = raw["x"] + sx * (tables.body[f.CLEARANCE] - 1e-6)
-                y = raw["y"] + sy * (tables.body[f.CLEARANCE] - 1e-6)
+                x, y = raw["x"] + sx * reach, raw["y"] + sy * reach
                 on_ground = raw["alive"] & (tables.trait[f.GROUND] == 1)
                 cells = tables.floor[np.clip(x.astype(int), 0, 31), np.clip(y.astype(int), 0, 31)]
                 assert (cells[on_ground] > 0).all()
