@@ -36,8 +36,8 @@ def measure(quick: bool) -> Iterator[Figure]:
         note = f"resident, after {training.episodes} episodes"
         yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, memory", training.memory, "MiB", note)
         with ThreadPoolExecutor(cores()) as at_once:
-            each = list(at_once.map(lambda _: trained(info, quick, threads=1), range(cores())))  # noqa: B023  ended here
-        together = sum(one.speed for one in each)
+            each = [at_once.submit(trained, info, quick, threads=1) for _ in range(cores())]
+        together = sum(one.result().speed for one in each)
         note = f"beside {cores()} trainings of one thread each at once, {together:,.0f} env steps/s together"
         yield Figure(SECTION, f"qmix {info}, 3s_vs_5z, yield of threads", training.speed / together, "times", note)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,7 @@
-"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk."""
+"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk.
+
+And an instruction for sets of units, one bit each, that numba has no public name for.
+"""
 
 import platform
 import sys
@@ -47,7 +50,7 @@ WORD = 64  # bits of a set of units in one number
 def trailing_zeros(_: Any, word: Any) -> Any:  # noqa: ARG001  numba fixes the arguments
     """The position of the lowest bit that is set in a uint64, as int64; WORD for 0."""
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # noqa: ARG001
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # noqa: ARG001  numba's
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), generate
