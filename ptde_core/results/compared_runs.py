@@ -45,8 +45,9 @@ def _read(run: RunFolder) -> RunRead:
             "give a folder that `ptde run` made, such as runs/skirmish/3m/QMIX_SGI/seed1",
         )
     config = read_run_config(run)
-    entries = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
-    checked = [(entry, why_stale(run, entry, config.made_from)) for entry in entries if entry.episodes.seed]
+    held = read_evaluation(run.evaluation).entries if is_current(run.evaluation) else []
+    entries = [entry for entry in held if entry.episodes.seed]
+    checked = list(zip(entries, why_stale(run, entries, config.made_from), strict=True))
     evaluated = [entry for entry, why in checked if not why]
     by_kind = {_kind(entry): entry for entry in chosen(evaluated, Wanted(), _kind)}
     distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}

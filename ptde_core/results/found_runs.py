@@ -60,15 +60,12 @@ def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]
         if isinstance(read, LeftOut):
             return [], [read]
         found, state, made_from = read
-        stale: dict[str, None] = {}
-        current: list[EvaluationEntry] = []
-        for _, entries in grouped([one.entry for one in found], _claims):
-            why = why_stale(run, entries[0], made_from)
-            current += [] if why else entries
-            stale |= {why: None} if why else {}
+        entries = [one.entry for one in found]
+        told = why_stale(run, entries, made_from)
     except PtdeError as error:
         return [], [LeftOut(str(run.path), "unreadable", str(error))]
-    left_out = [LeftOut(str(run.path), STALE, f"{why}; make it anew") for why in stale]
+    current = [entry for entry, why in zip(entries, told, strict=True) if not why]
+    left_out = [LeftOut(str(run.path), STALE, f"{why}; make it anew") for why in dict.fromkeys(filter(None, told))]
     counted = chosen(current, wanted)
     for path in dict.fromkeys(one.checkpoint for one in current if one not in counted):
         if path not in {one.checkpoint for one in counted}:
@@ -76,14 +73,6 @@ def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]
             left_out.append(LeftOut(str(run.path), state, why))
     holds = [replace(one, evaluated=tuple(current)) for one in found]
     return [one for one in holds if one.entry in counted], left_out
-
-
-def _claims(entry: EvaluationEntry) -> Hashable:
-    """What an evaluation says of its checkpoint and of the episodes: equal claims are checked once."""
-    episodes = entry.evaluation_seed, tuple(entry.episodes.seed)
-    of_policy = entry.checkpoint, entry.policy_id, entry.teacher_id, entry.policy, entry.name, entry.env_steps
-    of_training = entry.alg, entry.global_info, entry.train_seed, entry.made_from.world
-    return of_policy, of_training, repr(entry.distilled), episodes
 
 
 def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:

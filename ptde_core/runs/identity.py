@@ -3,7 +3,8 @@
 `why_not_this_training` says whether a run folder holds the training that is meant.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +113,39 @@ def check_world_of(content: Mapping[str, Any], path: Path) -> None:
         raise PtdeError(f"{path} is stale: it was {why}", "put that back, or train anew")
 
 
-def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:
-    """Why an evaluation is not one of the checkpoint that its run holds; "" if it is.
+def why_stale(run: RunFolder, entries: Iterable[EvaluationEntry], made_from: MadeFrom | None) -> list[str]:
+    """Of each evaluation of a run, why it is not one of the checkpoint that the run holds; "" if it is.
 
     Args:
-        run: that the evaluation lies in.
-        entry: of its evaluation.json.
+        run: that the evaluations lie in.
+        entries: of its evaluation.json.
         made_from: what the run's training was made from; None for checkpoints without their training.
 
     Raises:
-        PtdeError: the checkpoint cannot be read, or does not say what it was made from.
+        PtdeError: a checkpoint cannot be read, or does not say what it was made from.
     """
     from ptde_core.storage.checkpoint import identity, load_checkpoint  # torch: not for all who ask for a digest
 
+    @cache  # each file is read once, and its weights are not kept
+    def read(checkpoint: str) -> Mapping[str, Any]:
+        content = load_checkpoint(run.path / checkpoint, "teacher", "student")
+        return {**content, "networks": identity(content["networks"])}
+
+    return [_why_stale(run, entry, made_from, read) for entry in entries]
+
+
+def _why_stale(
+    run: RunFolder,
+    entry: EvaluationEntry,
+    made_from: MadeFrom | None,
+    read: Callable[[str], Mapping[str, Any]],
+) -> str:
+    """Of one evaluation; `read` gives a checkpoint's content, with a hash of its weights for its weights."""
     path = run.path / entry.checkpoint
     if not path.is_file():
         return _why_gone(run, entry, made_from)
-    content = load_checkpoint(path, "teacher", "student")
-    if why := _why_another(entry, content, identity(content["networks"])):
+    content = read(entry.checkpoint)
+    if why := _why_another(entry, content):
         return why
     if why := why_other_world(entry.made_from.world, str(content["settings"]["map"])):
         return f"the evaluation of {entry.checkpoint} was {why}"
@@ -138,9 +154,10 @@ def why_stale(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None
         ignored = () if content["kept"] == LAST else MAY_GROW  # the best may be of the training's first part
         why = made.changed(made_from, ignoring=ignored) if made_from else ""
         return f"{entry.checkpoint} is not of this run's training: it was {why}" if why else ""
-    teacher = run.path / str(content["teacher_file"])
-    if teacher.is_file() and load_checkpoint(teacher, "teacher")["teacher_id"] != entry.teacher_id:
-        return f"{entry.checkpoint} was distilled from another teacher than {teacher.name}"
+    teacher = str(content["teacher_file"])
+    held = read(teacher) if (run.path / teacher).is_file() else None
+    if held and (held["kind"], held["teacher_id"]) != ("teacher", entry.teacher_id):
+        return f"{entry.checkpoint} was distilled from another teacher than {teacher}"
     why = _why_of_another_training(content["settings"], made_from) if made_from else ""
     return f"{entry.checkpoint} is not of this run's training: its teacher was {why}" if why else ""
 
@@ -154,9 +171,9 @@ def _why_of_another_training(settings: Mapping[str, Any], made_from: MadeFrom) -
     return made_from.model_copy(update={"settings": known}).changed(made_from, ignoring=MAY_GROW)
 
 
-def _why_another(entry: EvaluationEntry, content: Mapping[str, Any], policy_id: str) -> str:
+def _why_another(entry: EvaluationEntry, content: Mapping[str, Any]) -> str:
     """Why a checkpoint is not the one that an evaluation is of, or not what that says of it; "" if it is."""
-    if policy_id != entry.policy_id or content["teacher_id"] != entry.teacher_id:
+    if content["networks"] != entry.policy_id or content["teacher_id"] != entry.teacher_id:
         return f"{entry.checkpoint} is another than the one that was evaluated"
     told = {"policy": entry.policy, "alg": entry.alg, "global_info": entry.global_info, "seed": entry.train_seed}
     known = {"policy": content["kind"], **{key: content["settings"][key] for key in ("alg", "global_info", "seed")}}
@@ -172,9 +189,14 @@ def _why_another(entry: EvaluationEntry, content: Mapping[str, Any], policy_id: 
     if key := different(told, known):
         return f"the evaluation of {entry.checkpoint} says {key} = {told[key]!r}, and that has {known[key]!r}"
     episodes = entry.episodes.seed
-    if episodes != episode_seeds(entry.evaluation_seed, "evaluate", 0, len(episodes)).tolist():
+    if tuple(episodes) != _evaluation_seeds(entry.evaluation_seed, len(episodes)):
         return f"the evaluation of {entry.checkpoint} is not of the episodes of its seed {entry.evaluation_seed}"
     return ""
+
+
+@lru_cache(maxsize=8)  # most evaluations are of one list
+def _evaluation_seeds(seed: int, count: int) -> tuple[int, ...]:
+    return tuple(episode_seeds(seed, "evaluate", 0, count).tolist())
 
 
 def _why_gone(run: RunFolder, entry: EvaluationEntry, made_from: MadeFrom | None) -> str:

@@ -20,7 +20,7 @@ def stale(run: RunFolder) -> str:
         made_from = read_run_config(run).made_from
         if why := why_other_world(made_from.world, str(made_from.settings["map"])):
             return f"it was {why}"
-        told = (why_stale(run, entry, made_from) for entry in read_evaluation(run.evaluation).entries)
+        told = why_stale(run, read_evaluation(run.evaluation).entries, made_from)
         return next(filter(None, told), "")
     except PtdeError as error:
         return str(error)
