@@ -53,10 +53,11 @@ OTHER_NETWORKS: dict[ZSource, dict[str, int]] = {
 }
 
 
-def distilled(**changes: Any) -> Distilled:
-    """How a student was made; the paper's way but for the changes."""
+def distilled(collected: dict[str, Any] | None = None, **changes: Any) -> Distilled:
+    """How a student was made; the paper's way but for the changes; of how its episodes were collected what is given."""
     quality = {"student_validation_loss": 0.02, "student_explained": 0.9, "student_same_action": 0.95}
-    return Distilled(settings=DistillSettings(**changes).model_dump(), quality=quality, steps=500_000, seconds=100.0)
+    settings = DistillSettings(**changes).model_dump()
+    return Distilled(settings=settings, collected=collected or {}, quality=quality, steps=500_000, seconds=100.0)
 
 
 def entry(z: ZSource, wins: int, **changes: Any) -> EvaluationEntry:
@@ -133,7 +134,7 @@ def checkpointed(run: RunFolder, one: EvaluationEntry, of_run: MadeFrom) -> Eval
         "counters": {"env_steps": one.env_steps},
         "teacher_file": "teacher.pt",
         "kept": "last",
-        **({"distill": one.distilled.settings} if one.distilled else {}),
+        **({"distill": one.distilled.settings, "collected": one.distilled.collected} if one.distilled else {}),
         "made_from": (by_itself if one.distilled else of_run).plain(),
     }
     save_checkpoint(run.path / one.checkpoint, one.policy, content)

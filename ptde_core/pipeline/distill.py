@@ -16,7 +16,7 @@ from ptde_core.algorithms.table_names import checkpoint_marks, student_name, tea
 from ptde_core.base.device import device_of
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import FileSaved, Listener, Note, StageFinished, silent
-from ptde_core.base.made_from import KEY
+from ptde_core.base.made_from import KEY, MadeFrom
 from ptde_core.base.seeding import seed_for
 from ptde_core.kernels.compile_time import telling_of_compiling
 from ptde_core.pipeline.collect import collect, informed_teacher
@@ -71,7 +71,7 @@ def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: P
     check_output(out, new=True)
     data = data or own_episodes(teacher, listen)
     about = read_about(data)
-    check_episodes(data, teacher, trained)
+    collected = check_episodes(data, teacher, trained)
     digest = episodes_digest(data)
     rows = read_local_rows(data, trained.widths)
     if len(rows.length) < 2:
@@ -99,6 +99,8 @@ def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: P
             KEY: made_from.plain(),
             "settings": content["settings"],
             "distill": settings.model_dump(),
+            # Whether the state is kept too decides nothing in a student.
+            "collected": {key: value for key, value in collected.settings.items() if key != "with_state"},
             "env": content["env"],
             "networks": student.state_dict(),
             "teacher_id": content["teacher_id"],
@@ -117,8 +119,8 @@ def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: P
     return out
 
 
-def check_episodes(data: Path, teacher: Path, trained: Trained) -> None:
-    """Refuse episodes that are not of this teacher in its world.
+def check_episodes(data: Path, teacher: Path, trained: Trained) -> MadeFrom:
+    """What a file of episodes was made from; refuse one that is not of this teacher in its world.
 
     Raises:
         PtdeError: with what is another.
@@ -129,6 +131,7 @@ def check_episodes(data: Path, teacher: Path, trained: Trained) -> None:
         raise PtdeError(f"{data} was collected from another teacher than {teacher}", again)
     if why := made.world.changed(trained.spec.world):
         raise PtdeError(f"{data} does not fit {teacher}: it was {why}", again)
+    return made
 
 
 def own_episodes(teacher: Path, listen: Listener) -> Path:

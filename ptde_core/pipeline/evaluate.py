@@ -133,7 +133,7 @@ def _play(candidates: list[Candidate], settings: EvaluateSettings, listen: Liste
         entries.setdefault(run, []).append(entry)
         if len(kept) > _kept(run, entry):
             trained.policy.cpu()  # makes room on the device; the replay is made on the CPU
-            replay = run.replay(candidate.place, candidate.z, settings.seed)
+            replay = _replay(run, entry)
             write_replay(replay, record(candidate, restore(candidate.content), kept, settings.seed))
             listen(FileSaved(replay, f"{len(kept)} episodes of {entry.name} to look at"))
     for run in entries:
@@ -181,7 +181,7 @@ def evaluated(candidate: Candidate, settings: EvaluateSettings) -> EvaluationEnt
 
 def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
     """How many episodes of just this evaluation lie in a replay; of one that cannot be read, none: it is made anew."""
-    path = run.replay(entry.checkpoint, entry.z, entry.evaluation_seed)
+    path = _replay(run, entry)
     if not path.exists():
         return 0
     try:
@@ -190,6 +190,11 @@ def _kept(run: RunFolder, entry: EvaluationEntry) -> int:
         return 0
     its_own = (header.policy_id, header.evaluation_seed) == (entry.policy_id, entry.evaluation_seed)
     return episodes if its_own else 0
+
+
+def _replay(run: RunFolder, entry: EvaluationEntry) -> Path:
+    """Where the episodes of this evaluation that are kept lie."""
+    return run.replay(entry.checkpoint, entry.z, entry.evaluation_seed, entry.threshold)
 
 
 def _with_teachers(paths: list[Path]) -> list[Path]:
@@ -252,6 +257,7 @@ def _distilled(content: Mapping[str, Any]) -> Distilled | None:
     fitted = content.get("fitted", {"steps": settings.steps, "seconds": None})
     return Distilled(
         settings=settings.model_dump(),
+        collected=content.get("collected", {}),  # before it was kept, it was not known
         quality=content["quality"],
         steps=fitted["steps"],
         seconds=fitted["seconds"],

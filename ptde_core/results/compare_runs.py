@@ -188,9 +188,9 @@ def _settings(one: RunRead, other: RunRead) -> tuple[dict[str, Any], dict[str, A
     for kind in dict.fromkeys([*one.distilled, *other.distilled]):
         if kind in one.distilled and kind in other.distilled:
             # The paper's student: "distill.steps"; any other: its file first.
-            of = "distill" if kind == STUDENT else f"{kind}: distill"
-            first |= {f"{of}.{key}": value for key, value in one.distilled[kind].items()}
-            second |= {f"{of}.{key}": value for key, value in other.distilled[kind].items()}
+            of = "" if kind == STUDENT else f"{kind}: "
+            first |= {f"{of}{key}": value for key, value in one.distilled[kind].items()}
+            second |= {f"{of}{key}": value for key, value in other.distilled[kind].items()}
         else:
             first[kind], second[kind] = (
                 "distilled" if kind in run.distilled else "none distilled" for run in (one, other)
@@ -241,6 +241,8 @@ def _outcome(kind: str, one: RunRead, other: RunRead, seed: int) -> Outcome:
         return Outcome(kind, *played, None, None, "of another map")
     if (first.backend, first.backend_version) != (second.backend, second.backend_version):
         return Outcome(kind, *played, None, None, "by other rules")
+    if first.map_digest != second.map_digest:
+        return Outcome(kind, *played, None, None, "of a map of other content")
     same = first.episodes.seed == second.episodes.seed
     battles = "the same" if same else "others"
     if measure_of([first, second]) == "return":

@@ -4,7 +4,7 @@ One evaluation of each policy is compared, of the same episodes in both runs whe
 listed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,8 +49,8 @@ def _read(run: RunFolder) -> RunRead:
     entries = [entry for entry in held if entry.episodes.seed]
     checked = list(zip(entries, why_stale(run, entries, config.made_from), strict=True))
     evaluated = [entry for entry, why in checked if not why]
-    by_kind = {_kind(entry): entry for entry in chosen(evaluated, Wanted(), _kind)}
-    distilled = {kind: entry.distilled.settings for kind, entry in by_kind.items() if entry.distilled}
+    by_kind = _by_kind(evaluated)
+    distilled = {kind: entry.distilled.made_with for kind, entry in by_kind.items() if entry.distilled}
     of_training = why_other_world(config.made_from.world, str(config.settings["map"]))
     rows = metrics_of(run)
     return RunRead(
@@ -86,7 +86,7 @@ def read_both(one: RunFolder, other: RunFolder) -> tuple[RunRead, RunRead]:
             run,
             entries={
                 **run.entries,
-                **{_kind(entry): entry for entry in run.evaluated if shared.get(_kind(entry)) == _list(entry)},
+                **_by_kind(entry for entry in run.evaluated if shared.get(_kind(entry)) == _list(entry)),
             },
         )
         for run in runs
@@ -99,8 +99,14 @@ def _list(entry: EvaluationEntry) -> tuple[int, ...]:
     return tuple(entry.episodes.seed)
 
 
+def _by_kind(entries: Iterable[EvaluationEntry]) -> dict[str, EvaluationEntry]:
+    """One evaluation of each kind of policy."""
+    return {_kind(entry): entry for entry in chosen(entries, Wanted(), _kind)}
+
+
 def _kind(entry: EvaluationEntry) -> str:
-    if entry.policy == "teacher":
-        who = "teacher" if entry.checkpoint == "teacher.pt" else entry.checkpoint
-        return f"{who}, z mean" if entry.z == "mean" else who
-    return STUDENT if entry.checkpoint == "student.pt" else entry.checkpoint
+    """Equal for policies of both runs that are compared."""
+    usual = {"teacher.pt": "teacher", "student.pt": STUDENT}
+    marks = [f"z {entry.z}"] if entry.policy == "teacher" and entry.z == "mean" else []
+    marks += [f"message_threshold={entry.threshold:g}"] if entry.threshold > 0 else []
+    return ", ".join([usual.get(entry.checkpoint, entry.checkpoint), *marks])

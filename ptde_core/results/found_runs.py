@@ -10,7 +10,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.results.chosen_evaluation import Wanted, chosen
 from ptde_core.runs.identity import why_other_world, why_stale
-from ptde_core.runs.stage_settings import DistillSettings, read_run_config
+from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import moment, read_state, read_status
@@ -21,8 +21,11 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 # Settings that may differ among the training seeds of one row: the seed itself, the map (a row has one, by its name,
-# wherever its file lies), how often the state to resume from is saved, and which checkpoints are kept.
-MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "keep", "distill.seed"})
+# wherever its file lies), how often the state to resume from is saved, which checkpoints are kept, and of collecting
+# its seed and its device.
+MAY_DIFFER = frozenset({"seed", "map", "checkpoint_seconds", "keep", "distill.seed"}) | {
+    f"collect.{key}" for key in ("seed", "device")
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,13 @@ class Found:
 
     @property
     def made(self) -> Mapping[str, Any]:
-        """Settings of the training and, of a student, of its distillation ("distill.steps")."""
+        """Settings of the training and, of a student, of collecting and of its distillation ("distill.steps")."""
+        if self.entry.distilled is None:
+            return self.settings
         # A student of an older version lacks newer settings: it was made with their defaults.
-        own = {**DistillSettings().model_dump(), **self.entry.distilled.settings} if self.entry.distilled else {}
-        return {**self.settings, **{f"distill.{key}": value for key, value in own.items()}}
+        defaults = {"collect": CollectSettings(), "distill": DistillSettings()}
+        usual = {f"{stage}.{key}": value for stage, s in defaults.items() for key, value in s.model_dump().items()}
+        return {**self.settings, **usual, **self.entry.distilled.made_with}
 
 
 def read_run(run: RunFolder, wanted: Wanted) -> tuple[list[Found], list[LeftOut]]:
@@ -116,37 +122,45 @@ def _settings_of_checkpoint(run: RunFolder, checkpoint: str) -> Mapping[str, Any
 
 
 def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
-    """Keep the newest of several runs with equal settings and seed: a repeat does not count as another seed."""
+    """Of several runs with equal settings and seed, keep the newest: a repeat does not count as another seed.
+
+    Of the others, students of the same teacher that were made otherwise are kept too.
+    """
 
     def trained(one: Found) -> tuple[object, ...]:
         entry = one.entry
-        return (entry.backend, entry.backend_version, entry.map, entry.train_seed, _comparable(one.settings))
+        world = entry.backend, entry.backend_version, entry.map, entry.map_digest
+        return (*world, entry.train_seed, _comparable(one.settings))
 
     # A folder of checkpoints without their runs can hold several trainings'.
     trainings = [training for run in runs for _, training in grouped(run, trained)]
     kept, repeats = [], []
-    for (_, _, _, train_seed, _), same in grouped(trainings, lambda training: trained(training[0])):
-        newest = max(
-            same, key=lambda run: (bool(run[0].status), run[0].time)
-        )  # a run is preferred to copies of its files
+    for _, same in grouped(trainings, lambda training: trained(training[0])):
+        # A run is preferred to copies of its files.
+        newest, *older = sorted(same, key=lambda run: (bool(run[0].status), run[0].time), reverse=True)
         kept.append(newest)
-        for run in same:
-            if run is newest:
-                continue
-            name, of = str(run[0].run.path), newest[0].run.path
-            if run[0].status or run[0].entry.teacher_id != newest[0].entry.teacher_id:
-                repeats.append(LeftOut(name, "finished", f"repeats seed {train_seed} of {of}, which is newer"))
-            elif others := _others(run, newest):  # students of the same teacher in another folder
-                kept.append(others)
-            else:
-                repeats.append(LeftOut(name, "checkpoints alone", f"holds what {of} holds"))
+        made = {_making(one): one.entry.policy_id for one in newest}
+        for run in older:
+            own = run[0].entry.teacher_id == newest[0].entry.teacher_id
+            others = [one for one in run if own and _making(one) not in made]
+            kept += [others] if others else []
+            same_weights = all(one.entry.policy_id in made.values() for one in run if one not in others)
+            if not (others and same_weights):
+                repeats.append(_repeat(run, newest, copy=own and same_weights and not run[0].status))
+            made |= {_making(one): one.entry.policy_id for one in others}
     return kept, repeats
 
 
-def _others(run: list[Found], than: list[Found]) -> list[Found]:
-    """The policies of one folder that are not in another."""
-    held = {(one.entry.policy_id, one.entry.z) for one in than}
-    return [one for one in run if (one.entry.policy_id, one.entry.z) not in held]
+def _making(one: Found) -> Hashable:
+    """Equal for policies of one training that differ by chance alone, and for copies of one."""
+    return one.entry.name, one.entry.z, one.entry.threshold, _comparable(one.made)
+
+
+def _repeat(run: list[Found], newest: list[Found], *, copy: bool) -> LeftOut:
+    name, of = str(run[0].run.path), newest[0].run.path
+    if copy:
+        return LeftOut(name, "checkpoints alone", f"holds what {of} holds")
+    return LeftOut(name, "finished", f"repeats seed {run[0].entry.train_seed} of {of}, which is newer")
 
 
 def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -154,7 +168,7 @@ def _comparable(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
-    """Split into rows of equal map, name, z, sight, checkpoint, settings (of distillation too) and list of episodes.
+    """Split into rows of equal map, name, z, sight, checkpoint, settings (of students too) and list of episodes.
 
     Each comes with the settings that tell it from others of that name.
     """
@@ -164,13 +178,19 @@ def rows_of(found: list[Found]) -> list[tuple[str, list[Found]]]:
         of_name[one.entry.name, one.entry.z].add(_list_of(one.entry))
     for _, namesakes in grouped(found, lambda one: (one.entry.map, one.entry.name, one.entry.z, one.entry.sight)):
         checkpoints = {one.entry.checkpoint for one in namesakes}
+        contents = {one.entry.map_digest for one in namesakes}
         changed = differing([one.made for one in namesakes])
         lists = of_name[namesakes[0].entry.name, namesakes[0].entry.z]
 
         def variant(
-            one: Found, several: bool = len(checkpoints) > 1, unequal: bool = len(lists) > 1, keys: list[str] = changed
+            one: Found,
+            several: bool = len(checkpoints) > 1,
+            worlds: bool = len(contents) > 1,
+            unequal: bool = len(lists) > 1,
+            keys: list[str] = changed,
         ) -> str:
             parts = [one.entry.checkpoint] if several else []
+            parts += [f"map_digest={one.entry.map_digest[:8]}"] if worlds else []
             parts += [_list_of(one.entry)] if unequal else []
             if one.entry.messages is not None and one.entry.messages.threshold > 0:
                 parts.append(f"message_threshold={one.entry.messages.threshold:g}")

@@ -183,9 +183,10 @@ def _why_another(entry: EvaluationEntry, content: Mapping[str, Any]) -> str:
         told["name"] = entry.name.partition(" (")[0]  # without its marks
         known["name"] = name_of(*(content["settings"][key] for key in ("alg", "global_info")))
     told["distilled"], known["distilled"] = entry.distilled is not None, "distill" in content
-    for key, value in (entry.distilled.settings if entry.distilled else {}).items():
-        told[f"distill.{key}"] = value
-        known[f"distill.{key}"] = content.get("distill", {}).get(key, value)  # one that is younger is at its default
+    held = {"distill": content.get("distill") or {}, "collect": content.get("collected", {})}
+    for name, value in (entry.distilled.made_with if entry.distilled else {}).items():
+        stage, _, key = name.partition(".")
+        told[name], known[name] = value, held[stage].get(key, value)  # one that is younger is at its default
     if key := different(told, known):
         return f"the evaluation of {entry.checkpoint} says {key} = {told[key]!r}, and that has {known[key]!r}"
     episodes = entry.episodes.seed

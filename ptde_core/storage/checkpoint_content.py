@@ -89,6 +89,7 @@ class _Fitted(_Held):
 class _Student(_Policy):
     teacher_file: Inside
     distill: dict[Name, Setting] | None = None
+    collected: dict[Name, Setting] = {}
     quality: dict[Name, Number] = {}
     fitted: _Fitted | None = None
     episodes_digest: Name = ""

@@ -65,16 +65,24 @@ class Played(BaseModel):
 class Distilled(BaseModel):
     """How a student was made.
 
-    `settings` are all settings of its distillation, since a default may change. `quality` holds metrics on held-out
-    episodes, by name (`base/metrics.py`). `steps` and `seconds` (None: not known) are what the fit took.
+    `settings` are all settings of its distillation, since a default may change, and `collected` those with which its
+    episodes were collected (empty: not known). `quality` holds metrics on held-out episodes, by name
+    (`base/metrics.py`). `steps` and `seconds` (None: not known) are what the fit took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: dict[str, str | int | float | bool]
+    collected: dict[str, str | int | float | bool] = {}
     quality: dict[str, Number]
     steps: Count
     seconds: Seconds | None
+
+    @property
+    def made_with(self) -> dict[str, str | int | float | bool]:
+        """All settings by full name: distill.steps, collect.episodes."""
+        stages = {"collect": self.collected, "distill": self.settings}
+        return {f"{stage}.{key}": value for stage, settings in stages.items() for key, value in settings.items()}
 
 
 class Messages(BaseModel):

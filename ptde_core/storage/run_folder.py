@@ -138,17 +138,19 @@ class RunFolder:
         """Every evaluated episode's seed, outcome, return, length; JSON."""
         return self.path / "evaluation.json"
 
-    def replay(self, checkpoint: str, z: str, seed: int = 0) -> Path:
+    def replay(self, checkpoint: str, z: str, seed: int = 0, threshold: float = 0.0) -> Path:
         """Episodes of an evaluation that were kept, HDF5.
 
         Args:
             checkpoint: path inside the run, as in evaluation.json.
             z: where its z came from; part of the name where a policy is evaluated in more than one way.
             seed: of the episodes; part of the name where it is not the usual one.
+            threshold: of a coach's messages; part of the name where it is not 0.
         """
         name = checkpoint.removesuffix(".pt").replace("/", "-")
         marks = [f"-{z}"] if z in {"sampled", "mean"} else []
         marks += [f"-seed{seed}"] if seed else []
+        marks += [f"-threshold{threshold:g}"] if threshold else []
         return self.path / REPLAYS / f"{name}{''.join(marks)}.h5"
 
     @property

@@ -16,6 +16,7 @@ from ptde_core.results.compare_runs import (
     comparison_markdown,
     comparison_tables,
 )
+from ptde_core.storage.evaluation_file import EvaluationEntry, Messages
 from ptde_core.storage.provenance_file import Provenance, Sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import write_status
@@ -114,6 +115,24 @@ def test_equal_battles_are_paired_and_others_are_not() -> None:
     assert apart.interval.high - apart.interval.low > paired.interval.high - paired.interval.low
 
 
+def test_policies_with_other_thresholds_of_messages_are_not_compared() -> None:
+    def played_with(threshold: float, wins: int, **changes: Any) -> EvaluationEntry:
+        return entry("mean", wins, messages=Messages(threshold=threshold, sent=1, offered=2), **changes)
+
+    one = add_run("one", [played_with(0.0, 320), played_with(1000.0, 0)])
+    other = add_run("other", [played_with(0.0, 20, train_seed=2)])
+    found = {outcome.kind: outcome.difference for outcome in compare_runs(one, other).outcomes}
+    assert found == {"teacher, z mean": -300 / 320, "teacher, z mean, message_threshold=1000": None}
+
+
+def test_students_differ_in_how_their_episodes_were_collected() -> None:
+    one, other = (
+        add_run(name, [entry("sampled", 310), entry("student", 280, distilled=distilled({"episodes": episodes}))])
+        for name, episodes in (("one", 100), ("other", 2))
+    )
+    assert compare_runs(one, other).settings == (Difference("collect.episodes", "100", "2"),)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -125,6 +144,15 @@ def test_what_does_not_compare_has_no_difference(changes: dict[str, Any], why: s
     one, other = add_run("one", [entry("sampled", 300)]), add_run("other", [entry("sampled", 200, **changes)])
     (outcome,) = compare_runs(one, other).outcomes
     assert (outcome.difference, outcome.interval, outcome.battles) == (None, None, why)
+
+
+def test_maps_of_one_name_and_other_content_are_not_compared() -> None:
+    one, other = (
+        add_run(name, [entry("none", 300, backend="pettingzoo", map="game:Game", map_digest=digest)])
+        for name, digest in (("one", "a" * 16), ("other", "b" * 16))
+    )
+    (outcome,) = compare_runs(one, other).outcomes
+    assert (outcome.difference, outcome.battles) == (None, "of a map of other content")
 
 
 def test_a_run_that_has_just_begun_can_be_compared() -> None:

@@ -183,6 +183,16 @@ def test_replays_of_other_episodes_and_of_fewer_replace_none(battles: RunFolder,
     assert after.keys() - before.keys() == {"teacher-sampled-seed7.h5", "teacher-mean-seed7.h5"}
 
 
+def test_replays_of_coaches_whose_messages_have_a_threshold_lie_beside_the_others(tmp_path: Path) -> None:
+    settings = {"alg": "copa", "env": "game", "map": "personal-signal", "steps": 20, "batch_episodes": 4}
+    run = RunFolder(tmp_path / "run")
+    train_teacher(train_teacher_settings({**settings, "test_episodes": 0}), run)
+    for threshold in (0.0, 1000.0):
+        evaluate([run.teacher], KEEP.model_copy(update={"message_threshold": threshold}))
+    names = {path.name for path in (run.path / "replays").iterdir()}
+    assert names == {f"teacher-{z}{mark}.h5" for z in ("sampled", "mean") for mark in ("", "-threshold1000")}
+
+
 def test_games_keep_replays_without_places(trained_run: RunFolder, tmp_path: Path) -> None:
     own = RunFolder(shutil.copytree(trained_run.path, tmp_path / "own"))
     evaluate([own.teacher], EvaluateSettings(episodes=4, keep_replays=1))

@@ -11,7 +11,18 @@ from ptde_core.results.sections import report_tables
 from ptde_core.scores.tally import Tally
 from ptde_core.storage.run_folder import RunFolder, find_runs_here, write_json
 from ptde_core.storage.status import write_status
-from tests.made_runs import RUNS, _in_an_empty_folder, add_run, entry, many_runs, one_run, only_score, pipeline, played  # noqa: F401  its fixture too
+from tests.made_runs import (
+    RUNS,
+    _in_an_empty_folder,  # noqa: F401  a fixture
+    add_run,
+    distilled,
+    entry,
+    many_runs,
+    one_run,
+    only_score,
+    pipeline,
+    played,
+)
 
 
 def test_the_parameters_of_every_network_are_shown() -> None:
@@ -65,6 +76,63 @@ def test_a_repeat_of_a_run_is_no_further_seed() -> None:
     assert [(one.run, one.why) for one in found.left_out] == [
         ("runs/z-older", "repeats seed 1 of runs/newer, which is newer")
     ]
+
+
+def student_run(name: str, wins: int, seed: int = 1, **making: Any) -> RunFolder:
+    """A run whose teacher is that of all others of its seed, with a student of its own."""
+    teacher, _, student = pipeline("3m", seed, 312, 316, wins)
+    made = {"distilled": distilled(**making), "policy_id": f"student of {name}"}
+    return add_run(name, [teacher, student.model_copy(update=made)])
+
+
+@pytest.mark.parametrize(
+    ("other", "variant"),
+    [
+        ({"learning_rate": 0.01}, "distill.learning_rate=0.01"),
+        ({"collected": {"episodes": 2}}, "collect.episodes=2"),
+        ({"collected": {"epsilon": 1.0}}, "collect.epsilon=1.0"),
+    ],
+)
+def test_students_of_one_teacher_that_were_made_otherwise_are_rows_of_their_own(
+    other: dict[str, Any], variant: str
+) -> None:
+    student_run("one", 300)
+    student_run("other", 200, **other)
+    found = report([RUNS])
+    rows = {score.variant: score.tally for score in found.sections[0].scores if score.policy == "student"}
+    assert len(rows) == 2
+    assert rows[variant] == Tally(200, 320)
+    assert [len(score.seeds) for score in found.sections[0].scores] == [1, 1, 1], "the teacher counts once"
+    assert not found.left_out
+
+
+def test_seeds_of_students_that_were_made_otherwise_are_not_averaged() -> None:
+    student_run("one", 300, seed=1, collected={"episodes": 100, "epsilon": 0.0, "seed": 1})
+    student_run("two", 290, seed=2, collected={"episodes": 100, "epsilon": 0.0, "seed": 2})
+    student_run("three", 200, seed=3, collected={"episodes": 2, "epsilon": 1.0, "seed": 3})
+    rows = [score for score in report([RUNS]).sections[0].scores if score.policy == "student"]
+    assert sorted(len(score.seeds) for score in rows) == [1, 2]
+    assert sum("collect.episodes=2, collect.epsilon=1.0" in score.variant for score in rows) == 1
+
+
+def test_a_student_made_again_is_no_further_seed_and_is_told() -> None:
+    older = student_run("z-older", 100)
+    write_json(older.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})
+    student_run("newer", 300)
+    found = report([RUNS])
+    assert only_score(found, name="QMIX_ASGKD").tally == Tally(300, 320)
+    assert [one.why for one in found.left_out] == ["repeats seed 1 of runs/newer, which is newer"]
+
+
+def test_maps_of_one_name_and_other_content_share_no_row() -> None:
+    facts = {"backend": "pettingzoo", "map": "game:Game"}
+    add_run("one", [entry("none", 300, map_digest="a" * 16, **facts)])
+    add_run("two", [entry("none", 100, map_digest="b" * 16, train_seed=2, **facts)])
+    add_run("repeat", [entry("none", 50, map_digest="b" * 16, **facts)])  # the first one's seed
+    found = report([RUNS])
+    rows = {score.variant: [one.train_seed for one in score.seeds] for score in found.sections[0].scores}
+    assert rows == {"map_digest=aaaaaaaa": [1], "map_digest=bbbbbbbb": [1, 2]}
+    assert not found.left_out
 
 
 def test_what_is_not_finished_or_not_readable_is_listed_and_never_counted() -> None:

@@ -14,10 +14,12 @@ from ptde_core.base.events import Event, SweepSeen
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.on_ray import on_ray
 from ptde_core.experiments.sweeps.on_slurm import on_slurm
-from ptde_core.experiments.sweeps.search import Search, space_of
+from ptde_core.experiments.sweeps.search import Search, score_of, space_of
 from ptde_core.experiments.sweeps.sweep import here, sweep
 from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, sweep_file
 from ptde_core.storage.cell_file import write_cell
+from ptde_core.storage.evaluation_file import add_entries
+from tests.made_runs import entry, played
 from tests.unit.test_sweep import Pretended
 
 
@@ -130,6 +132,29 @@ def test_a_lost_node_loses_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert told == ["lost"]
     assert [(state.state, state.reason) for _, state in ended] == [("done", "")] * 4
     assert outcomes(theirs) == outcomes(ours)
+
+
+@pytest.mark.parametrize("of", ["teacher", "student"])
+def test_a_search_scores_the_evaluation_that_its_settings_ask_for(tmp_path: Path, of: str) -> None:
+    """Others of the same policy, and of other checkpoints of the run, do not count."""
+    settings = {**TINY, "evaluate": {"episodes": 20}, "recipe": ["paper"]}
+    [cell] = cells_of(tiny(tmp_path, 1, settings=settings), {})
+    cell.run.path.mkdir(parents=True)
+    facts = {"evaluation_seed": 0, "backend": "game"}
+    add_entries(
+        cell.run.evaluation,
+        [
+            *(entry(z, 0, episodes=played(1, 8), **facts) for z in ("sampled", "student")),
+            *(entry(z, 0, episodes=played(2, 20), checkpoint=f"{z}-best.pt", **facts) for z in ("sampled", "student")),
+            *(entry(z, 0, episodes=played(10, 20), **facts) for z in ("mean", "sampled")),
+            entry("student", 0, episodes=played(10, 20), **facts),
+            *(
+                entry(z, 0, episodes=played(3, 20, 5), **{**facts, "evaluation_seed": 5})
+                for z in ("sampled", "student")
+            ),
+        ],
+    )
+    assert score_of(cell, SampleSettings(of=of, trials=1, settings=SPACE)) == 0.5
 
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_episodes": {"low": 4, "high": 8, "step": 2}}

@@ -16,10 +16,10 @@ from ptde_core.base.made_from import digest_of
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, flat
-from ptde_core.results.gather import PRR_TEACHER_Z
 from ptde_core.results.performance import measure_of, performance_of
 from ptde_core.results.table import NOTHING, Row, Table
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+from ptde_core.storage.run_folder import student_of
 
 ENDING = ".trials.log"  # of optuna's journal, beside the runs
 SEARCHED = "searched"  # the study's attribute: digest of what its scores depend on
@@ -136,15 +136,19 @@ def score_of(cell: Cell, sample: SampleSettings) -> float:
     found = [entry for entry in entries if _is_meant(entry, sample, cell)]
     if not found:
         raise PtdeError(f"{cell.run.path} has no {sample.of} that was evaluated", "give [sample] of = 'teacher'")
-    return performance_of(found[:1], measure_of(found[:1])).value
+    assert len(found) == 1, "one policy, evaluated in one way"
+    return performance_of(found, measure_of(found)).value
 
 
 def _is_meant(entry: EvaluationEntry, sample: SampleSettings, cell: Cell) -> bool:
-    if entry.policy != sample.of:
+    """Whether an entry is of the policy that a search looks at, evaluated as its cell's settings say."""
+    made, wanted, run = entry.made_from.settings, cell.pipeline.evaluating, cell.run
+    if any(made[key] != getattr(wanted, key) for key in ("seed", "episodes", "message_threshold", "device")):
         return False
-    if sample.of == "teacher":
-        return entry.z in PRR_TEACHER_Z or entry.z == "exact"
-    return entry.distilled is None or entry.distilled.settings["recipe"] == cell.pipeline.distilling[0].recipe
+    place = run.teacher
+    if sample.of == "student":  # trained with its teacher, or distilled
+        place = run.student if entry.distilled is None else student_of(run.teacher, cell.pipeline.distilling[0].recipe)
+    return entry.policy == sample.of and entry.z != "mean" and run.path / entry.checkpoint == place
 
 
 def space_of(sample: SampleSettings) -> dict[str, Any]:
