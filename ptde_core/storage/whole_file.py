@@ -116,6 +116,17 @@ def refuse_odd(path: Path) -> None:
         raise StorageError(f"cannot use {path}: it is a device or a pipe, not a file", "give the name of a file")
 
 
+def refuse_linked(folder: Path) -> None:
+    """Refuse to write into a folder that is a link, as one in a run of somebody else may be.
+
+    Raises:
+        StorageError: naming it.
+    """
+    if folder.is_symlink():
+        problem = f"cannot use {folder}: it is a link, and what is written or deleted in a folder stays in it"
+        raise StorageError(problem, "move it away, or put there what it leads to")
+
+
 def clear_partials(folder: Path) -> None:
     """Delete what writers that were killed have left in a folder; call it where nobody else writes."""
     with suppress(OSError):

@@ -8,11 +8,11 @@ its SHA-256 before it is used.
 from collections.abc import Mapping
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError, StorageError, quoted, unknown
+from ptde_core.base.errors import PtdeError, quoted, unknown
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.sums import NAME as SUMS
 from ptde_core.storage.sums import read_checked, read_sums
-from ptde_core.storage.whole_file import replacing
+from ptde_core.storage.whole_file import refuse_linked, replacing
 
 PREFIX = "zoo:"
 COPIES = Path("zoo")  # of the runs, in the current folder
@@ -64,12 +64,10 @@ def unpacked(place: Path | str) -> Path:
     if not is_of_zoo(place):
         return Path(place)
     folder, inner, rest = _found(Path(place))
-    copy = COPIES / inner
-    for one in (copy, *copy.parents):
-        if one.is_symlink():
-            problem = f"cannot use {one}: it is a link, and copies of the zoo lie in the current folder"
-            raise StorageError(problem, "move it away, or work in another folder")
-    for name, digest in _files(folder, inner).items():
+    copy, files = COPIES / inner, _files(folder, inner)
+    for one in {above for name in files for above in (COPIES / name).parents}:
+        refuse_linked(one)
+    for name, digest in files.items():
         data, target = read_checked(folder / name, digest, AGAIN), COPIES / name
         if not target.exists():
             with replacing(target) as file:

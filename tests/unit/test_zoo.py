@@ -113,6 +113,25 @@ def test_a_folder_that_is_a_link_is_not_written_through(held: Path, tmp_path: Pa
     assert not list(elsewhere.iterdir())
 
 
+def test_a_folder_in_the_run_that_is_a_link_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, elsewhere = tmp_path / "kept" / INNER, tmp_path / "elsewhere"
+    for path in (kept / "config.json", kept / "students" / "recurrent.pt"):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    update_sums(tmp_path / "kept", [kept])
+    monkeypatch.setattr(zoo, "zoo_folder", lambda: tmp_path / "kept")
+    monkeypatch.chdir(tmp_path)
+    elsewhere.mkdir()
+    (COPIES / INNER).mkdir(parents=True)
+    (COPIES / INNER / "students").symlink_to(elsewhere)
+    with pytest.raises(PtdeError, match="students: it is a link"):
+        unpacked(f"zoo:{NAME}")
+    assert not list(elsewhere.iterdir())
+    assert not (COPIES / INNER / "config.json").exists()
+
+
 def test_every_command_takes_such_names(held: Path, typing: Type) -> None:
     ended = typing("evaluate", f"zoo:{NAME}", "--episodes", "4", "-q")
     assert ended.code == 0, ended.err
