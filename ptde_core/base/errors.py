@@ -82,6 +82,7 @@ _MENDS = {
     errno.ESTALE: "the network's file system has gone; connect it again, and the same command goes on",
     errno.ENODEV: "the file system has gone; mount it again, and the same command goes on",
     errno.ENOENT: "its folder has gone; bring it back, or give another path",
+    errno.EXDEV: "bring the whole folder onto one file system, and the same command goes on",
     errno.EMFILE: "allow more open files: `ulimit -n 4096`",
     errno.ENFILE: "close other programs: this machine has too many open files",
     errno.EEXIST: "use it, move it away, or give another path",

@@ -18,6 +18,7 @@ from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_origin
 from ptde_core.storage.run_folder import RunFolder, first_free, student_of
+from ptde_core.storage.run_lock import locked
 from ptde_core.storage.status import read_state
 
 BROKEN = "broken"  # stands for the digest of what cannot be read
@@ -30,6 +31,7 @@ def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: 
 
     Raises:
         PtdeError: its config.json is broken, or the user's own game makes no environment.
+        StorageError: a folder in it is a link.
     """
     if not run.config.exists():
         return
@@ -41,7 +43,9 @@ def put_aside_another_world(settings: TrainingSettings, run: RunFolder, listen: 
     why = why_other_world(held.made_from.world, settings.map)
     if (now := world_of_code(settings.env, settings.map)) is not None:
         why = held.made_from.world.changed(now)
-    if why:
+    if not why:
+        return
+    with locked(run, "run"):
         _put_aside(run.made_in_training(), run, held.made_from.digest, f"{run.path} was {why}", listen)
 
 

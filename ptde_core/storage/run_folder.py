@@ -73,8 +73,11 @@ class RunFolder:
 
     @property
     def folders(self) -> list[Path]:
-        """The run's folder, and those in it that its stages write into."""
-        inner = (self.resume, self.path / CHECKPOINTS, *self.path.glob(f"{STUDENTS}*"), self.path / REPLAYS)
+        """The run's folder, and those in it that its stages write into or move what is put aside to."""
+        own = (self.resume, self.figures, self.tensorboard.parent)
+        names = (*(path.name for path in own), CHECKPOINTS, f"{STUDENTS}*", REPLAYS, "wandb")
+        aside = [f"{prefix}*{inner}" for prefix in PUT_ASIDE for inner in ("", "/*")]
+        inner = [folder for pattern in (*names, *aside) for folder in sorted(self.path.glob(pattern))]
         return [self.path, *(folder for folder in inner if folder.is_dir())]
 
     @property

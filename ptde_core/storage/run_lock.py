@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ptde_core.base.errors import PtdeError, StorageError, storage_error
 from ptde_core.storage.run_folder import MARKS, RunFolder
-from ptde_core.storage.whole_file import clear_partials
+from ptde_core.storage.whole_file import clear_partials, refuse_linked
 
 try:
     import fcntl
@@ -64,9 +64,7 @@ def refuse_linked_folders(run: RunFolder) -> None:
         StorageError: naming it.
     """
     for folder in run.folders[1:]:
-        if folder.is_symlink():
-            problem = f"cannot use {folder}: it is a link, and what a run's stages write and delete stays in its folder"
-            raise StorageError(problem, "put there what it leads to, or move the whole run")
+        refuse_linked(folder)
 
 
 @contextmanager

@@ -116,14 +116,17 @@ def test_leftovers_of_killed_writers_go_when_somebody_begins(tmp_path: Path) -> 
         assert names(run.students) == []
 
 
-@pytest.mark.parametrize("name", ["resume", "checkpoints", "students", "replays"])
+WRITTEN = ("resume", "checkpoints", "students", "replays", "figures", "tensorboard", "wandb")
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, "stale-0123abcd", "stale-0123abcd/students", "until-0000300"])
 def test_a_folder_of_a_run_that_is_a_link_is_left_alone(name: str, tmp_path: Path) -> None:
     """Stages delete in their folders what they do not need any more."""
     elsewhere, run = tmp_path / "elsewhere", RunFolder(tmp_path / "run")
     elsewhere.mkdir()
     mine = elsewhere / ".episodes-000001.npz.partial-1"
     mine.write_text("mine")
-    run.path.mkdir()
+    (run.path / name).parent.mkdir(parents=True)
     (run.path / name).symlink_to(elsewhere)
     with pytest.raises(PtdeError, match=f"{name}: it is a link"), locked(run, "train-teacher"):
         pytest.fail("it was locked")

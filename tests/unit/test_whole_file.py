@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ptde_core.base.errors import StorageError, storage_error
+from ptde_core.base.errors import FILE_SYSTEM, StorageError, storage_error
 from ptde_core.storage import whole_file
 from ptde_core.storage.checkpoint import save_checkpoint
 from ptde_core.storage.evaluation_file import add_entries
@@ -171,4 +171,6 @@ def test_what_killed_writers_left_is_cleared(tmp_path: Path) -> None:
 def test_an_error_names_its_own_file_and_every_kind_says_what_to_do() -> None:
     told = storage_error(OSError(errno.EROFS, "Read-only file system", "/mnt/x"), "elsewhere")
     assert str(told).startswith("cannot use /mnt/x: read-only file system; give another path, or mount it")
-    assert "same command goes on" in str(storage_error(OSError(errno.EDQUOT, "Disk quota exceeded"), "f"))
+    for number in (errno.EDQUOT, errno.EXDEV):
+        assert number in FILE_SYSTEM
+        assert "same command goes on" in str(storage_error(OSError(number, "no"), "f"))
