@@ -14,7 +14,7 @@ from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.whole_file import check_output, refuse_linked
 from ptde_core.viewing.picture_formats import CURVES, FORMATS, GAME, OF_EPISODES
 from ptde_core.viewing.replays.chosen_episodes import Shown, files_of, shown_of, why_stale
 from ptde_core.viewing.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
@@ -71,9 +71,12 @@ def visualize(
     Raises:
         PtdeError: no such format, a target is none of these, there is nothing to draw yet, or a format does not suit
             the targets.
+        StorageError: the pictures cannot be written, or figures/ is a link.
     """
     _check(targets, formats)
     folder = out or _run_of(targets[0]).figures
+    if out is None:
+        refuse_linked(folder)
     check_output(folder / "learning_curves.png")
     pictures = []
     if CURVES in formats or not formats:

@@ -24,6 +24,7 @@ from ptde_core.storage.config_file import write_config
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.replay_file import UnitLook, Units
 from ptde_core.storage.run_folder import RunFolder
+from ptde_core.viewing.information.save_information import figures_of
 from ptde_core.viewing.replays.battle_drawing import FILL, Scene, draw_battle
 from ptde_core.viewing.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
 from ptde_core.viewing.run_curves import PANELS, UNDATED, draw_learning_curves, save_figure
@@ -236,6 +237,20 @@ def test_a_run_on_a_game_has_values_and_z_to_look_into_but_no_places(trained_run
     assert [path.name for path in pictures] == [*CURVES, "play.html"]
     with pytest.raises(PtdeError, match="episodes of game have no places to draw; look at their values"):
         visualize([own.teacher], ["gif"], tmp_path / "out")
+
+
+def test_pictures_are_not_drawn_through_a_link(fresh_teacher: RunFolder, tmp_path: Path) -> None:
+    mine = tmp_path / "outside" / "learning_curves.png"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    fresh_teacher.figures.symlink_to(mine.parent)
+    for target in (fresh_teacher.path, fresh_teacher.teacher):
+        with pytest.raises(PtdeError, match="figures: it is a link"):
+            visualize([target])
+        with pytest.raises(PtdeError, match="figures: it is a link"):
+            figures_of(target, None)
+    assert [path.read_text() for path in mine.parent.iterdir()] == ["mine"]
+    assert visualize([fresh_teacher.path], ["curves"], mine.parent)[0] == mine, "named by the user"
 
 
 def test_what_cannot_be_drawn(tmp_path: Path, fresh_teacher: RunFolder) -> None:

@@ -12,6 +12,7 @@ from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.elsewhere import Failed, Host, raised
 from ptde_core.experiments.sweeps.estimates import Estimates
 from ptde_core.experiments.sweeps.sweep import Engine
+from ptde_core.storage.whole_file import refuse_linked
 
 MINUTES = 24 * 60  # of a job, unless told otherwise; one that takes longer is queued again
 TIMES = 100  # that a job is queued again
@@ -29,11 +30,13 @@ def on_slurm(out: Path, options: Mapping[str, Any], cluster: str = "slurm") -> E
 
     Raises:
         PtdeError: submitit or Slurm is not there, or an option that it does not have.
+        StorageError: the folder of its files is a link.
     """
     if find_spec("submitit") is None:
         raise PtdeError("--slurm needs submitit, which is not installed", "type: pip install 'ptde[slurm]'")
     if cluster == "slurm" and shutil.which("sbatch") is None:
         raise PtdeError("--slurm needs Slurm, and there is no sbatch here", "type it on a machine that can submit jobs")
+    refuse_linked(out / JOBS)
     import submitit
 
     def executor(**more: Any) -> Any:

@@ -6,13 +6,21 @@ from pathlib import Path
 from ptde_core.base.events import FileSaved, Listener, silent
 from ptde_core.runs.stage_settings import InspectSettings
 from ptde_core.storage.run_folder import RunFolder
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.whole_file import check_output, refuse_linked
 from ptde_core.viewing.information.inspect_information import Inspected, inspect
 
 
 def figures_of(target: Path, out: Path | None) -> Path:
-    """The folder for the figure of one of `inspect`'s targets: `out`, else figures/ in its run folder."""
-    return out or (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+    """The folder for the figure of one of `inspect`'s targets: `out`, else figures/ in its run folder.
+
+    Raises:
+        StorageError: figures/ is a link.
+    """
+    if out is not None:
+        return out
+    folder = (RunFolder(target) if target.is_dir() else RunFolder.of(target)).figures
+    refuse_linked(folder)
+    return folder
 
 
 def inspect_and_draw(
