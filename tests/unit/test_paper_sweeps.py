@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.setting_fields import MOST_SEED
 from ptde_core.experiments.sweeps.cells import Cell, seeds_below
 from ptde_core.experiments.sweeps.paper import PARTS, Scope, parts_of, sweep_of
 from ptde_core.experiments.sweeps.sweep_file import cells_of
@@ -76,7 +77,14 @@ def test_all_is_what_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_runs_that_are_there_are_taken_with_the_seeds_they_have(tmp_path: Path) -> None:
     assert seeds_below(tmp_path) == (1,)
-    for name in ("QMIX/seed4", "QMIX/seed2", "VDN/seed2", "VDN/mine"):
+    for name in (
+        "QMIX/seed4",
+        "QMIX/seed2",
+        "VDN/seed2",
+        "VDN/mine",
+        f"VDN/seed{MOST_SEED + 1}",
+        f"VDN/seed{'9' * 99}",
+    ):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "status.json").touch()
     assert seeds_below(tmp_path) == (2, 4)

@@ -14,7 +14,7 @@ from ptde_core.algorithms.catalogue import OPTION, algorithm_named
 from ptde_core.algorithms.table_names import teacher_name
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import digest_of
-from ptde_core.base.setting_fields import build_settings
+from ptde_core.base.setting_fields import MOST_SEED, build_settings
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.experiments.sweeps.staleness import stale
 from ptde_core.nets.network_settings import INFORMATION
@@ -137,13 +137,13 @@ def state_of(cell: Cell) -> CellState:
 
 
 def seeds_below(folder: Path) -> tuple[int, ...]:
-    """The training seeds of the cells in a folder, sorted; 1 where there is no cell.
+    """The training seeds of the cells in a folder, sorted, without numbers that are no seed; 1 where there is no cell.
 
     Raises:
         PtdeError: no such folder.
     """
     found = (re.fullmatch(r"seed(\d+)", run.path.name, re.ASCII) for run in find_runs([folder]))
-    return tuple(sorted({int(seed[1]) for seed in found if seed})) or (1,)
+    return tuple(sorted({int(seed[1]) for seed in found if seed and int(seed[1]) <= MOST_SEED})) or (1,)
 
 
 def _doing(cell: Cell) -> str:
