@@ -11,8 +11,18 @@ from ptde_cli.exits import resumable
 from ptde_cli.options import Quiet
 from ptde_core.base.errors import PtdeError
 from ptde_core.experiments.sweeps.cells import seeds_below
-from ptde_core.experiments.sweeps.paper import ALL, OUT, PARTS, SMAC_LIKE, Scope, is_football, parts_of, sweep_of
-from ptde_core.storage.run_folder import check_page
+from ptde_core.experiments.sweeps.paper import (
+    ALL,
+    OUT,
+    PAGE,
+    PARTS,
+    SMAC_LIKE,
+    Scope,
+    check_place,
+    is_football,
+    parts_of,
+    sweep_of,
+)
 
 
 def complete_part(incomplete: str) -> list[str]:
@@ -83,13 +93,14 @@ def reproduce(
         raise PtdeError(f"--budget {budget:g} is no share of the paper's steps", "give more than 0, and at most 1")
     if made_from is not None and (out or dry_run or processes or ray or slurm):
         raise PtdeError("--from trains nothing", "leave out --out and what says how to train")
-    if page is not None:
-        check_page(page)  # before days of training, as the target of --keep
     scope = Scope(
         env, budget, _seeds(seeds, made_from), _names("--maps", maps), _names("--algorithms", algorithms), out
     )
     parts = parts_of(part, scope, trains=made_from is None)
     file = sweep_of(parts, scope)
+    folder = made_from or file.out
+    page = page or folder / PAGE
+    check_place(page)  # before days of training, as the target of --keep
     if keep is not None:
         from ptde_core.experiments.sweeps.packing import check_target
         from ptde_core.experiments.sweeps.sweep_file import cells_of
@@ -106,14 +117,12 @@ def reproduce(
         from ptde_core.machine.matplotlib_import import check_matplotlib
 
         check_matplotlib()
-        from ptde_core.experiments.reproduction import PAGE, cells_held
+        from ptde_core.experiments.reproduction import cells_held
         from ptde_core.experiments.reproduction import reproduce as stage
         from ptde_core.experiments.sweeps.packing import pack
         from ptde_core.experiments.sweeps.sweep_file import cells_of
 
-        cells, folder = cells_of(file), file.out
-        if made_from is not None:
-            cells, folder = cells_held(cells, made_from, file.out), made_from
+        cells = cells_held(cells_of(file), folder, file.out)
         with watching(quiet=quiet) as listen:
             if part == ALL and env is None and not any(map(is_football, parts)):
                 listen(
@@ -123,7 +132,7 @@ def reproduce(
                 )
             if keep is not None:
                 pack(cells, folder, keep, listen=listen)
-            tables, answers = stage(parts, cells, folder, page or folder / PAGE, listen=listen)
+            tables, answers = stage(parts, cells, folder, page, listen=listen)
         print_tables(tables)
         print("\n".join(answers))
 

@@ -8,22 +8,20 @@ from pathlib import Path
 
 from ptde_core.base.errors import PtdeError, StorageError, quoted
 from ptde_core.base.events import FileSaved, Listener, Note, silent
-from ptde_core.experiments.reproduction_page import FIGURES, Reproduced, page_text
+from ptde_core.experiments.reproduction_page import Reproduced, page_text
 from ptde_core.experiments.sweeps.cells import Cell
-from ptde_core.experiments.sweeps.paper import PARTS, Part, maps_of, of_part
+from ptde_core.experiments.sweeps.paper import FIGURES, PARTS, Part, check_place, maps_of, of_part
 from ptde_core.experiments.two_strategies import two_strategies
 from ptde_core.results.gather import Report, report
 from ptde_core.results.paper_table import paper_table
 from ptde_core.results.questions import answers
 from ptde_core.results.table import Table
 from ptde_core.results.wording import listed
-from ptde_core.storage.run_folder import RunFolder, check_page
+from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.whole_file import write_text
 from ptde_core.viewing.algorithm_curves import draw_win_rates, win_rates
 from ptde_core.viewing.learning_speed import speed_table
 from ptde_core.viewing.run_curves import save_figure
-
-PAGE = "reproduction.md"
 
 
 def reproduce(
@@ -44,7 +42,7 @@ def reproduce(
     Raises:
         PtdeError: no run there was evaluated, or the page cannot be written there.
     """
-    check_page(page)
+    check_place(page)
     made, found = reproduced(parts, cells, folder)
     made = [_drawn(one, page.parent / FIGURES, listen) for one in made]
     for one in made:

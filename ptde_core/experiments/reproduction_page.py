@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptde_core.experiments.sweeps.paper import FIGURES
 from ptde_core.results.agreement import agreement_table, agreement_words, pairs_beside_paper
 from ptde_core.results.costs import machine_notes
 from ptde_core.results.gather import Report, Section
@@ -17,7 +18,6 @@ from ptde_core.results.wording import backend_title, listed
 from ptde_core.scores.published import benchmark_for
 
 TITLE = "# The paper's experiments"
-FIGURES = "figures"  # the folder beside the page
 AGREEMENT = "## What agrees with the paper, and what does not"
 REASONS = 'What is known of the reasons: the page "Beside the paper" of ptde\'s manual.'
 LEGEND = (

@@ -41,6 +41,20 @@ def test_mistakes_are_told_and_leave_nothing(ptde: Type, tmp_path: Path, words: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [("--out", "runs"), ("--from", "runs"), ("--page", "runs/reproduction.md")])
+@pytest.mark.parametrize(("name", "sentence"), [("reproduction.md", "is a directory"), ("figures", "it is a link")])
+def test_a_page_that_cannot_be_written_is_told_before_the_training(
+    ptde: Type, tmp_path: Path, words: tuple[str, str], name: str, sentence: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / name).symlink_to(tmp_path / "outside")
+    ended = ptde("reproduce", "table2", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"cannot use runs/{name}: {sentence}" in ended.err
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]
+
+
 def test_what_is_done_by_now_is_kept_without_training(ptde: Type, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     ended = ptde("reproduce", "table2", "--from", "runs", "--keep", "kept")

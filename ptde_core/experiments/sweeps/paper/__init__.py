@@ -12,11 +12,15 @@ from typing import Any, Literal
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, read_sweep, teacher_named
+from ptde_core.storage.run_folder import check_page
+from ptde_core.storage.whole_file import refuse_linked
 
 FOLDER = Path(__file__).parent
 ALL = "all"
 OUT = Path("reproduction")
 FOOTBALL = "football"
+PAGE = "reproduction.md"  # in the folder of the runs, unless another is named
+FIGURES = "figures"  # the folder beside the page
 SMAC_LIKE = ("skirmish", "smac", FOOTBALL)
 
 
@@ -143,6 +147,16 @@ def sweep_of(parts: Sequence[str], scope: Scope) -> SweepFile:
         settings={"recipe": held[0].settings["recipe"]},
         grid=tuple(dict(zip(keys, point, strict=True)) for point in points),
     )
+
+
+def check_place(page: Path) -> None:
+    """Refuse a page that cannot be written, or whose pictures cannot, before anything is done for it.
+
+    Raises:
+        PtdeError: as `check_page`, or the pictures' folder is a link.
+    """
+    check_page(page)
+    refuse_linked(page.parent / FIGURES)
 
 
 def _check_among(kind: str, asked: Sequence[str], there: Collection[str]) -> None:
