@@ -4,6 +4,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ptde_core.base.setting_fields import Settings
 
+MOST_REPEATS = 100  # of learning after a round, for which Ctrl-C waits; peers take 1 to 15
+
 
 class LearningSettings(Settings):
     """What all learners can be told."""
@@ -35,7 +37,9 @@ class ValueDecompositionSettings(LearningSettings):
     )
     batch_episodes: int = Field(128, ge=1, le=100_000, description="episodes per gradient step")
     replay_episodes: int = Field(5000, ge=1, le=10**7, description="episodes kept for replay, the oldest dropped first")
-    updates_per_round: int = Field(1, ge=1, le=10_000, description="gradient steps after each round of n_envs episodes")
+    updates_per_round: int = Field(
+        1, ge=1, le=MOST_REPEATS, description="gradient steps after each round of n_envs episodes"
+    )
     target_every_episodes: int = Field(
         200, ge=1, le=10**9, description="episodes between copies into the target networks"
     )
@@ -72,9 +76,9 @@ class MappoSettings(LearningSettings):
     entropy_weight: float = Field(0.01, ge=0, description="weight of the entropy bonus in the policy's loss")
     clip: float = Field(0.2, gt=0, lt=1, description="clipping range of probability ratios and of normalised values")
     huber_delta: float = Field(10.0, gt=0, description="error of a normalised value from which its loss is linear")
-    epochs: int = Field(5, ge=1, le=1000, description="times that each rollout is learned from")
+    epochs: int = Field(5, ge=1, le=MOST_REPEATS, description="times that each rollout is learned from")
     minibatches: int = Field(
-        1, ge=1, le=10_000, description="random parts of a rollout in each epoch, a gradient step on each"
+        1, ge=1, le=MOST_REPEATS, description="random parts of a rollout in each epoch, a gradient step on each"
     )
     policy_gain: float = Field(
         0.01, gt=0, description="gain of the policy's last layer: how large its first weights are"
