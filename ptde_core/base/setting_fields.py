@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from ptde_core.base.errors import PtdeError, quoted, unknown
 from ptde_core.base.untrusted import LARGE, parse_toml, read_toml
@@ -16,6 +16,16 @@ class Settings(BaseModel):
     """Base of every stage's settings. A field's default, bound and meaning stand on its one line; help reads them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, Python's or NumPy's, where something else is asked for: they would be 1 and 0."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        takes_truth = any(one in (bool, Any) for one in (wanted, *get_args(wanted)))
+        if getattr(value, "dtype", type(value)) in (bool,) and not takes_truth:
+            raise ValueError("is true or false, where something else is asked for")
+        return value
 
 
 MOST_SEED = 2**32 - 1  # of a run: every file and every generator holds it

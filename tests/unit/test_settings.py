@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ptde_core.algorithms.catalogue import ALGORITHMS, algorithm_named
@@ -46,6 +47,10 @@ def test_later_layers_win() -> None:
         ({"episodes": 0}, "episodes = 0 (greedy episodes per policy, the same for teacher and student): .*1"),
         ({"episodes": "many"}, "episodes = 'many' .*integer"),
         ({"seed": -1}, "seed = -1 .*0"),
+        ({"episodes": True}, "episodes = True .*: is true or false, where something else is asked for"),
+        ({"episodes": np.True_}, "episodes = .*True.*: is true or false"),
+        ({"message_threshold": False}, "message_threshold = False .*: is true or false"),
+        ({"device": True}, "device = True .*: is true or false"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_and_explained(values: dict[str, Any], says: str) -> None:
@@ -63,6 +68,11 @@ def test_a_wrong_key_or_value_is_refused_and_explained(values: dict[str, Any], s
 def test_a_setting_that_would_do_nothing_is_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(PtdeError, match=says):
         train_teacher_settings(values)
+
+
+def test_a_sight_is_neither_true_nor_false() -> None:
+    with pytest.raises(PtdeError, match=r"teacher_sight = True .*: is true or false"):
+        train_teacher_settings({"alg": "ctds", "teacher_sight": True})
 
 
 def test_settings_cannot_be_changed() -> None:
