@@ -3,12 +3,12 @@
 No torch here: the command line reads this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ptde_core.algorithms.training_settings import TrainingSettings
 from ptde_core.base.errors import PtdeError, quoted
-from ptde_core.base.setting_fields import Values
+from ptde_core.base.setting_fields import Values, build_settings
 from ptde_core.runs.stage_settings import default_folder, read_run_config, train_teacher_settings
 from ptde_core.storage.run_folder import RunFolder
 
@@ -36,9 +36,9 @@ def trainings_meant(
         return [_meant(values, None if out is None else Path(out), resume)]
     if "seed" in values:
         raise PtdeError(f"seed = {values['seed']!r} and several seeds are both given", "give one of them")
-    if isinstance(seeds, str) or not hasattr(seeds, "__iter__"):
+    if isinstance(seeds, str | bytes | Mapping) or not hasattr(seeds, "__iter__"):
         raise PtdeError(f"seeds = {quoted(repr(seeds))} is no list of seeds", "give for example [1, 2, 3]")
-    each = list(seeds)
+    each = [build_settings(TrainingSettings, {"seed": seed}).seed for seed in seeds]
     if not each or len(set(each)) < len(each):
         raise PtdeError(f"the seeds {each} name {'a seed twice' if each else 'no seed'}", "name each once")
     folders = [None if out is None else Path(out) / f"seed{seed}" for seed in each]
