@@ -25,7 +25,7 @@ def train_teacher(
     map: Path | str | None = None,  # noqa: A002  the setting's name
     alg: str | None = None,
     *,
-    out: Path | str | None = None,
+    out: RunFolder | Path | str | None = None,
     resume: bool = False,
     keep_state: bool = True,
     wandb: bool = False,
@@ -65,7 +65,7 @@ def train_teachers(
     map: Path | str | None = None,  # noqa: A002  the setting's name
     alg: str | None = None,
     *,
-    out: Path | str | None = None,
+    out: RunFolder | Path | str | None = None,
     resume: bool = False,
     keep_state: bool = True,
     listen: Listener = silent,
@@ -189,7 +189,7 @@ def run(
     *,
     recipes: str | Sequence[str] = (),
     seeds: Sequence[int] | None = None,
-    out: Path | str | None = None,
+    out: RunFolder | Path | str | None = None,
     keep_state: bool = True,
     wandb: bool = False,
     listen: Listener = silent,

@@ -33,22 +33,22 @@ def paths_of(places: Sequence[Place], what: str) -> list[Path]:
     return [path_of(one) for one in places]
 
 
-def file_at(path: Path | str | None) -> Path | None:
+def file_at(path: RunFolder | Path | str | None) -> Path | None:
     """The path of an output; None stands for the default.
 
     Raises:
-        PtdeError: it is no path.
+        PtdeError: neither a `RunFolder` nor a path.
     """
     return None if path is None else output_at(path)
 
 
-def output_at(path: Path | str) -> Path:
+def output_at(path: RunFolder | Path | str) -> Path:
     """The path of an output without a default.
 
     Raises:
-        PtdeError: it is no path.
+        PtdeError: neither a `RunFolder` nor a path.
     """
-    return Path(_checked(path))
+    return path.path if isinstance(path, RunFolder) else Path(_checked(path))
 
 
 def _checked(path: Path | str) -> Path | str:

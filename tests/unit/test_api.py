@@ -188,6 +188,8 @@ def test_lists_strings_paths_and_numpy_numbers_are_taken_too(trained_run: RunFol
     assert np.array_equal(policy.act(env.obs.tolist(), env.available.tolist(), env.state.tolist()), actions)
     runs = ptde.train_teachers(np.arange(1, 3), "personal-signal", out=str(tmp_path), **SMALL)
     assert [run.path.name for run in runs] == ["seed1", "seed2"]
+    again = ptde.train_teacher("personal-signal", seed=1, out=runs[0], resume=True, **SMALL)
+    assert again == runs[0]
     with pytest.raises(ptde.PtdeError, match=r"nowhere\.toml"):
         ptde.make_env(tmp_path / "nowhere.toml")
     with pytest.raises(ptde.PtdeError, match=r"nowhere\.toml"):
@@ -232,6 +234,10 @@ OF_PLACES += (ptde.curves, ptde.load_policy)
         (lambda _: ptde.train_teachers(3, "3m"), "seeds = 3 is no list of seeds"),
         (lambda _: ptde.run("3m", seeds="12"), "seeds = '12' is no list of seeds"),
         (lambda _: ptde.train_teachers(np.array([2, 2]), "3m"), "name a seed twice"),
+        (lambda _: ptde.train_teachers([1, "1"], "3m"), r"the seeds \[1, 1\] name a seed twice"),
+        (lambda _: ptde.train_teachers([[1]], "3m"), r"seed = \[1\] "),
+        (lambda _: ptde.train_teachers([True], "3m"), "seed = True "),
+        *((lambda _, seeds=seeds: ptde.run("3m", seeds=seeds), "is no list of seeds") for seeds in ({1: 2}, b"12")),
         (lambda _: ptde.train_teacher("3m", on_update=3), "on_update = 3 is no function"),
         *((lambda _, n=n: ptde.make_env("3m", n), f"n_envs = {n!r} is not a whole") for n in (0, -1, 2.5, "4", True)),
         (lambda _: ptde.make_env(5), "name = 5 is no map"),
