@@ -54,10 +54,11 @@ def distill(
     Raises:
         StorageError: `out` cannot be written; as far as it can be known, before anything is collected or fitted.
         PtdeError: not a teacher or one that is not distilled, episodes of another teacher, a broken file, or `out`
-            exists; a device that is not there.
+            exists or does not end in .pt; a device that is not there.
         KeyboardInterrupt: interrupted; the same command goes on where it stopped.
     """
     listen = telling_of_compiling(listen)
+    check_name(out)
     out = out or student_of(teacher, settings.recipe)
     with locked_output(out, STAGE):
         return _distill(teacher, settings, data, out, listen)
@@ -117,6 +118,16 @@ def _distill(teacher: Path, settings: DistillSettings, data: Path | None, out: P
     listen(FileSaved(out, "the student"))
     listen(StageFinished(STAGE, time.monotonic() - began))
     return out
+
+
+def check_name(out: Path | None) -> None:
+    """Refuse a name that is not a checkpoint's for a student.
+
+    Raises:
+        PtdeError: it has another ending.
+    """
+    if out is not None and out.suffix != ".pt":
+        raise PtdeError(f"{out} is no name of a checkpoint", "give one that ends in .pt with --out")
 
 
 def check_episodes(data: Path, teacher: Path, trained: Trained) -> MadeFrom:

@@ -5,12 +5,11 @@ Each student is a file of its own, so that what is finished is skipped when the 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Listener, Note, silent
 from ptde_core.pipeline.collect import informed_teacher
-from ptde_core.pipeline.distill import distill, episodes_digest, own_episodes
+from ptde_core.pipeline.distill import check_name, distill, episodes_digest, own_episodes
 from ptde_core.runs.stage_settings import DistillSettings
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.episode_file import read_about
@@ -39,6 +38,7 @@ def distill_recipes(
         KeyboardInterrupt: interrupted; the same call goes on where it stopped.
     """
     assert out is None or len(recipes) == 1, "one file for several students"
+    check_name(out)
     teacher_id = str(informed_teacher(teacher)[0]["teacher_id"])
     places = [out or student_of(teacher, one.recipe) for one in recipes]
     for path, settings in zip(places, recipes, strict=True):
@@ -68,7 +68,10 @@ def _check_same(path: Path, settings: DistillSettings, teacher_id: str) -> None:
     Raises:
         PtdeError: `path` is not a student, or another one.
     """
-    content: dict[str, Any] = load_checkpoint(path, "student")
+    try:
+        content = load_checkpoint(path, "student")
+    except PtdeError as error:
+        raise PtdeError(error.problem, ANOTHER) from None
     if content["teacher_id"] != teacher_id or "distill" not in content:
         raise PtdeError(f"{path} already exists, and is not a student of this teacher", ANOTHER)
     held = content["distill"]

@@ -138,6 +138,20 @@ def test_what_cannot_be_distilled_is_refused(tmp_path: Path) -> None:
     assert not plain.students.exists()
 
 
+def test_a_file_that_is_no_students_is_neither_read_nor_replaced(run: RunFolder) -> None:
+    paper = [distill_settings("paper", "", QUICK)]
+    held = run.config.read_bytes()
+    for start in (distill_recipes, lambda teacher, recipes, out: distill(teacher, recipes[0], out=out)):
+        with pytest.raises(PtdeError, match=r"config\.json is no name of a checkpoint; give one that ends in \.pt"):
+            start(run.teacher, paper, out=run.config)
+    assert run.config.read_bytes() == held
+    for content in (b"mine", run.teacher.read_bytes()):
+        (run.path / "mine.pt").write_bytes(content)
+        with pytest.raises(PtdeError, match=r"mine\.pt .*; move it away, or distill into another file"):
+            distill_recipes(run.teacher, paper, out=run.path / "mine.pt")
+        assert (run.path / "mine.pt").read_bytes() == content
+
+
 def test_the_papers_recipe_is_the_defaults() -> None:
     assert distill_settings("paper", "3s_vs_5z") == DistillSettings()
     assert DistillSettings().recipe == "paper"
