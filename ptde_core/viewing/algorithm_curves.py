@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from textwrap import wrap
 from typing import Any
 
@@ -115,7 +116,8 @@ def win_rates(roots: list[Path] | None = None, *, unfinished: bool = False) -> W
     if not tested:
         where = f"here or below {RUNS}/" if roots is None else f"below {', '.join(map(str, roots))}"
         why = f" ({left_out[0].run}: {left_out[0].why})" if left_out else ""
-        or_draw = "" if unfinished else ", or draw what there is with --unfinished"
+        stopped = any(one.state in ("running", "interrupted", "failed") for one in left_out)  # a finished one has all
+        or_draw = ", or draw what there is with --unfinished" if stopped and not unfinished else ""
         raise PtdeError(
             f"no run {where} has a curve to draw{why}", f"train one, for example `ptde run --map 3m`{or_draw}"
         )
@@ -225,11 +227,11 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
         return LeftOut(name, "unreadable", str(error))
     place = (made.backend, made.backend_version)
     found = []
+    every = settings["test_every"]
     measure: Measure = "win rate" if any("test_win_rate" in row for row in rows) else "return"
     what = {"win rate": "test_win_rate", "return": "test_return"}[measure]
     for metric, named in {what: teacher_name, f"student_{what}": student_name}.items():
         points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
-        every = settings["test_every"]
         if len(points) and points[-1, 0] // every * every >= max(
             every, points[0, 0]
         ):  # a multiple lies among its tests
@@ -237,7 +239,16 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
             curve = SeedCurve(points[:, 0], points[:, 1])
             done = state == "finished"
             found.append(_Tested(name, place, policy, settings, map_name, done, time, measure, curve))
-    return found or LeftOut(name, state, "it has logged no test that far")
+    return found or LeftOut(name, state, _why_no_curve(name, [row["env_steps"] for row in rows if what in row], every))
+
+
+def _why_no_curve(name: str, tests: Sequence[float], every: int) -> str:
+    """Why a run has no curve: it was not tested, or never at or around a multiple of `every` env steps."""
+    if not tests:
+        return "it has logged no test"
+    where = f"from {tests[0]:,.0f} to {tests[-1]:,.0f} env steps"
+    what_helps = f"train longer or with a smaller one, or see `ptde visualize {quote(name)}`"
+    return f"its tests {where} reach no multiple of test_every = {every:,}: {what_helps}"
 
 
 def _variants(namesakes: Sequence[_Tested]) -> list[tuple[str, list[_Tested]]]:

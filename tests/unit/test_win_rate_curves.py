@@ -146,6 +146,18 @@ def test_versions_never_meet_and_nothing_to_draw_is_said(tmp_path: Path) -> None
         win_rates([tmp_path])
 
 
+def test_a_run_whose_tests_lie_within_test_every_is_told_what_helps(tmp_path: Path) -> None:
+    add_run(tmp_path, "a", [0.5], test_every=20_000)
+    for unfinished in (False, True):
+        with pytest.raises(PtdeError, match=r"tests from 3 to 3 env steps reach no multiple of .* 20,000: ") as refused:
+            win_rates([tmp_path], unfinished=unfinished)
+        assert "--unfinished" not in str(refused.value)
+        assert f"`ptde visualize {tmp_path / 'a'}`" in str(refused.value)
+    add_run(tmp_path, "b", [0, 0.5], seed=2, state="interrupted")
+    with pytest.raises(PtdeError, match="or draw what there is with --unfinished"):
+        win_rates([tmp_path])
+
+
 def test_the_picture_names_backend_maps_and_algorithms_and_every_kind_is_written(tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         add_run(tmp_path / "runs", f"a{seed}", [0, 0.5, 1.0, 1.0][: 5 - seed], seed=seed)
