@@ -254,6 +254,14 @@ def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:
         console.print()
 
 
+def print_untrained(teachers: Iterable[Path]) -> None:
+    """Say below their results which teachers have learned nothing."""
+    from ptde_core.storage.checkpoint import why_untrained  # loads torch
+
+    for why in filter(None, map(why_untrained, teachers)):
+        print(printable(why))
+
+
 def _print_lines(console: Console, text: str, style: str) -> None:
     for line in wrapped(text, console.width):
         console.print(Text(line, style), soft_wrap=True)

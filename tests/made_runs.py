@@ -131,7 +131,7 @@ def checkpointed(run: RunFolder, one: EvaluationEntry, of_run: MadeFrom) -> Eval
             "state_names": ["s"],
             "action_names": ["a"],
         },
-        "counters": {"env_steps": one.env_steps},
+        "counters": {"env_steps": one.env_steps, "episodes": 1, "updates": 1},
         "teacher_file": "teacher.pt",
         "kept": "last",
         **({"distill": one.distilled.settings, "collected": one.distilled.collected} if one.distilled else {}),

@@ -73,7 +73,7 @@ def distill(
     of_play = {"episodes": episodes, "device": settings.get("device")}
     evaluating = checked(EvaluateSettings, {key: value for key, value in of_play.items() if value is not None})
     with resumable():
-        from ptde_cli.display import print_tables, shown, watching
+        from ptde_cli.display import print_tables, print_untrained, shown, watching
         from ptde_core import api
         from ptde_core.api.places import checkpoint_of
 
@@ -90,6 +90,7 @@ def distill(
             print("\n".join(map(str, students)) if quiet else following)
         else:
             print_tables(api.tables(entries, "recipes" if compare else "full"))
+            print_untrained([teacher])
 
 
 def tell_of_evaluation(teacher: Path, episodes: int, listen: "Listener") -> None:

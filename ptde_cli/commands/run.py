@@ -74,11 +74,12 @@ def run(
     trust_typed_algorithm(trust, teachers_assigned, typed)
     values, numbers = of_seeds(merged(teachers, teachers_assigned, typed), seed, seeds, wandb=wandb)
     of_stages: dict[str, Any] = {stage: merged(later[stage], later_assigned[stage]) for stage in LATER_STAGES}
-    for settings, _ in trainings_meant(values, numbers, out):  # a mistake is told before torch loads
+    meant = trainings_meant(values, numbers, out)
+    for settings, _ in meant:  # a mistake is told before torch loads
         trust_typed_environment(settings, teachers_assigned, typed)
         later_stages(settings, [of_stages], recipe or ())
     with resumable():
-        from ptde_cli.display import print_tables, watching
+        from ptde_cli.display import print_tables, print_untrained, watching
         from ptde_core import api
 
         with watching(quiet=quiet) as listen:
@@ -93,3 +94,4 @@ def run(
                 **of_stages,
             )
         print_tables(api.tables(entries))
+        print_untrained(folder.teacher for _, folder in meant)

@@ -28,7 +28,7 @@ from ptde_core.pipeline.single_trainer import Learned, Round
 from ptde_core.policies.policy import Exploration
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import training_made_from
-from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
+from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint, why_untrained
 from ptde_core.storage.replay_buffer import ReplayJournal
 from ptde_core.storage.run_folder import LAST, RunFolder
 from ptde_core.storage.status import write_status
@@ -259,8 +259,8 @@ class TrainingRun:
         best, how_good = self._checkpoints.best()
         for path in best:
             listen(FileSaved(path, how_good))
-        if not self.learner.updates:
-            listen(Note(f"nothing was learned in {at.episodes} episodes: no gradient step was due; give more --steps"))
+        if why := why_untrained(folder.teacher):
+            listen(Note(why))
         facts = {
             **self._mishaps(),
             "env_steps": at.env_steps,

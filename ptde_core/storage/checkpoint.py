@@ -71,6 +71,19 @@ def load_checkpoint(path: Path, *kinds: Kind) -> dict[str, Any]:
     return content
 
 
+def why_untrained(teacher: Path) -> str:
+    """One sentence of a teacher that has learned nothing, as after fewer episodes than a batch has; "" of any other.
+
+    Raises:
+        PtdeError: as `load_checkpoint`.
+    """
+    counters = load_checkpoint(teacher, "teacher")["counters"]
+    if counters["updates"]:
+        return ""
+    episodes = counters["episodes"]
+    return f"{teacher} has learned nothing in {episodes} episodes: no gradient step was due; give more --steps"
+
+
 def _way_out(path: Path, wanted: str, again: str) -> str:
     """What to do about a broken checkpoint; `again` is what makes a run's teacher anew."""
     run = RunFolder.of(path)

@@ -56,6 +56,8 @@ class _Environment(_Held):
 
 class _Counters(_Held):
     env_steps: Count
+    episodes: Count
+    updates: Count
 
 
 class _TrainedWith(_Held):

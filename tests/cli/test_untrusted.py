@@ -1,6 +1,7 @@
 """Commands given files of others, numbers without a bound, and trainings that go wrong."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ def test_weights_that_are_not_finite_stop_the_training(rate: str, ptde: Type, tm
     assert status["state"] == "failed"
     assert "not finite" in status["reason"]
     assert not (tmp_path / "out" / "teacher.pt").exists()
+
+
+def test_a_teacher_that_has_learned_nothing_is_told_below_its_results(ptde: Type, tmp_path: Path) -> None:
+    few = ("--set", "collect.episodes=2", "--set", "distill.steps=5", "--set", "evaluate.episodes=2")
+    told = ptde("run", *GAME[:4], "--steps", "20", *few, "--recipe", "paper", "--out", "out", "--quiet")
+    assert told.code == 0, told.err
+    assert re.search(r"^out/teacher\.pt has learned nothing in \d+ episodes: .*; give more --steps$", told.out, re.M)
+    again = ptde("distill", "out", "--steps", "5", "--episodes", "2", "--quiet")
+    assert "out/teacher.pt has learned nothing" in again.out
 
 
 def test_a_fit_that_is_not_finite_saves_no_student(ptde: Type, tmp_path: Path) -> None:

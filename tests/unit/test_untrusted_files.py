@@ -169,6 +169,7 @@ def changed(content: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
         ("networks", [1]),
         ("counters", {"env_steps": -1}),
         ("counters", {}),
+        ("counters", {"env_steps": 10, "episodes": 1}),
         ("kept", "../../x"),
         ("teacher_id", 7),
     ],
