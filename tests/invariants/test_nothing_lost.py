@@ -11,8 +11,10 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.envs.small_games import GAMES
 from ptde_core.pipeline.evaluate import evaluate
 from ptde_core.pipeline.play_episodes import play_episodes as episodes_played
+from ptde_core.pipeline.remaking import put_aside_another_world
 from ptde_core.results.gather import report
 from ptde_core.storage.checkpoint import load_checkpoint
+from ptde_core.storage.config_file import read_config
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 from tests.pipelines import DISTILL, EVALUATE, SETTINGS, pipeline, snapshot
@@ -32,6 +34,18 @@ def test_the_results_of_a_shorter_training_are_put_aside_with_the_longer_ones(
     (aside,) = run.path.glob("stale-*")
     assert (aside / "until-0000300" / "teacher.pt").read_bytes() in before.values()
     assert snapshot(RunFolder(aside)) == before
+
+
+def test_nothing_is_put_aside_through_a_link(another_world: RunFolder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    another_world.stale(read_config(another_world.config).made_from.digest).symlink_to(elsewhere)
+    before = snapshot(another_world)
+    for put_aside in (pipeline, lambda run: put_aside_another_world(SETTINGS, run, lambda _: None)):
+        with pytest.raises(PtdeError, match=r"stale-\w+: it is a link"):
+            put_aside(another_world)
+    assert snapshot(another_world) == before
+    assert not list(elsewhere.iterdir())
 
 
 def test_what_a_shorter_training_has_left_is_never_replaced(run: RunFolder) -> None:

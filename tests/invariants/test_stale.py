@@ -120,18 +120,6 @@ def test_run_leaves_what_is_not_its_own_where_it_is(another_world: RunFolder) ->
     assert mine.read_text() == "mine"
 
 
-def test_nothing_is_put_aside_through_a_link(another_world: RunFolder, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    another_world.stale(read_config(another_world.config).made_from.digest).symlink_to(elsewhere)
-    before = snapshot(another_world)
-    for put_aside in (pipeline, lambda run: put_aside_another_world(SETTINGS, run, lambda _: None)):
-        with pytest.raises(PtdeError, match=r"stale-\w+: it is a link"):
-            put_aside(another_world)
-    assert snapshot(another_world) == before
-    assert not list(elsewhere.iterdir())
-
-
 def test_run_notices_an_edited_game_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pettingzoo")
     monkeypatch.syspath_prepend(tmp_path)
