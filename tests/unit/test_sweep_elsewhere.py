@@ -13,7 +13,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.events import Event, SweepSeen
 from ptde_core.experiments.sweeps.cells import Cell, state_of
 from ptde_core.experiments.sweeps.on_ray import on_ray
-from ptde_core.experiments.sweeps.on_slurm import on_slurm
+from ptde_core.experiments.sweeps.on_slurm import JOBS, on_slurm
 from ptde_core.experiments.sweeps.search import Search, score_of, space_of
 from ptde_core.experiments.sweeps.sweep import here, sweep
 from ptde_core.experiments.sweeps.sweep_file import SampleSettings, SweepFile, cells_of, sweep_file
@@ -70,6 +70,13 @@ def test_what_is_not_installed_is_told(
     with pytest.raises(PtdeError, match=sentence):
         act(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_slurms_files_are_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / JOBS).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PtdeError, match=f"{JOBS}: it is a link"):
+        on_slurm(tmp_path, {}, cluster="local")
 
 
 @needs("submitit", "slurm")

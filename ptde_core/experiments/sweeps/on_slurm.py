@@ -32,11 +32,11 @@ def on_slurm(out: Path, options: Mapping[str, Any], cluster: str = "slurm") -> E
         PtdeError: submitit or Slurm is not there, or an option that it does not have.
         StorageError: the folder of its files is a link.
     """
+    refuse_linked(out / JOBS)
     if find_spec("submitit") is None:
         raise PtdeError("--slurm needs submitit, which is not installed", "type: pip install 'ptde[slurm]'")
     if cluster == "slurm" and shutil.which("sbatch") is None:
         raise PtdeError("--slurm needs Slurm, and there is no sbatch here", "type it on a machine that can submit jobs")
-    refuse_linked(out / JOBS)
     import submitit
 
     def executor(**more: Any) -> Any:
