@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 from ptde_core.algorithms.catalogue import OPTION
 from ptde_core.api.places import Place, checkpoint_of, file_at, paths_of
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import Listener, check_listener, silent
+from ptde_core.base.events import Listener, Note, check_listener, silent
 from ptde_core.base.setting_fields import build_settings, list_of_texts, word_of
 from ptde_core.base.trusted_code import trust_code
 from ptde_core.pipeline.callbacks import NONE, Callbacks, Played, Tested, Updated
@@ -149,10 +149,12 @@ def distill(
     names = list(recipe) if isinstance(recipe, list | tuple) else [recipe]
     check_recipes(names, out, settings)
     from ptde_core.pipeline.distill_recipes import distill_recipes
-    from ptde_core.storage.checkpoint import load_checkpoint
+    from ptde_core.storage.checkpoint import load_checkpoint, why_untrained
 
     path = checkpoint_of(teacher)
     map_name = load_checkpoint(path, "teacher")["settings"]["map"]
+    if why := why_untrained(path):
+        listen(Note(why))
     made = [distill_settings(name, map_name, settings) for name in names]
     students = distill_recipes(path, made, file_at(data), file_at(out), listen=listen)
     return students[0] if isinstance(recipe, str) else students

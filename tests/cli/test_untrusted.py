@@ -98,8 +98,9 @@ def test_a_teacher_that_has_learned_nothing_is_told_below_its_results(ptde: Type
     told = ptde("run", *GAME[:4], "--steps", "20", *few, "--recipe", "paper", "--out", "out", "--quiet")
     assert told.code == 0, told.err
     assert re.search(r"^out/teacher\.pt has learned nothing in \d+ episodes: .*; give more --steps$", told.out, re.M)
-    again = ptde("distill", "out", "--steps", "5", "--episodes", "2", "--quiet")
+    again = ptde("distill", "out", "--steps", "5", "--episodes", "2")
     assert "out/teacher.pt has learned nothing" in again.out
+    assert "out/teacher.pt has learned nothing" in again.err
 
 
 def test_a_fit_that_is_not_finite_saves_no_student(ptde: Type, tmp_path: Path) -> None:
