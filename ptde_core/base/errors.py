@@ -51,6 +51,10 @@ def quoted(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
+class AtWorkError(PtdeError):
+    """Another process is at work there: no failure, it helps to wait."""
+
+
 class UserCodeError(PtdeError):
     """Code of the user's own raised something; `trace` is its whole traceback, for a file.
 

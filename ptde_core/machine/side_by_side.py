@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import AtWorkError, PtdeError
 from ptde_core.envs.workers.local_host import one_thread_each
 from ptde_core.machine.interruption import Interruption
 
 POLL_SECONDS = 1.0
-DONE, USER_ERROR, INTERRUPTED = 0, 2, 130  # exit codes of a process
+DONE, USER_ERROR, AT_WORK, INTERRUPTED = 0, 2, 75, 130  # exit codes of a process; 75: another one is at work there
 
 J = TypeVar("J")
 
@@ -174,6 +174,8 @@ class Process:
                 return None if self._told_to_stop else PtdeError(problem, "type the same again: it goes on")
             case code if code == USER_ERROR:
                 return PtdeError(said)
+            case code if code == AT_WORK:
+                return AtWorkError(said)
             case code:
                 return RuntimeError(f"{self._name} ended with code {code}\n{said}")
 
@@ -192,7 +194,7 @@ def working(work: Callable[[], object]) -> int:
         return INTERRUPTED
     except PtdeError as error:
         sys.stderr.write(str(error))
-        return USER_ERROR
+        return AT_WORK if isinstance(error, AtWorkError) else USER_ERROR
     return DONE
 
 

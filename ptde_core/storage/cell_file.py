@@ -16,7 +16,7 @@ from ptde_core.storage.run_folder import read_json, write_json
 from ptde_core.storage.status import is_alive
 
 TOUCH_SECONDS = 5.0
-SILENT_SECONDS = 60.0  # a file that has not been touched for so long: no process works on the cell any more
+SILENT_SECONDS = 60.0  # a file whose time is so far from now, also ahead: no process works on the cell any more
 
 
 class CellRecord(BaseModel):
@@ -97,6 +97,6 @@ def touching(path: Path) -> Iterator[None]:
 
 
 def _worked_on(record: CellRecord, path: Path) -> bool:
-    if time.time() - path.stat().st_mtime > SILENT_SECONDS:
+    if abs(time.time() - path.stat().st_mtime) > SILENT_SECONDS:
         return False
     return record.host != platform.node() or is_alive(record.pid)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ptde_core.base.errors import PtdeError, StorageError, storage_error
+from ptde_core.base.errors import AtWorkError, StorageError, storage_error
 from ptde_core.storage.run_folder import MARKS, RunFolder
 from ptde_core.storage.whole_file import clear_partials, refuse_linked
 
@@ -38,7 +38,7 @@ def locked(run: RunFolder, stage: str) -> Iterator[None]:
         stage: the name that others are told.
 
     Raises:
-        PtdeError: another process is at work there.
+        AtWorkError: another process is at work there.
         StorageError: the folder cannot be written, or a folder in it is a link.
     """
     made = _make(run.path)
@@ -72,7 +72,7 @@ def locked_output(path: Path, stage: str) -> Iterator[None]:
     """Be the only process that writes a file: locks its run, or outside a run a lock file beside it.
 
     Raises:
-        PtdeError: another process is at work there.
+        AtWorkError: another process is at work there.
         StorageError: its folder cannot be written.
     """
     run = RunFolder.of(path)
@@ -96,7 +96,7 @@ def adding_to(path: Path) -> Iterator[None]:
     """Be the only process that reads, changes and replaces a file; waits for another one that does.
 
     Raises:
-        PtdeError: another process has held it for ten minutes.
+        AtWorkError: another process has held it for ten minutes.
         StorageError: its folder cannot be written.
     """
     with _held(path.with_name(f".{path.name}.lock"), "writing", WRITING, f"on {path}"):
@@ -131,8 +131,8 @@ def _held(file: Path, stage: str, patience: float, where: str) -> Iterator[bool]
     try:
         lock.acquire(timeout=patience, poll_interval=0.02)
     except Timeout:
-        raise PtdeError(
-            f"another process is at work {where}{_owner(file)}", "wait until it is done, or give another folder"
+        raise AtWorkError(
+            f"another process is at work {where}{owner(file)}", "wait until it is done, or give another folder"
         ) from None
     except OSError as error:
         raise storage_error(error, file) from error
@@ -159,7 +159,7 @@ def _refuse_links(file: Path) -> None:
         raise StorageError(f"cannot use {file} as a lock: it is a link, or no file", "move it away")
 
 
-def _owner(file: Path) -> str:
+def owner(file: Path) -> str:
     """The owner of a lock, by the file's text: " (process 17 on box, train-teacher)"."""
     try:
         pid, host, stage = file.read_text(encoding="utf-8")[:200].split(maxsplit=2)

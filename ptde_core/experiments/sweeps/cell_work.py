@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ptde_core.base.errors import PtdeError, StorageError, UserCodeError
+from ptde_core.base.errors import AtWorkError, PtdeError, StorageError, UserCodeError
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.machine.side_by_side import Process, working
 from ptde_core.pipeline.run import run
 from ptde_core.storage.cell_file import read_cell, touching, write_cell
+from ptde_core.storage.run_lock import is_held, locked, owner
 from ptde_core.storage.whole_file import write_text
 
 
@@ -28,17 +29,36 @@ def process_of(cell: Cell, attempt: int, *, keep_state: bool, folder: Path | Non
     return Process(__name__, arguments, f"the cell in {cell.run.path}", folder)
 
 
+def at_work_on(cell: Cell) -> str:
+    """Who works on the cell now, in words for people; "" if nobody does."""
+    if is_held(cell.run):
+        return f"another process{owner(cell.run.lock)}"
+    with suppress(PtdeError):  # a broken record is told by who works on it
+        record = read_cell(cell.run.cell)
+        if record is not None and record.state == "running":
+            return f"process {record.pid} on {record.host}"
+    return ""
+
+
 def work_on(cell: Cell, attempt: int, *, keep_state: bool) -> None:
     """Do all of the cell's stages that are not done, and record in its folder how that ended.
 
     Raises:
-        PtdeError: as `run`, or another process works on the cell.
+        AtWorkError: another process works on the cell; nothing is recorded.
+        StorageError: the folder cannot be locked; nothing is recorded.
+        PtdeError: as `run`, or the record is broken.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
-    record, path = read_cell(cell.run.cell), cell.run.cell
-    if record is not None and record.state == "running":
-        raise PtdeError(f"process {record.pid} on {record.host} works on {cell.run.path}", "wait for it")
-    before, began = record.seconds if record else 0.0, time.monotonic()
+    with locked(cell.run, "sweep"):
+        record = read_cell(cell.run.cell)
+        if record is not None and record.state == "running":  # on a machine that does not share the lock
+            raise AtWorkError(f"process {record.pid} on {record.host} works on {cell.run.path}", "wait for it")
+        _work_on(cell, attempt, keep_state, record.seconds if record else 0.0)
+
+
+def _work_on(cell: Cell, attempt: int, keep_state: bool, before: float) -> None:
+    """As `work_on`, where nobody else is at work; `before`: seconds of earlier sittings."""
+    path, began = cell.run.cell, time.monotonic()
 
     def record_as(state: Literal["running", "interrupted", "failed", "done"], reason: str = "") -> None:
         write_cell(path, state, cell.digest, attempt, reason, before + time.monotonic() - began)
@@ -47,7 +67,7 @@ def work_on(cell: Cell, attempt: int, *, keep_state: bool) -> None:
     with touching(path):
         try:
             run(cell.pipeline, cell.run, keep_state=keep_state)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, AtWorkError):
             record_as("interrupted")
             raise
         except BaseException as error:

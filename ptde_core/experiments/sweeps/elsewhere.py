@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError
-from ptde_core.experiments.sweeps.cell_work import process_of
-from ptde_core.experiments.sweeps.cells import Cell, state_of
+from ptde_core.base.errors import AtWorkError, PtdeError
+from ptde_core.experiments.sweeps.cell_work import at_work_on, process_of
+from ptde_core.experiments.sweeps.cells import Cell
 
 POLL_SECONDS = 0.5
 Failed = tuple[bool, str]  # whether it is a mistake of the user; what is said of it
@@ -35,8 +35,15 @@ class Host:
             return True, f"no {self._folder} on {os.uname().nodename}; sweep from a folder that all machines share"
         os.chdir(self._folder)
         cell = Cell.from_json(self._cell)
-        while state_of(cell).state == "running":  # by a machine that is lost, until its silence is noticed
-            time.sleep(POLL_SECONDS)
+        failure: Exception | None = AtWorkError("")
+        while isinstance(failure, AtWorkError):  # another process was quicker
+            while at_work_on(cell):  # also a machine that is lost, until its silence is noticed
+                time.sleep(POLL_SECONDS)
+            failure = self._worked_on(cell)
+        return None if failure is None else (isinstance(failure, PtdeError), str(failure))
+
+    def _worked_on(self, cell: Cell) -> Exception | None:
+        """Why its process failed, None if it did not."""
         process = process_of(cell, self._attempt, keep_state=self._keep_state, folder=self._folder)
         try:
             while not process.has_ended:
@@ -47,8 +54,7 @@ class Host:
                 time.sleep(POLL_SECONDS)
             process.failure()
             raise
-        failure = process.failure()
-        return None if failure is None else (isinstance(failure, PtdeError), str(failure))
+        return process.failure()
 
 
 def raised(failed: Failed | None) -> Exception | None:

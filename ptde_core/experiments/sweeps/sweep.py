@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptde_core.base.errors import PtdeError, StorageError
+from ptde_core.base.errors import AtWorkError, PtdeError, StorageError
 from ptde_core.base.events import CellSeen, Listener, Note, Progress, StageFinished, StageStarted, SweepSeen, silent
 from ptde_core.envs.trust import check_trusted
-from ptde_core.experiments.sweeps.cell_work import process_of
+from ptde_core.experiments.sweeps.cell_work import at_work_on, process_of
 from ptde_core.experiments.sweeps.cells import Cell, CellState, state_of
 from ptde_core.experiments.sweeps.estimates import Estimates
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, cells_of, read_sweep
@@ -24,6 +24,7 @@ from ptde_core.runs.identity import why_other_world
 from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.cell_file import read_cell, write_cell
 from ptde_core.storage.run_folder import first_free, write_json
+from ptde_core.storage.run_lock import locked
 from ptde_core.storage.status import is_full
 
 STAGE = "sweep"
@@ -96,6 +97,7 @@ class _Sweep:
         self._estimates = Estimates(cells)
         self._states: dict[Path, CellState] = {}
         self._attempts: dict[Path, int] = {}
+        self._waited_for: set[Path] = set()  # told so once
         self._queue = SideBySide(deque[Cell](), engine.at_once, lambda cell: self._begin(cell, keep_state))
         self._take(cells)
 
@@ -138,10 +140,23 @@ class _Sweep:
 
     def _ready(self, cell: Cell) -> bool:
         """Whether nobody else works on it: another sweep, or a process of one that was killed and is saving."""
-        return state_of(cell).state != "running"
+        if who := at_work_on(cell):
+            self._tell_once(cell, f"{who} is at work in {cell.run.path}")
+        return not who
+
+    def _tell_once(self, cell: Cell, why: str) -> None:
+        if cell.run.path not in self._waited_for:
+            self._waited_for.add(cell.run.path)
+            self._listen(Note(f"{cell.name} is waited for: {why}"))
 
     def _ended(self, cell: Cell, failure: Exception | None) -> None:
         attempt = self._attempts[cell.run.path]
+        if isinstance(failure, AtWorkError):  # was quicker: no failure, and no attempt
+            self._attempts[cell.run.path] -= 1
+            self._queue.waiting.append(cell)
+            self._states[cell.run.path] = state_of(cell)
+            self._tell_once(cell, failure.problem)
+            return
         if failure is not None and attempt < ATTEMPTS:
             self._listen(Note(f"{cell.name} failed and is tried once more: {_reason(cell, failure)}"))
             self._queue.waiting.append(cell)
@@ -162,13 +177,16 @@ class _Sweep:
     def _fail(self, cell: Cell, attempt: int, reason: str) -> None:
         """Name a cell that failed for good, also one whose folder cannot take the record of it: the others go on.
 
+        Nothing is recorded where another process has begun to work since.
+
         Raises:
             StorageError: the disk is full, for all of them.
         """
         try:
-            write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
-        except StorageError as error:
-            if is_full(error):
+            with locked(cell.run, STAGE):
+                write_cell(cell.run.cell, "failed", cell.digest, attempt, reason)
+        except (AtWorkError, StorageError) as error:
+            if isinstance(error, StorageError) and is_full(error):
                 raise
         self._states[cell.run.path] = replace(state_of(cell), state="failed", reason=reason)
         self._listen(Note(f"{cell.name} failed {attempt} times: {reason}"))
@@ -259,7 +277,8 @@ def _reason(cell: Cell, failure: Exception) -> str:
     record = None
     with suppress(PtdeError):  # broken: the failure says so
         record = read_cell(cell.run.cell)
-    if record is not None and record.state == "failed":
+    of_now = not isinstance(failure, PtdeError) or (record is not None and record.reason in str(failure))
+    if record is not None and record.state == "failed" and of_now:
         traced = f" (its traceback: {cell.run.error})" if cell.run.error.exists() else ""
         return record.reason + traced
     return str(failure).partition("\n")[0]
