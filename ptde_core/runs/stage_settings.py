@@ -151,18 +151,18 @@ def default_folder(settings: TrainingSettings) -> RunFolder:
     Raises:
         PtdeError: a map file that is missing or broken.
     """
-    map_name = _as_folder(settings.map)
+    map_name = settings.map
     if settings.map.endswith(".toml"):
         from ptde_core.envs.backends import world_now  # numpy loads here
 
         map_name = found.map if (found := world_now(settings.env, settings.map)) else Path(settings.map).stem
     name = teacher_name(settings.alg, settings.global_info)
-    return RunFolder(RUNS / settings.env / map_name / name / f"seed{settings.seed}")
+    return RunFolder(RUNS / settings.env / _as_folder(map_name) / name / f"seed{settings.seed}")
 
 
 def _as_folder(map_name: str) -> str:
     """A map's name with a hyphen for what a folder's name should not hold (`:` is refused by Windows and in URLs)."""
-    return re.sub(r"[^\w.-]+", "-", map_name).strip("-.") or "map"
+    return re.sub(r"[^\w.@-]+", "-", map_name).strip("-.") or "map"
 
 
 def train_teacher_preset(alg: str, map_name: str) -> dict[str, Any]:

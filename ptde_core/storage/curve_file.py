@@ -28,12 +28,19 @@ def metrics_of(run: RunFolder) -> list[dict[str, float]]:
 
 
 def write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """Write lines of metrics, a column each; the same lines give the same file, byte for byte."""
+    """Write lines of metrics, a column each; the same lines give the same file, byte for byte.
+
+    Raises:
+        PtdeError: it would be larger than one that is read.
+        StorageError: it cannot be written.
+    """
     columns = ["env_steps", *sorted({name for row in rows for name in row} - {"env_steps"})]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: repr(value) for name, value in row.items()} for row in rows)
+    if (size := len(text.getvalue().encode())) > LARGEST:
+        raise PtdeError(f"{path} would have {size:,} bytes, and at most {LARGEST:,} are read", "log fewer lines")
     with replacing(path) as file:
         file.write(gzip.compress(text.getvalue().encode(), mtime=0))
 

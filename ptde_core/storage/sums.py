@@ -10,7 +10,7 @@ from ptde_core.storage.whole_file import write_text
 
 NAME = "SHA256SUMS"
 DIGITS = 64
-LIST_BYTES, FILE_BYTES = 2**20, 2**26  # the largest list, and the largest file, that is read
+LIST_BYTES, FILE_BYTES = 2**28, 2**26  # the largest list (of the 100,000 runs of a sweep), and the largest file in it
 
 
 def sha256_of(data: bytes) -> str:
@@ -40,12 +40,32 @@ def read_sums(folder: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     found: dict[str, str] = {}
-    for line in read_bytes(path, "list of SHA-256 sums", LIST_BYTES).decode(errors="replace").splitlines():
+    text = read_bytes(path, "list of SHA-256 sums", LIST_BYTES).decode(errors="replace")
+    for line in text.removesuffix("\n").split("\n") if text else ():  # names may hold other ends of lines
         digest, _, name = line.partition("  ")
         if len(digest) != DIGITS or not set(digest) <= set("0123456789abcdef") or not _inside(name):
             raise PtdeError(f"{path} is not a list of SHA-256 sums", "was it cut or edited? get it anew")
         found[name] = digest
     return found
+
+
+def check_names(folder: Path, names: Iterable[str]) -> None:
+    """Refuse files to come that the list of a folder cannot take; nothing is written.
+
+    Args:
+        folder: that the list is of.
+        names: their paths inside it.
+
+    Raises:
+        PtdeError: a name would break its line, the list would be larger than one that is read, or is broken.
+    """
+    names = set(names)
+    if odd := next((name for name in names if not name.isprintable()), ""):
+        raise PtdeError(f"{odd!a} cannot stand in {NAME}: its name breaks a line", "rename it")
+    size = sum(DIGITS + len(f"  {name}\n".encode()) for name in names.union(read_sums(folder)))
+    if size > LIST_BYTES:
+        problem = f"{folder / NAME} would have {size:,} bytes, and at most {LIST_BYTES:,} are read"
+        raise PtdeError(problem, "keep fewer runs in one folder")
 
 
 def update_sums(folder: Path, changed: Iterable[Path]) -> None:
@@ -54,15 +74,19 @@ def update_sums(folder: Path, changed: Iterable[Path]) -> None:
     Args:
         folder: that the list is of.
         changed: folders in it, whose files are read now.
+
+    Raises:
+        PtdeError: as `check_names`.
+        StorageError: the list cannot be written.
     """
-    folders = [path.relative_to(folder).as_posix() for path in changed]
+    folders = {path.relative_to(folder) for path in changed}
     kept: Mapping[str, str] = {
-        name: digest
-        for name, digest in read_sums(folder).items()
-        if not any(name.startswith(f"{inner}/") for inner in folders)
+        name: digest for name, digest in read_sums(folder).items() if folders.isdisjoint(Path(name).parents)
     }
     files = [path for inner in folders for path in (folder / inner).rglob("*") if path.is_file()]
-    sums = {**kept, **{path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files}}
+    new = {path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files}
+    check_names(folder, new)
+    sums = {**kept, **new}
     write_text(folder / NAME, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
 
 

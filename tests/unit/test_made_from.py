@@ -1,5 +1,6 @@
 """The digest of what a result was made from: it changes with each part, and only then; what is edited is refused."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,8 @@ def test_maps_of_one_name_have_folders_of_their_own() -> None:
     folders = [default_folder(train_teacher_settings({"map": str(path)})).path for path in paths]
     assert len(set(folders)) == 2
     assert all(folder.parts[2].startswith("hill@") for folder in folders)
+    odd = default_folder(train_teacher_settings({"map": str(hill("c", name="a\u2028b c\n.toml"))})).path
+    assert re.fullmatch(r"a-b-c-@[0-9a-f]{8}", odd.parts[2]), "a line of SHA256SUMS holds it"
 
 
 @pytest.mark.usefixtures("_in_an_empty_folder")
