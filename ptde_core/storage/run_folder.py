@@ -19,7 +19,8 @@ LAST, BEST = "last", "best"  # names of checkpoints; others are named by the env
 REPLAYS = "replays"
 SHORTER = "until-"  # prefix of folders with the results of a training before it was continued
 STALE = "stale-"  # prefix of folders with results whose origin has changed
-PUT_ASIDE = (SHORTER, STALE)
+UNFINISHED = ".ptde-unfinished-"  # prefix of folders with a copy of a run that is not whole yet
+PUT_ASIDE = (SHORTER, STALE, UNFINISHED)
 OF_A_RUN = ("config.json", "status.json", "provenance.json", "teacher.pt")  # one of them lies in every run
 
 
@@ -223,7 +224,7 @@ def student_of(teacher: Path, recipe: str = PAPER) -> Path:
 def all_students_of(teacher: Path) -> list[Path]:
     """The students of a teacher that exist: the one beside it first, then those of other recipes by name."""
     beside = student_of(teacher)
-    return [*([beside] if beside.is_file() else []), *sorted(students_of(teacher).glob("*.pt"))]
+    return [*([beside] if beside.is_file() else []), *sorted(filter(Path.is_file, students_of(teacher).glob("*.pt")))]
 
 
 def checkpoints_of(place: Path) -> list[Path]:
@@ -261,7 +262,7 @@ MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:
-    """All run folders at or below the given folders, sorted by path, without results that were put aside.
+    """All run folders at or below the given folders, sorted by path, without what was put aside or is unfinished.
 
     A link to a run folder is one; links to other folders are not followed.
 

@@ -1,19 +1,22 @@
 """What is kept of runs: whole copies with their sums, from which a report counts all that was evaluated."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, StorageError
+from ptde_core.base.events import Event, Note
 from ptde_core.experiments.sweeps import packing
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.packing import pack, why_not_kept
 from ptde_core.results.gather import report
+from ptde_core.storage import sums
 from ptde_core.storage.cell_file import write_cell
-from ptde_core.storage.run_folder import read_json
-from ptde_core.storage.sums import read_sums, sha256_of
+from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
+from ptde_core.storage.sums import read_sums, sha256_of, update_sums
 from tests.kept_runs import cells_below, kept_runs
 
 __all__ = ["kept_runs"]  # the fixture
@@ -110,3 +113,163 @@ def test_only_what_is_done_is_kept(cells: list[Cell], tmp_path: Path) -> None:
         pack(cells, tmp_path / "runs", tmp_path / "kept")
     with pytest.raises(PtdeError, match="is the folder of the runs themselves"):
         pack(cells, tmp_path / "runs", tmp_path / "runs")
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def agrees_with_its_sums(folder: Path) -> bool:
+    found = {name: sha256_of(data) for name, data in held(folder).items() if name != "SHA256SUMS"}
+    return found == read_sums(folder)
+
+
+SPOILT = {
+    "a link": "provenance.json is a link, and only a run's own files are copied; put there what it leads to",
+    "a student that is a link": "extra.pt is a link",
+    "a student that is a second name": "extra.pt",
+    "students elsewhere": "students: it is a link",
+    "an endless device": "provenance.json is a link",
+    "a pipe": "provenance.json is a device or a pipe, where a provenance of a run should be",
+    "too large": "provenance.json has 134,217,728 bytes, and a provenance of a run has at most 67,108,864",
+    "another text": "provenance.json is not a readable provenance of a run",
+}
+
+
+def spoil(run: RunFolder, how: str, secret: Path) -> None:
+    run.provenance.unlink()
+    match how:
+        case "a link":
+            run.provenance.symlink_to(secret)
+        case "an endless device":
+            run.provenance.symlink_to("/dev/zero")
+        case "a pipe":
+            os.mkfifo(run.provenance)
+        case "too large":
+            run.provenance.touch()
+            os.truncate(run.provenance, 2**27)
+        case "another text":
+            run.provenance.write_text(secret.read_text())
+
+
+def spoil_students(run: RunFolder, how: str, secret: Path) -> None:
+    if how == "students elsewhere":
+        run.students.symlink_to(secret.parent)
+        return
+    run.students.mkdir()
+    extra = run.students / "extra.pt"
+    if how == "a student that is a link":
+        extra.symlink_to(secret)
+    else:
+        extra.hardlink_to(secret)
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_nothing_but_the_runs_own_files_is_copied(cells: list[Cell], tmp_path: Path, how: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    secret = tmp_path / "elsewhere/secret.pt"
+    secret.write_text("the secret")
+    (spoil_students if "student" in how else spoil)(cells[1].run, how, secret)
+    with pytest.raises(PtdeError, match=SPOILT[how]):
+        pack(cells, tmp_path / "runs", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_folder_among_the_students_is_no_student(cells: list[Cell], tmp_path: Path) -> None:
+    (cells[1].run.students / "d.pt").mkdir(parents=True)
+    assert cells[1].run.student in cells[1].run.all_students
+    assert len(pack(cells, tmp_path / "runs", tmp_path / "kept")) == 2
+
+
+@pytest.mark.parametrize("cut", ["while it writes", "while it puts in place"])
+def test_a_packing_that_fails_leaves_what_was_there(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    """At the second run: no unfinished copy stays, and all that is there agrees with its sums."""
+    target = tmp_path / "kept"
+    pack(cells, tmp_path / "runs", target)
+    before = held(target)
+    cells[0].run.status.write_text(cells[0].run.status.read_text() + "\n")  # the first copy would be another
+    done: list[packing._Copy] = []
+
+    def full(self: packing._Copy) -> None:
+        if done:
+            raise OSError(28, "No space left on device")
+        done.append(self)
+        really(self)
+
+    name = "write" if cut == "while it writes" else "put_in_place"
+    really = getattr(packing._Copy, name)
+    monkeypatch.setattr(packing._Copy, name, full)
+    with pytest.raises(StorageError, match="no space left on device; make room there"):
+        pack(cells, tmp_path / "runs", target)
+    assert agrees_with_its_sums(target)
+    assert (held(target) == before) == (cut == "while it writes")
+    assert not list(target.rglob("*unfinished*"))
+
+
+def test_a_packing_that_was_killed_is_mended_by_the_next_one(cells: list[Cell], tmp_path: Path) -> None:
+    """What it leaves is hidden, no run, and goes; a user's folder of another name stays."""
+    target = tmp_path / "kept"
+    pack(cells, tmp_path / "runs", target)
+    place = target / INNER / "QMIX/seed1"
+    left = place.with_name(".ptde-unfinished-seed1")
+    shutil.copytree(place, left / "new")
+    place.rename(left / "old")
+    mine = place.with_name("seed1.unfinished")
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    assert [run.path for run in find_runs([target])] == [target / INNER / "QMIX_SGI/seed1"]
+    pack(cells, tmp_path / "runs", target)
+    assert sorted(path.name for path in place.parent.iterdir()) == ["seed1", "seed1.unfinished"]
+    assert (mine / "notes.txt").read_text() == "mine"
+    shutil.rmtree(mine)
+    assert agrees_with_its_sums(target)
+
+
+def test_links_are_refused_before_anything_is_copied(cells: list[Cell], tmp_path: Path) -> None:
+    """In the place of the second copy: to an earlier copy, and under the name of an unfinished one."""
+    target = tmp_path / "kept"
+    (last,) = pack(cells[1:], tmp_path / "runs", target)
+    last.rename(tmp_path / "moved")
+    for place, sentence in (
+        (last, "seed1 is there, and is a link"),
+        (last.with_name(".ptde-unfinished-seed1"), "seed1 is there, and is no unfinished copy; move it away"),
+    ):
+        place.symlink_to(tmp_path / "moved")
+        with pytest.raises(PtdeError, match=sentence):
+            pack(cells, tmp_path / "runs", target)
+        assert not (target / INNER / "QMIX").exists()
+        place.unlink()
+
+
+@pytest.mark.parametrize("lost", ["provenance.json", "status.json"])
+def test_a_cell_that_lacks_a_file_is_named_and_the_others_are_kept(
+    cells: list[Cell], tmp_path: Path, lost: str
+) -> None:
+    (cells[0].run.path / lost).unlink()
+    heard: list[Event] = []
+    assert len(pack(cells, tmp_path / "runs", tmp_path / "kept", listen=heard.append)) == 1
+    (told,) = [event.text for event in heard if isinstance(event, Note)]
+    assert told.startswith(f"not kept: personal-signal QMIX seed 1 has no {lost} any more; bring it back")
+
+
+def test_a_list_of_sums_that_is_written_can_be_read(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names with other ends of lines than the list's are read; what it cannot hold is refused before it is copied."""
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / "SHA256SUMS").write_text(f"{'0' * 64}  a\u2028b/c\r\n", newline="")
+    assert read_sums(odd) == {"a\u2028b/c\r": "0" * 64}
+    (odd / "d").mkdir()
+    for name in ("e\nf", "e\u2028f", os.fsdecode(b"e\xfff")):
+        (odd / "d" / name).touch()
+        with pytest.raises(PtdeError, match="cannot stand in SHA256SUMS"):
+            update_sums(odd, [odd / "d"])
+        (odd / "d" / name).unlink()
+    assert sums.LIST_BYTES > 100_000 * 10 * (64 + 3 + 160), "runs of ten files with names of such a length"
+    monkeypatch.setattr(sums, "LIST_BYTES", 500)
+    with pytest.raises(PtdeError, match=r"SHA256SUMS would have [0-9,]* bytes, and at most 500 are read; keep fewer"):
+        pack(cells, tmp_path / "runs", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
