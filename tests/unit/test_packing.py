@@ -63,12 +63,25 @@ def test_a_newer_copy_takes_the_place_of_an_older_one_whole(cells: list[Cell], t
     (target / "README.md").write_text("mine")
     for _ in range(2):
         pack(cells, tmp_path / "runs", target)
-        (target / INNER / "QMIX/seed1/odd").write_text("of an earlier time")
+        (target / INNER / "QMIX/seed1/students").mkdir()
+        (target / INNER / "QMIX/seed1/students/odd.pt").write_text("of an earlier time")
+        (target / INNER / "QMIX/seed1/.lock").touch()
     pack(cells[:1], tmp_path / "runs", target)
-    assert not (target / INNER / "QMIX/seed1/odd").exists()
+    assert not (target / INNER / "QMIX/seed1/students").exists()
     assert (target / "README.md").read_text() == "mine"
     assert not list(target.rglob("*unfinished*"))
     assert "odd" not in (target / "SHA256SUMS").read_text()
+
+
+@pytest.mark.parametrize("mine", ["notes.txt", "figures/win_rate.svg", "mine.pt", ".hidden"])
+def test_a_copy_that_holds_something_of_the_users_is_not_replaced(cells: list[Cell], tmp_path: Path, mine: str) -> None:
+    (_, last) = pack(cells, tmp_path / "runs", tmp_path / "kept")
+    (last / mine).parent.mkdir(exist_ok=True)
+    (last / mine).write_text("mine")
+    before = held(tmp_path / "kept")
+    with pytest.raises(PtdeError, match=f"seed1 is there, and holds {mine}, which is not of a copy and would be lost"):
+        pack(cells, tmp_path / "runs", tmp_path / "kept")
+    assert held(tmp_path / "kept") == before
 
 
 def test_what_is_no_copy_is_never_replaced(cells: list[Cell], kept_runs: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ptde_core.storage.run_folder import UNFINISHED, RunFolder, checkpoints_of, 
 from ptde_core.storage.run_lock import refuse_linked_folders
 from ptde_core.storage.status import read_status
 from ptde_core.storage.sums import FILE_BYTES, NAME, check_names, read_sums, update_sums
-from ptde_core.storage.whole_file import check_output
+from ptde_core.storage.whole_file import PARTIAL, check_output
 
 LARGEST_CHECKPOINT = 2_500_000  # bytes; a larger one stays where it is (a teacher of QMIX_SGI on 5m_vs_6m has 2.0 MB)
 MOST_NAMED = 10  # cells that are not kept, by name
@@ -158,7 +158,7 @@ def check_target(cells: Sequence[Cell], out: Path, target: Path) -> None:
 
     Raises:
         PtdeError: it is the runs' own folder or in it, holds a broken list of sums, or has something else than an
-            earlier copy of the same training (a link to one, too) where one of a cell would go.
+            earlier copy of the same training (a link to one, a file of the user's in it) where one of a cell would go.
         StorageError: it cannot be written.
     """
     if target.resolve() == out.resolve():
@@ -184,9 +184,22 @@ def _why_not_replaced(copy: RunFolder, cell: Cell) -> str:
         return "is a link"
     if not copy.curve.is_file() or copy.metrics.exists():
         return "is no copy of a run"
+    if other := _of_the_user(copy):
+        return f"holds {other}, which is not of a copy and would be lost"
     made_from = read_run_config(copy).made_from
     why = same_training(made_from, cell.pipeline.training, made_from.world)
     return f"was {why}" if why else ""
+
+
+def _of_the_user(copy: RunFolder) -> str:
+    """The first file in an earlier copy, by its path inside it, that no packing puts there; "" if there is none."""
+    own = {copy.config, copy.provenance, copy.status, copy.evaluation, copy.curve, copy.left_out}
+    own |= set(checkpoints_of(copy.path))
+    for path in sorted(copy.path.rglob("*")):
+        of_ptde = path in own or (path.name.startswith(".") and path.name.endswith((".lock", PARTIAL)))
+        if not of_ptde and (path.is_symlink() or not path.is_dir()):
+            return path.relative_to(copy.path).as_posix()
+    return ""
 
 
 def why_not_kept(cell: Cell) -> str:

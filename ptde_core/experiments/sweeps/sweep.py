@@ -155,7 +155,8 @@ class _Sweep:
             self._attempts[cell.run.path] -= 1
             self._queue.waiting.append(cell)
             self._states[cell.run.path] = state_of(cell)
-            self._tell_once(cell, failure.problem)
+            if self._ready(cell):  # else that has told who it is
+                self._tell_once(cell, failure.problem)
             return
         if failure is not None and attempt < ATTEMPTS:
             self._listen(Note(f"{cell.name} failed and is tried once more: {_reason(cell, failure)}"))
