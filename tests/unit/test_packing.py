@@ -13,7 +13,7 @@ from ptde_core.experiments.sweeps import packing
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.packing import pack, why_not_kept
 from ptde_core.results.gather import report
-from ptde_core.storage import sums
+from ptde_core.storage import curve_file, sums
 from ptde_core.storage.cell_file import write_cell
 from ptde_core.storage.run_folder import RunFolder, find_runs, read_json
 from ptde_core.storage.sums import read_sums, sha256_of, update_sums
@@ -286,3 +286,12 @@ def test_a_list_of_sums_that_is_written_can_be_read(
     with pytest.raises(PtdeError, match=r"SHA256SUMS would have [0-9,]* bytes, and at most 500 are read; keep fewer"):
         pack(cells, tmp_path / "runs", tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_curve_that_is_too_large_to_be_read_is_not_written(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve_file, "LARGEST", 100)
+    with pytest.raises(PtdeError, match=r"curve.csv.gz would have [0-9,]* bytes, and at most 100 are read"):
+        pack(cells, tmp_path / "runs", tmp_path / "kept")
+    assert held(tmp_path / "kept") == {}
