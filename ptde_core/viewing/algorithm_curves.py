@@ -238,7 +238,8 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
             policy = named(settings["alg"], settings["global_info"], marks)
             curve = SeedCurve(points[:, 0], points[:, 1])
             done = state == "finished"
-            found.append(_Tested(name, place, policy, settings, map_name, done, time, measure, curve))
+            of_world = {**settings, "map_digest": config.made_from.world.map_digest[:8]}  # curves of other content part
+            found.append(_Tested(name, place, policy, of_world, map_name, done, time, measure, curve))
     return found or LeftOut(name, state, _why_no_curve(name, [row["env_steps"] for row in rows if what in row], every))
 
 

@@ -136,6 +136,17 @@ def test_a_repeat_is_no_further_seed(tmp_path: Path) -> None:
     assert found.left_out[0].why == f"repeats seed 1 of {tmp_path / 'new'}, which is newer"
 
 
+def test_maps_of_one_name_and_other_content_share_no_line(tmp_path: Path) -> None:
+    for seed, content in ((1, "a"), (2, "b")):
+        world = World(environment="pettingzoo", version="1", map="game:Game", map_digest=content * 16)
+        add_run(tmp_path, content, [0, 0.5], seed=seed, env="pettingzoo", map="game:Game", world=world)
+    (lines,) = win_rates([tmp_path]).maps.values()
+    assert {(line.name, line.train_seeds) for line in lines} == {
+        ("QMIX_SGI (map_digest=aaaaaaaa)", (1,)),
+        ("QMIX_SGI (map_digest=bbbbbbbb)", (2,)),
+    }
+
+
 def test_versions_never_meet_and_nothing_to_draw_is_said(tmp_path: Path) -> None:
     with pytest.raises(PtdeError, match="has a curve to draw"):
         win_rates([tmp_path])
