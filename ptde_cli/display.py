@@ -255,10 +255,10 @@ def print_tables(tables: Iterable[Table], file: TextIO | None = None) -> None:
 
 
 def print_untrained(teachers: Iterable[Path]) -> None:
-    """Say below their results which teachers have learned nothing."""
+    """Say below their results which of these teachers, of those that are there, have learned nothing."""
     from ptde_core.storage.checkpoint import why_untrained  # loads torch
 
-    for why in filter(None, map(why_untrained, teachers)):
+    for why in filter(None, map(why_untrained, filter(Path.is_file, teachers))):
         print(printable(why))
 
 
