@@ -124,7 +124,8 @@ def _settings_of_checkpoint(run: RunFolder, checkpoint: str) -> Mapping[str, Any
 def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[LeftOut]]:
     """Of several runs with equal settings and seed, keep the newest: a repeat does not count as another seed.
 
-    Of the others, students of the same teacher that were made otherwise are kept too.
+    Of the others, students that were made otherwise are kept too, and what only they have evaluated of that training's
+    teacher.
     """
 
     def trained(one: Found) -> tuple[object, ...]:
@@ -140,13 +141,17 @@ def without_repeats(runs: list[list[Found]]) -> tuple[list[list[Found]], list[Le
         newest, *older = sorted(same, key=lambda run: (bool(run[0].status), run[0].time), reverse=True)
         kept.append(newest)
         made = {_making(one): one.entry.policy_id for one in newest}
+        teachers = {one.entry.teacher_id for one in newest}
         for run in older:
-            own = run[0].entry.teacher_id == newest[0].entry.teacher_id
-            others = [one for one in run if own and _making(one) not in made]
+            others = [
+                one
+                for one in run
+                if _making(one) not in made and (one.entry.policy == "student" or one.entry.teacher_id in teachers)
+            ]
             kept += [others] if others else []
-            same_weights = all(one.entry.policy_id in made.values() for one in run if one not in others)
-            if not (others and same_weights):
-                repeats.append(_repeat(run, newest, copy=own and same_weights and not run[0].status))
+            copied = all(one.entry.policy_id in made.values() for one in run if one not in others)
+            if not (others and copied):
+                repeats.append(_repeat(run, newest, copy=copied and not run[0].status))
             made |= {_making(one): one.entry.policy_id for one in others}
     return kept, repeats
 

@@ -124,6 +124,19 @@ def test_a_student_made_again_is_no_further_seed_and_is_told() -> None:
     assert [one.why for one in found.left_out] == ["repeats seed 1 of runs/newer, which is newer"]
 
 
+def test_a_student_made_otherwise_counts_where_its_teacher_came_out_otherwise() -> None:
+    add_run("newer", pipeline("3m", 1, 312, 316, 300))
+    teacher, _, student = pipeline("3m", 1, 100, 100, 90, teacher_id="of other threads")
+    older = add_run("z-older", [teacher, student.model_copy(update={"distilled": distilled(steps=7)})])
+    write_json(older.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})
+    found = report([RUNS])
+    scores = found.sections[0].scores
+    assert [score.tally for score in scores if score.z == "sampled"] == [Tally(312, 320)]
+    students = {score.variant: score for score in scores if score.policy == "student"}
+    assert students["distill.steps=7"].retention.ratio == pytest.approx(0.9), "of its own teacher"
+    assert [one.why for one in found.left_out] == ["repeats seed 1 of runs/newer, which is newer"]
+
+
 def test_maps_of_one_name_and_other_content_share_no_row() -> None:
     facts = {"backend": "pettingzoo", "map": "game:Game"}
     add_run("one", [entry("none", 300, map_digest="a" * 16, **facts)])
