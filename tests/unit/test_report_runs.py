@@ -127,6 +127,7 @@ def test_a_student_made_again_is_no_further_seed_and_is_told() -> None:
 def test_a_student_made_otherwise_counts_where_its_teacher_came_out_otherwise() -> None:
     add_run("newer", pipeline("3m", 1, 312, 316, 300))
     teacher, _, student = pipeline("3m", 1, 100, 100, 90, teacher_id="of other threads")
+    teacher = teacher.model_copy(update={"policy_id": "teacher of other threads"})
     older = add_run("z-older", [teacher, student.model_copy(update={"distilled": distilled(steps=7)})])
     write_json(older.status, {"state": "finished", "reason": "", "pid": 1, "time": "2026-01-01T00:00:00+0000"})
     found = report([RUNS])
