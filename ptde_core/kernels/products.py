@@ -70,7 +70,7 @@ def _multiply(
         down = builder.mul(loop.index, column_step)
         for row, start in enumerate(starts):
             place = builder.inttoptr(builder.add(start, down), FLOAT.as_pointer())
-            factor = _repeated(builder, FLOATS, builder.load(place))
+            factor = repeated(builder, FLOATS, builder.load(place))
             for k, vector in enumerate(across):
                 total = sums[row * vectors + k]
                 builder.store(add_product_of(factor, vector, builder.load(total)), total)
@@ -85,11 +85,11 @@ def _products(builder: ir.IRBuilder) -> Callable[..., ir.Value]:
     return lambda a, b, c: builder.call(fma, [a, b, c])
 
 
-def _repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir.Value:
+def repeated(builder: ir.IRBuilder, kind: ir.VectorType, value: ir.Value) -> ir.Value:
     """A vector that repeats one value."""
     nothing = ir.Constant(kind, ir.Undefined)
     single = builder.insert_element(nothing, value, INT(0))
-    return builder.shuffle_vector(single, nothing, ir.Constant(INTS, [0] * LANES))
+    return builder.shuffle_vector(single, nothing, ir.Constant(ir.VectorType(INT, kind.count), [0] * kind.count))
 
 
 class Access:
@@ -99,7 +99,7 @@ class Access:
         self._builder, self._mask = builder, None
         if count is not None:
             places = ir.Constant(INTS, list(range(LANES)))
-            limit = _repeated(builder, INTS, builder.trunc(count, INT))
+            limit = repeated(builder, INTS, builder.trunc(count, INT))
             self._mask = builder.icmp_signed("<", places, limit)
 
     def load(self, address: ir.Value, last: bool) -> ir.Value:

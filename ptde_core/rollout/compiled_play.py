@@ -132,7 +132,7 @@ class _Playing:
         seen = local, room.state, self._information.one_hot, room.noise
         choosing = values, b.available, rows.epsilon, self._draws[0].uniforms[0], rows.numbers
         found = Addresses(
-            address_of(advance, m, b, RESET, rows.numbers, rows.seeds, 0, 0, room.near, room.block),
+            address_of(advance, m, b, RESET, rows.numbers, rows.seeds, 0, 0, room.scratch),
             address_of(kernels.act, room.local, room.z, *self._weights.agent, room.memory, room.values),
             address_of(kernels.inform, *seen, *self._information.weights, self._information.floor, z) if sizes.z else 0,
             address_of(kernels.choose, *choosing),

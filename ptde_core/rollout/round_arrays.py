@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.skirmish import Skirmish, scratch
+from ptde_core.envs.skirmish.scratch import Scratch, scratch
+from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.nets.play_step import StepWeights
 from ptde_core.policies.policy import Exploration
 
@@ -61,8 +62,7 @@ class Draws(NamedTuple):
 class Room(NamedTuple):
     """Where one thread works on up to K environments."""
 
-    near: NDArray[np.uint16]  # of the simulator
-    block: NDArray[np.float64]
+    scratch: Scratch  # of the simulator
     row: NDArray[np.int64]  # (K,) which of the E environments
     place: NDArray[np.int64]  # (K,) which of the draws
     local: Floats  # (K*N, L)
@@ -101,7 +101,7 @@ class Sizes(NamedTuple):
         (k, n, a, s, local, hidden, z), rows = self, self.k * self.n
         floats = (_zeros(rows, local), _zeros(k, s), _zeros(k, n, z), _zeros(rows, z), _zeros(rows, hidden))
         units = env.inside[1].real.shape[2]
-        return Room(*scratch(units), np.zeros(k, np.int64), np.zeros(k, np.int64), *floats, _zeros(rows, a))
+        return Room(scratch(units), np.zeros(k, np.int64), np.zeros(k, np.int64), *floats, _zeros(rows, a))
 
     def draws(self, how: Exploration, sampling: bool, steps: int) -> Draws:
         """For one thread."""

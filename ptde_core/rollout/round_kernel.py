@@ -63,7 +63,7 @@ def _are_finite(values: Floats) -> bool:
 def _begin(at: Addresses, m: MapTables, b: Battles, rows: Rows, record: Record, room: Room, e: int) -> None:
     """The battle of environment e, which nobody remembers anything of."""
     rows.fresh[e], rows.numbers[e, 0] = False, e
-    call(at.advance, (m, b, RESET, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
+    call(at.advance, (m, b, RESET, rows.numbers, rows.seeds, e, e + 1, room.scratch))
     for i in range(rows.memory.shape[1]):
         for h in range(rows.memory.shape[2]):
             rows.memory[e, i, h] = np.float32(0.0)
@@ -104,7 +104,7 @@ def _advance(at: Addresses, m: MapTables, b: Battles, rows: Rows, record: Record
         record.actions[e, now, i] = rows.numbers[e, i]
     if len(record.noise):
         _copy(record.noise[e, now], room.noise[k])
-    call(at.advance, (m, b, STEP, rows.numbers, rows.seeds, e, e + 1, room.near, room.block))
+    call(at.advance, (m, b, STEP, rows.numbers, rows.seeds, e, e + 1, room.scratch))
     record.reward[e, now] = b.reward[e]
     _keep_view(b, e, record)
 

@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 
-from ptde_core.envs.skirmish import free_ways, map_constants, paths
-from ptde_core.envs.skirmish.free_ways import BENDS, BLOCK_ROWS, BLOCK_SQUARE, BLOCK_X, BLOCK_Y
+from ptde_core.envs.skirmish import fields, free_ways, map_constants, nearby, paths
+from ptde_core.envs.skirmish.map_constants import HEEDED
+from ptde_core.envs.skirmish.scratch import BENDS, BLOCK_SQUARE, BLOCK_X, BLOCK_Y, scratch
 from ptde_core.envs.skirmish.skirmish import Skirmish
+from ptde_core.envs.skirmish.vectors import WORD
 
 OPEN = np.full((9, 9), 9, np.uint8)
 Blockers = NDArray[np.float64]  # (n, 3) offset and squared gap
 
 
 @numba.njit(error_model="numpy")
-def _bend(cells, block, blocked, side, dx, dy, ahead):
-    return free_ways.bend(cells, -1.0, 4.0, 4.0, block, blocked, side, dx, dy, ahead)
+def _bend(cells, room, blocked, side, dx, dy, ahead):
+    return free_ways.bend(cells, -1.0, 4.0, 4.0, room, blocked, side, dx, dy, ahead)
+
+
+@numba.njit(error_model="numpy")
+def _may_be_within(room, squares, first, end, x, y):
+    return nearby.may_be_within(room, squares, first, end, x, y)
 
 
 @numba.njit(error_model="numpy")
@@ -74,12 +81,41 @@ def test_bends_equal_the_plain_search(side: int, kind: str) -> None:
         elif kind == "overlapping":
             away = gap * rng.uniform(0.9, 1.0, count).round(1)
         blockers = np.stack([away * np.cos(angle + where), away * np.sin(angle + where), gap**2], axis=1)
-        block = np.zeros((BLOCK_ROWS, BENDS + 1))
-        block[[BLOCK_X, BLOCK_Y, BLOCK_SQUARE], :count] = blockers.T
-        found = _bend(OPEN, block, count, side, dx, dy, ahead)
+        room = scratch(BENDS + 1)
+        room.block[[BLOCK_X, BLOCK_Y, BLOCK_SQUARE], :count] = blockers.T
+        found = _bend(OPEN, room, count, side, dx, dy, ahead)
         assert found == _plain_bend(blockers, side, dx, dy, ahead)
         seen.add((found[2], found[:2] == (0.0, 0.0)))
     assert len(seen) >= 2  # straight on and bent at least
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    units=st.integers(1, 150),
+    extent=st.sampled_from([8, 32, 200]),
+    spread=st.sampled_from([0.0, 1e-6, 1.0, 30.0]),
+    seed=st.integers(0, 10**6),
+)
+def test_nobody_who_is_near_is_missed_and_few_others_are_found(
+    units: int, extent: int, spread: float, seed: int
+) -> None:
+    """Places that single precision rounds, and some just at the limit, where rounding decides."""
+    rng = np.random.default_rng(seed)
+    room, point = scratch(units), rng.uniform(0, extent, 2)
+    pair = np.full((fields.PAIRS, units, units), -1.0)
+    pair[fields.HEED] = rng.choice([0.0, 1.5, 2.0, 3.1], (units, units)) ** 2
+    squares = map_constants._rough_limits(pair, extent)[HEEDED, 0]
+    limits, angles = np.sqrt(pair[fields.HEED, 0]), rng.uniform(0, 2 * math.pi, units)
+    away = limits * (1 + rng.normal(0, spread, units))
+    places = np.clip(point[:, None] + away * np.array([np.cos(angles), np.sin(angles)]), 0, extent)
+    alive = rng.random(units) < 0.8
+    room.xs[:units], room.ys[:units] = np.where(alive, places[0], np.inf), places[1]
+    words = [int(_may_be_within(room, squares, first, units, *point)) for first in range(0, units, WORD)]
+    found = np.array([bool(words[j // WORD] >> j % WORD & 1) for j in range(units)])
+    distance = np.hypot(*(places - point[:, None]))
+    assert not (alive & (distance < limits) & ~found).any(), "somebody is missed"
+    assert not (found & ~alive).any()
+    assert not (found & (distance > limits + 1e-3 * extent)).any(), "the bound is far from tight"
 
 
 @pytest.mark.parametrize("map_name", ["corridor", "3m", "2c_vs_64zg"])

@@ -6,7 +6,6 @@ Source: smac-contract#targets.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
@@ -37,12 +36,11 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.map_constants import ANYWHERE, IN_REACH, IN_SIGHT, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.nearby import may_be_within
+from ptde_core.envs.skirmish.scratch import Scratch
+from ptde_core.envs.skirmish.vectors import WORD, trailing_zeros
 from ptde_core.envs.skirmish.weapons import in_reach
-
-Pairs = NDArray[np.float64]  # (PAIRS, U, U)
-Row = NDArray[np.float64]  # (U,)
-IN_REACH, IN_SIGHT, ANYWHERE = range(3)  # where to look for a target
 
 LEASH = 21.0  # an idle unit follows an acquired target this far from where it stood
 CALL_RADIUS = 4.0  # friends whose edge is within this distance of a struck unit's edge join it
@@ -50,9 +48,11 @@ CALL_PERIOD = 32.0  # loops between two calls of one unit
 
 
 @kernel
-def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
-    """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered."""
-    pair, radius = m.pair, m.body[RADIUS]
+def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes, scratch: Scratch) -> None:
+    """Choose targets of all enemy units for this loop; allied copies are passive and keep what they were ordered.
+
+    `scratch` has the units' places.
+    """
     to_leash, retargets = m.setting[CHASE_TO_LEASH] > 0.0, m.setting[RETARGET_HITTABLE] > 0.0
     for i in range(n_agents, real.shape[1]):
         if whole[ALIVE, i] == 0 or m.trait[ARMED, i] == 0:
@@ -63,15 +63,15 @@ def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
             target = -1
         if order == ATTACK_ALL:
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, ANYWHERE)
+                target = _nearest(m, n_agents, real, scratch, i, ANYWHERE)
                 if target < 0:
                     whole[ORDER, i] = IDLE
                     real[HOME_X, i], real[HOME_Y, i] = real[X, i], real[Y, i]
         elif order in (ATTACK_MOVE, IDLE) and whole[SWING_AT, i] < 0 and whole[BURST_AT, i] < 0:
             if target >= 0 and real[BACKSWING, i] <= 0.0:  # until then it stands, and thinks of nobody else
-                target = _reconsider(pair, radius, n_agents, real, whole, i, target, retargets, to_leash)
+                target = _reconsider(m, n_agents, real, whole, scratch, i, target, retargets, to_leash)
             if target < 0:
-                target = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
+                target = _nearest(m, n_agents, real, scratch, i, IN_SIGHT)
                 if target >= 0 and order == IDLE:
                     whole[AWAY, i] = NOTICED
         whole[TARGET, i] = target
@@ -79,11 +79,11 @@ def acquire(m: MapTables, n_agents: int, real: Reals, whole: Wholes) -> None:
 
 @kernel
 def _reconsider(
-    pair: Pairs,
-    radius: Row,
+    m: MapTables,
     n_agents: int,
     real: Reals,
     whole: Wholes,
+    scratch: Scratch,
     i: int,
     target: int,
     retargets: bool,
@@ -94,9 +94,10 @@ def _reconsider(
     A target within reach is kept, unless it cannot hit back and others can. On the way, one that can be hit at once is
     better.
     """
+    pair = m.pair
     if in_reach(pair, real, i, target):
         if pair[THREAT, i, target] == 0.0:  # a unit that can hit back comes before one that cannot
-            threat = _nearest(pair, radius, n_agents, real, whole, i, IN_SIGHT)
+            threat = _nearest(m, n_agents, real, scratch, i, IN_SIGHT)
             if threat >= 0 and pair[THREAT, i, threat] > 0.0:
                 return threat
         return target
@@ -108,50 +109,31 @@ def _reconsider(
     if gone:
         return -1
     if retargets:
-        better = _nearest(pair, radius, n_agents, real, whole, i, IN_REACH)
+        better = _nearest(m, n_agents, real, scratch, i, IN_REACH)
         return better if better >= 0 else target
     return target
 
 
 @kernel
-def _nearest(
-    pair: Pairs,
-    radius: Row,
-    n_agents: int,
-    real: Reals,
-    whole: Wholes,
-    i: int,
-    scope: int,
-) -> int:
+def _nearest(m: MapTables, n_agents: int, real: Reals, scratch: Scratch, i: int, scope: int) -> int:
     """The best living foe of enemy i within the scope: threats first, then the nearest edge; -1: none."""
-    if scope != ANYWHERE and not _anyone(pair, pair[REACH if scope == IN_REACH else SCAN, i], n_agents, real, whole, i):
-        return -1
+    pair, radius, x, y = m.pair, m.body[RADIUS], real[X, i], real[Y, i]
     best, best_edge, best_threat = -1, math.inf, -1.0
-    for j in range(n_agents):
-        if whole[ALIVE, j] == 0 or pair[REACH, i, j] < 0.0:
-            continue
-        limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
-        dx, dy = real[X, j] - real[X, i], real[Y, j] - real[Y, i]
-        square = dx * dx + dy * dy
-        if square > limit * limit:
-            continue
-        threat = pair[THREAT, i, j]
-        edge = math.sqrt(square) - radius[j]
-        if threat > best_threat or (threat == best_threat and edge < best_edge):
-            best, best_edge, best_threat = j, edge, threat
+    for first in range(0, n_agents, WORD):
+        found = may_be_within(scratch, m.rough[scope, i], first, n_agents, x, y)
+        while found != 0:
+            j = first + trailing_zeros(found)
+            found &= found - np.uint64(1)
+            limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
+            dx, dy = real[X, j] - x, real[Y, j] - y
+            square = dx * dx + dy * dy
+            if square > limit * limit:
+                continue
+            threat = pair[THREAT, i, j]
+            edge = math.sqrt(square) - radius[j]
+            if threat > best_threat or (threat == best_threat and edge < best_edge):
+                best, best_edge, best_threat = j, edge, threat
     return best
-
-
-@kernel
-def _anyone(pair: Pairs, limits: Row, n_agents: int, real: Reals, whole: Wholes, i: int) -> bool:
-    """Whether any living foe that enemy i can hit is within its limit: no branches, so that it is soon known."""
-    x, y, xs, ys = real[X, i], real[Y, i], real[X], real[Y]
-    reaches, alive, found = pair[REACH, i], whole[ALIVE], 0
-    for j in range(n_agents):
-        dx, dy = xs[j] - x, ys[j] - y
-        within = (dx * dx + dy * dy <= limits[j] * limits[j]) & (reaches[j] >= 0.0)
-        found |= int(within) & alive[j]
-    return bool(found != 0)
 
 
 @kernel

@@ -54,11 +54,12 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.free_ways import Block
 from ptde_core.envs.skirmish.map_constants import REWARD_DEATH, REWARD_WIN, MapTables, Reals, Wholes
-from ptde_core.envs.skirmish.movement import Near, walk_all
+from ptde_core.envs.skirmish.movement import walk_all
+from ptde_core.envs.skirmish.nearby import note_places
 from ptde_core.envs.skirmish.orders import decide, order_agents, order_enemies
 from ptde_core.envs.skirmish.random_stream import uniform
+from ptde_core.envs.skirmish.scratch import Scratch
 from ptde_core.envs.skirmish.smac_views import show_available, show_observations, show_state
 from ptde_core.envs.skirmish.weapons import READY, SHIELD_DELAY, bury, pass_time, strike
 
@@ -89,17 +90,16 @@ def _loop(
     battle: int,
     real: Reals,
     whole: Wholes,
-    near: Near,
-    block: Block,
+    scratch: Scratch,
 ) -> None:
     """One game loop of one battle."""
     answer_fire(m, n_agents, real, whole)
     pass_time(m, real, whole)
-    acquire(m, n_agents, real, whole)
+    acquire(m, n_agents, real, whole, scratch)
     decide(m, loop, chance, battle, real, whole)
-    walk_all(m, chance, battle, real, whole, near, block)
+    walk_all(m, chance, battle, real, whole, scratch)
     strike(m, real, whole)
-    bury(m, real, whole)
+    bury(m, real, whole, scratch)
 
 
 @kernel
@@ -224,8 +224,7 @@ def advance(
     seeds: NDArray[np.uint64],
     first: int,
     last: int,
-    near: Near,
-    block: Block,
+    scratch: Scratch,
 ) -> None:
     """The one entry point (one compilation, one cache entry), for lines first..last-1 of `numbers` (R, N).
 
@@ -247,8 +246,9 @@ def advance(
         elif task == STEP:
             _order(m, b, e, numbers[e])
             since, loops = b.clock[e] * LOOPS_PER_STEP, LOOPS_PER_STEP
+        note_places(b.real[e], b.whole[e], scratch)
         for loop in range(since, since + loops):
-            _loop(m, n_agents, loop, b.chance, e, b.real[e], b.whole[e], near, block)
+            _loop(m, n_agents, loop, b.chance, e, b.real[e], b.whole[e], scratch)
         if task == STEP:
             _settle(m, b, e)
         else:

@@ -1,7 +1,4 @@
-"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk.
-
-And an instruction for sets of units, one bit each, that numba has no public name for.
-"""
+"""How kernels are compiled: a typed decorator for inner kernels, and one for entry points that are cached on disk."""
 
 import platform
 import sys
@@ -10,10 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from llvmlite import ir
-from numba import types
 
-from ptde_core.kernels.compile import code
 from ptde_core.kernels.kernel_cache import KernelCache, digest_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,19 +35,6 @@ def entry(function: F) -> F:
 def _jit(function: F, **options: bool) -> F:
     """Compile without numba's memory manager: no kernel can allocate, and none counts references to its arrays."""
     return cast(F, cast(Any, numba.njit)(nogil=True, error_model="numpy", _nrt=False, **options)(function))
-
-
-WORD = 64  # bits of a set of units in one number
-
-
-@code
-def trailing_zeros(_: Any, word: Any) -> Any:  # noqa: ARG001  numba fixes the arguments
-    """The position of the lowest bit that is set in a uint64, as int64; WORD for 0."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # noqa: ARG001  numba's
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), generate
 
 
 def _marker(function: Callable[..., Any]) -> Path:

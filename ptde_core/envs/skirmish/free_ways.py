@@ -7,16 +7,25 @@ from numpy.typing import NDArray
 
 from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.map_constants import LOOKAHEAD
+from ptde_core.envs.skirmish.scratch import (
+    BENDS,
+    BLOCK_SQUARE,
+    BLOCK_X,
+    BLOCK_Y,
+    ROUGH_FROM,
+    ROUGH_LEFT,
+    ROUGH_RIGHT,
+    ROUGH_X,
+    ROUGH_Y,
+    Scratch,
+)
+from ptde_core.envs.skirmish.vectors import worst_excesses
 
-Block = NDArray[np.float64]  # (BLOCK_ROWS, at least U and BENDS) scratch: what stands in the way of one unit
-BLOCK_X, BLOCK_Y, BLOCK_SQUARE, BLOCK_FROM, BLOCK_LEFT, BLOCK_RIGHT, BLOCK_ROWS = range(7)
-# offsets and squared gaps; how far along a direction a blocker must lie to stand in it; excesses of each side's bends
-
-BENDS = 8  # bends tried on each side
 _WIDEST_BEND = 108.0  # degrees, fitted (docs/explanation/skirmish.md): how far back a unit goes around others
 _BEND_COS = np.cos(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, BENDS + 1)))
 _BEND_SIN = np.sin(np.deg2rad(np.linspace(0.0, _WIDEST_BEND, BENDS + 1)))
-_DOUBT = 1e-6  # excesses as small as this do not decide: far more than rounding can be
+_ROUGH_COS, _ROUGH_SIN = _BEND_COS[1:].astype(np.float32), _BEND_SIN[1:].astype(np.float32)
+_DOUBT = 1e-4  # excesses as small as this do not decide: far more than rounding in single precision can be
 
 
 @kernel
@@ -49,7 +58,7 @@ def bend(
     r: float,
     px: float,
     py: float,
-    block: Block,
+    scratch: Scratch,
     blocked: int,
     side: int,
     dx: float,
@@ -60,7 +69,8 @@ def bend(
 
     On the side once chosen, or where none is, on the one that passes the first blocker more closely. (0, 0): shut in.
     """
-    straight = _measure_straight(block, blocked, dx, dy, ahead)
+    block = scratch.block
+    straight = _measure_straight(scratch, blocked, dx, dy, ahead)
     if straight == 0 or (straight == 1 and _first_blocker(block, blocked, dx, dy, ahead) < 0):
         return dx, dy, 0
     wall_near = r >= 0.0 and not fits(cells, r + 0.5 * LOOKAHEAD, px, py)
@@ -74,9 +84,9 @@ def bend(
             k, turn = n // 2 + 1, preferred if n % 2 == 0 else -preferred
         else:  # all bends of the chosen side first
             k, turn = n % BENDS + 1, preferred if n < BENDS else -preferred
-        excesses = block[BLOCK_LEFT if turn > 0.0 else BLOCK_RIGHT]
+        excesses = scratch.rough[ROUGH_LEFT if turn > 0.0 else ROUGH_RIGHT]
         if n in (0, first_other):
-            _measure_bends(block, blocked, dx, dy, turn, excesses)
+            _measure_bends(scratch.rough, blocked, np.float32(dx), np.float32(dy), np.float32(turn), excesses)
         excess = excesses[k - 1]
         if excess > _DOUBT:
             continue
@@ -90,20 +100,21 @@ def bend(
 
 
 @kernel
-def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> int:
-    """Whether the straight way is free (0), not (2 and more), or in doubt (1); and how far along any way each must lie.
+def _measure_straight(scratch: Scratch, blocked: int, dx: float, dy: float, ahead: float) -> int:
+    """Whether the straight way is free (0), not (2 and more), or in doubt (1); and what `_measure_bends` needs.
 
     A blocker at distance d with gap g stands in a direction if it lies farther along it than sqrt(d^2 - g^2), or,
     where that is more than `ahead`, than (d^2 - g^2 + ahead^2) / (2 ahead). The excess of a direction is by how much
     the worst blocker does: below 0, the way is free.
     """
     near, half, found = ahead * ahead, 0.5 / ahead, 0
+    block, rough = scratch.block, scratch.rough
     for n in range(blocked):
         rx, ry = block[BLOCK_X, n], block[BLOCK_Y, n]
         square = rx * rx + ry * ry - block[BLOCK_SQUARE, n]
         tangent = math.sqrt(max(square, 0.0))
         enough = tangent if square < near else (square + near) * half
-        block[BLOCK_FROM, n] = enough
+        rough[ROUGH_X, n], rough[ROUGH_Y, n], rough[ROUGH_FROM, n] = rx, ry, enough
         excess = rx * dx + ry * dy - enough
         found |= int(excess > -_DOUBT) + 2 * int(excess > _DOUBT)
     return found
@@ -111,21 +122,22 @@ def _measure_straight(block: Block, blocked: int, dx: float, dy: float, ahead: f
 
 @kernel
 def _measure_bends(
-    block: Block, blocked: int, dx: float, dy: float, turn: float, excesses: NDArray[np.float64]
+    rough: NDArray[np.float32],
+    blocked: int,
+    dx: np.float32,
+    dy: np.float32,
+    turn: np.float32,
+    excesses: NDArray[np.float32],
 ) -> None:
     """The excesses (BENDS,) of all bends to one side at once: that takes less time than to choose which to try."""
-    for k in range(BENDS):
-        excesses[k] = -math.inf
-    for n in range(blocked):
-        rx, ry, enough = block[BLOCK_X, n], block[BLOCK_Y, n], block[BLOCK_FROM, n]
-        along, across = rx * dx + ry * dy, turn * (ry * dx - rx * dy)
-        for k in range(BENDS):
-            excess, worst = along * _BEND_COS[k + 1] + across * _BEND_SIN[k + 1] - enough, excesses[k]
-            excesses[k] = excess if excess > worst else worst
+    worst_excesses(
+        rough[ROUGH_X].ctypes.data, rough[ROUGH_Y].ctypes.data, rough[ROUGH_FROM].ctypes.data, blocked,
+        dx, dy, turn, _ROUGH_COS.ctypes.data, _ROUGH_SIN.ctypes.data, excesses.ctypes.data,
+    )  # fmt: skip
 
 
 @kernel
-def _first_blocker(block: Block, blocked: int, dx: float, dy: float, ahead: float) -> int:
+def _first_blocker(block: NDArray[np.float64], blocked: int, dx: float, dy: float, ahead: float) -> int:
     """The nearest entry of `block` that the straight way of length `ahead` would run into; -1: none."""
     found, least = -1, math.inf
     for n in range(blocked):

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.layout import Roster, collide
 from ptde_core.envs.skirmish.map_files import MapFacts, Terrain
+from ptde_core.envs.skirmish.scratch import padded
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import LOOPS_PER_SECOND, UnitFacts
 
 Reals: TypeAlias = NDArray[np.float64]  # (REALS, U) of one battle
 Wholes: TypeAlias = NDArray[np.int64]  # (WHOLES, U) of one battle
 
+IN_REACH, IN_SIGHT, ANYWHERE, HEEDED, ROUGH_LIMITS = range(5)  # where a unit looks: for a target, and as it walks
 LOOKAHEAD = 1.0  # how far ahead a standing unit bends the way of a walking one, at most
 REWARD_DEATH, REWARD_WIN, REWARD_SCALE = 10.0, 200.0, 20.0  # SMAC's defaults
 
@@ -36,6 +38,7 @@ class MapTables(NamedTuple):
     body: NDArray[np.float64]  # (BODIES, U)
     trait: NDArray[np.int64]  # (TRAITS, U)
     pair: NDArray[np.float64]  # (PAIRS, U, U)
+    rough: NDArray[np.float32]  # (ROUGH_LIMITS, U, W) squared distances for `nearby.py`; -1: never
     setting: NDArray[np.float64]  # (SETTINGS,)
     floor: NDArray[np.uint8]  # (width, height) cells to the nearest one that is not walkable, diagonals too; 0: that
     offered: NDArray[np.uint8]  # (width, height) 1: move actions may point there
@@ -52,12 +55,14 @@ def build_tables(
 ) -> MapTables:
     """Tables of a map; `corner` and `detour` come from `paths.plan_detours`."""
     n_agents = facts.n_agents
+    pair = _pairs(roster, switches)
     points = [value for point in facts.enemy_order.points for value in point]
     order = np.array((points * 2)[:4] if points else [0.0] * 4)  # a point is a segment of length 0
     return MapTables(
         body=_bodies(roster, switches),
         trait=_traits(facts, roster),
-        pair=_pairs(roster, switches),
+        pair=pair,
+        rough=_rough_limits(pair, max(facts.terrain.floor.shape)),
         setting=_settings(facts, roster, switches, open_ground=len(corner) == 0),
         floor=_depths(facts.terrain.walkable),
         offered=facts.terrain.floor.astype(np.uint8),
@@ -164,6 +169,21 @@ def _pairs(roster: Roster, switches: Switches) -> NDArray[np.float64]:
                 pair[f.HEAL_REACH, i, j] = a.heal.range + a.radius + b.radius
                 pair[f.CAST_REACH, i, j] = a.heal.autocast_range + a.radius + b.radius
     return pair
+
+
+def _rough_limits(pair: NDArray[np.float64], extent: int) -> NDArray[np.float32]:
+    """Squares (ROUGH_LIMITS, U, W) of the distances in `pair`, so large that single precision finds nobody too few.
+
+    A position is rounded by up to half of 2^-23 of the map's `extent`, a difference of two by as much again, and a
+    sum of two squares by 2^-22 of itself; this allows twice that.
+    """
+    anywhere = np.where(pair[f.REACH] < 0.0, -1.0, np.inf)
+    heeded = np.where(pair[f.HEED] > 0.0, np.sqrt(pair[f.HEED]), -1.0)
+    limits = np.stack([pair[f.REACH], pair[f.SCAN], anywhere, heeded])
+    rough = np.full((*limits.shape[:2], padded(limits.shape[2])), -1.0, np.float32)
+    allowed = (limits + 2**-20 * extent) * (1 + 2**-20)
+    rough[..., : limits.shape[2]] = np.where(limits < 0.0, -1.0, allowed**2)
+    return rough
 
 
 def _gap(unit: UnitFacts, switches: Switches) -> float:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compiled import WORD, kernel, trailing_zeros
+from ptde_core.envs.skirmish.compiled import kernel
 from ptde_core.envs.skirmish.fields import (
     ACCELERATION,
     ALIVE,
@@ -42,11 +42,12 @@ from ptde_core.envs.skirmish.fields import (
     X,
     Y,
 )
-from ptde_core.envs.skirmish.free_ways import BLOCK_SQUARE, BLOCK_X, BLOCK_Y, Block, bend, fits
-from ptde_core.envs.skirmish.map_constants import LOOKAHEAD, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.free_ways import bend, fits
+from ptde_core.envs.skirmish.map_constants import HEEDED, LOOKAHEAD, MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.nearby import may_be_within, note_place
 from ptde_core.envs.skirmish.random_stream import uniform
-
-Near = NDArray[np.uint16]  # (U,) scratch: indices of units nearby (unsigned: no index counts from the end)
+from ptde_core.envs.skirmish.scratch import BLOCK_SQUARE, BLOCK_X, BLOCK_Y, STANDS, WALKS_ON, YIELDS, Scratch
+from ptde_core.envs.skirmish.vectors import WORD, trailing_zeros
 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
@@ -83,8 +84,7 @@ def walk_all(
     battle: int,
     real: Reals,
     whole: Wholes,
-    near: Near,
-    block: Block,
+    scratch: Scratch,
 ) -> None:
     """One loop of movement: every unit whose posture is WALKS takes its step.
 
@@ -94,6 +94,7 @@ def walk_all(
     body, trait, gaps = m.body, m.trait, m.pair[GAP]
     pushes, middle = m.setting[PUSH_IDLE] > 0.0, 0.5 * m.floor.shape[1]
     units = real.shape[1]
+    _note_kinds(trait[SIDE], whole[POSTURE], whole[STALLED], pushes, scratch.kinds)
     draw = int(2 * units * uniform(chance, battle))
     start, upwards = draw // 2, draw % 2 == 0
     for k in range(units):
@@ -106,16 +107,19 @@ def walk_all(
         kind = trait[GROUND, i]
         cells = m.ground if kind == 2 else m.floor
         r = -1.0 if kind == 0 else body[CLEARANCE, i]
-        plans = whole[ORDER, i] != MOVE  # a move action aims only 2 ahead: nothing to plan
-        count, blocked = _look_around(trait, gaps, m.pair[HEED], plans, pushes, real, whole, near, block, i)
+        side, blocked = 4 * trait[SIDE, i], 0
+        count = _look_around(m.pair[HEED, i], m.rough[HEEDED, i], real, scratch, i)
+        if whole[ORDER, i] != MOVE:  # a move action aims only 2 ahead: nothing to plan
+            blocked = _list_blockers(gaps[i], side, real, scratch, count, i)
         dx, dy = real[WISH_X, i], real[WISH_Y, i]
-        whole[STALLED, i] = 1
+        whole[STALLED, i], scratch.kinds[i] = 1, side + STANDS
         if blocked == 0:
             whole[TURNED, i] = 0
         else:
             ahead = min(LOOKAHEAD, real[STRIDE, i])
-            dx, dy, side = bend(cells, r, real[X, i], real[Y, i], block, blocked, whole[TURNED, i], dx, dy, ahead)
-            whole[TURNED, i] = side
+            turned = whole[TURNED, i]
+            dx, dy, turned = bend(cells, r, real[X, i], real[Y, i], scratch, blocked, turned, dx, dy, ahead)
+            whole[TURNED, i] = turned
             if dx == 0.0 and dy == 0.0:  # shut in: wait
                 continue
         faced = 1.0
@@ -135,75 +139,71 @@ def walk_all(
             pushes,
             real,
             whole,
-            near,
+            scratch,
             count,
             i,
             px + dx * stride,
             py + dy * stride,
         )
+        note_place(real, scratch, i)
         if (real[X, i] - px) ** 2 + (real[Y, i] - py) ** 2 >= 0.25 * stride * stride:
-            whole[STALLED, i] = 0
+            whole[STALLED, i], scratch.kinds[i] = 0, side + WALKS_ON
+
+
+@kernel
+def _note_kinds(
+    sides: NDArray[np.int64],
+    postures: NDArray[np.int64],
+    stalled: NDArray[np.int64],
+    pushes: bool,
+    kinds: NDArray[np.int64],
+) -> None:
+    """Note what all units do about friends: without branches, so that the processor takes several at a time."""
+    for i in range(len(kinds)):
+        yields, walks_on = (postures[i] == FREE) & pushes, (postures[i] == WALKS) & (stalled[i] == 0)
+        kinds[i] = 4 * sides[i] + YIELDS * int(yields) + WALKS_ON * int(walks_on)
 
 
 @kernel
 def _look_around(
-    trait: NDArray[np.int64],
-    gaps: NDArray[np.float64],
     heed: NDArray[np.float64],
-    plans: bool,
-    pushes: bool,
+    rough_heed: NDArray[np.float32],
     real: Reals,
-    whole: Wholes,
-    near: Near,
-    block: Block,
+    scratch: Scratch,
     i: int,
-) -> tuple[int, int]:
-    """List in `near` the units that unit i may touch soon, and in `block`, if it `plans`, those to walk around.
-
-    Walked around is everything but friends that it can push or that get on the same way. Returns both numbers.
-    """
-    count, blocked = 0, 0
-    px, py, wish_x, wish_y = real[X, i], real[Y, i], real[WISH_X, i], real[WISH_Y, i]
-    xs, ys = real[X], real[Y]
+) -> int:
+    """List in `near` the units that unit i may touch soon; how many they are."""
+    near, count = scratch.near, np.uint64(0)
+    px, py, xs, ys = real[X, i], real[Y, i], real[X], real[Y]
     for first in range(0, len(xs), WORD):
-        found = _within(xs, ys, heed[i], whole[ALIVE], first, px, py)
+        found = may_be_within(scratch, rough_heed, first, len(xs), px, py)
         while found != 0:
             j = first + trailing_zeros(found)
             found &= found - np.uint64(1)
+            dx, dy = xs[j] - px, ys[j] - py
             near[count] = j
-            count += 1
-            if plans:
-                posture = whole[POSTURE, j]
-                along = real[WISH_X, j] * wish_x + real[WISH_Y, j] * wish_y
-                yields = (posture == FREE) & pushes
-                goes_along = (posture == WALKS) & (whole[STALLED, j] == 0) & (along >= 0.0)
-                block[BLOCK_X, blocked], block[BLOCK_Y, blocked] = xs[j] - px, ys[j] - py
-                block[BLOCK_SQUARE, blocked] = (gaps[i, j] - GRAZE) ** 2
-                blocked += 1 - int((trait[SIDE, i] == trait[SIDE, j]) & (yields | goes_along))
-    return count, blocked
+            count += np.uint64(dx * dx + dy * dy < heed[j])
+    return int(count)
 
 
 @kernel
-def _within(
-    xs: NDArray[np.float64],
-    ys: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    alive: NDArray[np.int64],
-    first: int,
-    px: float,
-    py: float,
-) -> np.uint64:
-    """Bit k: whether unit `first` + k lives and is nearer to (px, py) than the root of its square.
+def _list_blockers(gaps: NDArray[np.float64], side: int, real: Reals, scratch: Scratch, count: int, i: int) -> int:
+    """List in `block` which of the first `count` units in `near` are to be walked around; how many they are.
 
-    Without branches, so that the processor takes several units at a time.
+    That is everything but friends that unit i can push or that get on the same way; `side` is its own, as in `kinds`.
     """
-    found = np.uint64(0)
-    for k in range(min(WORD, len(xs) - first)):
-        j = first + k
-        dx, dy = xs[j] - px, ys[j] - py
-        near = int(dx * dx + dy * dy - squares[j] < 0.0) & alive[j]
-        found |= np.uint64(near) << np.uint64(k)
-    return found
+    near, block, kinds, blocked = scratch.near, scratch.block, scratch.kinds, np.uint64(0)
+    px, py, wish_x, wish_y = real[X, i], real[Y, i], real[WISH_X, i], real[WISH_Y, i]
+    yields, walks = side + YIELDS, side + WALKS_ON
+    xs, ys, wishes_x, wishes_y = real[X], real[Y], real[WISH_X], real[WISH_Y]
+    for n in range(count):
+        j = near[n]
+        along = wishes_x[j] * wish_x + wishes_y[j] * wish_y
+        block[BLOCK_X, blocked], block[BLOCK_Y, blocked] = xs[j] - px, ys[j] - py
+        block[BLOCK_SQUARE, blocked] = (gaps[j] - GRAZE) ** 2
+        passes = (kinds[j] == yields) | ((kinds[j] == walks) & (along >= 0.0))
+        blocked += np.uint64(1) - np.uint64(passes)
+    return int(blocked)
 
 
 @kernel
@@ -216,14 +216,14 @@ def _step(  # noqa: PLR0912  (one step, told in one place: the numba call would 
     pushes: bool,
     real: Reals,
     whole: Wholes,
-    near: Near,
+    scratch: Scratch,
     count: int,
     i: int,
     x: float,
     y: float,
 ) -> None:
     """Move unit i to (x, y), or as far along walls and units as it can."""
-    px, py = real[X, i], real[Y, i]
+    near, px, py = scratch.near, real[X, i], real[Y, i]
     cells = ground if trait[GROUND, i] == 2 else floor
     r = -1.0 if trait[GROUND, i] == 0 else body[CLEARANCE, i]
     if not fits(cells, r, x, y):
@@ -245,6 +245,7 @@ def _step(  # noqa: PLR0912  (one step, told in one place: the numba call would 
             pushed_cells = ground if trait[GROUND, j] == 2 else floor
             pushed_r = -1.0 if trait[GROUND, j] == 0 else body[CLEARANCE, j]
             if _push(gaps, pushed_cells, pushed_r, real, whole, i, j, x, y):
+                note_place(real, scratch, j)
                 continue
         d = math.sqrt(square)
         if d < 1e-6:

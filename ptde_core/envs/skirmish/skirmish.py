@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ptde_core.envs.skirmish import fields as f
 from ptde_core.envs.skirmish.battle import RESET, SHOW, STEP, Battles, advance
 from ptde_core.envs.skirmish.compiled import is_compiled, note_compiled
-from ptde_core.envs.skirmish.free_ways import BENDS, BLOCK_ROWS
 from ptde_core.envs.skirmish.layout import Roster, build_roster
 from ptde_core.envs.skirmish.map_constants import MapTables, build_tables, floor_is_open
 from ptde_core.envs.skirmish.map_files import MapFacts, load_map
 from ptde_core.envs.skirmish.paths import plan_detours
+from ptde_core.envs.skirmish.scratch import scratch
 from ptde_core.envs.skirmish.spec import VERSION, build_spec
 from ptde_core.envs.skirmish.units import unit_names
 from ptde_core.envs.skirmish.worker import Worker
@@ -132,7 +132,7 @@ class Skirmish:
         self._scratch = [scratch(units) for _ in self._shares]
         step = partial(advance, self._tables, self._battles, STEP, self._actions, self._no_seeds)
         self._workers = [
-            Worker(partial(step, *share, *own)) for share, own in zip(self._shares[1:], self._scratch[1:], strict=True)
+            Worker(partial(step, *share, own)) for share, own in zip(self._shares[1:], self._scratch[1:], strict=True)
         ]
         self._stops = [finalize(self, worker.stop) for worker in self._workers]  # also where nobody calls `close`
         self._unit_types = np.array([UNIT_TYPES.index(unit.name) for unit in self._roster.units], np.int8)
@@ -200,7 +200,7 @@ class Skirmish:
         seeds: NDArray[np.uint64],
         lines: tuple[int, int],
     ) -> None:
-        advance(self._tables, self._battles, task, numbers, seeds, *lines, *self._scratch[0])
+        advance(self._tables, self._battles, task, numbers, seeds, *lines, self._scratch[0])
 
     def flag(self) -> None:
         """Bring `terminated`, `truncated` and `won` up to date with the battles."""
@@ -297,13 +297,6 @@ class Skirmish:
         whole[:, f.WAY_FOR] = -2
         real[:, f.BACKSWING] = 0.0
         self._advance(SHOW, self._actions, self._no_seeds, (0, self.n_envs))
-
-
-def scratch(units: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
-    """Room (U,) and (BLOCK_ROWS, ...) for one thread, with a cache line at both ends that no other thread writes to."""
-    line, width = 64, max(units, BENDS)  # in entries: at least a cache line
-    near, block = np.zeros(units + 2 * line, np.uint16), np.zeros(BLOCK_ROWS * width + 2 * line)
-    return near[line:-line], block[line:-line].reshape(BLOCK_ROWS, width)
 
 
 _RAW_REALS = {

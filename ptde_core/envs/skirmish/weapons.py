@@ -67,7 +67,9 @@ from ptde_core.envs.skirmish.fields import (
     Y,
 )
 from ptde_core.envs.skirmish.map_constants import MapTables, Reals, Wholes
+from ptde_core.envs.skirmish.nearby import forget_place
 from ptde_core.envs.skirmish.random_stream import uniform
+from ptde_core.envs.skirmish.scratch import Scratch
 
 LEAST_DAMAGE = 0.5
 SHIELD_DELAY = 160.0  # loops without damage before shields recharge
@@ -300,7 +302,7 @@ def _touch(m: MapTables, whole: Wholes, i: int, target: int) -> None:
 
 
 @kernel
-def bury(m: MapTables, real: Reals, whole: Wholes) -> None:
+def bury(m: MapTables, real: Reals, whole: Wholes, scratch: Scratch) -> None:
     """Remove the dead; suicide units explode as they die, which may kill more (smac-contract#special-units)."""
     again = True
     while again:
@@ -309,6 +311,7 @@ def bury(m: MapTables, real: Reals, whole: Wholes) -> None:
             if whole[ALIVE, i] == 0 or real[HEALTH, i] > 0.0:
                 continue
             whole[ALIVE, i] = 0
+            forget_place(scratch, i)
             real[HEALTH, i], real[SHIELD, i] = 0.0, 0.0
             whole[SWING_AT, i], whole[BURST_AT, i] = -1, -1
             if m.body[BLAST, i] > 0.0:
