@@ -1,14 +1,16 @@
 """Every section of `python -m benchmarks`, and every peer that is installed, yields figures above zero."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import peers
+from benchmarks import beside, peers
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.figures import Figure
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.provenance import cores
 
 
 @pytest.mark.slow
@@ -56,3 +58,14 @@ def test_a_peer_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [line.split()[0] for line in peers.left_out()] == ["jaxmarl", "pymarl2"]
     with pytest.raises(PtdeError, match=r"benchmarl_qmix\.py failed: ImportError: no benchmarl"):
         list(peers.measure(True))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or cores() < 2, reason="it takes Linux and two cores")
+def test_a_source_beside_itself() -> None:
+    players = beside.Player(beside.HERE), beside.Player(beside.HERE)
+    found, best = beside.ratios(players, "3m", pairs=1, seconds=0.01)
+    for player in players:
+        player.end()
+    assert len(found) == 1
+    assert found[0] > 0
+    assert best > 0
