@@ -1,8 +1,9 @@
 """HDF5 files that may come from anybody: plain arrays inside the file, of the expected shape and type.
 
 In HDF5 an array's bytes can lie in another file (external links, external storage, virtual datasets), and its declared
-size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit. Texts
-are of fixed length: those of any length lie in a heap, and HDF5 never returns from one whose free space has no size.
+size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit. HDF5
+never returns from some files. So texts are of fixed length, since those of any length lie in a heap, whose free space
+can be said to have no size; and an array's packed pieces must have bytes.
 """
 
 import math
@@ -246,6 +247,12 @@ def _inside(parent: Any, name: str) -> Any:
     return parent[name]
 
 
+def _has_an_empty_piece(found: Any) -> bool:
+    sizes: list[int] = []
+    found.id.chunk_iter(lambda piece: sizes.append(piece.size))
+    return 0 in sizes
+
+
 def _check_storage(name: str, found: Any) -> None:
     """Refuse an array whose bytes are not in this file, or are more than the file can hold."""
     plan = found.id.get_create_plist()
@@ -259,5 +266,7 @@ def _check_storage(name: str, found: Any) -> None:
         raise ValueError(f"{name} is {size:,} bytes, and there are {stored:,} in the file")
     if chunks and math.prod(chunks) * each > CHUNK_BYTES:
         raise ValueError(f"{name} comes in pieces of more than {CHUNK_BYTES:,} bytes")
+    if chunks and _has_an_empty_piece(found):
+        raise ValueError(f"{name} has a piece of no bytes")
     if size > SMALL and size > available_bytes():
         raise ValueError(f"{name} is {size:,} bytes, more than this machine has room for")

@@ -14,7 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fuzz import READERS, WIDTHS, broken, refused, teacher_content, write_a_replay, write_rows
+from benchmarks.fuzz import READERS, WIDTHS, broken, refused, teacher_content, write_rows
 from ptde_core.algorithms.from_checkpoint import restore
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.names import BackendName, GlobalInfo
@@ -25,9 +25,8 @@ from ptde_core.nets.network_settings import INFORMATION
 from ptde_core.results.per_seed import csv_cell
 from ptde_core.results.table import Table, markdown
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
-from ptde_core.storage.episode_file import read_about, read_contents, read_local_rows
+from ptde_core.storage.episode_file import read_local_rows
 from ptde_core.storage.npz import read_arrays
-from ptde_core.storage.replay_file import read_replay
 
 
 def test_names_in_files_are_those_of_the_catalogues() -> None:
@@ -261,47 +260,6 @@ def test_episodes_that_are_not_what_they_should_be(name: str, tmp_path: Path) ->
         EVIL_ROWS[name](file, secret)
     with pytest.raises(PtdeError, match=r"e\.h5 is not a whole HDF5 file of episodes|e\.h5 can take"):
         read_local_rows(path, WIDTHS)
-
-
-HEAP_TEXTS: dict[str, tuple[Callable[[Path], object], str, Callable[[Any], object], Callable[[Path], object]]] = {
-    "an attribute": (write_rows, "map", lambda file: file.attrs.__setitem__("map", "3m"), read_about),
-    "a list": (
-        write_rows,
-        "obs",
-        lambda file: _replaced(file, "names/obs", data=list("abcd"), dtype=h5py.string_dtype()),
-        lambda path: read_contents(path, with_rows=False),
-    ),
-    "rows": (
-        write_rows,
-        "obs",
-        lambda file: _replaced(file, "rows/obs", data=list("abcdefghi"), dtype=h5py.string_dtype()),
-        lambda path: read_contents(path, with_rows=True),
-    ),
-    "a replay's header": (
-        write_a_replay,
-        "header",
-        lambda file: _replaced(file, "header", data=["{}"], dtype=h5py.string_dtype()),
-        read_replay,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", HEAP_TEXTS)
-def test_texts_in_a_heap_are_refused_unread(name: str, tmp_path: Path) -> None:
-    """HDF5 does not return from reading a heap whose free space has no size."""
-    write, named, put_in_heap, read = HEAP_TEXTS[name]
-    write(tmp_path / "e.h5")
-    read(tmp_path / "e.h5")
-    with h5py.File(tmp_path / "e.h5", "a") as file:
-        put_in_heap(file)
-    data = bytearray((tmp_path / "e.h5").read_bytes())
-    heap = data.index(b"GCOL")
-    first = slice(heap + 16, heap + 32)  # after the heap's head: number, 0 for free space, and size of an object
-    assert data[first] != bytes(16)
-    data[first] = bytes(16)
-    (tmp_path / "e.h5").write_bytes(data)
-    with pytest.raises(PtdeError, match=f"{named} is (no|of object)"):
-        read(tmp_path / "e.h5")
 
 
 def test_arrays_that_say_they_are_larger_than_their_file(tmp_path: Path) -> None:
