@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.events import Event, Progress, StageFinished, StageStarted
+from ptde_core.base.events import Compiled, Event, Progress, StageFinished, StageStarted
 from ptde_core.envs.skirmish.beside_the_game import (
     ByError,
     Comparison,
@@ -160,7 +160,8 @@ def test_one_map_is_played_and_compared() -> None:
         ("heuristic", "3s5z", "win rate"),
     ]
     assert found == calibrate(FEW, ["random", "heuristic"], ["3s5z"]), "the seed decides"
-    assert [type(event) for event in heard] == [StageStarted, Progress, Progress, StageFinished]
+    told = [type(event) for event in heard if not isinstance(event, Compiled)]  # kernels, the first time on a machine
+    assert told == [StageStarted, Progress, Progress, StageFinished]
 
 
 @pytest.mark.parametrize(
