@@ -12,6 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from ptde_core.kernels.bits import lowest_one
 from ptde_core.kernels.compile import Array, code, inner
 from ptde_core.kernels.products import ADDRESS, BLOCK, FLOATS, LANES, Access, add_product, tile
 from ptde_core.kernels.rows import copy, copy_floats
@@ -61,16 +62,6 @@ def _bits_of_nonzeros(_: Any, place: Any, count: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@code
-def _lowest(_: Any, bits: Any) -> Any:
-    """The index of the lowest bit that is set."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        return builder.cttz(arguments[0], ir.IntType(1)(1))
-
-    return types.int64(types.int64), generate
-
-
 @inner
 def _nonzeros(start: int, width: int, offset: int, found: Array) -> int:
     """Write the indices, plus `offset`, of the floats at an address that are not zero; returns how many they are."""
@@ -78,7 +69,7 @@ def _nonzeros(start: int, width: int, offset: int, found: Array) -> int:
     for first in range(0, width, LANES):
         bits = _bits_of_nonzeros(start + 4 * first, min(LANES, width - first))
         while bits:
-            found[count] = offset + first + _lowest(bits)
+            found[count] = offset + first + lowest_one(np.uint64(bits))
             bits &= bits - 1
             count += 1
     return count

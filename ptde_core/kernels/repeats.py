@@ -1,24 +1,9 @@
 """Rows that repeat most of the row before them: only what has changed is kept."""
 
-# ruff: noqa: ARG001  (numba fixes the arguments)
-
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
 
-from ptde_core.kernels.compile import Array, code, entry
-
-
-@code
-def lowest_one(_: Any, bits: Any) -> Any:
-    """The place of the lowest bit that is set; one is."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate
+from ptde_core.kernels.bits import lowest_one
+from ptde_core.kernels.compile import Array, entry
 
 
 @entry

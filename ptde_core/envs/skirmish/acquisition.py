@@ -39,8 +39,9 @@ from ptde_core.envs.skirmish.fields import (
 from ptde_core.envs.skirmish.map_constants import ANYWHERE, IN_REACH, IN_SIGHT, MapTables, Reals, Wholes
 from ptde_core.envs.skirmish.nearby import may_be_within
 from ptde_core.envs.skirmish.scratch import Scratch
-from ptde_core.envs.skirmish.vectors import WORD, trailing_zeros
+from ptde_core.envs.skirmish.vectors import WORD
 from ptde_core.envs.skirmish.weapons import in_reach
+from ptde_core.kernels.bits import lowest_one
 
 LEASH = 21.0  # an idle unit follows an acquired target this far from where it stood
 CALL_RADIUS = 4.0  # friends whose edge is within this distance of a struck unit's edge join it
@@ -122,7 +123,7 @@ def _nearest(m: MapTables, n_agents: int, real: Reals, scratch: Scratch, i: int,
     for first in range(0, n_agents, WORD):
         found = may_be_within(scratch, m.rough[scope, i], first, n_agents, x, y)
         while found != 0:
-            j = first + trailing_zeros(found)
+            j = first + lowest_one(found)
             found &= found - np.uint64(1)
             limit = pair[REACH, i, j] if scope == IN_REACH else (pair[SCAN, i, j] if scope == IN_SIGHT else math.inf)
             dx, dy = real[X, j] - x, real[Y, j] - y

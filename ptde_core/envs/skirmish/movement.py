@@ -47,7 +47,8 @@ from ptde_core.envs.skirmish.map_constants import HEEDED, LOOKAHEAD, MapTables, 
 from ptde_core.envs.skirmish.nearby import may_be_within, note_place
 from ptde_core.envs.skirmish.random_stream import uniform
 from ptde_core.envs.skirmish.scratch import BLOCK_SQUARE, BLOCK_X, BLOCK_Y, STANDS, WALKS_ON, YIELDS, Scratch
-from ptde_core.envs.skirmish.vectors import WORD, trailing_zeros
+from ptde_core.envs.skirmish.vectors import WORD
+from ptde_core.kernels.bits import lowest_one
 
 GRAZE = 0.02  # how deep a lookahead may cut into a separation without counting as blocked
 TOUCH = 1e-9
@@ -178,7 +179,7 @@ def _look_around(
     for first in range(0, len(xs), WORD):
         found = may_be_within(scratch, rough_heed, first, len(xs), px, py)
         while found != 0:
-            j = first + trailing_zeros(found)
+            j = first + lowest_one(found)
             found &= found - np.uint64(1)
             dx, dy = xs[j] - px, ys[j] - py
             near[count] = j

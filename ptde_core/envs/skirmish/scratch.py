@@ -20,7 +20,7 @@ _LINE = 64  # bytes of a cache line
 class Scratch(NamedTuple):
     """Room for U units; single precision where a question is only whether the exact answer is in doubt."""
 
-    xs: NDArray[np.float32]  # (W,) where every unit is, rounded; infinite for the dead, and beyond U
+    xs: NDArray[np.float32]  # (W,) where every unit is, rounded; infinite for the dead; no limit reaches those beyond U
     ys: NDArray[np.float32]  # (W,)
     kinds: NDArray[np.int64]  # (U,) STANDS, YIELDS or WALKS_ON, and 4 more if it is on the second side
     near: NDArray[np.uint16]  # (U,) indices of units nearby (unsigned: no index counts from the end)

@@ -15,16 +15,6 @@ WORD = 64  # bits of a set of units in one number
 
 
 @code
-def trailing_zeros(_: Any, word: Any) -> Any:
-    """The position of the lowest bit that is set in a uint64, as int64; WORD for 0."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), generate
-
-
-@code
 def bits_within(_: Any, xs: Any, ys: Any, squares: Any, x: Any, y: Any) -> Any:
     """Which of `LANES` points are nearer to (x, y) than the root of their square: a bit of an int64 each.
 
