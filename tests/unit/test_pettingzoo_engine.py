@@ -116,7 +116,7 @@ def test_an_edited_environment_is_another_game(tmp_path: Path, monkeypatch: pyte
 def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it is imported by name or inside a function, is the base class, or lies in a package."""
+    """Whether it is imported by name or inside a function, is the base class, lies in a package or elsewhere."""
     (tmp_path / "inner_parts").mkdir()
     (tmp_path / "inner_parts" / "__init__.py").write_text("")
     (tmp_path / "inner_parts" / "pay.py").write_text("from . import more\nPAY = 1.0")
@@ -124,18 +124,38 @@ def test_what_an_environment_imports_of_the_users_own_is_part_of_the_game(
     (tmp_path / "late_part.py").write_text("SIZE = 3")
     shutil.copy(Path(__file__).parents[1] / "leaving_game.py", tmp_path / "base_game.py")
     (tmp_path / "unrelated.py").write_text("")
-    imports = "from inner_parts.pay import PAY\nimport base_game\ndef f():\n    import late_part\n"
-    (tmp_path / "whole_game.py").write_text(imports + "class parallel_env(base_game.Leaving): pass\n")
+    (tmp_path / "named_part.py").write_text("")
+    (tmp_path / "on_the_path").mkdir()
+    (tmp_path / "on_the_path" / "far_part.py").write_text("")
+    imports = "from inner_parts.pay import PAY\nimport base_game, importlib, far_part\ndef f():\n    import late_part\n"
+    named = "    importlib.import_module('named_part')\n"
+    (tmp_path / "whole_game.py").write_text(imports + named + "class parallel_env(base_game.Leaving): pass\n")
+    monkeypatch.syspath_prepend(tmp_path / "on_the_path")
     monkeypatch.syspath_prepend(tmp_path)
     before = PettingZooEngine("whole_game").spec.map_digest
     assert PettingZooEngine("whole_game").spec.map_digest == before
-    for part in ("inner_parts/__init__", "inner_parts/pay", "inner_parts/more", "late_part", "base_game", "unrelated"):
+    inner = ("inner_parts/__init__", "inner_parts/pay", "inner_parts/more", "named_part", "on_the_path/far_part")
+    for part in (*inner, "late_part", "base_game", "unrelated"):
         path = tmp_path / f"{part}.py"
         whole = path.read_text()
         path.write_text(f"{whole}\n# edited\n")
         after = PettingZooEngine("whole_game").spec.map_digest
         assert (after == before) == (part == "unrelated"), part
         path.write_text(whole)
+
+
+def test_files_that_swap_their_contents_make_another_game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(Path(__file__).parents[1] / "leaving_game.py", tmp_path / "two_part_game.py")
+    with (tmp_path / "two_part_game.py").open("a") as file:
+        file.write("\nimport easy_part, hard_part\nparallel_env = Leaving\n")
+    parts = [tmp_path / f"{name}_part.py" for name in ("easy", "hard")]
+    for path, text in zip(parts, ("A = 0", "A = 1"), strict=True):
+        path.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = PettingZooEngine("two_part_game").spec.map_digest
+    for path, text in zip(parts, ("A = 1", "A = 0"), strict=True):
+        path.write_text(text)
+    assert PettingZooEngine("two_part_game").spec.map_digest != before
 
 
 class _OldReset(Leaving):

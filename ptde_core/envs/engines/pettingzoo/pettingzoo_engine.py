@@ -6,9 +6,11 @@ The rules, for what PettingZoo leaves open, stand in docs/explanation/engines.md
 import ast
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -28,6 +30,8 @@ from ptde_core.envs.workers.pool import EnginePool
 LONGEST = 1000  # env steps of an episode where the environment does not say (`max_cycles`)
 INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of packages that pip installs
 PTDE = Path(__file__).resolve().parents[3]  # counts as installed
+PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
+IMPORTING = frozenset({"import_module", "__import__"})
 MASK = "action_mask"
 WON = "won"
 
@@ -183,10 +187,11 @@ def _made(told: Place, place: str) -> Any:
 
 
 def _source_digest(place: str, env: Any) -> str:
-    """Of the files that the game's code stands in: edited, it is another game.
+    """Of the files that the game's code stands in, and their names: edited, it is another game.
 
     They are the modules of the maker and of the environment's classes, and the files of the user's own that these
-    import, and so on: of installed packages only the former.
+    import, and so on: of installed packages only the former. What is imported by a name that is put together as the
+    game runs is not among them, nor are files with data.
     """
     made = inspect.getmodule(type(env.unwrapped))
     modules = {sys.modules.get(place.partition(":")[0]), inspect.getmodule(type(env)), made}
@@ -195,29 +200,62 @@ def _source_digest(place: str, env: Any) -> str:
     while left:
         files.add(path := left.pop())
         left |= _imported(path) - files
-    sources = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+    told = sorted((path.relative_to(_root(path)).as_posix(), _sha256(path.read_bytes())) for path in files)
+    return _sha256(repr(told).encode())[:16]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _root(path: Path) -> Path:
+    """The folder that a file's package lies in; of a module that is in none, the file's."""
+    return next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
 
 
 def _imported(path: Path) -> set[Path]:
     """The files of the user's own that a source file imports, anywhere in it; none of an installed package."""
-    if path.suffix != ".py" or INSTALLED.intersection(path.parts) or PTDE in path.parents:
+    if path.suffix != ".py" or not _is_own(path):
         return set()
-    package = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
     found = set[Path]()
     with suppress(SyntaxError, ValueError):  # of a file that is imported later, or never
         for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                names, roots = [one.name for one in node.names], [path.parent, package, Path.cwd()]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or "", *(f"{node.module or ''}.{one.name}" for one in node.names)]
-                roots = [path.parents[node.level - 1]] if node.level else [path.parent, package, Path.cwd()]
+            names, roots = _named(node), [path.parent, _root(path), Path.cwd()]
+            if isinstance(node, ast.ImportFrom) and node.level:
+                roots = list(path.parents[node.level - 1 : node.level])  # none: it leads out of all folders
             else:
-                continue
+                roots += [root for name in names for root in _where(name.partition(".")[0])]
             parts = [[*filter(None, name.split("."))] for name in names]
             found.update(root.joinpath(*one[: k + 1]) for root in roots for one in parts for k in range(len(one)))
-    files = {file for one in found for file in (one.with_name(f"{one.name}.py"), one / "__init__.py")}
-    return {file.resolve() for file in files if file.is_file()}
+    files = {file.resolve() for one in found for file in (one.with_name(f"{one.name}.py"), one / "__init__.py")}
+    return {file for file in files if file.is_file() and _is_own(file)}
+
+
+def _named(node: ast.AST) -> list[str]:
+    """The modules that a piece of code imports: a statement, or a call of `import_module` with a name as it stands."""
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "", *(f"{node.module or ''}.{one.name}" for one in node.names)]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        name = node.args[0].value
+        return [name] if called in IMPORTING and isinstance(name, str) else []
+    return []
+
+
+def _where(module: str) -> list[Path]:
+    """The folders in which Python finds a module or package of the first level: any on its path, for one."""
+    with suppress(ImportError, ValueError):  # there is none, or it has been made up
+        spec = importlib.util.find_spec(module)
+        places = [] if spec is None else [*(spec.submodule_search_locations or ()), *filter(None, [spec.origin])]
+        return [Path(place).parent for place in places]
+    return []
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is the user's: neither of Python, nor of an installed package, nor of ptde."""
+    return not (INSTALLED.intersection(path.parts) or PTDE in path.parents or PYTHON in path.parents)
 
 
 def _look_at(maker: Any, place: str, arguments: Mapping[str, Any]) -> None:
