@@ -169,13 +169,19 @@ def _in_run(name: str, read: Callable[[RunFolder], object]) -> Callable[[Path], 
     return read_it
 
 
+SETTINGS = train_teacher_settings({"env": "game", "map": "personal-signal"})
+
+
+def _made_from() -> MadeFrom:
+    return training_made_from(SETTINGS, WORLD)
+
+
 def _write_a_config(path: Path) -> None:
-    settings = train_teacher_settings({"env": "game", "map": "personal-signal"})
-    write_config(path, settings.model_dump(), training_made_from(settings, WORLD))
+    write_config(path, SETTINGS.model_dump(), _made_from())
 
 
 def _write_status(path: Path) -> None:
-    write_status(RunFolder(path.parent), "finished", env_steps=3, seconds=1.0)
+    write_status(RunFolder(path.parent), "finished", env_steps=3, seconds=1.0, training="a", log="b")
     RunFolder(path.parent).status.replace(path)
 
 
@@ -203,7 +209,7 @@ READERS: Mapping[str, Reader] = {
         _in_run("config.json", read_run_config),
     ),
     "evaluation": Reader(lambda path: write_json(path, Evaluation().model_dump()), read_evaluation),
-    "provenance": Reader(lambda path: add_sitting(path, "game", "1", 1), read_provenance),
+    "provenance": Reader(lambda path: add_sitting(path, _made_from(), 1), read_provenance),
     "settings": Reader(lambda path: path.write_text("map = '8m'\n[distill]\nsteps = 5\n"), read_settings_file),
     "map": Reader(lambda path: path.write_text(MAP), _read_map),
 }

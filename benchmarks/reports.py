@@ -71,7 +71,7 @@ def make_runs(folder: Path, count: int) -> None:
         assert world is not None
         made = training_made_from(settings, world)
         write_config(run.config, settings.model_dump(), made)
-        add_sitting(run.provenance, "skirmish", world.version, threads=1)
+        add_sitting(run.provenance, made, threads=1)
         steps = [10_000 * k for k in range(201)]
         rows = ({"env_steps": step, "test_win_rate": min(1, step / 1e6)} for step in steps)
         run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -217,4 +217,4 @@ def _not_loaded() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and leave with its exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    sys.exit(run_app(app_for(words), words))
+    sys.exit(run_app(app_for, words))

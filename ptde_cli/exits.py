@@ -48,8 +48,12 @@ def resumable(words: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
         raise StoppedError(error, words()) from None
 
 
-def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
+def run_app(app_for: Callable[[Sequence[str]], typer.Typer], arguments: Sequence[str]) -> int:
     """Run one command line. An error that the user can correct is one sentence; a bug of ours keeps its traceback.
+
+    Args:
+        app_for: makes the command line for these arguments; to import what they need takes a while.
+        arguments: the words after `ptde`.
 
     Returns:
         The exit code: 0 done; 1 `ptde doctor` found a lack, cells failed, `report --strict` found stale results, or the
@@ -62,8 +66,10 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     if wrong:
         _say(wrong)
         return USER_ERROR
+    app = typer.Typer()
     try:
         with _ending_in_order(), _of_the_file_system("standard output"):
+            app = app_for(arguments)
             result = app(_with_files_of_the_zoo(arguments), prog_name="ptde", standalone_mode=False)
             write_out()
     except PtdeError as error:

@@ -11,7 +11,7 @@ from ptde_cli.output import output
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.setting_fields import build_settings
 from ptde_core.runs.stage_settings import CALIBRATION_RUNS, PLAYED_UNASKED, CalibrateSettings, Play
-from ptde_core.storage.run_folder import check_page
+from ptde_core.storage.page import check_page
 
 FORMATS = ("table", "markdown")
 PLAYS: tuple[Play, ...] = get_args(Play)

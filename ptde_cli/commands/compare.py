@@ -7,7 +7,7 @@ import typer
 
 from ptde_cli.options import BootstrapSeed, OutFile, one_of
 from ptde_cli.output import output
-from ptde_core.storage.run_folder import check_page
+from ptde_core.storage.page import check_page
 
 FORMATS = ("table", "markdown", "json")
 

@@ -8,7 +8,7 @@ import typer
 from ptde_cli.options import BootstrapSeed, OutFile, Runs, one_of
 from ptde_cli.output import output
 from ptde_core.runs.stage_settings import EvaluateSettings
-from ptde_core.storage.run_folder import check_page
+from ptde_core.storage.page import check_page
 
 SOMETHING_IS_STALE = 1
 MARL_EVAL = "marl-eval"

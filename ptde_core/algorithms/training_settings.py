@@ -8,6 +8,7 @@ from ptde_core.base.setting_fields import MOST_SEED
 from ptde_core.nets.network_settings import AgentSettings, NetworkSettings
 
 MOST_EPISODES = 1_000_000  # of one call; the paper's figures come of 32
+MOST_STEPS = 10**12  # env steps; the paper's longest training has 10 million
 
 
 class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
@@ -22,14 +23,14 @@ class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):
     steps: int = Field(
         2_000_000,
         ge=1,
-        le=10**12,
+        le=MOST_STEPS,
         description="env steps of training; the default is the map's budget (`ptde maps`)",
     )
     seed: int = Field(1, ge=0, le=MOST_SEED, description="decides networks, exploration and battles")
     n_envs: int = Field(
         8, ge=1, le=4096, description="environments side by side: episodes per round (Algorithm 1, line 4)"
     )
-    test_every: int = Field(10_000, ge=1, le=10**12, description="env steps between greedy tests")
+    test_every: int = Field(10_000, ge=1, le=MOST_STEPS, description="env steps between greedy tests")
     test_episodes: int = Field(32, ge=0, le=MOST_EPISODES, description="greedy episodes per test; 0 turns tests off")
     checkpoint_seconds: float = Field(60.0, ge=0, description="wall seconds between saves of the state to resume from")
     keep: str = Field(
@@ -55,8 +56,8 @@ def parse_keep(text: str) -> tuple[bool, int]:
     words = [word.strip() for word in text.split(",")]
     numbers = {word.removeprefix("every=") for word in words if word.startswith("every=")}
     others = sorted({word for word in words if not word.startswith("every=")} - {"last", "best"})
-    if others or len(numbers) > 1 or not all(number.isdecimal() and int(number) for number in numbers):
-        raise ValueError("write last, best, or every=N with one N of 1 or more")
+    if others or len(numbers) > 1 or not all(_is_count(number) for number in numbers):
+        raise ValueError(f"write last, best, or every=N with one N from 1 to {MOST_STEPS:,}")
     return "best" in words, int(next(iter(numbers), 0))
 
 
@@ -66,3 +67,8 @@ class TrainTeacherSettings(NetworkSettings, TrainingSettings):
 
 class TrainValueDecompositionSettings(TrainTeacherSettings, ValueDecompositionSettings):
     """VDN, QMIX."""
+
+
+def _is_count(text: str) -> bool:
+    """Whether a text is a number of env steps; of a long one, Python would refuse to make a number."""
+    return text.isdecimal() and len(text) <= len(str(MOST_STEPS)) and 1 <= int(text) <= MOST_STEPS

@@ -237,6 +237,7 @@ def _entry(
         map_digest=trained.spec.map_digest,
         train_seed=trained.settings.seed,
         env_steps=trained.env_steps,
+        updates=content["counters"]["updates"],
         evaluation_seed=settings.seed,
         machine=machine(),
         code=code(),

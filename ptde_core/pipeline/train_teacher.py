@@ -124,19 +124,20 @@ def _train_teachers(
         check_together(settings, [run for _, run in to_train])
     check_alone(settings)
     env = build_environment_of(settings, settings.n_envs * len(to_train))
+    made_from = {run: training_made_from(own, env.spec.world) for own, run in to_train}
     try:  # now that the map is known to exist: a wrong one leaves no folder
         check_origin(to_train, env.spec.world)
         check_own_algorithm(settings, env.spec)
         check_memory(settings, len(to_train), env.spec, together=together)
         for _, run in to_train:
-            add_sitting(run.provenance, env.spec.backend, env.spec.version, torch.get_num_threads())
+            add_sitting(run.provenance, made_from[run], torch.get_num_threads())
     except PtdeError:
         env.close()
         raise
     for own, run in to_train:
         put_aside(own, run, listen)
-        write_config(run.config, own.model_dump(), training_made_from(own, env.spec.world))
-        write_status(run, "running")
+        write_config(run.config, own.model_dump(), made_from[run])
+        write_status(run, "running", training=made_from[run].digest)
     keep_freed_memory()
     try:
         with ExitStack() as closing:
@@ -145,10 +146,11 @@ def _train_teachers(
         for _, run in to_train:
             if read_state(run) == "finished":
                 continue
+            training = made_from[run].digest
             with suppress(StorageError):  # what ended it may keep this from being told too; then the lock tells
                 if isinstance(error, KeyboardInterrupt):
-                    write_status(run, "interrupted", "stopped by the user")
+                    write_status(run, "interrupted", "stopped by the user", training=training)
                 else:
-                    write_status(run, "failed", f"{type(error).__name__}: {error}")
+                    write_status(run, "failed", f"{type(error).__name__}: {error}", training=training)
         raise
     return [run.teacher for _, run in trainings]

@@ -28,6 +28,7 @@ from ptde_core.pipeline.single_trainer import Learned, Round
 from ptde_core.policies.policy import Exploration
 from ptde_core.rollout.play import play
 from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.one_training import log_digest
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint, why_untrained
 from ptde_core.storage.replay_buffer import ReplayJournal
 from ptde_core.storage.run_folder import LAST, RunFolder
@@ -73,7 +74,7 @@ class TrainingRun:
         self.settings, self.folder, self.learner = settings, folder, learner
         self.at = _Counters()
         self.newest_metrics: dict[str, float] = {}
-        self._world = spec.world
+        self._made_from = training_made_from(settings, spec.world)
         self._tested = {"": learner.result}  # what stands before the names of a policy's metrics -> the policy
         if isinstance(learner, TeachesOnline):
             self._tested["student_"] = learner.student_result
@@ -205,9 +206,15 @@ class TrainingRun:
     def _reached(self) -> Reached:
         return Reached(self.at.env_steps, self.at.episodes)
 
-    def _mishaps(self) -> dict[str, Any]:
-        """What status.json says of engines that broke; nothing where none can."""
-        return {"engine_restarts": self.at.engine_restarts} if ENVIRONMENTS[self.settings.env].engines else {}
+    def _facts(self) -> dict[str, Any]:
+        """What status.json says of how far it is, whose it is, and of engines that broke, where any can."""
+        mishaps = {"engine_restarts": self.at.engine_restarts} if ENVIRONMENTS[self.settings.env].engines else {}
+        return {
+            "env_steps": self.at.env_steps,
+            "seconds": self.at.seconds,
+            "training": self._made_from.digest,
+            **mishaps,
+        }
 
     def save(self) -> None:
         """Save the state to resume from: episodes first, then the state that names them, then delete the old."""
@@ -217,7 +224,7 @@ class TrainingRun:
         self._unsaved = []
         self.at.logged = self._training_log.lengths
         content = {
-            KEY: training_made_from(self.settings, self._world).plain(),
+            KEY: self._made_from.plain(),
             "counters": asdict(self.at),
             "learner": self.learner.state(),
             "log": {key: float(value) for key, value in self._log.items()},  # the next test may come before an update
@@ -226,8 +233,7 @@ class TrainingRun:
         }
         save_checkpoint(self.folder.state, "training", content)
         self._journal.drop_old()
-        facts = {"env_steps": self.at.env_steps, "seconds": self.at.seconds, **self._mishaps()}
-        write_status(self.folder, "running", **facts)
+        write_status(self.folder, "running", **self._facts())
 
     def _load(self) -> None:
         """Go back to the saved state, which `beginning.check_origin` has found to be of this training.
@@ -253,7 +259,7 @@ class TrainingRun:
 
     def finish(self, keep_state: bool, listen: Listener) -> None:
         """Write the teacher, the student if there is one, and tell how large is what a longer training goes on from."""
-        at, folder = self.at, self.folder
+        folder = self.folder
         for path in self._checkpoints.write(LAST, self._reached()):
             listen(FileSaved(path, "the student trained with it" if path == folder.student else "the trained teacher"))
         best, how_good = self._checkpoints.best()
@@ -261,12 +267,7 @@ class TrainingRun:
             listen(FileSaved(path, how_good))
         if why := why_untrained(folder.teacher):
             listen(Note(why))
-        facts = {
-            **self._mishaps(),
-            "env_steps": at.env_steps,
-            "seconds": at.seconds,
-            "threads": torch.get_num_threads(),
-        }
+        facts = {**self._facts(), "threads": torch.get_num_threads(), "log": log_digest(folder)}
         write_status(folder, "finished", **facts)
         if not keep_state:
             folder.forget_state()

@@ -11,8 +11,8 @@ from typing import Any
 from ptde_core.base.errors import PtdeError
 from ptde_core.results.chosen_evaluation import Wanted, chosen
 from ptde_core.runs.identity import why_other_world, why_stale
+from ptde_core.runs.one_training import log_of
 from ptde_core.runs.stage_settings import read_run_config
-from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.evaluation_file import EvaluationEntry, is_current, read_evaluation
 from ptde_core.storage.provenance_file import Provenance, read_provenance
 from ptde_core.storage.run_folder import RunFolder
@@ -52,7 +52,7 @@ def _read(run: RunFolder) -> RunRead:
     by_kind = _by_kind(evaluated)
     distilled = {kind: entry.distilled.made_with for kind, entry in by_kind.items() if entry.distilled}
     of_training = why_other_world(config.made_from.world, str(config.settings["map"]))
-    rows = metrics_of(run)
+    rows = log_of(run)
     return RunRead(
         path=str(run.path),
         state=read_state(run),

@@ -10,6 +10,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom
 from ptde_core.results.chosen_evaluation import Wanted, chosen
 from ptde_core.runs.identity import why_other_world, why_stale
+from ptde_core.runs.one_training import MEND, why_not_one
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import RunFolder
@@ -107,8 +108,11 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
         return [Found(run, of_each[entry.checkpoint], when, status, entry, ()) for entry in entries], state, None
     config = read_run_config(run)
     settings, made_from, when = config.settings, config.made_from, moment(status["time"], run.status)
-    if why := why_other_world(made_from.world, str(settings["map"])):
-        return LeftOut(name, STALE, f"it was {why}; train anew")
+    other_world = why_other_world(made_from.world, str(settings["map"]))
+    other_files = why_not_one(run, made_from)
+    if other_world or other_files:
+        why = f"it was {other_world}; train anew" if other_world else f"{other_files}; {MEND}"
+        return LeftOut(name, STALE, why)
     return [Found(run, settings, when, status, entry, ()) for entry in entries], state, made_from
 
 

@@ -227,6 +227,7 @@ def _score(variant: str, row: list[Found], of_backend: list[Found], measure: Mea
 
 def _seed_score(one: Found, measure: Measure) -> SeedScore:
     entry = one.entry
+    of_the_end = one.status.get("env_steps", entry.env_steps) == entry.env_steps  # and so of all the training's time
     return SeedScore(
         run=str(one.run.path),
         checkpoint=entry.checkpoint,
@@ -236,7 +237,8 @@ def _seed_score(one: Found, measure: Measure) -> SeedScore:
         mean_return=float(np.mean(entry.episodes.total_reward)),
         mean_length=float(np.mean(entry.episodes.length)),
         env_steps=entry.env_steps,
-        train_seconds=one.status.get("seconds"),
+        updates=entry.updates,
+        train_seconds=one.status.get("seconds") if of_the_end else None,
         engine_restarts=one.status.get("engine_restarts"),
         evaluation_seed=entry.evaluation_seed,
         machine=entry.machine,

@@ -16,8 +16,8 @@ from ptde_core.base.printable import printable
 from ptde_core.results.gather import PRR_TEACHER_Z, Report, Section
 from ptde_core.results.score import Score, SeedScore
 from ptde_core.results.wording import backend_title, listed, named, row_label
+from ptde_core.runs.one_training import log_of
 from ptde_core.scores.seed_curves import SeedCurve
-from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 
@@ -149,7 +149,7 @@ def _curves(score: Score, seed: SeedScore) -> Curves:
         begins = "student_"
     else:
         return {}
-    rows = metrics_of(RunFolder(Path(seed.run)))
+    rows = log_of(RunFolder(Path(seed.run)))
     metrics = {"win_rate": f"{begins}test_win_rate"} if score.measure == "win rate" else {}
     found = {}
     for name, metric in {**metrics, "return": f"{begins}test_return"}.items():

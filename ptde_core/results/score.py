@@ -17,7 +17,9 @@ class SeedScore:
     """One policy of one training seed, evaluated.
 
     Args:
-        train_seconds: wall time of its training over all sittings; None where it was not kept.
+        updates: gradient steps of its training; None where they were not kept.
+        train_seconds: wall time of its training over all sittings; None where it was not kept, as of a checkpoint from
+            the middle of one.
         engine_restarts: engines that broke in training and were replaced; None where none can.
         digest: that of its entry in evaluation.json.
         distilled: of a student, how it was made (`evaluation_file.Distilled`): settings, reconstruction error, time.
@@ -32,6 +34,7 @@ class SeedScore:
     mean_return: float
     mean_length: float  # env steps
     env_steps: int  # of its training
+    updates: int | None
     train_seconds: float | None
     engine_restarts: int | None
     evaluation_seed: int

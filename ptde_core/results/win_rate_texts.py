@@ -1,5 +1,7 @@
 """Cells of tables of win rates, and the notes below such tables."""
 
+from collections.abc import Iterable
+
 from ptde_core.results.gather import Section
 from ptde_core.results.score import Score
 from ptde_core.results.unequal_settings import unequal_notes, unequal_settings
@@ -32,6 +34,13 @@ def over_seeds_text(score: Score) -> str:
     if score.measure == "win rate":
         return mean_std_text(score.over_seeds)
     return f"{score.over_seeds.mean:.2f} ± {score.over_seeds.std:.2f}"
+
+
+def unlearned_notes(scores: Iterable[Score]) -> list[str]:
+    """A note on trainings that ended before their first gradient step, which their win rates do not show."""
+    found = [(one.name, one.map, seed.train_seed) for one in scores for seed in one.seeds if seed.updates == 0]
+    told = [f"{name} on {where} (seed {seed})" for name, where, seed in dict.fromkeys(found)]
+    return [f"Learned nothing, for no gradient step was due in so few episodes: {', '.join(told)}."] if told else []
 
 
 def win_rate_notes(section: Section) -> list[str]:
@@ -71,6 +80,7 @@ def win_rate_notes(section: Section) -> list[str]:
             where = f"{row_label('', score.variant)} on {score.map}"
             notes.extend(retention_notes(score.retention, where))
             notes.extend(recovery_notes(score.name, (one.distilled for one in score.seeds), where))
+    notes.extend(unlearned_notes(scores))
     notes.extend(unequal_notes(unequal_settings(scores)))
     benchmark = benchmark_for(section.backend)
     if benchmark and any(score.paper or score.paper_retention for score in scores):

@@ -178,6 +178,8 @@ def _why_another(entry: EvaluationEntry, content: Mapping[str, Any]) -> str:
     told = {"policy": entry.policy, "alg": entry.alg, "global_info": entry.global_info, "seed": entry.train_seed}
     known = {"policy": content["kind"], **{key: content["settings"][key] for key in ("alg", "global_info", "seed")}}
     told["env_steps"], known["env_steps"] = entry.env_steps, content["counters"]["env_steps"]
+    if entry.updates is not None:
+        told["updates"], known["updates"] = entry.updates, content["counters"]["updates"]
     if not is_own(content["settings"]["alg"]):
         name_of = teacher_name if content["kind"] == "teacher" else student_name
         told["name"] = entry.name.partition(" (")[0]  # without its marks

@@ -150,6 +150,7 @@ class EvaluationEntry(BaseModel):
     map_digest: str = ""  # as in `EnvSpec`
     train_seed: Count
     env_steps: Count
+    updates: Count | None = None  # gradient steps of its training; None: evaluated before they were kept here
     evaluation_seed: Count
     machine: str
     code: str  # ptde's version and git commit

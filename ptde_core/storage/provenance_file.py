@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.made_from import MadeFrom
 from ptde_core.base.provenance import code, machine, packages
 from ptde_core.storage.run_folder import ANEW, read_json, write_json
 
@@ -29,6 +30,7 @@ class Provenance(BaseModel):
 
     backend: str
     backend_version: str
+    training: str = ""  # digest of what the training is made from, by the last sitting; "": of an older ptde
     sittings: tuple[Sitting, ...]
 
 
@@ -45,8 +47,8 @@ def read_provenance(path: Path) -> Provenance:
         raise PtdeError(f"{path} is not the provenance of a run", ANEW) from None
 
 
-def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:
-    """Record that a sitting starts now, on this machine.
+def add_sitting(path: Path, made_from: MadeFrom, threads: int) -> None:
+    """Record that a sitting starts now, on this machine, of the training that is made from this.
 
     Raises:
         PtdeError: an earlier sitting had another version of the environment.
@@ -59,6 +61,7 @@ def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:
         threads=threads,
     )
     earlier: tuple[Sitting, ...] = ()
+    backend, version = made_from.world.environment, made_from.world.version
     if path.exists():
         held = read_provenance(path)
         if (held.backend, held.backend_version) != (backend, version):
@@ -67,4 +70,5 @@ def add_sitting(path: Path, backend: str, version: str, threads: int) -> None:
                 f"go on with ptde {held.sittings[-1].code}, or train anew with --out for another folder",
             )
         earlier = held.sittings
-    write_json(path, Provenance(backend=backend, backend_version=version, sittings=(*earlier, now)).model_dump())
+    told = Provenance(backend=backend, backend_version=version, training=made_from.digest, sittings=(*earlier, now))
+    write_json(path, told.model_dump())

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
-from ptde_core.storage.whole_file import check_output, write_text
+from ptde_core.storage.whole_file import write_text
 
 STUDENTS = "students"
 PAPER = "paper"  # the recipe whose student is the file beside its teacher
@@ -21,6 +21,8 @@ SHORTER = "until-"  # prefix of folders with the results of a training before it
 STALE = "stale-"  # prefix of folders with results whose origin has changed
 UNFINISHED = ".ptde-unfinished-"  # prefix of folders with a copy of a run that is not whole yet
 PUT_ASIDE = (SHORTER, STALE, UNFINISHED)
+_IN_ASIDE = (f"{prefix}*{inner}" for prefix in PUT_ASIDE for inner in ("", "/*"))
+FOLDERS = ("resume", "figures", "tensorboard", "wandb", CHECKPOINTS, f"{STUDENTS}*", REPLAYS, *_IN_ASIDE)  # of a run
 OF_A_RUN = ("config.json", "status.json", "provenance.json", "teacher.pt")  # one of them lies in every run
 
 
@@ -75,10 +77,7 @@ class RunFolder:
     @property
     def folders(self) -> list[Path]:
         """The run's folder, and those in it that its stages write into or move what is put aside to."""
-        own = (self.resume, self.figures, self.tensorboard.parent)
-        names = (*(path.name for path in own), CHECKPOINTS, f"{STUDENTS}*", REPLAYS, "wandb")
-        aside = [f"{prefix}*{inner}" for prefix in PUT_ASIDE for inner in ("", "/*")]
-        inner = [folder for pattern in (*names, *aside) for folder in sorted(self.path.glob(pattern))]
+        inner = [folder for pattern in FOLDERS for folder in sorted(self.path.glob(pattern))]
         return [self.path, *(folder for folder in inner if folder.is_dir())]
 
     @property
@@ -230,13 +229,15 @@ def all_students_of(teacher: Path) -> list[Path]:
 def checkpoints_of(place: Path) -> list[Path]:
     """What stands for a run where policies are asked for: teacher.pt, and its students that are there.
 
-    A place that is no folder stands for itself; a run without either for the teacher.pt that it lacks.
+    A place that is no folder stands for itself; a run without either for its best ones, else for the teacher.pt that
+    it lacks.
     """
     if not place.is_dir():
         return [place]
     run = RunFolder(place)
     found = [*([run.teacher] if run.teacher.is_file() else []), *run.all_students]
-    return found or [run.teacher]
+    others = [path for path in (run.checkpoint("teacher", BEST), run.checkpoint("student", BEST)) if path.is_file()]
+    return found or others or [run.teacher]
 
 
 def episodes_of(teacher: Path) -> Path:
@@ -258,7 +259,8 @@ def _ending(teacher: Path) -> str:
 
 # A folder with one of these is a run folder. A training that was killed at its start has only the second; copied
 # checkpoints, or a student that was written elsewhere, have neither of the first two.
-MARKS = frozenset({"status.json", "provenance.json", "evaluation.json", "teacher.pt", "student.pt"})
+CHECKPOINTS_ALONE = frozenset({"teacher.pt", "student.pt", f"teacher-{BEST}.pt", f"student-{BEST}.pt"})
+MARKS = frozenset({"status.json", "provenance.json", "evaluation.json"}) | CHECKPOINTS_ALONE
 
 
 def find_runs(roots: list[Path]) -> list[RunFolder]:
@@ -302,21 +304,6 @@ def _look_into(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the folders and of the files in a folder; none if this user may not look into it."""
     _, folders, files = next(os.walk(folder), ("", [], []))
     return folders, files
-
-
-NEVER_REPLACED = frozenset({".pt", ".h5", ".npz", ".onnx", ".jsonl", ".gz", ".toml", ".log"})
-OF_RUNS = MARKS | {"config.json", "cell.json", "left_out.json", "error.txt", "SHA256SUMS", "events.out.tfevents.ptde"}
-
-
-def check_page(path: Path) -> None:
-    """As `check_output`, of a text for readers: it replaces an older one, never a file of a run or one with settings.
-
-    Raises:
-        PtdeError: there is such a file; or as `check_output`.
-    """
-    check_output(path)
-    if path.exists() and (path.suffix in NEVER_REPLACED or path.name in OF_RUNS or path.name.endswith(".sweep.json")):
-        raise PtdeError(f"{path} is there, and is none of the texts that this command writes", "give another name")
 
 
 def write_json(path: Path, value: Any) -> None:

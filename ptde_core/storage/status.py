@@ -26,7 +26,7 @@ def _dated(text: str) -> str:
 
 
 def write_status(run: RunFolder, state: State, reason: str = "", **facts: Any) -> None:
-    """Record the state of a run; `facts` are counters worth showing (env_steps, seconds)."""
+    """Record the state of a run; `facts` are what `Status` has besides: counters worth showing, digests."""
     value = {"state": state, "reason": reason, "pid": os.getpid(), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     whole = {**value, **facts}
     try:
@@ -68,6 +68,8 @@ class Status(BaseModel):
     seconds: Seconds | None = None
     engine_restarts: Count | None = None
     threads: Count | None = None
+    training: str | None = None  # digest of what the training was made from
+    log: str | None = None  # of the metrics of a training that has finished (`runs/one_training.py`)
 
 
 def read_status(run: RunFolder) -> dict[str, Any]:

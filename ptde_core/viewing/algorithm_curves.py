@@ -31,11 +31,10 @@ from ptde_core.results.performance import Measure
 from ptde_core.results.table import NOTHING
 from ptde_core.results.wording import backend_title, listed, row_label
 from ptde_core.runs.identity import why_other_world
+from ptde_core.runs.one_training import log_of
 from ptde_core.runs.stage_settings import RUNS, read_run_config
 from ptde_core.scores.published import benchmark_for
 from ptde_core.scores.seed_curves import ENOUGH_FOR_QUARTILES, CurveOverSeeds, SeedCurve, over_seeds
-from ptde_core.storage.curve_file import metrics_of
-from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here
 from ptde_core.storage.status import moment, read_state, read_status
 from ptde_core.storage.whole_file import check_output
@@ -220,12 +219,11 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
         if why := why_other_world(config.made_from.world, str(settings["map"])):
             return LeftOut(name, STALE, f"it was {why}; train anew")
         time = moment(status["time"], run.status)
-        made = read_provenance(run.provenance)
-        rows = metrics_of(run)
+        rows = log_of(run)
         marks = teacher_marks(typed_settings(settings), settings["hidden_size"])
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
-    place = (made.backend, made.backend_version)
+    place = (config.made_from.world.environment, config.made_from.world.version)
     found = []
     every = settings["test_every"]
     measure: Measure = "win rate" if any("test_win_rate" in row for row in rows) else "return"

@@ -10,8 +10,8 @@ from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.pipeline.recorded_replay import candidates_of, record_in_game
 from ptde_core.results.wording import backend_name
 from ptde_core.runs.identity import why_other_world
+from ptde_core.runs.one_training import log_of
 from ptde_core.runs.stage_settings import read_run_config
-from ptde_core.storage.curve_file import metrics_of
 from ptde_core.storage.replay_file import is_replay, read_header
 from ptde_core.storage.run_folder import REPLAYS, RunFolder
 from ptde_core.storage.whole_file import check_output, refuse_linked
@@ -156,7 +156,7 @@ def _curves(targets: Sequence[Path], folder: Path, *, asked: bool, listen: Liste
 
 def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) -> list[Path]:
     """learning_curves.png, .svg and .pdf of a run; none where no metrics have been logged."""
-    rows = metrics_of(run)
+    rows = log_of(run)
     if not rows:
         return []
     config = read_run_config(run)

@@ -29,7 +29,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def provenance(run: RunFolder, version: str = "4", code: str = "0.1.0+1a2b3c4", torch: str = "2.13.0") -> None:
+def provenance(run: RunFolder, version: str = "1", code: str = "0.1.0+1a2b3c4", torch: str = "2.13.0") -> None:
     sitting = Sitting(
         time="2026-01-01T00:00:00+0000",
         code=code,

@@ -285,14 +285,19 @@ def test_a_run_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
 
 def test_every_sitting_leaves_its_provenance_and_rules_never_change_within_a_run(tmp_path: Path) -> None:
     path = tmp_path / "run" / "provenance.json"
-    add_sitting(path, "skirmish", "4", threads=2)
-    add_sitting(path, "skirmish", "4", threads=1)
+
+    def made_from(version: str) -> MadeFrom:
+        world = World(environment="skirmish", version=version, map="3m")
+        return MadeFrom(stage="train-teacher", world=world, settings={})
+
+    add_sitting(path, made_from("4"), threads=2)
+    add_sitting(path, made_from("4"), threads=1)
     found = read_provenance(path)
-    assert (found.backend, found.backend_version) == ("skirmish", "4")
+    assert (found.backend, found.backend_version, found.training) == ("skirmish", "4", made_from("4").digest)
     assert [sitting.threads for sitting in found.sittings] == [2, 1]
     assert "torch" in found.sittings[0].packages
     with pytest.raises(PtdeError, match="run was begun on skirmish 4, here it is skirmish 5"):
-        add_sitting(path, "skirmish", "5", threads=1)
+        add_sitting(path, made_from("5"), threads=1)
     assert read_provenance(path) == found
     path.write_text('{"backend": "skirmish"}')
     with pytest.raises(PtdeError, match="is not the provenance of a run"):

@@ -14,6 +14,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import World
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.runs.identity import training_made_from
+from ptde_core.runs.one_training import log_digest
 from ptde_core.runs.stage_settings import train_teacher_settings
 from ptde_core.scores.seed_curves import SeedCurve, over_seeds
 from ptde_core.storage.config_file import write_config
@@ -83,11 +84,13 @@ def add_run(
     run = RunFolder(root / name)
     decided = train_teacher_settings({"map": "3m", "average_weights": 0.0, **settings})
     played = world or world_4(decided.map)
-    write_config(run.config, decided.model_dump(), training_made_from(decided, played))
-    add_sitting(run.provenance, played.environment, played.version, threads=1)
+    made_from = training_made_from(decided, played)
+    write_config(run.config, decided.model_dump(), made_from)
+    add_sitting(run.provenance, made_from, threads=1)
     rows = [{"env_steps": 10_000 * k + 3, "test_win_rate": rate} for k, rate in enumerate(rates)]
     run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    write_status(run, state, "" if state == "finished" else "stopped by the user")
+    told = "" if state == "finished" else "stopped by the user"
+    write_status(run, state, told, training=made_from.digest, log=log_digest(run))
 
 
 def test_runs_meet_by_map_algorithm_and_settings(tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ from ptde_core.base.untrusted import check_regular
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.staleness import stale
 from ptde_core.runs.identity import same_training, why_not_this_training
+from ptde_core.runs.one_training import log_of
 from ptde_core.runs.stage_settings import read_run_config
 from ptde_core.storage.cell_file import read_cell
 from ptde_core.storage.checkpoint import load_checkpoint
 from ptde_core.storage.curve_file import metrics_of, write_curve
-from ptde_core.storage.provenance_file import read_provenance
 from ptde_core.storage.run_folder import UNFINISHED, RunFolder, checkpoints_of, write_json
 from ptde_core.storage.run_lock import refuse_linked_folders
-from ptde_core.storage.status import read_status
 from ptde_core.storage.sums import FILE_BYTES, NAME, check_names, read_sums, update_sums
 from ptde_core.storage.whole_file import PARTIAL, check_output
 
@@ -234,9 +233,7 @@ def _copy_of(run: RunFolder, place: Path) -> _Copy:
     told |= {run.evaluation: "evaluation", (run.metrics if run.metrics.exists() else run.curve): "log of metrics"}
     for path, meaning in told.items():
         _check_own(path, meaning, FILE_BYTES)
-    read_provenance(run.provenance)
-    read_status(run)
-    metrics_of(run)
+    log_of(run)
     files, left_out = [run.config, run.provenance, run.status, run.evaluation], {}
     for path in checkpoints_of(run.path):
         if (size := _check_own(path, "checkpoint")) > LARGEST_CHECKPOINT:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.experiments.sweeps.cells import Cell
 from ptde_core.experiments.sweeps.sweep_file import SweepFile, read_sweep, teacher_named
-from ptde_core.storage.run_folder import check_page
+from ptde_core.storage.page import check_page
 from ptde_core.storage.whole_file import refuse_linked
 
 FOLDER = Path(__file__).parent
