@@ -13,7 +13,7 @@ from ptde_core.runs.identity import why_other_world, why_stale
 from ptde_core.runs.one_training import MEND, why_not_one
 from ptde_core.runs.stage_settings import CollectSettings, DistillSettings, read_run_config
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
-from ptde_core.storage.run_folder import RunFolder
+from ptde_core.storage.run_folder import RunFolder, checkpoints_of
 from ptde_core.storage.status import moment, read_state, read_status
 
 STALE = "stale"  # the state of a result whose origin has changed
@@ -100,7 +100,7 @@ def _read(run: RunFolder) -> tuple[list[Found], str, MadeFrom | None] | LeftOut:
     if not entries:
         lacks = "not evaluated" if held is None else "its evaluation holds no episode"
         students = run.all_students  # of one its teacher is evaluated too, of a run folder all of them
-        lacking = run.path if len(students) > 1 else next(iter(students), run.teacher)
+        lacking = run.path if len(students) > 1 else next(iter(students), checkpoints_of(run.path)[0])
         return LeftOut(name, state, f"{lacks}: `ptde evaluate {lacking}`")
     if alone:
         of_each = {path: _settings_of_checkpoint(run, path) for path in {entry.checkpoint for entry in entries}}

@@ -151,6 +151,15 @@ OWN_FILES = (
 )
 
 
+@pytest.mark.parametrize("name", ["replays", "students-best", "checkpoints"])
+def test_no_table_takes_the_place_of_a_folder_that_a_run_may_need(name: str, ptde: Type, pipeline: Pipeline) -> None:
+    shutil.copytree(pipeline.run, "run")
+    before = sorted(Path("run").iterdir())
+    ended = ptde("report", "run", "--out", f"run/{name}")
+    assert (ended.code, ended.out) == (2, "")
+    assert sorted(Path("run").iterdir()) == before
+
+
 @pytest.mark.parametrize("name", [*OWN_FILES, "gate.toml"])
 def test_no_table_takes_the_place_of_what_a_run_is_made_of(name: str, ptde: Type, pipeline: Pipeline) -> None:
     shutil.copytree(pipeline.run, "run")

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from ptde_cli.app import Command, main
 from tests.cli.conftest import ROOT, Type
 
 GAME = ("--env", "game", "--map", "two-step", "--set", "batch_episodes=8", "--set", "test_episodes=4")
@@ -69,6 +71,18 @@ def test_ctrl_c_tells_the_command_that_goes_on(ptde: Type, tmp_path: Path) -> No
     assert re.search(r", [\d,]+ done before\)", begun), "it goes on where it was stopped"
     assert err.count("--resume") == 1
     assert resumed.returncode == 130
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Command, "load", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        main(["report"])
+    assert capsys.readouterr().err == "ptde: interrupted; to go on, type: ptde report\n"
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGHUP], ids=str)

@@ -232,4 +232,4 @@ def test_checkpoints_to_keep_are_given_one_by_one(command: str, ptde: Type, trai
     assert (trained.settings.keep, trained.keep_state) == ("last", True)
     wrong = ptde(command, "--keep", "worst")
     assert (wrong.code, wrong.out) == (2, "")
-    assert "write last, best, or every=N with one N of 1 or more" in wrong.err
+    assert "write last, best, or every=N with one N from 1 to 1,000,000,000,000" in wrong.err

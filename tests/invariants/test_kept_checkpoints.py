@@ -181,6 +181,17 @@ def test_recipes_and_checkpoints_combine(tmp_path: Path) -> None:
     assert all_students_of(aside / "teacher-best.pt") == [aside / path.relative_to(run.path) for path in students]
 
 
+def test_a_folder_with_the_best_alone_is_a_run_and_stands_for_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    train_teacher(game_settings(**KEEP, steps=900), run)
+    alone = tmp_path / "alone" / "teacher-best.pt"
+    alone.parent.mkdir()
+    shutil.copy(run.path / alone.name, alone)
+    (left_out,) = report([alone.parent]).left_out
+    assert left_out.why == f"not evaluated: `ptde evaluate {alone}`"
+    assert {entry.checkpoint for entry in evaluate([alone.parent], EvaluateSettings(episodes=4))} == {alone.name}
+
+
 def test_evaluations_stay_with_the_checkpoints_that_stay_when_a_training_goes_on(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     train_teacher(game_settings(**KEEP, steps=900), run)
@@ -263,7 +274,10 @@ def test_names_of_files_and_marks() -> None:
     assert checkpoint_marks("100000") == ["at 100,000 steps"]
 
 
-@pytest.mark.parametrize("text", ["", "worst", "every=0", "every=x", "every=5,every=6", "last best"])
+TOO_MANY = ("every=1000000000001", f"every={'9' * 400}", f"every={'9' * 5000}")
+
+
+@pytest.mark.parametrize("text", ["", "worst", "every=0", "every=x", "every=5,every=6", "last best", *TOO_MANY])
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write last, best, or every=N"):
         parse_keep(text)
