@@ -155,8 +155,8 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
 
         trials = file.sample.trials if file.sample else 1
         # An unknown map is told before anything is written.
-        estimates = Estimates(cells_at_the_ends(file) if file.sample else cells_of(file))
         cells = cells_of(file, lowest(file.sample) if file.sample else None)
+        estimates = Estimates(cells_at_the_ends(file) if file.sample else cells)
         if dry_run:
             for cell in cells:
                 estimates.measure(cell)

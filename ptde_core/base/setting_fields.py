@@ -21,9 +21,10 @@ class Settings(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse true and false, Python's or NumPy's, where something else is asked for: they would be 1 and 0."""
+        if getattr(value, "dtype", type(value)) not in (bool,):
+            return value
         wanted = cls.model_fields[str(info.field_name)].annotation
-        takes_truth = any(one in (bool, Any) for one in (wanted, *get_args(wanted)))
-        if getattr(value, "dtype", type(value)) in (bool,) and not takes_truth:
+        if not any(one in (bool, Any) for one in (wanted, *get_args(wanted))):
             raise ValueError("is true or false, where something else is asked for")
         return value
 

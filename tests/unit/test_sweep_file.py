@@ -125,6 +125,40 @@ def test_what_cannot_be_is_refused_in_one_sentence(values: dict[str, Any], sente
         cells(**values)
 
 
+MANY = {"seed": list(range(100)), "hidden_size": list(range(1, 101))}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"grid": MANY}, "the grid has 10,000 cells; leave at most 5,000, in sweeps of their own"),
+        ({"grid": [{"seed": list(range(100))}] * 51}, "the 51 grids have 5,100 cells; leave at most 5,000"),
+        ({"grid": MANY | {"gamma": list(range(10**6))}}, "the grid has 10,000,000,000 cells"),
+        (
+            {"grid": {"seed": [1, 2]}, "sample": {"trials": 3000, "settings": {"gamma": [0.9]}}},
+            "2 cells are 6,000 cells",
+        ),
+        (
+            {"grid": {"seed": [1, 2]}, "sample": {"trials": 1, "settings": {"gamma": [0.9] * 3000}}},
+            r"3,000 values in \[sample.settings\] for each of 2 cells are 6,000 cells to check; leave at most 5,000",
+        ),
+    ],
+)
+def test_too_many_cells_are_refused_before_one_is_made(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], sentence: str
+) -> None:
+    def made(*_: object) -> None:
+        raise AssertionError("a cell was made")
+
+    monkeypatch.setattr("ptde_core.experiments.sweeps.sweep_file.pipeline_settings", made)
+    with pytest.raises(PtdeError, match=sentence):
+        sweep_file(values)
+
+
+def test_as_many_cells_as_may_be_are_counted_over_all_grids() -> None:
+    sweep_file({"grid": [{"seed": list(range(100))}] * 50})
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     for name, text in (("a.toml", "grid = ["), ("a.json", "{"), ("b.json", "[]"), ("c.toml", "\xff")):
         (tmp_path / name).write_text(text, encoding="latin-1")

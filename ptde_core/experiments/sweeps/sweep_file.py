@@ -22,10 +22,11 @@ from ptde_core.runs.pipeline_settings import LATER_STAGES, Pipeline, pipeline_se
 from ptde_core.runs.stage_settings import RUNS
 from ptde_core.storage.run_folder import read_json
 
-MOST_CELLS = 100_000  # of a grid
+MOST_CELLS = 5_000  # of all grids in all trials; planned in seconds, in a minute where all have other networks
+RECIPES = "distill.recipe"
 ALGORITHM = "algorithm"  # a grid's key for algorithm and information together, by their name in tables
 # Keys that a cell's folder tells without its variant, or (recipes) whose results lie beside each other in one folder.
-IN_THE_PATH = frozenset({"alg", "global_info", "env", "map", "seed", "distill.recipe"})
+IN_THE_PATH = frozenset({"alg", "global_info", "env", "map", "seed", RECIPES})
 
 
 class SampleSettings(Settings):
@@ -87,7 +88,25 @@ def sweep_file(values: Values) -> SweepFile:
     sweep = build_settings(SweepFile, values, checked)
     if sweep.sample is not None:
         _check_searched(sweep.grid, sweep.sample)
+    _check_number(sweep)
     return sweep
+
+
+def _check_number(sweep: SweepFile) -> None:
+    """Count the cells of all grids, before any of them is made; of a search also those at the ends of its space."""
+    cells = sum(math.prod(map(len, _axes(grid).values())) for grid in sweep.grid)
+    if cells > MOST_CELLS:
+        grids = f"{len(sweep.grid):,} grids have" if len(sweep.grid) > 1 else "grid has"
+        raise PtdeError(f"the {grids} {cells:,} cells", f"leave at most {MOST_CELLS:,}, in sweeps of their own")
+    if sweep.sample is None:
+        return
+    if (tried := sweep.sample.trials * cells) > MOST_CELLS:
+        problem = f"{sweep.sample.trials:,} trials of {cells:,} cells are {tried:,} cells"
+        raise PtdeError(problem, f"leave at most {MOST_CELLS:,}")
+    values = sum(len(given) if isinstance(given, list) else 1 for given in flat(sweep.sample.settings).values())
+    if (ends := values * cells) > MOST_CELLS:
+        problem = f"{values:,} values in [sample.settings] for each of {cells:,} cells are {ends:,} cells to check"
+        raise PtdeError(problem, f"leave at most {MOST_CELLS:,}")
 
 
 def _check_searched(grids: Sequence[Values], sample: SampleSettings) -> None:
@@ -109,7 +128,8 @@ def cells_of(sweep: SweepFile, sampled: Values | None = None) -> list[Cell]:
     Raises:
         PtdeError: an unknown key, a value that cannot be, an empty list, or two cells that share a folder.
     """
-    cells = [_cell(sweep, point | dict(sampled or {})) for grid in sweep.grid for point in _points(grid)]
+    usual: dict[str, Pipeline] = {}
+    cells = [_cell(sweep, point | dict(sampled or {}), usual) for grid in sweep.grid for point in _points(grid)]
     cells.sort(key=lambda cell: cell.pipeline.training.seed)  # stable: otherwise the order of the grids
     seen: dict[Path, Cell] = {}
     for cell in cells:
@@ -153,15 +173,23 @@ def _students() -> dict[str, str]:
 
 def _points(grid: Values) -> list[dict[str, Any]]:
     """Every point of a grid: one value for each of its keys."""
+    axes, fixed = _axes(grid), flat(grid)
+    recipes = {RECIPES: fixed[RECIPES]} if RECIPES in fixed else {}
+    return [dict(zip(axes, values, strict=True)) | recipes for values in product(*axes.values())]
+
+
+def _axes(grid: Values) -> dict[str, list[Any]]:
+    """The values of each key of a grid; not of the recipes, which are all of one cell.
+
+    Raises:
+        PtdeError: a key without values, or as `flat`.
+    """
     axes = {key: values if isinstance(values, list) else [values] for key, values in flat(grid).items()}
-    recipes = axes.pop("distill.recipe", None)
+    axes.pop(RECIPES, None)
     for key, values in axes.items():
         if not values:
             raise PtdeError(f"{key} = [] in the grid leaves no cell", "give it a value, or leave it out")
-    if (cells := math.prod(map(len, axes.values()))) > MOST_CELLS:
-        raise PtdeError(f"the grid has {cells:,} cells", f"leave at most {MOST_CELLS:,}")
-    fixed = {} if recipes is None else {"distill.recipe": recipes}
-    return [dict(zip(axes, values, strict=True)) | fixed for values in product(*axes.values())]
+    return axes
 
 
 def flat(values: Values) -> dict[str, Any]:
@@ -179,16 +207,19 @@ def flat(values: Values) -> dict[str, Any]:
         elif isinstance(value, dict) and not {"low", "high"} <= set(value):
             raise PtdeError(f"{key} = {value!r} is no list of values", f"write {key} = [value, value]")
         else:
-            found["distill.recipe" if key == "recipe" else key] = value
+            found[RECIPES if key == "recipe" else key] = value
     return found
 
 
-def _cell(sweep: SweepFile, point: Mapping[str, Any]) -> Cell:
+def _cell(sweep: SweepFile, point: Mapping[str, Any], usual: dict[str, Pipeline]) -> Cell:
+    """The cell of a point; `usual` keeps the pipelines that nobody's values have changed, which many cells share."""
     common = _with_names(flat(sweep.settings))
     own = _with_names(point)
     pipeline = pipeline_settings([common, own])
-    usual = pipeline_settings([{key: value for key, value in (common | own).items() if key in IN_THE_PATH}])
-    variant = name_of_variant(pipeline, usual, [key for key in own if key not in IN_THE_PATH])
+    in_the_path = {key: value for key, value in (common | own).items() if key in IN_THE_PATH}
+    if (which := repr(in_the_path)) not in usual:
+        usual[which] = pipeline_settings([in_the_path])
+    variant = name_of_variant(pipeline, usual[which], [key for key in own if key not in IN_THE_PATH])
     return Cell.of(_shortened(pipeline, sweep.budget), sweep.out, variant)
 
 
