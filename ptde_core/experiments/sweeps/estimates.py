@@ -18,6 +18,7 @@ from ptde_core.pipeline.memory_needed import memory_needed
 from ptde_core.storage.curve_file import metrics_of
 
 SPEEDS = Path(__file__).with_name("speeds.toml")
+SLOWEST, FASTEST = 1e-3, 1e9  # env steps per second that a log may tell; others say nothing of how long a cell takes
 Kind = tuple[str, str, str, str]  # environment, map, algorithm, information
 
 
@@ -43,6 +44,7 @@ class Estimates:
     def __init__(self, cells: Iterable[Cell]) -> None:
         self._specs: dict[tuple[str, str, str], EnvSpec | None] = {}
         self._measured: dict[Kind, float] = {}
+        self._needed: dict[str, float] = {}  # megabytes, by all settings of a training but its seed
         for cell in cells:
             self._spec(cell.pipeline.training)
 
@@ -53,8 +55,9 @@ class Estimates:
             rows = metrics_of(run)
         except PtdeError:
             return
-        if rows and rows[-1].get("updates") and "env_steps_per_s" in rows[-1]:
-            self._measured[_kind(cell.pipeline.training)] = rows[-1]["env_steps_per_s"]
+        speed = rows[-1].get("env_steps_per_s", 0.0) if rows and rows[-1].get("updates") else 0.0
+        if SLOWEST <= speed <= FASTEST:  # a log of somebody else may say anything, also that it is not a number
+            self._measured[_kind(cell.pipeline.training)] = speed
 
     def of(self, cell: Cell) -> Estimate:
         """What the whole cell takes."""
@@ -64,7 +67,7 @@ class Estimates:
         return Estimate(
             training=None if speed is None else training.steps / speed,
             later=None if spec is None else _later(cell, spec),
-            megabytes=None if spec is None else _megabytes(training, spec),
+            megabytes=None if spec is None else self._megabytes(training, spec),
         )
 
     def left(self, cell: Cell, state: CellState) -> float | None:
@@ -87,6 +90,12 @@ class Estimates:
         if known is None or spec is None or training.env != "skirmish":
             return None
         return float(1e6 / (known * spec.n_agents))
+
+    def _megabytes(self, training: TrainingSettings, spec: EnvSpec) -> float:
+        which = training.model_copy(update={"seed": 0}).model_dump_json()
+        if which not in self._needed:
+            self._needed[which] = float(speeds()["megabytes"] + memory_needed(training, spec).whole / 1e6)
+        return self._needed[which]
 
     def _spec(self, training: TrainingSettings) -> EnvSpec | None:
         key = (training.env, training.map, training.alg)
@@ -120,10 +129,6 @@ def _later(cell: Cell, spec: EnvSpec) -> float:
     )
     steps = 0.5 * spec.episode_limit * spec.n_agents * episodes  # episodes seldom last to their limit
     return float(fits + steps / known["play"]["agent_steps_per_s"])
-
-
-def _megabytes(training: TrainingSettings, spec: EnvSpec) -> float:
-    return float(speeds()["megabytes"] + memory_needed(training, spec).whole / 1e6)
 
 
 def _kind(training: TrainingSettings) -> Kind:
