@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptde_core.envs.skirmish.map_files import ORDER_KEYS, load_map, terrain_names
+from ptde_core.base.errors import PtdeError
+from ptde_core.envs.skirmish import map_files, paths
+from ptde_core.envs.skirmish.corners import wall_corners
+from ptde_core.envs.skirmish.map_files import MOST_CORNERS, ORDER_KEYS, load_map, terrain_names
 from ptde_core.envs.skirmish.scripted import random_actions
 from ptde_core.envs.skirmish.skirmish import Skirmish
 from ptde_core.envs.skirmish.units import unit_names
@@ -60,3 +63,38 @@ def test_the_pages_python_runs(gate: Path) -> None:
 def test_the_page_names_all_units_grounds_and_orders() -> None:
     for name in (*unit_names(), *terrain_names(), *ORDER_KEYS):
         assert f"`{name}`" in PAGE
+
+
+def test_a_map_of_too_many_corners_is_refused_before_ways_are_planned(tmp_path: Path) -> None:
+    rows = ["".join("#" if x % 3 == y % 3 == 0 else "." for x in range(64)) for y in range(64)]
+    map_file = tmp_path / "m.toml"
+    map_file.write_text(f"terrain = {rows}\nlimit = 1\nallies = []\nenemies = []\nenemy_order = {{}}\n")
+    sentence = f"floor cells lie at corners of walls.*; draw fewer walls or larger ones: at most {MOST_CORNERS} such"
+    with pytest.raises(PtdeError, match=sentence):
+        load_map(map_file)
+
+
+def test_corners_by_hand_and_those_of_the_maps_are_few() -> None:
+    floor = np.ones((5, 4), bool)
+    floor[2, 0] = floor[2, 1] = False  # a wall of two cells that stands at the edge: two corners, each beside its top
+    assert wall_corners(floor).tolist() == [[1.5, 2.5], [3.5, 2.5]]
+    assert wall_corners(np.ones((4, 4), bool)).shape == (0, 2)
+    assert max(len(wall_corners(load_map(name).terrain.walkable)) for name in map_files.map_names()) == 28
+
+
+def test_a_way_is_free_where_every_point_of_its_lane_is() -> None:
+    """The compiled form against the plain one, on random grounds: equal bit for bit."""
+    chance = np.random.default_rng(0)
+    for share in (0.03, 0.1, 0.3, 0.6):
+        floor = chance.random((14, 11)) > share
+        cells = np.argwhere(floor) + 0.5
+        plain = np.full((len(cells), len(cells)), np.inf)
+        for i, start in enumerate(cells):
+            span = cells - start
+            far = np.hypot(span[:, 0], span[:, 1])
+            paces = np.linspace(0.0, 1.0, 2 + int(far.max() / paths._PACE))
+            line = start + paces[:, None, None] * span
+            corners = [(x, y) for x in (-paths.CLEARANCE, paths.CLEARANCE) for y in (-paths.CLEARANCE, paths.CLEARANCE)]
+            free = [floor[tuple(np.floor(line + corner).astype(int).transpose(2, 0, 1))].all(0) for corner in corners]
+            plain[i] = np.where(np.all(free, axis=0), far, np.inf)
+        assert paths._seen(floor, cells, cells).tobytes() == plain.tobytes()

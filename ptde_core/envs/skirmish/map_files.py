@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from ptde_core.base.errors import PtdeError, nearest, quoted, unknown
 from ptde_core.base.made_from import digest_of
 from ptde_core.base.untrusted import read_toml
+from ptde_core.envs.skirmish.corners import wall_corners
 from ptde_core.envs.skirmish.switches import Switches
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts, unit_names
 
 _DATA = Path(__file__).parent / "data"
 _MAPS = _DATA / "maps"
+MOST_CORNERS = 400  # of walls: ways around them are planned in seconds; SMAC's maps have 28 at most
 LONGEST = 100_000  # env steps of an episode; SMAC's longest is 400
 WALL, FLOOR, CLIFF, EDGE = "#", ".", "^", ":"
 
@@ -253,7 +255,11 @@ def _terrain(where: str, value: Any) -> Terrain:
     if not 4 <= min(cells.shape) <= max(cells.shape) <= 64:
         raise PtdeError(f"{where}: the terrain is {cells.shape[0]} x {cells.shape[1]} cells", "use 4 to 64 each way")
     edge = cells == EDGE
-    return Terrain(floor=(cells == FLOOR) | edge, cliff=cells == CLIFF, edge=edge)
+    terrain = Terrain(floor=(cells == FLOOR) | edge, cliff=cells == CLIFF, edge=edge)
+    if (corners := len(wall_corners(terrain.walkable))) > MOST_CORNERS:
+        problem = f"{where}: {corners:,} floor cells lie at corners of walls, and ways are planned around each"
+        raise PtdeError(problem, f"draw fewer walls or larger ones: at most {MOST_CORNERS:,} such cells")
+    return terrain
 
 
 def _number(where: str, key: str, value: Any) -> float:

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptde_core.envs.skirmish.compiled import kernel
+from ptde_core.envs.skirmish.compiled import entry, kernel
+from ptde_core.envs.skirmish.corners import wall_corners
 from ptde_core.envs.skirmish.fields import WAY_X, WAY_Y, X, Y
 from ptde_core.envs.skirmish.free_ways import open_around
 from ptde_core.envs.skirmish.map_constants import MapTables, Reals
@@ -25,7 +26,7 @@ _PACES_PER_CELL = int(1.0 / _PACE)
 def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Corners (K, 2) of the floor and the way's length (K, width, height) from each to every cell; inf: no way."""
     floor = terrain.walkable
-    corners = _corners(floor)
+    corners = wall_corners(floor)
     cells = np.argwhere(floor).astype(np.float64) + 0.5  # (C, 2)
     detour = np.full((len(corners), *floor.shape), np.inf)
     if len(corners) == 0:
@@ -44,36 +45,41 @@ def plan_detours(terrain: Terrain) -> tuple[NDArray[np.float64], NDArray[np.floa
     return corners, np.ascontiguousarray(detour[:, nearest[0], nearest[1]])  # a wall cell: as its nearest floor
 
 
-def _corners(floor: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Centres of the floor cells diagonal to a convex wall corner: where a path around that corner bends."""
-    corners = []
-    width, height = floor.shape
-    for x in range(width - 1):
-        for y in range(height - 1):
-            square = floor[x : x + 2, y : y + 2]
-            if square.sum() == 3:
-                wall = np.argwhere(~square)[0]
-                corners.append((x + 1.5 - wall[0], y + 1.5 - wall[1]))
-    return np.array(sorted(set(corners))).reshape(-1, 2)
-
-
 def _seen(floor: NDArray[np.bool_], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distances (A, B) where a straight lane leads from a point of `a` to one of `b`, else inf."""
-    width, height = floor.shape
     out = np.full((len(a), len(b)), np.inf)
     for i, start in enumerate(a):
         span = b - start  # (B, 2)
         distance = np.hypot(span[:, 0], span[:, 1])  # (B,)
         paces = np.linspace(0.0, 1.0, 2 + int(distance.max() / _PACE))  # (S,)
-        line = start + paces[:, None, None] * span  # (S, B, 2)
-        free = np.ones(len(b), bool)
-        for ox in (-CLEARANCE, CLEARANCE):
-            for oy in (-CLEARANCE, CLEARANCE):
-                cx, cy = np.floor(line[..., 0] + ox).astype(int), np.floor(line[..., 1] + oy).astype(int)  # (S, B)
-                inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
-                free &= (inside & floor[np.clip(cx, 0, width - 1), np.clip(cy, 0, height - 1)]).all(axis=0)
-        out[i, free] = distance[free]
+        _keep_free(floor, start[0], start[1], span, paces, distance, out[i])
     return out
+
+
+@entry
+def _keep_free(
+    floor: NDArray[np.bool_],
+    x0: float,
+    y0: float,
+    span: NDArray[np.float64],
+    paces: NDArray[np.float64],
+    distance: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write the distances (B,) of those lanes into `out` (B,) of which every point tested is on the floor."""
+    width, height = floor.shape
+    for j in range(span.shape[0]):
+        free, k = True, 0
+        while free and k < paces.shape[0]:
+            x, y = x0 + paces[k] * span[j, 0], y0 + paces[k] * span[j, 1]
+            west, east = math.floor(x - CLEARANCE), math.floor(x + CLEARANCE)
+            south, north = math.floor(y - CLEARANCE), math.floor(y + CLEARANCE)
+            free = west >= 0 and south >= 0 and east < width and north < height
+            if free:
+                free = floor[west, south] and floor[west, north] and floor[east, south] and floor[east, north]
+            k += 1
+        if free:
+            out[j] = distance[j]
 
 
 @kernel
