@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ptde_core.base.errors import StorageError, storage_error
+from ptde_core.base.errors import storage_error
 from ptde_core.base.metrics import check_metrics
 from ptde_core.storage.metrics_file import read_metrics
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.tensorboard_file import TensorBoardFile
-from ptde_core.storage.whole_file import refuse_odd
+from ptde_core.storage.whole_file import refuse_linked, refuse_linked_file
 
 
 class TrainingLog:
@@ -62,12 +62,10 @@ class TrainingLog:
 
 def _cut(path: Path, length: int) -> bool:
     """Cut a file to the length it had with the saved state; returns whether it is shorter than that."""
-    for one in (path, path.parent) if path.parent.name == "tensorboard" else (path,):
-        if one.is_symlink():
-            problem = f"cannot use {one}: it is a link, and what is logged is written in place"
-            raise StorageError(problem, "move it away, or put there what it leads to")
+    if path.parent.name == "tensorboard":
+        refuse_linked(path.parent)
+    refuse_linked_file(path)
     try:
-        refuse_odd(path)
         size = path.stat().st_size if path.exists() else 0
         if size > length:
             with path.open("r+b") as file:

@@ -127,6 +127,21 @@ def refuse_linked(folder: Path) -> None:
         raise StorageError(problem, "move it away, or put there what it leads to")
 
 
+def refuse_linked_file(path: Path) -> None:
+    """Refuse a file that is written in place, by us or by a library, and is a link, a device or a pipe.
+
+    Raises:
+        StorageError: naming it.
+    """
+    if path.is_symlink():
+        problem = f"cannot use {path}: it is a link, and what is logged is written in place"
+        raise StorageError(problem, "move it away, or put there what it leads to")
+    try:
+        refuse_odd(path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 def clear_partials(folder: Path) -> None:
     """Delete what writers that were killed have left in a folder; call it where nobody else writes."""
     with suppress(OSError):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,23 @@ def test_a_search_that_was_changed(
 
 
 @needs("optuna", "tune")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_log_of_trials_is_not_written_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """optuna appends to the file of that name, wherever it lies."""
+    other = tmp_path / "other.log"
+    if there:
+        pretend(tmp_path, monkeypatch)()
+        (tmp_path / "s.trials.log").rename(other)
+    (tmp_path / "s.trials.log").symlink_to(other)
+    before = other.read_bytes() if there else None
+    with pytest.raises(PtdeError, match=r"cannot use .*s\.trials\.log: it is a link"):
+        pretend(tmp_path, monkeypatch)()
+    assert (other.read_bytes() if other.exists() else None) == before
+
+
+@needs("optuna", "tune")
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -309,6 +327,10 @@ def test_values_that_cannot_be_are_told_before_any_trial(tmp_path: Path, sample:
         ({"gamma": 3}, "gamma = 3 cannot be sampled"),
         ({"gamma": []}, "gamma = .* cannot be sampled"),
         ({"gamma": {"low": 0.1}}, "gamma = .* is no list of values"),
+        ({"gamma": {"low": 0.1, "high": 1.0, "step": 1e-40}}, r"gamma = .* \(there are more than 1,000,000,000 steps"),
+        ({"gamma": {"low": 0.1, "high": 1.0, "step": math.nan}}, r"gamma = .* \(low, high and step must be finite"),
+        ({"gamma": {"low": -math.inf, "high": math.inf}}, r"gamma = .* \(low, high and step must be finite"),
+        ({"hidden_size": {"low": 1, "high": 2**64 - 1}}, r"hidden_size = .* below 2\*\*63"),
     ],
 )
 def test_a_space_that_makes_no_sense(settings: dict[str, Any], sentence: str) -> None:

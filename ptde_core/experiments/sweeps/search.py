@@ -3,6 +3,7 @@
 What was tried and what came of it is kept beside the runs, so that a search that was killed goes on.
 """
 
+import math
 import warnings
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -20,9 +21,11 @@ from ptde_core.results.performance import measure_of, performance_of
 from ptde_core.results.table import NOTHING, Row, Table
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
 from ptde_core.storage.run_folder import student_of
+from ptde_core.storage.whole_file import refuse_linked_file
 
 ENDING = ".trials.log"  # of optuna's journal, beside the runs
 SEARCHED = "searched"  # the study's attribute: digest of what its scores depend on
+MOST_STEPS = 10**9  # from the lower end of a range to the upper one
 DIGITS = 6  # of a sampled number: those that a folder's name tells
 
 
@@ -164,6 +167,7 @@ def space_of(sample: SampleSettings) -> dict[str, Any]:
                 space[key] = distributions.CategoricalDistribution(given)
             else:
                 numbers = [given[name] for name in ("low", "high", "step") if name in given]
+                _check_numbers(**given)
                 whole = all(isinstance(number, int) for number in numbers)
                 kind = distributions.IntDistribution if whole else distributions.FloatDistribution
                 space[key] = kind(**given)
@@ -171,6 +175,19 @@ def space_of(sample: SampleSettings) -> dict[str, Any]:
             how = f"{key} = [value, value], or {key} = {{ low = 1e-4, high = 1e-2, log = true }}"
             raise PtdeError(f"{key} = {given!r} cannot be sampled ({error})", f"write {how}") from None
     return space
+
+
+def _check_numbers(*, low: float, high: float, step: float | None = None, **_: object) -> None:
+    """Refuse a range that optuna does not notice: of numbers that are none, or of too many steps.
+
+    Raises:
+        ValueError: why.
+    """
+    numbers = [low, high] if step is None else [low, high, step]
+    if not all(math.isfinite(number) and abs(number) < 2**63 for number in numbers):
+        raise ValueError("low, high and step must be finite, and below 2**63")
+    if step is not None and step > 0 and (high - low) / step > MOST_STEPS:
+        raise ValueError(f"there are more than {MOST_STEPS:,} steps from low to high")
 
 
 def lowest(sample: SampleSettings) -> dict[str, Any]:
@@ -237,7 +254,9 @@ def _study(optuna: Any, name: str, path: Path, searched: str) -> Any:
 
     Raises:
         PtdeError: it is broken, or holds the trials of another search.
+        StorageError: it is a link, a folder, a device or a pipe.
     """
+    refuse_linked_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         _check_log(path)
