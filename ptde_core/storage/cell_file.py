@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.untrusted import Count, Seconds
 from ptde_core.storage.run_folder import read_json, write_json
 from ptde_core.storage.status import is_alive
 
@@ -30,12 +31,12 @@ class CellRecord(BaseModel):
 
     state: Literal["running", "interrupted", "failed", "done"]
     settings: str
-    attempts: int
+    attempts: Count
     reason: str = ""
-    pid: int
+    pid: int = Field(ge=0, lt=2**31)
     host: str
     time: str  # when this state was reached; ISO 8601
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
 
 def read_cell(path: Path) -> CellRecord | None:

@@ -8,6 +8,7 @@ A new field has a default that means "not known", so that older files can still 
 number rises only where a field changes its meaning, or where a table would be wrong without the new field.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from pydantic import (
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.made_from import DIGEST, MadeFrom, World
 from ptde_core.base.untrusted import Count, Inside, Number, Seconds
-from ptde_core.storage.run_folder import read_json, write_json
+from ptde_core.storage.run_folder import first_free, read_json, write_json
 from ptde_core.storage.run_lock import adding_to
 
 SCHEMA = 3
@@ -244,16 +245,22 @@ def is_current(path: Path) -> bool:
     return not (isinstance(schema, int) and schema < SCHEMA)
 
 
+def _put_aside(path: Path, name: str) -> None:
+    """Rename the file, its ending kept, to the first of name, name-2, name-3, ... that nothing has, no link either."""
+    aside = first_free(path.with_name(name), lambda one: os.path.lexists(f"{one}{path.suffix}"))
+    path.rename(f"{aside}{path.suffix}")
+
+
 def add_entries(path: Path, entries: list[EvaluationEntry]) -> Evaluation:
     """Add entries to the file; the same evaluation made again is replaced.
 
     Entries of the same checkpoints with other weights become superseded. A missing file is made; one of an older schema
-    is renamed, with that schema's number in its name.
+    is renamed, with that schema's number in its name, and replaces nothing that has this name.
     """
     with adding_to(path):  # so that entries of other processes are not lost
         if path.exists() and not is_current(path):
             older = read_json(path, "evaluation")["schema_number"]
-            path.rename(path.with_name(f"{path.stem}-schema-{older}{path.suffix}"))
+            _put_aside(path, f"{path.stem}-schema-{older}")
         old = read_evaluation(path) if is_current(path) else Evaluation()
         again = {(entry.checkpoint, entry.digest) for entry in entries}
         weights = {entry.checkpoint: entry.policy_id for entry in entries}

@@ -1,5 +1,6 @@
 """Checkpoints, replay and journal, HDF5 episodes, evaluation.json: what is saved returns, what is broken is refused."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.made_from import MadeFrom, World
+from ptde_core.storage.cell_file import read_cell, write_cell
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.episode_file import (
     Widths,
@@ -264,7 +266,15 @@ def test_an_evaluation_of_an_older_schema_is_refused_and_a_new_one_takes_its_pla
         read_evaluation(path)
     add_entries(path, [entry("teacher.pt", 0)])
     assert len(read_evaluation(path).entries) == 1
-    assert (tmp_path / "evaluation-schema-1.json").exists(), "nothing is lost"
+    aside = tmp_path / "evaluation-schema-1.json"
+    assert "QMIX_SGI" in aside.read_text(), "nothing is lost"
+    aside.write_text("the user's")
+    (tmp_path / "evaluation-schema-1-2.json").symlink_to("nowhere")
+    path.write_text('{"schema_number": 1, "entries": []}')
+    add_entries(path, [entry("teacher.pt", 0)])
+    assert aside.read_text() == "the user's"
+    assert (tmp_path / "evaluation-schema-1-2.json").is_symlink()
+    assert (tmp_path / "evaluation-schema-1-3.json").read_text() == '{"schema_number": 1, "entries": []}'
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"entries": [{}]}', '{"schema_number": 7}'])
@@ -302,3 +312,14 @@ def test_every_sitting_leaves_its_provenance_and_rules_never_change_within_a_run
     path.write_text('{"backend": "skirmish"}')
     with pytest.raises(PtdeError, match="is not the provenance of a run"):
         read_provenance(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pid", "9223372036854775808"), ("pid", "-1"), ("attempts", "-1"), ("seconds", "-3.0")]
+)
+def test_a_record_of_numbers_that_cannot_be_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    write_cell(tmp_path / "cell.json", "running", "d", 1)
+    held = json.loads((tmp_path / "cell.json").read_text()) | {key: json.loads(value)}
+    (tmp_path / "cell.json").write_text(json.dumps(held))
+    with pytest.raises(PtdeError, match=r"cell\.json is not the record of a sweep's cell; delete it"):
+        read_cell(tmp_path / "cell.json")
