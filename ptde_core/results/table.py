@@ -36,7 +36,7 @@ HTML_STYLE = (
     "td,th{padding:.2rem .7rem;white-space:nowrap;font-variant-numeric:tabular-nums}"
     "tbody tr:nth-child(even){background:#f4f4f4}h2{font-size:1.1rem;margin-top:2rem}ul{font-size:.9rem;color:#444}"
 )
-MARKDOWN_TABLE = str.maketrans({"|": r"\|", "&": "&amp;", "<": "&lt;"})
+MARKDOWN_TABLE = str.maketrans({"\\": r"\\", "|": r"\|", "&": "&amp;", "<": "&lt;"})
 LATEX_TABLE = str.maketrans(LATEX)
 
 

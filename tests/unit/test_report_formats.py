@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,21 @@ def test_markdown_is_read_as_tables_by_a_markdown_parser() -> None:
     tables = report_tables(found)
     assert sum(token.type == "table_open" for token in tokens) == len(tables)
     assert sum(token.type == "td_open" for token in tokens) == sum(len(t.rows) * len(t.columns) for t in tables)
+
+
+TEXTS = ("a|b", r"a\|b", r"a\\|b", "a\\", r"\\", r"[a](b)", r"[a]\(b)", "a&amp;b", r"\&lt;", "<b>")
+
+
+@pytest.mark.parametrize("parser", ["markdown_it", "markdown"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_stays_itself_and_in_its_cell_in_markdown(text: str, parser: str) -> None:
+    """The two parsers differ in their rules for a backslash before a line."""
+    written = markdown(Table("t", ("h", "i"), ((("x" + text, "z"),),), 2))
+    if parser == "markdown":
+        page = pytest.importorskip("markdown", reason="comes with mkdocs").markdown(written, extensions=["tables"])
+    else:
+        page = MarkdownIt().enable("table").render(written)
+    assert [unescape(cell) for cell in re.findall("<td[^>]*>(.*?)</td>", page)] == ["x" + text, "z"]
 
 
 def test_json_holds_to_the_schema_in_the_package() -> None:
