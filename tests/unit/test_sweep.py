@@ -23,7 +23,6 @@ from ptde_core.experiments.sweeps.sweep_file import cells_of, sweep_file
 from ptde_core.experiments.sweeps.sweep_tables import plan_table, states_table
 from ptde_core.machine import side_by_side
 from ptde_core.machine.side_by_side import Running
-from ptde_core.pipeline.memory_needed import memory_needed
 from ptde_core.storage import cell_file
 from ptde_core.storage.cell_file import read_cell, touching, write_cell
 
@@ -321,25 +320,6 @@ def test_a_measured_speed_beats_the_table(tmp_path: Path) -> None:
     left = estimates.left(cell, state_of(cell))
     assert left is not None
     assert left == pytest.approx(50 / 20.0 + (estimates.of(cell).later or 0.0))
-
-
-@pytest.mark.parametrize("speed", ["0", "-3.0", "NaN", "1e-300", "1e30"])
-def test_a_speed_that_cannot_be_is_not_reckoned_with(tmp_path: Path, speed: str) -> None:
-    (cell,) = cells_in(tmp_path, seeds=1)
-    estimates = Estimates([cell])
-    cell.run.path.mkdir(parents=True)
-    cell.run.metrics.write_text(f'{{"env_steps": 50, "updates": 3, "env_steps_per_s": {speed}}}\n')
-    estimates.measure(cell)
-    assert estimates.of(cell).training is None
-
-
-def test_a_memory_estimate_is_made_once_for_all_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, made = cells_in(tmp_path, seeds=3), []
-    module = "ptde_core.experiments.sweeps.estimates"
-    monkeypatch.setattr(f"{module}.memory_needed", lambda *asked: made.append(asked) or memory_needed(*asked))
-    estimates = Estimates(cells)
-    assert len({estimates.of(cell).megabytes for cell in cells}) == 1
-    assert len(made) == 1
 
 
 def test_a_sweep_leaves_its_file_beside_its_runs(tmp_path: Path) -> None:
