@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from ptde_core.algorithms.learner_settings import MappoSettings
@@ -16,6 +17,7 @@ from ptde_core.algorithms.ppo_chunks import Rollout, Share, look_back, weighed
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
+from ptde_core.base.untrusted import Count
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.losses import clipped_surrogate, clipped_value_error, masked_mean
@@ -235,5 +237,5 @@ class MappoLearner:
         self.norm.load_state_dict(state["norm"])
         for name, optimiser in self._optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        self.updates = int(state["updates"])
+        self.updates = TypeAdapter(Count).validate_python(state["updates"])
         self._waiting = list(episodes)

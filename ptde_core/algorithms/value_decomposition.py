@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from ptde_core import kernels
@@ -23,6 +24,7 @@ from ptde_core.base.batch import AnyEpisode, Episode, EpisodeBatch
 from ptde_core.base.seeding import generator, seed_for
 from ptde_core.base.setting_fields import check_settings
 from ptde_core.base.threads import Threads, add_gradients, one_thread
+from ptde_core.base.untrusted import Count
 from ptde_core.learning.adam import Adam
 from ptde_core.learning.averaging import AveragedWeights
 from ptde_core.learning.noise import standard_normals
@@ -144,9 +146,9 @@ class Counters:
         last_copy: `episodes` at the last copy into the target networks.
     """
 
-    updates: int = 0
-    episodes: int = 0
-    last_copy: int = 0
+    updates: Count = 0
+    episodes: Count = 0
+    last_copy: Count = 0
 
 
 def noise_of_z(seed: int, update: int, rows: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -312,5 +314,5 @@ class ValueDecompositionLearner:
         self.target.load_state_dict(state["target"])
         self.average.load(state.get("average", {}))  # older states have none
         self.optimiser.load_state_dict(state["optimiser"])
-        self.counters = Counters(*(int(state[field.name]) for field in fields(Counters)))
+        self.counters = TypeAdapter(Counters).validate_python({one.name: state[one.name] for one in fields(Counters)})
         self.replay.add(episodes)

@@ -56,6 +56,12 @@ class AveragedWeights(Generic[Network]):
         return dict(self.network.state_dict()) if self._decay else {}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go back to a saved `state`."""
+        """Go back to a saved `state`.
+
+        Raises:
+            ValueError, RuntimeError: it is of another network, or there is no average here.
+        """
         if self._decay:
             self.network.load_state_dict(state)
+        elif state:
+            raise ValueError("an average of weights, where none is kept")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ptde_core.algorithms.learner import Learner, TeachesOnline
@@ -18,7 +18,9 @@ from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.made_from import KEY
+from ptde_core.base.metrics import check_logged
 from ptde_core.base.seeding import episode_seeds
+from ptde_core.base.untrusted import Count, Number, Seconds
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.learning.finite import check_learned
@@ -35,19 +37,25 @@ from ptde_core.storage.run_folder import LAST, RunFolder
 from ptde_core.storage.status import write_status
 from ptde_core.storage.training_log import TrainingLog
 
+_LOG = TypeAdapter(dict[str, float])
+
+
+def _none_recent() -> dict[str, float]:
+    return {"episodes": 0, "won": 0, "reward": 0.0, "length": 0}
+
 
 @dataclass
 class _Counters:
-    """Where a training stands; with the settings it decides everything that follows."""
+    """Where a training stands; with the settings it decides everything that follows. Its types bound what a file says."""
 
-    env_steps: int = 0
-    episodes: int = 0
-    held: int = 0  # episodes of these that the learner still holds, the newest
-    next_test: int = 0  # env steps from which the next test is played
-    logged: dict[str, int] = field(default_factory=dict)  # lengths of the log's files that belong to this state
-    seconds: float = 0.0  # wall time of all sittings; what runs do together, they share equally
-    engine_restarts: int = 0  # engines that broke and were replaced; their episodes were played again
-    recent: dict[str, float] = field(default_factory=lambda: {"episodes": 0, "won": 0, "reward": 0.0, "length": 0})
+    env_steps: Count = 0
+    episodes: Count = 0
+    held: Count = 0  # episodes of these that the learner still holds, the newest
+    next_test: Count = 0  # env steps from which the next test is played
+    logged: dict[str, Count] = field(default_factory=dict)  # lengths of the log's files that belong to this state
+    seconds: Seconds = 0.0  # wall time of all sittings; what runs do together, they share equally
+    engine_restarts: Count = 0  # engines that broke and were replaced; their episodes were played again
+    recent: dict[str, Number] = field(default_factory=_none_recent)
 
 
 class TrainingRun:
@@ -179,7 +187,7 @@ class TrainingRun:
             "train_length": recent["length"] / recent["episodes"],
             **{key: float(value) for key, value in self._log.items()},
         }
-        at.recent = _Counters().recent
+        at.recent = _none_recent()
         if settings.test_episodes:
             seeds = episode_seeds(settings.seed, "test", 0, settings.test_episodes)
             for whose, policy in self._tested.items():
@@ -244,17 +252,22 @@ class TrainingRun:
         content = load_checkpoint(self.folder.state, "training")
         try:
             self.at = TypeAdapter(_Counters).validate_python(content["counters"])
-            if min(self.at.env_steps, self.at.episodes, self.at.held, self.at.next_test, *self.at.logged.values()) < 0:
-                raise ValueError("counters below 0")
-            self._log = content["log"]
-            self._checkpoints.load(content["best"])
+            _check_counters(self.at, self.settings, self._spec)
+            self._log = _LOG.validate_python(content["log"])
+            check_logged(self.at.env_steps, self._log, 0)  # an undefined metric is NaN
             episodes = self._journal.load(content["segments"])
             _check_episodes(episodes, self._spec, self.learner.teacher.noise_size)
             if not 0 <= self.at.held <= len(episodes):
                 raise ValueError(f"{self.at.held} episodes held, and {len(episodes)} kept")
             self.learner.load(content["learner"], episodes[len(episodes) - self.at.held :])
-        except (ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
-            problem = f"{self.folder.state} is not the state of this training ({quoted(error)})"
+            if not 0 <= self.learner.updates < 2**63:
+                raise ValueError(f"{self.learner.updates} updates")
+            self._checkpoints.load(content["best"])  # the last: it writes files
+        except (PtdeError, ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+            why = error.problem if isinstance(error, PtdeError) else error
+            if isinstance(error, ValidationError):
+                why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}"
+            problem = f"{self.folder.state} is not the state of this training ({quoted(why)})"
             raise PtdeError(problem, "train it anew in another folder, with --out") from None
 
     def finish(self, keep_state: bool, listen: Listener) -> None:
@@ -279,6 +292,24 @@ class TrainingRun:
 def state_size(folder: RunFolder) -> str:
     """How much room what a training goes on from takes: "12.3 MB"."""
     return f"{sum(path.stat().st_size for path in folder.resume.iterdir()) / 1e6:,.1f} MB"
+
+
+def _check_counters(at: _Counters, settings: TrainingSettings, spec: EnvSpec) -> None:
+    """Refuse counters that no training of these settings reaches: it ends with the first round past its last step.
+
+    Raises:
+        ValueError: which.
+    """
+    most = settings.steps + settings.n_envs * spec.episode_limit
+    if at.env_steps > most:
+        raise ValueError(f"{at.env_steps} env steps, and its training ends before {most}")
+    if at.episodes > at.env_steps:  # each has a step at least
+        raise ValueError(f"{at.episodes} episodes in {at.env_steps} env steps")
+    if at.recent.keys() != _none_recent().keys():
+        raise ValueError("other counters of the last rounds than a training has")
+    played, won = at.recent["episodes"], at.recent["won"]
+    if not 0 <= won <= played <= at.episodes or not 0 <= at.recent["length"] <= at.env_steps:
+        raise ValueError("counters of the last rounds that cannot be")
 
 
 def _check_episodes(episodes: Sequence[Episode], spec: EnvSpec, noise_size: int) -> None:
