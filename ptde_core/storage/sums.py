@@ -10,7 +10,7 @@ from ptde_core.storage.whole_file import write_text
 
 NAME = "SHA256SUMS"
 DIGITS = 64
-LIST_BYTES, FILE_BYTES = 2**28, 2**26  # the largest list (of the 100,000 runs of a sweep), and the largest file in it
+LIST_BYTES, FILE_BYTES = 2**25, 2**26  # the largest list (of 10,000 runs and more), and the largest file in it
 
 
 def sha256_of(data: bytes) -> str:
