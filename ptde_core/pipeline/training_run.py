@@ -46,7 +46,7 @@ def _none_recent() -> dict[str, float]:
 
 @dataclass
 class _Counters:
-    """Where a training stands; with the settings it decides everything that follows. Its types bound what a file says."""
+    """Where a training stands; with the settings it decides all that follows. Its types bound what a file says."""
 
     env_steps: Count = 0
     episodes: Count = 0
