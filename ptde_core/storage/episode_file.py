@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
-from ptde_core.base.errors import PtdeError
+from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.machine_memory import check_room
 from ptde_core.base.made_from import KEY, MadeFrom, read_made_from
 from ptde_core.storage import hdf5
@@ -34,8 +34,12 @@ CHUNK_ROWS = 1024
 ATTRIBUTES = 200
 TEXT = 1000  # most characters of an attribute, or of a name
 NAMES = 100_000  # most names of features
+ROWS = 2**31  # rows are fewer, so that lengths of as many episodes have a sum of 64 bits
+NUMBER_BYTES = 8  # most bytes of a number: what other formats of data know too
 ROOM = 3  # memory that a fit takes, in multiples of the rows: as read, as inputs, and shuffled
 AGAIN = "move it away and collect anew: `ptde collect TEACHER`"
+# What the index of the episodes holds in any case, an entry per episode.
+INDEX = {"start": np.int64, "length": np.int64, "seed": np.uint64, "won": np.bool_, "total_reward": np.float64}
 # The arrays that distillation reads; none is global.
 LOCAL_ROWS = ("obs", "last_action", "available", "z_mean", "z_sigma")
 
@@ -165,13 +169,13 @@ def read_local_rows(path: Path, widths: Widths) -> LocalRows:
         PtdeError: missing, cut short, or not such a file; or of other widths.
     """
     with _opened(path) as file:
-        length = hdf5.array(hdf5.group(file, "episodes"), "length", Column(np.int64, (None,)))
         rows = hdf5.group(file, "rows")
         n = hdf5.rows_of(rows, LOCAL_ROWS[0])
+        length = _lengths(hdf5.group(file, "episodes"), n)
         per_row = widths.agents * (4 * widths.obs + 2 + widths.actions + 8 * widths.info)
         check_room(ROOM * n * per_row, f"fitting to the {n:,} rows of {path}", "collect fewer episodes")
         columns = {name: hdf5.array(rows, name, column) for name, column in _columns(n, widths).items()}
-        _check_rows(length, columns, widths)
+        _check_rows(columns, widths)
     return LocalRows(**columns, length=length)
 
 
@@ -186,10 +190,20 @@ def _columns(rows: int, widths: Widths) -> dict[str, Column]:
     }
 
 
-def _check_rows(length: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], widths: Widths) -> None:
-    rows, last = len(columns["obs"]), columns["last_action"]
-    if not len(length) or length.min() < 1 or length.max() > rows or length.sum() != rows:
+def _lengths(episodes: Any, rows: int) -> NDArray[np.int64]:
+    """How many rows each episode has, (B,): at least one, and together `rows`.
+
+    Raises:
+        ValueError: they have not.
+    """
+    length: NDArray[np.int64] = hdf5.array(episodes, "length", Column(np.int64, (None,)))
+    if not 0 < len(length) <= rows < ROWS or length.min() < 1 or length.max() > rows or length.sum() != rows:
         raise ValueError("lengths of episodes that are not those of the rows")
+    return length
+
+
+def _check_rows(columns: Mapping[str, NDArray[Any]], widths: Widths) -> None:
+    last = columns["last_action"]
     if last.min() < -1 or last.max() >= widths.actions:
         raise ValueError("a last action that there is not")
     if (columns["z_sigma"] < 0).any():
@@ -239,11 +253,17 @@ def read_contents(path: Path, *, with_rows: bool) -> Contents:
     with _opened(path) as file:
         groups = {name: hdf5.group(file, name) for name in ("rows", "episodes")}
         facts = {(group, name): hdf5.facts_of(held, name) for group, held in groups.items() for name in held}
-        length = hdf5.array(groups["episodes"], "length", Column(np.int64, (None,)))
+        first = next((name for group, name in facts if group == "rows"), LOCAL_ROWS[0])
+        length = _lengths(groups["episodes"], hdf5.rows_of(groups["rows"], first))
         counts = {"rows": int(length.sum()), "episodes": len(length)}
-        for (group, name), (shape, _, _) in facts.items():
-            if not shape or shape[0] != counts[group]:
-                raise ValueError(f"{name} has not {counts[group]} entries")
+        for (group, name), (shape, kind, _) in facts.items():
+            if not shape or shape[0] != counts[group] or 0 in shape:
+                raise ValueError(f"{name} has not {counts[group]} entries of some numbers")
+            if kind.kind not in hdf5.NUMBERS or kind.itemsize > NUMBER_BYTES or not kind.isnative:
+                raise ValueError(f"{name} is of {quoted(kind)}, no kind of number that ptde writes")
+        index = {name: hdf5.array(groups["episodes"], name, Column(kind, (None,))) for name, kind in INDEX.items()}
+        if (index["start"] != np.cumsum(length) - length).any():
+            raise ValueError("episodes that do not begin where the one before ends")
         if with_rows:
             size = sum(math.prod(shape) * kind.itemsize for shape, kind, _ in facts.values())
             check_room(ROOM * size, f"the {counts['rows']:,} steps of {path}", "collect fewer episodes")

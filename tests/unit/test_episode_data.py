@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.storage.episode_file import Contents, read_contents
 from ptde_core.viewing.episode_data import data_tables, export_data
 from tests.unit.test_storage import NAMES, write
+from tests.unit.test_untrusted_files import _replaced
 
 
 def episodes(folder: Path, *, with_state: bool = True) -> tuple[Path, Contents]:
@@ -127,3 +129,40 @@ def test_a_link_that_waits_where_a_file_is_made_is_not_followed(form: Any, tmp_p
         pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra `parquet`)")
     assert export_data(path, form).exists()
     assert victim.read_text() == "mine"
+
+
+def _column(name: str, values: Any) -> Callable[[Any], None]:
+    return lambda file: _replaced(file, name, data=np.asarray(values))
+
+
+HOSTILE: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "lengths whose sum wraps": ("lengths", _column("episodes/length", [2**62] * 4 + [9])),
+    "lengths below 0": ("lengths", _column("episodes/length", [-9, 9, 9])),
+    "no episode": ("lengths", _column("episodes/length", np.zeros(0, np.int64))),
+    "more rows than are counted": (
+        "lengths",
+        lambda file: _replaced(file, "rows/action", shape=(2**40, 2), dtype="i2", chunks=(1, 2)),
+    ),
+    "episodes that begin elsewhere": ("do not begin", _column("episodes/start", [0, 2**60, 4])),
+    "no start": ("no start", lambda file: file.__delitem__("episodes/start")),
+    "no won": ("no won", lambda file: file.__delitem__("episodes/won")),
+    "no return": ("no total_reward", lambda file: file.__delitem__("episodes/total_reward")),
+    "won that is no truth": ("won is of float64", _column("episodes/won", [np.nan] * 3)),
+    "a return with axes": (r"total_reward is \(3, 2\)", _column("episodes/total_reward", np.zeros((3, 2)))),
+    "an axis of 0": ("z has not 9", lambda file: file["rows"].create_dataset("z", (9, 0), "f4")),
+    "numbers of 16 bytes": ("z is of", lambda file: file["rows"].create_dataset("z", data=np.zeros(9, "g"))),
+    "numbers the other way round": ("z is of", lambda file: file["rows"].create_dataset("z", data=np.zeros(9, ">f4"))),
+    "records": ("z is of", lambda file: file["rows"].create_dataset("z", data=np.zeros(9, [("a", "f4")]))),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_episodes_that_do_not_fit_together_are_neither_shown_nor_exported(name: str, tmp_path: Path) -> None:
+    path, _ = episodes(tmp_path)
+    says, change = HOSTILE[name]
+    with h5py.File(path, "a") as file:
+        change(file)
+    for ask in (data_tables, lambda path: export_data(path, "npz")):
+        with pytest.raises(PtdeError, match=f"is not a whole HDF5 file of episodes .*{says}"):
+            ask(path)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
