@@ -9,6 +9,7 @@ inputs are best tried in parts, each of another seed.
 import argparse
 import faulthandler
 import gc
+import gzip
 import random
 import signal
 import sys
@@ -34,6 +35,7 @@ from ptde_core.runs.identity import training_made_from
 from ptde_core.runs.stage_settings import read_run_config, train_teacher_settings
 from ptde_core.storage.checkpoint import identity, load_checkpoint, save_checkpoint
 from ptde_core.storage.config_file import write_config
+from ptde_core.storage.curve_file import read_curve
 from ptde_core.storage.episode_file import (
     Widths,
     read_contents,
@@ -191,6 +193,12 @@ def _read_map(path: Path) -> None:
     load_map(own)
 
 
+def _read_packed_curve(path: Path) -> None:
+    packed = path.with_name("curve.csv.gz")  # packed after it was broken: what gzip refuses tells nothing of the reader
+    packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    read_curve(packed)
+
+
 READERS: Mapping[str, Reader] = {
     "checkpoint": Reader(
         lambda path: save_checkpoint(path, "teacher", teacher_content()),
@@ -202,6 +210,9 @@ READERS: Mapping[str, Reader] = {
     "metrics": Reader(
         lambda path: path.write_text('{"env_steps": 10, "test_win_rate": 0.5}\n{"env_steps": 20, "td_loss": NaN}\n'),
         read_metrics,
+    ),
+    "curve": Reader(
+        lambda path: path.write_text("env_steps,td_loss,test_win_rate\n10,,0.5\n20,nan,\n"), _read_packed_curve
     ),
     "status": Reader(_write_status, _in_run("status.json", read_state)),
     "config": Reader(

@@ -76,6 +76,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 SHARES = frozenset(name for name in METRICS if name.endswith("win_rate"))  # parts of a whole: in 0..1
+MOST_STEPS = 2 * 10**12  # env steps: settings allow the half, and the last round of episodes goes beyond
 MOST = 1e39  # just above what 32 bits hold, as all that is logged was once
 
 
@@ -97,8 +98,8 @@ def check_logged(env_steps: float, metrics: Mapping[str, float], after: float) -
     Raises:
         ValueError, PtdeError: it is not a line that a training logs.
     """
-    if not after <= env_steps < 2**63:
-        raise ValueError("env_steps that are missing, or fewer than before")
+    if not after <= env_steps <= MOST_STEPS:
+        raise ValueError(f"env_steps that are missing, fewer than before, or more than {MOST_STEPS:,}")
     check_metrics(metrics)
     for name, value in metrics.items():
         least, most = (0.0, 1.0) if name in SHARES else (-MOST, MOST)

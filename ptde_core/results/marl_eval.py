@@ -18,6 +18,7 @@ from ptde_core.results.score import Score, SeedScore
 from ptde_core.results.wording import backend_title, listed, named, row_label
 from ptde_core.runs.one_training import log_of
 from ptde_core.scores.seed_curves import SeedCurve
+from ptde_core.storage.curve_file import points_of
 from ptde_core.storage.evaluation_file import read_evaluation
 from ptde_core.storage.run_folder import RunFolder
 
@@ -153,7 +154,7 @@ def _curves(score: Score, seed: SeedScore) -> Curves:
     metrics = {"win_rate": f"{begins}test_win_rate"} if score.measure == "win rate" else {}
     found = {}
     for name, metric in {**metrics, "return": f"{begins}test_return"}.items():
-        points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
+        points = np.array(points_of(rows, metric))
         if not len(points):
             return {}
         found[name] = SeedCurve(points[:, 0], points[:, 1])

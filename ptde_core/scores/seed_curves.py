@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+POINTS = 100_000  # most multiples of the distance between tests; the longest published training has a thousand
 ENOUGH_FOR_QUARTILES = 3  # seeds; of two, the quartiles would only be the two again, moved closer
 
 
@@ -40,6 +41,13 @@ class CurveOverSeeds:
     high: NDArray[np.float64]
 
 
+def why_too_long(env_steps: float, every: int) -> str:
+    """Why a curve up to these env steps, tested at every multiple of `every`, has too many points; "" if it has not."""
+    if env_steps // every <= POINTS:
+        return ""
+    return f"it says {env_steps:,.0f} env steps with a test every {every:,}, and at most {POINTS:,} tests are drawn"
+
+
 def over_seeds(curves: Sequence[SeedCurve], every: int) -> CurveOverSeeds:
     """Median and quartiles over seeds at every multiple of `every` env steps that any seed has reached.
 
@@ -51,9 +59,12 @@ def over_seeds(curves: Sequence[SeedCurve], every: int) -> CurveOverSeeds:
         every: env steps between tests.
 
     Raises:
-        ValueError: no curve at all, or none that reaches from one multiple to the next.
+        ValueError: no curve at all, none that reaches from one multiple to the next, or one of too many points
+            (`why_too_long`).
     """
     last = max((curve.env_steps[-1] for curve in curves), default=0.0)
+    if why := why_too_long(last, every):
+        raise ValueError(why)
     grid = every * np.arange(1, int(last // every) + 1, dtype=float)  # (G,)
     read = [np.interp(grid, curve.env_steps, curve.values, left=np.nan, right=np.nan) for curve in curves]
     values = np.stack(read) if read else np.zeros((0, 0))  # (seeds, G)

@@ -6,6 +6,7 @@ from ptde_core.base.errors import PtdeError, quoted
 from ptde_core.base.metrics import check_logged
 from ptde_core.base.untrusted import JSON_BYTES, parse_json, read_bytes
 
+LINES = 1_000_000  # most lines: one is written at each test of a training
 LINE = 20_000  # most characters of a line; all metrics together take a tenth
 
 
@@ -13,9 +14,12 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     """The lines of metrics.jsonl in order. A last line without its line end is still being written; it is left out.
 
     Raises:
-        PtdeError: there is no such file, or a line in it is not one of ptde's.
+        PtdeError: there is no such file, a line in it is not one of ptde's, or it has more than `LINES`.
     """
-    lines = read_bytes(path, "log of metrics", JSON_BYTES).split(b"\n")[:-1]
+    data = read_bytes(path, "log of metrics", JSON_BYTES)
+    if (count := data.count(b"\n")) > LINES:
+        raise PtdeError(f"{path} has {count:,} lines, and at most {LINES:,} are read", "was it edited?")
+    lines = data.split(b"\n")[:-1]
     rows: list[dict[str, float]] = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -34,7 +34,8 @@ from ptde_core.runs.identity import why_other_world
 from ptde_core.runs.one_training import log_of
 from ptde_core.runs.stage_settings import RUNS, read_run_config
 from ptde_core.scores.published import benchmark_for
-from ptde_core.scores.seed_curves import ENOUGH_FOR_QUARTILES, CurveOverSeeds, SeedCurve, over_seeds
+from ptde_core.scores.seed_curves import ENOUGH_FOR_QUARTILES, CurveOverSeeds, SeedCurve, over_seeds, why_too_long
+from ptde_core.storage.curve_file import points_of
 from ptde_core.storage.run_folder import RunFolder, find_runs, find_runs_here
 from ptde_core.storage.status import moment, read_state, read_status
 from ptde_core.storage.whole_file import check_output
@@ -220,6 +221,8 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
             return LeftOut(name, STALE, f"it was {why}; train anew")
         time = moment(status["time"], run.status)
         rows = log_of(run)
+        if rows and (why := why_too_long(rows[-1]["env_steps"], settings["test_every"])):
+            return LeftOut(name, "unreadable", why)
         marks = teacher_marks(typed_settings(settings), settings["hidden_size"])
     except PtdeError as error:
         return LeftOut(name, "unreadable", str(error))
@@ -229,7 +232,7 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
     measure: Measure = "win rate" if any("test_win_rate" in row for row in rows) else "return"
     what = {"win rate": "test_win_rate", "return": "test_return"}[measure]
     for metric, named in {what: teacher_name, f"student_{what}": student_name}.items():
-        points = np.array([(row["env_steps"], row[metric]) for row in rows if metric in row])
+        points = np.array(points_of(rows, metric))
         if len(points) and points[-1, 0] // every * every >= max(
             every, points[0, 0]
         ):  # a multiple lies among its tests
@@ -238,7 +241,7 @@ def _read(run: RunFolder, unfinished: bool) -> list[_Tested] | LeftOut:
             done = state == "finished"
             of_world = {**settings, "map_digest": config.made_from.world.map_digest[:8]}  # curves of other content part
             found.append(_Tested(name, place, policy, of_world, map_name, done, time, measure, curve))
-    return found or LeftOut(name, state, _why_no_curve(name, [row["env_steps"] for row in rows if what in row], every))
+    return found or LeftOut(name, state, _why_no_curve(name, [step for step, _ in points_of(rows, what)], every))
 
 
 def _why_no_curve(name: str, tests: Sequence[float], every: int) -> str:

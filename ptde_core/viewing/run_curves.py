@@ -6,6 +6,7 @@ reads in black and white.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.base.metrics import METRICS
 from ptde_core.scores.intervals import win_rate_interval
 from ptde_core.scores.tally import Tally
+from ptde_core.storage.curve_file import points_of
 from ptde_core.storage.whole_file import replacing
 
 # Fixed ids in the SVG, so that equal runs give equal files; text stays text (searchable, small).
@@ -98,16 +100,21 @@ PANELS = (
 )
 
 
+def panels_of(rows: Sequence[Mapping[str, float]]) -> list[Panel]:
+    """Those of `PANELS` that have data; a metric that was undefined (NaN) is none."""
+    logged = {name for row in rows for name, value in row.items() if not isnan(value)}
+    return [panel for panel in PANELS if any(line.metric in logged for line in panel.lines)]
+
+
 def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str, test_episodes: int) -> Figure:
     """One figure with a panel for each of `PANELS` that has data.
 
     Args:
-        rows: lines of metrics.jsonl; each has env_steps, none has to have every metric.
+        rows: lines of metrics.jsonl; each has env_steps, none has to have every metric. They have a panel.
         title: of the whole figure.
         test_episodes: greedy episodes per test: the win rate's 95 % band; 0 draws none.
     """
-    logged = {name for row in rows for name in row}
-    panels = [panel for panel in PANELS if any(line.metric in logged for line in panel.lines)]
+    panels = panels_of(rows)
     columns = min(3, len(panels))
     across = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
@@ -144,7 +151,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
 def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, float]], test_episodes: int) -> None:
     for line in panel.lines:
-        points = [(row["env_steps"], row[line.metric]) for row in rows if line.metric in row]
+        points = points_of(rows, line.metric)
         if not points:
             continue
         steps, values = [step for step, _ in points], [value for _, value in points]

@@ -19,7 +19,7 @@ from ptde_core.viewing.picture_formats import CURVES, FORMATS, GAME, OF_EPISODES
 from ptde_core.viewing.replays.chosen_episodes import Shown, files_of, shown_of, why_stale
 from ptde_core.viewing.replays.movie import next_to_each_other, pictures_of, save_gif, save_moments, save_mp4
 from ptde_core.viewing.replays.page import write_page
-from ptde_core.viewing.run_curves import UNDATED, draw_learning_curves, save_figure
+from ptde_core.viewing.run_curves import UNDATED, draw_learning_curves, panels_of, save_figure
 
 
 def _gif(shown: list[Shown], path: Path, moments: Sequence[int]) -> None:  # noqa: ARG001  one signature
@@ -155,9 +155,9 @@ def _curves(targets: Sequence[Path], folder: Path, *, asked: bool, listen: Liste
 
 
 def draw_run_curves(run: RunFolder, folder: Path, *, listen: Listener = silent) -> list[Path]:
-    """learning_curves.png, .svg and .pdf of a run; none where no metrics have been logged."""
+    """learning_curves.png, .svg and .pdf of a run; none where no metrics have been logged that one could draw."""
     rows = log_of(run)
-    if not rows:
+    if not panels_of(rows):
         return []
     config = read_run_config(run)
     settings, world = config.settings, config.made_from.world

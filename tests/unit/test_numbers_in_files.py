@@ -20,9 +20,11 @@ from ptde_core.results.formats import DATA_FORMATS, TABLE_FORMATS, render
 from ptde_core.results.gather import report
 from ptde_core.runs.stage_settings import EvaluateSettings, train_teacher_settings
 from ptde_core.storage.checkpoint import load_checkpoint, save_checkpoint
-from ptde_core.storage.curve_file import metrics_of
+from ptde_core.storage.curve_file import metrics_of, write_curve
 from ptde_core.storage.episode_file import read_contents
 from ptde_core.storage.evaluation_file import EvaluationEntry, read_evaluation
+from ptde_core.storage.metrics_file import LINE
+from ptde_core.storage.metrics_file import LINES as MOST_LINES
 from ptde_core.storage.replay_file import read_replay
 from ptde_core.storage.run_folder import RunFolder
 from ptde_core.storage.status import read_status
@@ -37,6 +39,7 @@ LINES = {
     "a student's": {"env_steps": 3, "student_test_win_rate": 1.5},
     "a return that no sum holds": {"env_steps": 3, "test_return": 1e99},
     "no steps": {"test_win_rate": 0.5},
+    "steps that no training takes": {"env_steps": 9 * 10**18, "test_win_rate": 0.5},
 }
 
 
@@ -49,6 +52,36 @@ def test_a_line_that_no_training_logs_is_refused(name: str, packed: bool, tmp_pa
     else:
         run.metrics.write_text(json.dumps(line) + "\n")
     with pytest.raises(PtdeError, match=r"metrics\.jsonl, line 1|is not a curve"):
+        metrics_of(run)
+
+
+MANY = {
+    "lines": b"env_steps\n" + b"0\n" * (MOST_LINES + 1),
+    "columns": b"env_steps," + b"a," * LINE + b"\n0\n",
+    "cells": b"env_steps\n0" + b",1" * LINE + b"\n",
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_a_small_curve_that_unpacks_into_many_lines_or_cells_is_refused(name: str, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.curve.write_bytes(gzip.compress(MANY[name], 1))
+    with pytest.raises(PtdeError, match="is not a curve of ptde"):
+        metrics_of(run)
+
+
+def test_a_log_of_more_lines_than_are_read_is_refused_and_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, rows = RunFolder(tmp_path), [{"env_steps": float(k)} for k in range(4)]
+    for module in ("metrics_file", "curve_file"):
+        monkeypatch.setattr(f"ptde_core.storage.{module}.LINES", 3)
+    write_curve(run.curve, rows[:3])
+    assert metrics_of(run) == rows[:3]
+    with pytest.raises(PtdeError, match="would have 4 lines, and at most 3 are read"):
+        write_curve(run.curve, rows)
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(PtdeError, match=r"metrics\.jsonl has 4 lines, and at most 3 are read"):
         metrics_of(run)
 
 

@@ -60,9 +60,11 @@ def test_marl_eval_itself_takes_them() -> None:
 
 
 def test_without_a_test_there_are_no_curves() -> None:
-    one_run()
-    with pytest.raises(PtdeError, match="no run has logged a test in training; leave out --layout curves"):
-        render(report([RUNS]), "marl-eval", "curves")
+    run = one_run()
+    for tests in ((), ((100, float("nan")), (200, float("nan")))):  # undefined: no test that has a result
+        log_tests(run, *tests)
+        with pytest.raises(PtdeError, match="no run has logged a test in training; leave out --layout curves"):
+            render(report([RUNS]), "marl-eval", "curves")
 
 
 def test_unequal_seeds_and_algorithms_are_warned_of() -> None:

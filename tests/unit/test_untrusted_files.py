@@ -48,7 +48,9 @@ def test_a_reader_reads_what_is_whole_and_refuses_what_is_broken(name: str, tmp_
         refused(reader, path, broken(whole, chance))
 
 
-@pytest.mark.parametrize("name", ["config", "evaluation", "map", "metrics", "provenance", "settings", "status"])
+@pytest.mark.parametrize(
+    "name", ["config", "curve", "evaluation", "map", "metrics", "provenance", "settings", "status"]
+)
 @given(data=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_at_all(name: str, data: bytes, tmp_path: Path) -> None:

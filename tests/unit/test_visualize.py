@@ -27,8 +27,8 @@ from ptde_core.storage.run_folder import RunFolder
 from ptde_core.viewing.information.save_information import figures_of
 from ptde_core.viewing.replays.battle_drawing import FILL, Scene, draw_battle
 from ptde_core.viewing.replays.movie import next_to_each_other, save_gif, save_moments, save_mp4
-from ptde_core.viewing.run_curves import PANELS, UNDATED, draw_learning_curves, save_figure
-from ptde_core.viewing.visualize import visualize
+from ptde_core.viewing.run_curves import PANELS, UNDATED, draw_learning_curves, panels_of, save_figure
+from ptde_core.viewing.visualize import draw_run_curves, visualize
 
 MARINE = UnitLook(name="marine", side=0, radius=0.375, max_health=45, max_shield=0)
 ZEALOT = UnitLook(name="zealot", side=1, radius=0.5, max_health=100, max_shield=50)
@@ -102,6 +102,19 @@ def test_the_win_rates_band_is_the_interval_of_its_episodes() -> None:
     assert low == pytest.approx(0.0320, abs=1e-3)  # 3 of 32: Wilson's lower end
     assert high == pytest.approx(1)
     assert not draw_learning_curves(ROWS, "a", 0).axes[0].collections
+
+
+@pytest.mark.parametrize("row", [{"test_win_rate": float("nan"), "test_return": float("nan")}, {"updates": 3.0}, {}])
+def test_what_is_undefined_has_no_panel_and_where_none_is_left_there_is_no_picture(
+    row: dict[str, float], tmp_path: Path
+) -> None:
+    rows = [{"env_steps": 1000.0, **row}, {"env_steps": 2000.0, **row}]
+    assert not panels_of(rows)
+    run = RunFolder(tmp_path)
+    run.metrics.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert draw_run_curves(run, tmp_path) == []
+    figure = draw_learning_curves([*rows, *ROWS], "a", 32)
+    assert len(figure.axes[0].lines[0].get_xdata()) == len(ROWS)
 
 
 def test_one_logged_test_is_a_visible_point() -> None:

@@ -120,6 +120,28 @@ def test_what_is_unfinished_is_left_out_or_said(tmp_path: Path) -> None:
     assert text.get_text() == "QMIX_SGI, 2 seeds (1 unfinished)"
 
 
+def test_a_run_that_says_too_many_env_steps_for_its_tests_is_left_out(tmp_path: Path) -> None:
+    add_run(tmp_path, "a", [0, 0.5, 1.0], seed=1)
+    add_run(tmp_path, "far", [0], seed=2)
+    with RunFolder(tmp_path / "far").metrics.open("a") as file:
+        file.write('{"env_steps": 1000000000000, "test_win_rate": 0.5}\n')
+    found = win_rates([tmp_path])
+    assert found.maps["3m"][0].train_seeds == (1,)
+    assert [(Path(one.run).name, one.state) for one in found.left_out] == [("far", "unreadable")]
+    assert "at most 100,000 tests are drawn" in found.left_out[0].why
+    with pytest.raises(ValueError, match="at most 100,000 tests"):
+        over_seeds([curve((0, 0.5), (10**12, 0.5))], 10)
+
+
+def test_tests_whose_result_is_undefined_are_no_points(tmp_path: Path) -> None:
+    nothing = float("nan")
+    add_run(tmp_path, "a", [0, nothing, 1.0], seed=1)
+    add_run(tmp_path, "none", [nothing, nothing, nothing], seed=2)
+    found = win_rates([tmp_path])
+    assert found.maps["3m"][0].curve.median.tolist() == pytest.approx([0.5, 1.0], abs=1e-3)
+    assert [one.why for one in found.left_out] == ["it has logged no test"]
+
+
 def test_the_legend_says_how_many_seeds_each_panel_has(tmp_path: Path) -> None:
     for seed in (1, 2):
         add_run(tmp_path, f"a{seed}", [0, 0.5], seed=seed)
