@@ -60,7 +60,8 @@ def test_marl_eval_itself_takes_them() -> None:
 
 
 def test_without_a_test_there_are_no_curves() -> None:
-    run = one_run()
+    one_run()
+    run = RunFolder(RUNS / "3m")
     for tests in ((), ((100, float("nan")), (200, float("nan")))):  # undefined: no test that has a result
         log_tests(run, *tests)
         with pytest.raises(PtdeError, match="no run has logged a test in training; leave out --layout curves"):
