@@ -3,6 +3,7 @@
 A word that is longer than the width, such as a path, is one line, which the terminal wraps.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
@@ -37,8 +38,9 @@ def column_widths(table: Table, width: int, length: Length) -> list[int] | None:
     def capped(cap: int) -> list[int]:
         return [max(low, min(high, cap)) for low, high in zip(least, natural, strict=True)]
 
-    fitting = (made for cap in range(max(natural, default=0), -1, -1) if sum(made := capped(cap)) <= room)
-    return next(fitting, None)
+    # The widest cap that fits; with a wider one the sum never falls.
+    wider = bisect_right(range(max(natural, default=0) + 1), room, key=lambda cap: sum(capped(cap)))
+    return capped(wider - 1) if wider else None
 
 
 def in_columns(table: Table, widths: Sequence[int], length: Length) -> Iterator[tuple[str, bool]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 from tabulate import tabulate
@@ -67,12 +68,12 @@ class Table:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"rows of {self.title!r} are not all {len(self.columns)} cells long")
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """All rows, without their grouping."""
         return tuple(row for group in self.groups for row in group)
 
-    @property
+    @cached_property
     def right_aligned(self) -> tuple[bool, ...]:
         """Per column: whether it holds numbers."""
         return tuple(position >= self.text_columns for position in range(len(self.columns)))

@@ -37,6 +37,10 @@ SCHEMA = 3
 TRAINING_ONLY = "training only"
 
 Count64 = Annotated[int, Field(ge=0, lt=2**64)]  # an episode's seed has 64 bits
+NETWORKS = 32  # most networks of a policy; ours have at most 4
+SETTINGS = 1000  # most settings of a distillation
+Name = Annotated[str, Field(max_length=300)]
+Text = Annotated[str, Field(max_length=1000)]
 ZSource = Literal["none", "sampled", "mean", "exact", "student"]
 
 
@@ -73,9 +77,9 @@ class Distilled(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    settings: dict[str, str | int | float | bool]
-    collected: dict[str, str | int | float | bool] = {}
-    quality: dict[str, Number]
+    settings: dict[Name, Text | int | float | bool] = Field(max_length=SETTINGS)
+    collected: dict[Name, Text | int | float | bool] = Field({}, max_length=SETTINGS)
+    quality: dict[Name, Number] = Field(max_length=SETTINGS)
     steps: Count
     seconds: Seconds | None
 
@@ -109,7 +113,7 @@ class Inference(BaseModel):
     calls: int = Field(ge=1, lt=2**63)
     side_by_side: Count
     threads: Count
-    device: str = "cpu"
+    device: Name = "cpu"
 
     @property
     def ms_per_call(self) -> float:
@@ -134,27 +138,29 @@ class EvaluationEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str  # as tables print it: QMIX_SGI
+    name: Name  # as tables print it: QMIX_SGI
     policy: Literal["teacher", "student"]
     z: ZSource
-    alg: str
-    global_info: str
-    sight: str = ""
+    alg: Text
+    global_info: Name
+    sight: Name = ""
     checkpoint: Inside  # path inside the run folder
-    teacher_id: str
-    policy_id: str
-    parameters: dict[str, Count]  # of each network, by name; see `policies/parameter_counts.py`
+    teacher_id: Name
+    policy_id: Name
+    parameters: dict[Name, Count] = Field(
+        max_length=NETWORKS
+    )  # of each network, by name; see `policies/parameter_counts.py`
     distilled: Distilled | None  # None for a teacher, and a student trained with it
-    backend: str
-    backend_version: str
-    map: str
-    map_digest: str = ""  # as in `EnvSpec`
+    backend: Name
+    backend_version: Name
+    map: Text
+    map_digest: Name = ""  # as in `EnvSpec`
     train_seed: Count
     env_steps: Count
     updates: Count | None = None  # gradient steps of its training; None: evaluated before they were kept here
     evaluation_seed: Count
-    machine: str
-    code: str  # ptde's version and git commit
+    machine: Text
+    code: Text  # ptde's version and git commit
     episodes: Played
     messages: Messages | None = None  # None where the policy sends none
     inference: Inference | None = None  # None: evaluated before it was measured

@@ -104,6 +104,10 @@ EVALUATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
         total_reward=[1e308] * len(one["episodes"]["won"])
     ),
     "a time that no speed has": lambda one: one.update(inference=one["inference"] | {"seconds": 1e-320}),
+    "networks without end": lambda one: one.update(parameters={f"n{k}": 1 for k in range(20_000)}),
+    "a network of a long name": lambda one: one.update(parameters={"n" * 8000: 1}),
+    "a machine without end": lambda one: one.update(machine="N " * 40_000),
+    "a policy of a long name": lambda one: one.update(name="N" * 301),
     "more than a lifetime": lambda one: one.update(inference=one["inference"] | {"seconds": 1e30}),
 }
 
