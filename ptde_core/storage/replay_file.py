@@ -7,7 +7,7 @@ is kept in half precision, which is enough to show it.
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,11 @@ SCHEMA = 2
 HEADER = 4_000_000  # most bytes of the header
 EPISODES = 10_000
 NAME = 300  # most characters of the name of a policy, a unit or a map
+SIDE = 256  # most cells of a floor from side to side, as StarCraft II's maps have; our own have at most 64
+AWAY = 16.0  # cells that a unit can be beyond the edge of the floor, or of football's pitch from its middle
+UNITS = 256  # most units; our own maps have at most 64 a side
+HIGH = 100.0  # height of football's ball, and goals of a step, at most
+TEAMS = ("left", "right")
 
 Role = Literal["teacher", "student"]
 
@@ -40,7 +45,7 @@ class UnitLook(BaseModel):
 
     name: str = Field(min_length=1, max_length=NAME)
     side: int = Field(ge=0, le=2)
-    radius: float = Field(ge=0, le=1000)
+    radius: float = Field(ge=0, le=4)
     max_health: float = Field(ge=0)
     max_shield: float = Field(ge=0)
 
@@ -51,10 +56,12 @@ class ReplayHeader(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_number: int = SCHEMA
-    backend: str
-    backend_version: str
-    map: str = Field(max_length=NAME)
-    names: Mapping[Role, Annotated[str, Field(max_length=NAME)]]  # of the policies in `minds`, as tables print them
+    backend: str = Field(min_length=1, max_length=NAME)
+    backend_version: str = Field(max_length=NAME)
+    map: str = Field(min_length=1, max_length=NAME)
+    names: Mapping[
+        Role, Annotated[str, Field(min_length=1, max_length=NAME)]
+    ]  # of the policies in `minds`, as tables print them
     role: Role  # the policy that played
     z: ZSource  # and where its z came from
     head: Literal["values", "logits"]  # kind of the numbers in `values`
@@ -67,7 +74,7 @@ class ReplayHeader(BaseModel):
     code: str
     action_names: tuple[str, ...]
     state_names: tuple[str, ...]
-    looks: tuple[UnitLook, ...] = ()
+    looks: tuple[UnitLook, ...] = Field((), max_length=UNITS)
     can_be_won: bool = True  # whether an episode can be won
     sight: float | None = None  # how far an agent sees; None: there are no distances, or it sees everything
 
@@ -75,14 +82,38 @@ class ReplayHeader(BaseModel):
     def _has_a_player(self) -> "ReplayHeader":
         if self.role not in self.names:
             raise ValueError("nobody who played")
-        if self.backend != "football" and any(look.side > 1 for look in self.looks):
-            raise ValueError("a unit of neither side")  # football's ball
+        if self.backend == "football":
+            columns_of_football(self.state_names)
+        elif any(look.side > 1 for look in self.looks):  # football's ball is of neither
+            raise ValueError("a unit of neither side")
         return self
 
     @property
     def name(self) -> str:
         """The name of the policy that played."""
         return self.names[self.role]
+
+
+def columns_of_football(state_names: Sequence[str]) -> dict[str, int]:
+    """The columns of a football state that are drawn: places of the ball and of each player, and who has the ball.
+
+    Args:
+        state_names: names of the state's features.
+
+    Raises:
+        ValueError: one is missing, or there is a player of no team.
+    """
+    players = [name.removesuffix("_tired") for name in state_names if name.endswith("_tired")]
+    for player in players:
+        team, _, number = player.partition("_")
+        if team not in TEAMS or not (number.isascii() and number.isdecimal() and len(number) <= 2):
+            raise ValueError("a player of no team of football")
+    wanted = ["ball_x", "ball_y", "ball_z"]
+    wanted += [name for one in players for name in (f"{one}_x", f"{one}_y", f"ball_of_{one}")]
+    column = {name: k for k, name in enumerate(state_names)}
+    if not set(wanted) <= set(column):
+        raise ValueError("a football state without the names of its parts")
+    return {name: column[name] for name in wanted}
 
 
 @dataclass(frozen=True)
@@ -173,9 +204,10 @@ def read_replay(path: Path) -> Replay:
     """
     with _opened(path) as file:
         header = _header(file)
-        floor = hdf5.array(file, "floor", Column(np.bool_, (None, None))) if hdf5.has(file, "floor") else None
+        floor = _floor(file) if hdf5.has(file, "floor") else None
         held = hdf5.group(file, "episodes")
-        episodes = tuple(_episode(hdf5.group(held, str(k)), header) for k in range(_count(held)))
+        size = max(floor.shape) if floor is not None else 0
+        episodes = tuple(_episode(hdf5.group(held, str(k)), header, size) for k in range(_count(held)))
     return Replay(header, episodes, floor)
 
 
@@ -242,8 +274,25 @@ def _keep_arrays(group: Any, record: Any) -> None:
             _keep(group, name, values)
 
 
-def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
-    """One episode, whose arrays are checked against each other and the header.
+def _floor(file: Any) -> NDArray[np.bool_]:
+    shape, _, _ = hdf5.facts_of(file, "floor")
+    if not all(1 <= side <= SIDE for side in shape):
+        raise ValueError(f"a floor that is not 1 to {SIDE} cells from side to side")
+    floor: NDArray[np.bool_] = hdf5.array(file, "floor", Column(np.bool_, (None, None)))
+    return floor
+
+
+def _check_football(state: NDArray[np.float32], reward: NDArray[np.float32], names: Sequence[str]) -> None:
+    """Refuse places that are far off the pitch, and rewards that are no goals."""
+    for name, k in columns_of_football(names).items():
+        if np.abs(state[:, k]).max() > (HIGH if name == "ball_z" else AWAY):
+            raise ValueError(f"{name} is far off the pitch")
+    if np.abs(reward).max() > HIGH:
+        raise ValueError(f"more than {HIGH:g} goals in a step")
+
+
+def _episode(group: Any, header: ReplayHeader, size: int) -> ReplayEpisode:
+    """One episode, whose arrays are checked against each other, the header, and the larger side of the floor.
 
     Raises:
         ValueError: an array does not fit.
@@ -256,16 +305,20 @@ def _episode(group: Any, header: ReplayHeader) -> ReplayEpisode:
     minds = hdf5.group(group, "minds")
     if not set(minds.keys()) <= set(header.names):
         raise ValueError("a mind of somebody else")
+    reward = hdf5.array(group, "reward", Column(np.float32, (steps,)))
+    state = hdf5.array(group, "state", Column(np.float32, (steps + 1, len(header.state_names))))
+    if header.backend == "football":
+        _check_football(state, reward, header.state_names)
     return ReplayEpisode(
         seed=hdf5.whole_number(group, "seed"),
         won=hdf5.truth(group, "won"),
         terminated=hdf5.truth(group, "terminated"),
         actions=actions,
         available=hdf5.array(group, "available", Column(np.bool_, (steps, agents, choices))),
-        reward=hdf5.array(group, "reward", Column(np.float32, (steps,))),
-        state=hdf5.array(group, "state", Column(np.float32, (steps + 1, len(header.state_names)))),
+        reward=reward,
+        state=state,
         minds={role: _mind(hdf5.group(minds, role), (steps, agents), choices) for role in minds.keys()},  # noqa: SIM118  an HDF5 group
-        units=_units(hdf5.group(group, "units"), steps, agents, header) if hdf5.has(group, "units") else None,
+        units=_units(hdf5.group(group, "units"), steps, agents, header, size) if hdf5.has(group, "units") else None,
     )
 
 
@@ -278,7 +331,7 @@ def _mind(group: Any, of: tuple[int, int], choices: int) -> Mind:
     return Mind(values, **found)
 
 
-def _units(group: Any, steps: int, agents: int, header: ReplayHeader) -> Units:
+def _units(group: Any, steps: int, agents: int, header: ReplayHeader, size: int) -> Units:
     views = steps + 1, len(header.looks)
     if agents > len(header.looks):
         raise ValueError("agents that look like nothing")
@@ -286,4 +339,9 @@ def _units(group: Any, steps: int, agents: int, header: ReplayHeader) -> Units:
     if hits.size and (hits.min() < 0 or hits[:, 0].max() >= steps or hits[:, 1:].max() >= len(header.looks)):
         raise ValueError("hits by or of nobody")
     numbers = {name: hdf5.array(group, name, Column(np.float32, views)) for name in ("x", "y", "health", "shield")}
-    return Units(**numbers, alive=hdf5.array(group, "alive", Column(np.bool_, views)), hits=hits)
+    if any(numbers[axis].min() < -AWAY or numbers[axis].max() > size + AWAY for axis in "xy"):
+        raise ValueError(f"units more than {AWAY:g} cells off the floor")
+    alive = hdf5.array(group, "alive", Column(np.bool_, views))
+    if not alive.any():
+        raise ValueError("units of which none ever lives")
+    return Units(**numbers, alive=alive, hits=hits)

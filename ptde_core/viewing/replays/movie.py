@@ -18,15 +18,19 @@ STEP_MS, LAST_MS = 140, 2500
 COLORS = 64
 GAP = 8  # pixels between pictures that stand next to each other
 MOMENTS = 4  # in a PNG
+PICTURES = 2000  # most pictures of an episode, which lie in memory: 1.5 GB; SMAC's longest episode has 401
 
 
 def pictures_of(shown: Shown) -> list[Image.Image]:
     """One picture per view of an episode.
 
     Raises:
-        PtdeError: the environment's episodes cannot be drawn.
+        PtdeError: the environment's episodes cannot be drawn, or this one is too long.
     """
     header, episode, title = shown.replay.header, shown.episode, f"{shown.title} on {shown.place}"
+    if episode.length >= PICTURES:
+        told = f"an episode of {episode.length:,} steps is too long for pictures: at most {PICTURES:,} are made"
+        raise PtdeError(told, "look at it as a page: `--format html`")
     if header.backend == "football":
         return draw_football(episode.state, episode.reward, header.state_names, header.map, title, shown.ending)
     if episode.units is None or shown.replay.floor is None:

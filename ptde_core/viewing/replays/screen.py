@@ -61,8 +61,8 @@ def screens_of(shown: Shown, width: int, height: int) -> Iterator[Screen]:
     for step in range(steps + 1):
         cells = [list(row) for row in ground]
         for unit in np.flatnonzero(units.alive[step]):
-            x = min(int((units.x[step, unit] - west) / cell), across - 1)
-            y = min(int((north - units.y[step, unit]) / cell), down - 1)
+            x = max(0, min(int((units.x[step, unit] - west) / cell), across - 1))
+            y = max(0, min(int((north - units.y[step, unit]) / cell), down - 1))
             cells[y][x] = (letters[unit].ljust(2), KINDS[looks[unit].side])
         ending = f", {shown.ending}" if step == steps else ""
         yield Screen(
