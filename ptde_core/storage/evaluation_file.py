@@ -147,9 +147,7 @@ class EvaluationEntry(BaseModel):
     checkpoint: Inside  # path inside the run folder
     teacher_id: Name
     policy_id: Name
-    parameters: dict[Name, Count] = Field(
-        max_length=NETWORKS
-    )  # of each network, by name; see `policies/parameter_counts.py`
+    parameters: dict[Name, Count] = Field(max_length=NETWORKS)  # of each network; see `policies/parameter_counts.py`
     distilled: Distilled | None  # None for a teacher, and a student trained with it
     backend: Name
     backend_version: Name

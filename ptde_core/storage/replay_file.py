@@ -36,6 +36,7 @@ HIGH = 100.0  # height of football's ball, and goals of a step, at most
 TEAMS = ("left", "right")
 
 Role = Literal["teacher", "student"]
+Named = Annotated[str, Field(min_length=1, max_length=NAME)]
 
 
 class UnitLook(BaseModel):
@@ -43,7 +44,7 @@ class UnitLook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=NAME)
+    name: Named
     side: int = Field(ge=0, le=2)
     radius: float = Field(ge=0, le=4)
     max_health: float = Field(ge=0)
@@ -56,12 +57,10 @@ class ReplayHeader(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_number: int = SCHEMA
-    backend: str = Field(min_length=1, max_length=NAME)
+    backend: Named
     backend_version: str = Field(max_length=NAME)
-    map: str = Field(min_length=1, max_length=NAME)
-    names: Mapping[
-        Role, Annotated[str, Field(min_length=1, max_length=NAME)]
-    ]  # of the policies in `minds`, as tables print them
+    map: Named
+    names: Mapping[Role, Named]  # of the policies in `minds`, as tables print them
     role: Role  # the policy that played
     z: ZSource  # and where its z came from
     head: Literal["values", "logits"]  # kind of the numbers in `values`
