@@ -90,6 +90,24 @@ def test_without_slurm_or_with_a_wrong_option(tmp_path: Path, monkeypatch: pytes
 
 
 @needs("submitit", "slurm")
+def test_slurms_files_lie_where_nobody_can_have_put_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import submitit
+
+    folders = list[Path]()
+
+    class Noted(submitit.AutoExecutor):
+        def __init__(self, folder: Path, **options: Any) -> None:
+            folders.append(folder)
+            super().__init__(folder, **options)
+
+    monkeypatch.setattr(submitit, "AutoExecutor", Noted)
+    for _ in range(2):
+        on_slurm(tmp_path, {}, cluster="local")
+    assert [folder.parent for folder in folders] == [tmp_path / JOBS] * 2
+    assert folders[0] != folders[1]
+
+
+@needs("submitit", "slurm")
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")  # submitit's own

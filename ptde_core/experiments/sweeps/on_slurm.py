@@ -1,7 +1,9 @@
 """Cells as Slurm jobs, one each, submitted by submitit; a job that is preempted or out of time is queued again."""
 
 import math
+import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +19,7 @@ from ptde_core.storage.whole_file import refuse_linked
 MINUTES = 24 * 60  # of a job, unless told otherwise; one that takes longer is queued again
 TIMES = 100  # that a job is queued again
 AT_ONCE = 1000  # jobs in Slurm's queue, which decides how many of them run
-JOBS = "slurm-jobs"  # folder of submitit's files, beside the runs
+JOBS = "slurm-jobs"  # beside the runs: submitit's files, a folder of their own for each sweep that is begun
 
 
 def on_slurm(out: Path, options: Mapping[str, Any], cluster: str = "slurm") -> Engine:
@@ -39,8 +41,11 @@ def on_slurm(out: Path, options: Mapping[str, Any], cluster: str = "slurm") -> E
         raise PtdeError("--slurm needs Slurm, and there is no sbatch here", "type it on a machine that can submit jobs")
     import submitit
 
+    # Submitit runs what it finds as a job's result, so nobody may have put files there before.
+    folder = out.absolute() / JOBS / f"{time.strftime('%Y-%m-%dT%H%M%S')}-{secrets.token_hex(8)}"
+
     def executor(**more: Any) -> Any:
-        found = submitit.AutoExecutor(folder=out.absolute() / JOBS, cluster=cluster, slurm_max_num_timeout=TIMES)
+        found = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=TIMES)
         try:
             found.update_parameters(**{"name": "ptde", "cpus_per_task": 1, "timeout_min": MINUTES, **more, **options})
         except (NameError, TypeError, ValueError) as error:
