@@ -3,7 +3,7 @@
 In HDF5 an array's bytes can lie in another file (external links, external storage, virtual datasets), and its declared
 size can be far larger than the file. An array is read only after it was checked to lie in this file, and to fit. HDF5
 never returns from some files. So texts are of fixed length, since those of any length lie in a heap, whose free space
-can be said to have no size; and an array's packed pieces must have bytes.
+can be said to have no size; and an array's packed pieces must have bytes, and as many sizes as the array.
 """
 
 import math
@@ -264,6 +264,8 @@ def _check_storage(name: str, found: Any) -> None:
     size = math.prod(found.shape) * each
     if size > SHRINKS * max(1, stored):
         raise ValueError(f"{name} is {size:,} bytes, and there are {stored:,} in the file")
+    if chunks and (len(chunks) != len(found.shape) or 0 in chunks):
+        raise ValueError(f"{name} comes in pieces of {len(chunks)} sizes, and has {len(found.shape)}")
     if chunks and math.prod(chunks) * each > CHUNK_BYTES:
         raise ValueError(f"{name} comes in pieces of more than {CHUNK_BYTES:,} bytes")
     if chunks and _has_an_empty_piece(found):

@@ -69,3 +69,19 @@ def test_a_piece_of_an_array_without_bytes_is_refused_unread(name: str, tmp_path
     path.write_bytes(data)
     with pytest.raises(PtdeError, match=f"{name.rpartition('/')[2]} has a piece of no bytes"):
         read_contents(path, with_rows=True)
+
+
+def test_pieces_of_other_sizes_than_their_array_has_are_refused_unread(tmp_path: Path) -> None:
+    """HDF5 does not return from reading an array of one size that comes in pieces of two."""
+    path = tmp_path / "e.h5"
+    write_rows(path)
+    with h5py.File(path) as file:
+        sizes = file["episodes/last_state"].shape
+    data = bytearray(path.read_bytes())
+    wanted = b"".join(size.to_bytes(8, "little") for size in sizes)
+    at = data.index(wanted) - 8  # version, how many sizes, flags, padding
+    assert data[at : at + 2] == bytes([1, len(sizes)])
+    data[at + 1] = 1
+    path.write_bytes(data)
+    with pytest.raises(PtdeError, match="last_state comes in pieces of 2 sizes, and has 1"):
+        read_contents(path, with_rows=True)
