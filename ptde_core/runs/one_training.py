@@ -29,9 +29,9 @@ def why_not_one(run: RunFolder, made_from: MadeFrom) -> str:
     """Which file of a run is of another training than `made_from`, that of its config.json; "" if none is.
 
     Raises:
-        PtdeError: a file is missing or broken.
+        PtdeError: a file is broken.
     """
-    if read_status(run).get("training", made_from.digest) != made_from.digest:
+    if run.status.exists() and read_status(run).get("training", made_from.digest) != made_from.digest:
         return f"{run.status} is {OTHER}"
     if run.provenance.exists():
         held = read_provenance(run.provenance)
@@ -43,17 +43,17 @@ def why_not_one(run: RunFolder, made_from: MadeFrom) -> str:
 
 
 def log_of(run: RunFolder) -> list[dict[str, float]]:
-    """The metrics of a run's training, for whoever shows them; none of checkpoints without their run.
+    """The metrics of a run's training, for whoever shows them; none where config.json does not say whose they are.
 
     Raises:
         PtdeError: they are another training's, or not whole though that has ended; or a file is broken.
     """
-    if not run.config.exists() or not run.status.exists():
+    if not run.config.exists():
         return []
     if why := why_not_one(run, read_run_config(run).made_from):
         raise PtdeError(why, MEND)
-    rows, status = metrics_of(run), read_status(run)
-    if status["state"] == "finished" and digest_of(rows) != status.get("log", digest_of(rows)):
+    rows, status = metrics_of(run), read_status(run) if run.status.exists() else {}
+    if status.get("state") == "finished" and digest_of(rows) != status.get("log", digest_of(rows)):
         where = run.metrics if run.metrics.exists() else run.curve
         raise PtdeError(f"{where} is not the log with which the training ended", MEND)
     return rows

@@ -30,6 +30,9 @@ def two(ptde: Type, pipeline: Pipeline) -> tuple[Path, Path]:
         content = load_checkpoint(path, kind)
         of_teacher = {"made_from": made.plain()} if kind == "teacher" else {}
         save_checkpoint(path, kind, content | {"settings": content["settings"] | changed} | of_teacher)
+    for name in ("status.json", "provenance.json"):
+        told = json.loads((other / name).read_text())
+        write_json(other / name, told | {"training": made.digest})
     held = read_evaluation(other / "evaluation.json")
     entries = [entry.model_copy(update={"train_seed": 2}) for entry in held.entries]
     write_json(other / "evaluation.json", held.model_copy(update={"entries": entries}).model_dump())

@@ -296,7 +296,7 @@ def test_texts_of_files_in_tables_and_cells() -> None:
     assert "<img" not in text
     assert "](" not in text
     assert "\x1b" not in text
-    assert r"a\nb" in text
+    assert r"a\\nb" in text, "what is shown is a backslash and an n"
     for cell in ("=1+1", "+1+1", "-1+1", "@x"):
         assert csv_cell(cell) == f"'{cell}"
     assert [csv_cell(cell) for cell in ("-0.5", "+3", 7, "3m", "")] == ["-0.5", "+3", "7", "3m", ""]

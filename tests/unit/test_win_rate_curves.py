@@ -123,8 +123,10 @@ def test_what_is_unfinished_is_left_out_or_said(tmp_path: Path) -> None:
 def test_a_run_that_says_too_many_env_steps_for_its_tests_is_left_out(tmp_path: Path) -> None:
     add_run(tmp_path, "a", [0, 0.5, 1.0], seed=1)
     add_run(tmp_path, "far", [0], seed=2)
-    with RunFolder(tmp_path / "far").metrics.open("a") as file:
+    far = RunFolder(tmp_path / "far")
+    with far.metrics.open("a") as file:
         file.write('{"env_steps": 1000000000000, "test_win_rate": 0.5}\n')
+    write_status(far, "finished", log=log_digest(far))
     found = win_rates([tmp_path])
     assert found.maps["3m"][0].train_seeds == (1,)
     assert [(Path(one.run).name, one.state) for one in found.left_out] == [("far", "unreadable")]
