@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import from_json
 
 from ptde_core.base.errors import PtdeError, quoted
@@ -47,6 +47,14 @@ Seconds = Annotated[float, AfterValidator(_time_taken)]
 """Wall time in a file; one can divide by it unless it is 0."""
 Inside = Annotated[str, AfterValidator(_inside)]
 """A path inside a run folder, which cannot lead out of it."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that is wrong with what was read, on one line: "looks.0.radius: Input should be ..."."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    says = first["msg"].removeprefix("Value error, ")  # pydantic's words before those of our own rules
+    return f"{where}: {says}" if where else says
 
 
 def check_regular(path: Path, meaning: str, largest: int | None = None, *, missing: str = "check the path") -> int:

@@ -20,7 +20,7 @@ from ptde_core.base.events import FileSaved, Listener, Logged, Note
 from ptde_core.base.made_from import KEY
 from ptde_core.base.metrics import check_logged
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.base.untrusted import Count, Number, Seconds
+from ptde_core.base.untrusted import Count, Number, Seconds, first_fault
 from ptde_core.envs.backends import ENVIRONMENTS
 from ptde_core.envs.interface import BatchedEnv, EnvSpec
 from ptde_core.learning.finite import check_learned
@@ -265,8 +265,7 @@ class TrainingRun:
             self._checkpoints.load(content["best"])  # the last: it writes files
         except (PtdeError, ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
             why = error.problem if isinstance(error, PtdeError) else error
-            if isinstance(error, ValidationError):
-                why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}"
+            why = first_fault(error) if isinstance(error, ValidationError) else why
             problem = f"{self.folder.state} is not the state of this training ({quoted(why)})"
             raise PtdeError(problem, "train it anew in another folder, with --out") from None
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from torch import Tensor
 
 from ptde_core.base.names import BackendName, GlobalInfo
-from ptde_core.base.untrusted import Count, Inside, Number, Seconds
+from ptde_core.base.untrusted import Count, Inside, Number, Seconds, first_fault
 
 Kind = Literal["teacher", "student", "training", "distillation"]
 
@@ -148,6 +148,4 @@ def check_content(kind: Kind, content: Mapping[str, Any]) -> None:
                 if held.get("kept") != "best":
                     raise ValueError("a best checkpoint of another name")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{where}: {first['msg']}") from None
+        raise ValueError(first_fault(error)) from None

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.base.untrusted import Count, Inside, parse_json
+from ptde_core.base.untrusted import Count, Inside, first_fault, parse_json
 from ptde_core.storage import hdf5
 from ptde_core.storage.evaluation_file import ZSource
 from ptde_core.storage.hdf5 import Column
@@ -241,7 +241,10 @@ def _header(file: Any) -> ReplayHeader:
     if hdf5.rows_of(file, "header") > HEADER:
         raise ValueError(f"a header of more than {HEADER:,} bytes")
     text = hdf5.array(file, "header", Column(np.uint8, (None,))).tobytes()
-    header = ReplayHeader.model_validate(parse_json(text))
+    try:
+        header = ReplayHeader.model_validate(parse_json(text))
+    except ValidationError as error:
+        raise ValueError(f"its header, {first_fault(error)}") from None
     if header.schema_number != SCHEMA:
         raise ValueError(f"schema {header.schema_number}")
     return header

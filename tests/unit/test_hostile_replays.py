@@ -76,8 +76,9 @@ def test_those_that_the_others_are_made_from_are_read_and_drawn(tmp_path: Path) 
 def test_a_replay_that_none_can_be_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "r.h5"
     write_replay(path, HOSTILE[name](path))
-    with pytest.raises(PtdeError, match=r"r\.h5 is not a whole replay"):
+    with pytest.raises(PtdeError, match=r"r\.h5 is not a whole replay") as refused:
         read_replay(path)
+    assert "\n" not in str(refused.value)
 
 
 def test_an_episode_that_is_too_long_for_pictures_is_refused(tmp_path: Path) -> None:
