@@ -146,7 +146,9 @@ def check_together(settings: TrainingSettings, runs: Sequence[RunFolder]) -> Non
     if ENVIRONMENTS[settings.env].engines:
         raise PtdeError(f"{settings.env}, whose games are processes, {several}", "give one --seed and no --device")
     states = [load_checkpoint(run.state, "training") for run in runs if run.state.exists()]
-    check_same_updates([int(state["learner"]["updates"]) for state in states])
+    updates = [state["learner"].get("updates") for state in states]
+    if all(isinstance(one, int) for one in updates):  # else it is refused where it is read
+        check_same_updates(updates)
 
 
 def check_alone(settings: TrainingSettings) -> None:

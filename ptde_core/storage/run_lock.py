@@ -162,7 +162,8 @@ def _refuse_links(file: Path) -> None:
 def owner(file: Path) -> str:
     """The owner of a lock, by the file's text: " (process 17 on box, train-teacher)"."""
     try:
-        pid, host, stage = file.read_text(encoding="utf-8")[:200].split(maxsplit=2)
+        with file.open(encoding="utf-8") as note:
+            pid, host, stage = note.read(200).split(maxsplit=2)
     except (OSError, ValueError):
         return ""
     words = f"process {pid} on {host}, {stage.strip()}"

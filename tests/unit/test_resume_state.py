@@ -1,13 +1,15 @@
 """The state that a training goes on from is checked where it is read: one sentence for each number that cannot be."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.pipeline.train_teacher import train_teacher
+from ptde_core.pipeline.train_teacher import train_teacher, train_teachers
 from ptde_core.storage.run_folder import RunFolder
 from tests.conftest import game_settings
 
@@ -53,6 +55,19 @@ def test_a_state_that_cannot_be_is_refused(trained: RunFolder, where: str, value
             train_teacher(game_settings(**SMALL | {"steps": 300}), trained, resume=True, keep_state=True)
     finally:
         trained.state.write_bytes(whole)
+
+
+def test_so_is_one_of_several_seeds(trained: RunFolder, tmp_path: Path) -> None:
+    one = RunFolder(shutil.copytree(trained.path, tmp_path / "seed1"))
+    state = torch.load(one.state, weights_only=True)
+    state["learner"]["updates"] = "many"
+    torch.save(state, one.state)
+    both = [
+        (game_settings(**SMALL | {"steps": 300, "seed": 1}), one),
+        (game_settings(**SMALL | {"steps": 300, "seed": 2}), RunFolder(tmp_path / "seed2")),
+    ]
+    with pytest.raises(PtdeError, match=r"is not the state of this training \(updates: Input should be"):
+        train_teachers(both, resume=True)
 
 
 def test_a_whole_state_is_gone_on_from(trained: RunFolder) -> None:
