@@ -134,6 +134,22 @@ def facts_of(parent: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], in
     return tuple(map(int, found.shape)), found.dtype, int(found.id.get_storage_size())
 
 
+def declared_bytes(parent: Any, levels: int = 4) -> int:
+    """How much memory all arrays of a group and of the groups in it take, each as often as it is named there.
+
+    Raises:
+        ValueError: a member is a link to somewhere else, or groups lie deeper than `levels`.
+    """
+    if not levels:
+        raise ValueError("groups in groups in groups")
+    total = 0
+    for name in parent:
+        found = _inside(parent, name)
+        is_group = isinstance(found, h5py.Group)
+        total += declared_bytes(found, levels - 1) if is_group else math.prod(found.shape) * found.dtype.itemsize
+    return total
+
+
 def texts(parent: Any, name: str, most: int, longest: int) -> tuple[str, ...]:
     """A list of strings inside the file, as `write_texts` writes it.
 

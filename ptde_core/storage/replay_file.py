@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ptde_core.base.errors import PtdeError
+from ptde_core.base.machine_memory import check_room
 from ptde_core.base.untrusted import Count, Inside, first_fault, parse_json
 from ptde_core.storage import hdf5
 from ptde_core.storage.evaluation_file import ZSource
@@ -204,8 +205,8 @@ def read_replay(path: Path) -> Replay:
     with _opened(path) as file:
         header = _header(file)
         floor = _floor(file) if hdf5.has(file, "floor") else None
-        held = hdf5.group(file, "episodes")
-        size = max(floor.shape) if floor is not None else 0
+        held, size = hdf5.group(file, "episodes"), max(floor.shape) if floor is not None else 0
+        check_room(hdf5.declared_bytes(held), f"what {path} holds", "keep fewer episodes in one replay")
         episodes = tuple(_episode(hdf5.group(held, str(k)), header, size) for k in range(_count(held)))
     return Replay(header, episodes, floor)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 from benchmarks.fuzz import write_a_replay
+from ptde_core.base import machine_memory
 from ptde_core.base.errors import PtdeError
 from ptde_core.storage.replay_file import Replay, UnitLook, Units, read_replay, write_replay
 from ptde_core.viewing.replays.movie import PICTURES, pictures_of
@@ -87,3 +89,20 @@ def test_an_episode_that_is_too_long_for_pictures_is_refused(tmp_path: Path) -> 
     shown: Any = SimpleNamespace(replay=replay, episode=long, title="a", place="b", ending="won")
     with pytest.raises(PtdeError, match=r"2,000 steps is too long for pictures.*--format html"):
         pictures_of(shown)
+
+
+def test_arrays_that_are_small_alone_are_weighed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _battle(tmp_path / "r.h5")
+    write_replay(tmp_path / "r.h5", replace(whole, episodes=whole.episodes * 50))
+    assert len(read_replay(tmp_path / "r.h5").episodes) == 50
+    monkeypatch.setattr(machine_memory, "available_bytes", lambda: 10_000)
+    with pytest.raises(PtdeError, match=r"what .*r\.h5 holds can take 0\.0 GB, and 0\.0 GB are free"):
+        read_replay(tmp_path / "r.h5")
+
+
+def test_groups_in_circles_are_refused(tmp_path: Path) -> None:
+    write_replay(tmp_path / "r.h5", _battle(tmp_path / "r.h5"))
+    with h5py.File(tmp_path / "r.h5", "a") as file:
+        file["episodes/0/again"] = file["episodes"]
+    with pytest.raises(PtdeError, match="groups in groups"):
+        read_replay(tmp_path / "r.h5")
