@@ -48,6 +48,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 MARKERS = "osD^vPX<>"
 MARKED = 8  # markers along a line
+HANDLE, CHARACTER = 54.0, 4.6  # points: a line in the legend with the room around it, and a letter of its text
 COLUMNS = 3
 
 
@@ -192,11 +193,13 @@ def draw_win_rates(found: WinRates) -> Figure:
                 axes.set_ylim(-0.03, 1.03)
         for axes in list(grid.flat)[len(found.maps) :]:
             axes.set_visible(False)
+        labels = [_label(found, name) for name in names]
+        widest = HANDLE + CHARACTER * max(map(len, labels))
         figure.legend(
-            handles=[Line2D([], [], label=_label(found, name), **_look(k)) for k, name in enumerate(names)],
+            handles=[Line2D([], [], label=label, **_look(k)) for k, label in enumerate(labels)],
             title="\n".join(wrap(_caption(found), 46 * columns + 32)),
             loc="outside lower center",
-            ncols=min(len(names), columns + 2),
+            ncols=max(1, min(len(names), int(72 * figure.get_figwidth() // widest))),
             frameon=False,
             fontsize=8,
             title_fontsize=7.5,

@@ -153,6 +153,18 @@ def test_the_legend_says_how_many_seeds_each_panel_has(tmp_path: Path) -> None:
     assert set(texts) == {"QMIX_SGI, seeds by panel: 2, 1", "QMIX, 1 seed"}
 
 
+def test_no_label_of_the_legend_leaves_the_picture(tmp_path: Path) -> None:
+    for info in ("none", "unified", "agent-specific"):
+        for alg in ("qmix", "vdn", "qplex"):
+            for seed, name in ((1, "3m"), (1, "3s_vs_5z"), (2, "3s_vs_5z")):
+                of = {"map": name, "alg": alg, "global_info": info}
+                add_run(tmp_path, f"{alg}{info}{name}{seed}", [0, 0.5], seed=seed, world=world_4(name), **of)
+    figure = draw_win_rates(win_rates([tmp_path]))
+    figure.savefig(tmp_path / "x.png")  # lays it out
+    whole, legend = figure.bbox, figure.legends[0].get_window_extent()
+    assert whole.x0 <= legend.x0 < legend.x1 <= whole.x1
+
+
 def test_a_repeat_is_no_further_seed(tmp_path: Path) -> None:
     add_run(tmp_path, "old", [0, 0.5, 1.0])
     old = json.loads((tmp_path / "old" / "status.json").read_text())
