@@ -4,11 +4,11 @@ from pydantic import Field, field_validator
 
 from ptde_core.algorithms.learner_settings import LearningSettings, ValueDecompositionSettings
 from ptde_core.base.device import DeviceSettings
+from ptde_core.base.metrics import MOST_STEPS
 from ptde_core.base.setting_fields import MOST_SEED
 from ptde_core.nets.network_settings import AgentSettings, NetworkSettings
 
 MOST_EPISODES = 1_000_000  # of one call; the paper's figures come of 32
-MOST_STEPS = 10**12  # env steps; the paper's longest training has 10 million
 
 
 class TrainingSettings(AgentSettings, DeviceSettings, LearningSettings):

@@ -76,7 +76,8 @@ METRICS: Mapping[str, Metric] = {
 
 
 SHARES = frozenset(name for name in METRICS if name.endswith("win_rate"))  # parts of a whole: in 0..1
-MOST_STEPS = 2 * 10**12  # env steps: settings allow the half, and the last round of episodes goes beyond
+MOST_STEPS = 10**12  # env steps that settings allow; the paper's longest training has 10 million
+BEYOND = 2 * MOST_STEPS  # a log's: the last round of episodes goes beyond the settings' steps
 MOST = 1e39  # just above what 32 bits hold, as all that is logged was once
 
 
@@ -98,8 +99,8 @@ def check_logged(env_steps: float, metrics: Mapping[str, float], after: float) -
     Raises:
         ValueError, PtdeError: it is not a line that a training logs.
     """
-    if not after <= env_steps <= MOST_STEPS:
-        raise ValueError(f"env_steps that are missing, fewer than before, or more than {MOST_STEPS:,}")
+    if not after <= env_steps <= BEYOND:
+        raise ValueError(f"env_steps that are missing, fewer than before, or more than {BEYOND:,}")
     check_metrics(metrics)
     for name, value in metrics.items():
         least, most = (0.0, 1.0) if name in SHARES else (-MOST, MOST)

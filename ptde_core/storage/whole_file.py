@@ -116,15 +116,18 @@ def refuse_odd(path: Path) -> None:
         raise StorageError(f"cannot use {path}: it is a device or a pipe, not a file", "give the name of a file")
 
 
+def _refuse_link(path: Path, why: str) -> None:
+    if path.is_symlink():
+        raise StorageError(f"cannot use {path}: it is a link, and {why}", "move it away, or put there what it leads to")
+
+
 def refuse_linked(folder: Path) -> None:
     """Refuse to write into a folder that is a link, as one in a run of somebody else may be.
 
     Raises:
         StorageError: naming it.
     """
-    if folder.is_symlink():
-        problem = f"cannot use {folder}: it is a link, and what is written or deleted in a folder stays in it"
-        raise StorageError(problem, "move it away, or put there what it leads to")
+    _refuse_link(folder, "what is written or deleted in a folder stays in it")
 
 
 def refuse_linked_file(path: Path) -> None:
@@ -133,9 +136,7 @@ def refuse_linked_file(path: Path) -> None:
     Raises:
         StorageError: naming it.
     """
-    if path.is_symlink():
-        problem = f"cannot use {path}: it is a link, and what is logged is written in place"
-        raise StorageError(problem, "move it away, or put there what it leads to")
+    _refuse_link(path, "what is logged is written in place")
     try:
         refuse_odd(path)
     except OSError as error:

@@ -25,7 +25,7 @@ from ptde_core.storage.whole_file import refuse_linked_file
 
 ENDING = ".trials.log"  # of optuna's journal, beside the runs
 SEARCHED = "searched"  # the study's attribute: digest of what its scores depend on
-MOST_STEPS = 10**9  # from the lower end of a range to the upper one
+MOST_VALUES = 10**9  # from the lower end of a range to the upper one
 DIGITS = 6  # of a sampled number: those that a folder's name tells
 
 
@@ -186,8 +186,8 @@ def _check_numbers(*, low: float, high: float, step: float | None = None, **_: o
     numbers = [low, high] if step is None else [low, high, step]
     if not all(math.isfinite(number) and abs(number) < 2**63 for number in numbers):
         raise ValueError("low, high and step must be finite, and below 2**63")
-    if step is not None and step > 0 and (high - low) / step > MOST_STEPS:
-        raise ValueError(f"there are more than {MOST_STEPS:,} steps from low to high")
+    if step is not None and step > 0 and (high - low) / step > MOST_VALUES:
+        raise ValueError(f"there are more than {MOST_VALUES:,} steps from low to high")
 
 
 def lowest(sample: SampleSettings) -> dict[str, Any]:
