@@ -79,6 +79,8 @@ def _row_lines(row: Row, table: Table, widths: Sequence[int], length: Length, *,
 def stacked(table: Table, width: int, length: Length) -> Iterator[tuple[str, bool]]:
     """Each row as a block, with a line for each cell that is not empty; with each line, whether a row begins there.
 
+    An empty first cell stands for the one above it in its group, which is said again: a block has no row above it.
+
     Args:
         table: to be shown.
         width: at which words wrap.
@@ -86,13 +88,22 @@ def stacked(table: Table, width: int, length: Length) -> Iterator[tuple[str, boo
     """
     heads = table.columns
     column = max(map(length, heads[1:]), default=0)
-    for row in table.rows:
-        yield from ((line, True) for line in wrapped(f"{heads[0]}: {row[0]}" if heads[0] else row[0], width))
+    for first, row in _with_first_cells(table):
+        yield from ((line, True) for line in wrapped(f"{heads[0]}: {first}" if heads[0] else first, width))
         for head, cell in zip(heads[1:], row[1:], strict=True):
             if cell:
                 yield from (
                     (line, False) for line in _labelled(head + " " * (column - length(head)), cell, width, length)
                 )
+
+
+def _with_first_cells(table: Table) -> Iterator[tuple[str, Row]]:
+    """Each row with its first cell, or where that is empty, with the last one above it in its group."""
+    for group in table.groups:
+        first = ""
+        for row in group:
+            first = row[0] or first
+            yield first, row
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -141,6 +141,13 @@ def test_words_wrap_before_rows_are_stacked() -> None:
     ]
 
 
+def test_a_block_says_the_first_cell_that_its_group_says_once() -> None:
+    groups = ((("3m", "QMIX", "0.5"), ("", "VDN", "0.4")), (("", "QMIX", "0.3"),))
+    table = Table("Title", ("Map", "Algorithm", "Win rate"), groups, 2)
+    heads = [line for line, is_head in layout.stacked(table, 20, len) if is_head]
+    assert heads == ["Map: 3m", "Map: 3m", "Map:"], "never that of another group"
+
+
 def test_a_piped_table_is_never_wrapped(tmp_path: Path) -> None:
     table = Table("Title", ("Name", "Words"), ((("a", "word " * 300),),), 2, ("note " * 300,))
     with (tmp_path / "table.txt").open("w") as file:
