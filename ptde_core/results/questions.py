@@ -86,12 +86,19 @@ def _compared(found: Sequence[Difference], first: str, second: str) -> str:
 
 
 def _like_the_paper(found: Iterable[Difference]) -> str:
-    """How many of the clear differences have the paper's sign."""
+    """On which maps of clear differences the paper has the same order, the other one, or none: its rates are equal."""
     clear = [one for one in found if one.paper is not None and one.verdict in {"higher", "lower"}]
-    if not clear:
-        return ""
-    same = sum((one.difference > 0) == (one.paper is not None and one.paper > 0) for one in clear)
-    return f" The paper has the same order on {same} of these {len(clear)} maps."
+    orders = {"the same order": 1, "the other order": -1, "equal win rates": 0}
+    maps = {order: listed(one.map for one in clear if _order_of_paper(one) == sign) for order, sign in orders.items()}
+    told = "; ".join(f"{order} on {where}" for order, where in maps.items() if where)
+    return f" The paper has {told}." if told else ""
+
+
+def _order_of_paper(one: Difference) -> int:
+    """1 where the paper's difference has the sign of this one, -1 where it has the other, 0 where its rates are equal."""
+    if not one.paper:
+        return 0
+    return 1 if (one.difference > 0) == (one.paper > 0) else -1
 
 
 def _kept(places: Sequence[tuple[str, Score]]) -> Answer:

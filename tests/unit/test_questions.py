@@ -86,7 +86,16 @@ def test_maps_that_differ_and_the_papers_order() -> None:
     words = found()[1].words
     assert words == (
         "It depends on the map. QMIX_UGI beside QMIX: higher on 3s_vs_5z, 3s_vs_8z; lower on 5m_vs_6m. "
-        "The paper has the same order on 1 of these 3 maps."
+        "The paper has the same order on 3s_vs_5z; the other order on 3s_vs_8z, 5m_vs_6m."
+    )
+
+
+def test_where_the_papers_rates_are_equal_it_has_no_order() -> None:
+    unified("3s5z_vs_3s7z", [10, 11])
+    plain("3s5z_vs_3s7z", [300, 301])
+    assert found()[1].words == (
+        "No: wherever the runs tell the two apart, it is worse. QMIX_UGI beside QMIX: lower on 3s5z_vs_3s7z. "
+        "The paper has equal win rates on 3s5z_vs_3s7z."
     )
 
 
