@@ -106,35 +106,35 @@ def reproduce(
         from ptde_core.experiments.sweeps.sweep_file import cells_of
 
         check_target(cells_of(file), file.out, keep)
-    if made_from is None:
-        engine = engine_for(file.out, processes, ray, slurm, slurm_option)
-        work_through(file, part, dry_run, engine, quiet)
-        if dry_run:
-            return
-    with resumable():
-        from ptde_cli.display import print_tables, watching
-        from ptde_core.base.events import Note
-        from ptde_core.machine.matplotlib_import import check_matplotlib
 
-        check_matplotlib()
-        from ptde_core.experiments.reproduction import cells_held
-        from ptde_core.experiments.reproduction import reproduce as stage
-        from ptde_core.experiments.sweeps.packing import pack
-        from ptde_core.experiments.sweeps.sweep_file import cells_of
+    def show() -> None:
+        with resumable():
+            from ptde_cli.display import print_tables, watching
+            from ptde_core.base.events import Note
+            from ptde_core.machine.matplotlib_import import check_matplotlib
 
-        cells = cells_held(cells_of(file), folder, file.out)
-        with watching(quiet=quiet) as listen:
-            if part == ALL and env is None and not any(map(is_football, parts)):
-                listen(
-                    Note(
-                        "left out: table3 and figure9, for football's engine is not installed (docs/how-to/football.md)"
-                    )
-                )
-            if keep is not None:
-                pack(cells, folder, keep, listen=listen)
-            tables, answers = stage(parts, cells, folder, page, listen=listen)
-        print_tables(tables)
-        print("\n".join(answers))
+            check_matplotlib()
+            from ptde_core.experiments.reproduction import cells_held
+            from ptde_core.experiments.reproduction import reproduce as stage
+            from ptde_core.experiments.sweeps.packing import pack
+            from ptde_core.experiments.sweeps.sweep_file import cells_of
+
+            cells = cells_held(cells_of(file), folder, file.out)
+            with watching(quiet=quiet) as listen:
+                if part == ALL and env is None and not any(map(is_football, parts)):
+                    why = "football's engine is not installed (docs/how-to/football.md)"
+                    listen(Note(f"left out: table3 and figure9, for {why}"))
+                if keep is not None:
+                    pack(cells, folder, keep, listen=listen)
+                tables, answers = stage(parts, cells, folder, page, listen=listen)
+            print_tables(tables)
+            print("\n".join(answers))
+
+    if made_from is not None:
+        show()
+        return
+    engine = engine_for(file.out, processes, ray, slurm, slurm_option)
+    work_through(file, part, dry_run, engine, quiet, lambda _: show())
 
 
 def _seeds(given: int | None, made_from: Path | None) -> Collection[int]:

@@ -1,6 +1,6 @@
 """`ptde sweep`: many pipelines from one file, and `ptde sweep status`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,14 +92,17 @@ def sweep(
 
         check_target(cells_of(file) if file.sample is None else (), file.out, keep)
     engine = engine_for(file.out, processes, ray, slurm, slurm_option)
-    cells = work_through(file, name, dry_run, engine, quiet)
-    if keep is not None and not dry_run:
+
+    def copy(cells: "list[Cell]") -> None:
         with resumable():
             from ptde_cli.display import watching
             from ptde_core.experiments.sweeps.packing import pack
 
-            with watching(quiet=quiet) as listen:
-                pack(cells, file.out, keep, listen=listen)
+            if keep is not None:
+                with watching(quiet=quiet) as listen:
+                    pack(cells, file.out, keep, listen=listen)
+
+    work_through(file, name, dry_run, engine, quiet, copy)
 
 
 def engine_for(
@@ -136,8 +139,23 @@ def name_of(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
-def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", quiet: bool) -> "list[Cell]":
+def work_through(
+    file: "SweepFile",
+    name: str,
+    dry_run: bool,
+    engine: "Engine",
+    quiet: bool,
+    then: "Callable[[list[Cell]], None]" = lambda _: None,
+) -> "list[Cell]":
     """Work on all cells and show how they ended; leaves with exit code 1 if some have failed.
+
+    Args:
+        file: the sweep.
+        name: of the sweep.
+        dry_run: only show what it would do.
+        engine: that works on the cells.
+        quiet: show no progress.
+        then: called with the cells at the end, unless none is done, also where some have failed; not of a dry run.
 
     Returns:
         The cells; all of them are done, unless it was a dry run.
@@ -179,9 +197,13 @@ def work_through(file: "SweepFile", name: str, dry_run: bool, engine: "Engine", 
             )
         shown = [tables.states_table(f"{name}: {_cells(ended)}", ended, estimates)]
         print_tables([*shown, *([search.table()] if search else [])])
-        if any(state.state == "failed" for _, state in ended):
-            raise typer.Exit(FAILED)
-    return search.cells if search else cells
+        tried = search.cells if search else cells
+    failed = any(state.state == "failed" for _, state in ended)
+    if not failed or any(state.state == "done" for _, state in ended):
+        then(tried)
+    if failed:
+        raise typer.Exit(FAILED)
+    return tried
 
 
 def show_status(files: list[Path]) -> None:

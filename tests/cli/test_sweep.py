@@ -117,8 +117,10 @@ def test_a_cell_that_cannot_be_is_named_and_the_others_go_on(ptde: Type, tmp_pat
     taken.mkdir(parents=True)
     (taken / "config.json").write_text(json.dumps({"alg": "qmix", "steps": 400, "learning_rate": 0.5}))
     (tmp_path / "mine.toml").write_text(TINY + '[[grid]]\nalgorithm = ["QMIX", "VDN"]\n')
-    ended = ptde("sweep", "mine.toml")
+    ended = ptde("sweep", "mine.toml", "--keep", "kept")
     assert ended.code == 1
+    assert [run.path.parent.name for run in find_runs([tmp_path / "kept"])] == ["VDN"], "what is done is kept"
+    assert "not kept: two-step QMIX seed 1 is failed" in ended.err
     assert "two-step QMIX seed 1 failed and is tried once more: " in ended.err
     assert (
         "two-step QMIX seed 1 failed 2 times: runs/game/two-step/QMIX/seed1/config.json does not say what" in ended.err
