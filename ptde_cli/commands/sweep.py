@@ -145,8 +145,8 @@ def work_through(
     dry_run: bool,
     engine: "Engine",
     quiet: bool,
-    then: "Callable[[list[Cell]], None]" = lambda _: None,
-) -> "list[Cell]":
+    then: "Callable[[list[Cell]], None]",
+) -> None:
     """Work on all cells and show how they ended; leaves with exit code 1 if some have failed.
 
     Args:
@@ -155,10 +155,7 @@ def work_through(
         dry_run: only show what it would do.
         engine: that works on the cells.
         quiet: show no progress.
-        then: called with the cells at the end, unless none is done, also where some have failed; not of a dry run.
-
-    Returns:
-        The cells; all of them are done, unless it was a dry run.
+        then: called with the cells at the end, where one is done at least; not of a dry run.
     """
     with resumable():
         from ptde_cli.display import print_tables
@@ -182,7 +179,7 @@ def work_through(
             each = f" in each of {trials} trials, shown with the lowest values" if file.sample else ""
             title = f"{name}: {_cells(cells)}{each}, {engine.where}"
             print_tables([tables.plan_table(title, states, estimates, engine.at_once)])
-            return cells
+            return
         search = Search(file, name) if file.sample else None
         with watching_cells(quiet=quiet) as listen:
             check_names(cells)
@@ -197,13 +194,11 @@ def work_through(
             )
         shown = [tables.states_table(f"{name}: {_cells(ended)}", ended, estimates)]
         print_tables([*shown, *([search.table()] if search else [])])
-        tried = search.cells if search else cells
-    failed = any(state.state == "failed" for _, state in ended)
-    if not failed or any(state.state == "done" for _, state in ended):
-        then(tried)
-    if failed:
+    reached = {state.state for _, state in ended}
+    if "done" in reached:
+        then(search.cells if search else cells)
+    if "failed" in reached:
         raise typer.Exit(FAILED)
-    return tried
 
 
 def show_status(files: list[Path]) -> None:

@@ -95,7 +95,7 @@ def _like_the_paper(found: Iterable[Difference]) -> str:
 
 
 def _order_of_paper(one: Difference) -> int:
-    """1 where the paper's difference has the sign of this one, -1 where it has the other, 0 where its rates are equal."""
+    """1 where the paper's difference has this one's sign, -1 where it has the other, 0 where its rates are equal."""
     if not one.paper:
         return 0
     return 1 if (one.difference > 0) == (one.paper > 0) else -1
