@@ -19,7 +19,7 @@ from ptde_core.results.formats import plain
 from ptde_core.results.gather import retention_of
 from ptde_core.results.performance import Measure, measure_of, performance_of, returns_of
 from ptde_core.results.score import Retention
-from ptde_core.results.table import NOTHING, Row, Table, markdown
+from ptde_core.results.table import NOTHING, Row, Table
 from ptde_core.results.wording import (
     RETURN_RETENTION,
     backend_title,
@@ -169,11 +169,6 @@ def comparison_tables(found: RunComparison) -> list[Table]:
     if found.stale:
         tables.append(Table("Stale, and not shown", ("Why",), (tuple((why,) for why in found.stale),), text_columns=1))
     return tables
-
-
-def comparison_markdown(found: RunComparison) -> str:
-    """The same tables as markdown."""
-    return "\n".join(markdown(table) for table in comparison_tables(found))
 
 
 def comparison_json(found: RunComparison) -> str:

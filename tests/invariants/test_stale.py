@@ -20,7 +20,7 @@ from ptde_core.pipeline.distill import distill
 from ptde_core.pipeline.evaluate import evaluate, evaluate_what_is_due
 from ptde_core.pipeline.remaking import put_aside_another_world
 from ptde_core.pipeline.train_teacher import train_teacher
-from ptde_core.results.compare_runs import compare_runs, comparison_markdown
+from ptde_core.results.compare_runs import compare_runs
 from ptde_core.results.gather import report
 from ptde_core.runs.identity import training_made_from, why_not_this_training
 from ptde_core.runs.stage_settings import CollectSettings, EvaluateSettings, InspectSettings, train_teacher_settings
@@ -29,6 +29,7 @@ from ptde_core.storage.config_file import read_config, write_config
 from ptde_core.storage.run_folder import RunFolder, find_runs, write_json
 from ptde_core.viewing.algorithm_curves import win_rates
 from ptde_core.viewing.information.inspect_information import inspect
+from ptde_core.viewing.result_text import text_of
 from ptde_core.viewing.visualize import visualize
 from tests.conftest import game_settings
 from tests.pipelines import COLLECT, DISTILL, EVALUATE, OTHER_WORLD, SETTINGS, pipeline, snapshot
@@ -65,7 +66,7 @@ def test_what_was_made_in_another_world_is_told_and_never_counted(another_world:
     with pytest.raises(PtdeError, match=OTHER_WORLD):
         win_rates([another_world.path])
     copy = RunFolder(shutil.copytree(another_world.path, another_world.path.with_name("copy")))
-    text = comparison_markdown(compare_runs(another_world, copy))
+    text = text_of(compare_runs(another_world, copy))
     assert OTHER_WORLD in text
     assert "Results" not in text
 
@@ -243,7 +244,7 @@ def test_an_evaluation_is_counted_only_with_its_checkpoint(
     assert any(one.state == "stale" and says in one.why for one in found.left_out)
     assert {score.name for section in found.sections for score in section.scores} == counted
     copy = RunFolder(shutil.copytree(run.path, tmp_path / "copy"))
-    text = comparison_markdown(compare_runs(run, copy))
+    text = text_of(compare_runs(run, copy))
     assert says in text
     assert ("QMIX_ASGKD" in text, "QMIX_SGI" in text) == ("QMIX_ASGKD" in counted, "QMIX_SGI" in counted)
 

@@ -13,13 +13,13 @@ from ptde_core.results.compare_runs import (
     Difference,
     compare_runs,
     comparison_json,
-    comparison_markdown,
     comparison_tables,
 )
 from ptde_core.storage.evaluation_file import EvaluationEntry, Messages
 from ptde_core.storage.provenance_file import Provenance, Sitting
 from ptde_core.storage.run_folder import RunFolder, write_json
 from ptde_core.storage.status import write_status
+from ptde_core.viewing.result_text import text_of
 from tests.made_runs import add_run, check_golden, distilled, entry, pipeline, world_1
 
 
@@ -53,7 +53,7 @@ def two_runs() -> tuple[RunFolder, RunFolder]:
 
 def test_every_format_is_as_kept() -> None:
     found = compare_runs(*two_runs())
-    check_golden("compare.md", comparison_markdown(found))
+    check_golden("compare.md", text_of(found))
     check_golden("compare.json", comparison_json(found))
 
 
@@ -97,7 +97,7 @@ def test_equal_runs_differ_in_nothing() -> None:
     found = compare_runs(one, other)
     assert (found.settings, found.made) == ((), ())
     assert [(outcome.difference, outcome.battles) for outcome in found.outcomes] == [(0.0, "the same")] * 3
-    assert comparison_markdown(found).count("| nothing") == 2
+    assert text_of(found).count("| nothing") == 2
 
 
 def test_equal_battles_are_paired_and_others_are_not() -> None:
@@ -162,7 +162,7 @@ def test_a_run_that_has_just_begun_can_be_compared() -> None:
     found = compare_runs(one, begun)
     assert Difference("state", "finished", "failed: OSError: disk full") in found.made
     assert all(outcome.other is None for outcome in found.outcomes)
-    assert "| teacher" in comparison_markdown(found)
+    assert "| teacher" in text_of(found)
     assert json.loads(comparison_json(found))["states"] == ["finished", "failed"]
 
 
