@@ -21,7 +21,7 @@ def build_learner(settings: TrainingSettings, spec: EnvSpec, seed: int) -> Learn
     Args:
         settings: of the training.
         spec: what the networks must fit.
-        seed: decides first weights and every random choice of learning.
+        seed: decides initial weights and every random choice of learning.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "networks") >> 1)

@@ -81,10 +81,10 @@ class OnlineDistillationLearner:
 
     def learn(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """Take in a round; both learn from the same random batches, once there are enough episodes."""
-        return self._teaching.learn(episodes, before_update=self._distil)
+        return self._teaching.learn(episodes, before_update=self._distill)
 
     @one_thread()  # beside those that share the batch
-    def _distil(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
+    def _distill(self, episodes: Sequence[Episode]) -> dict[str, Tensor]:
         """One gradient step of the student towards the teacher as it is, before its own; the scalars to log."""
         settings = self._teaching.settings
         shares = [[episodes[k] for k in own] for own in self._threads.cut([e.length for e in episodes])]

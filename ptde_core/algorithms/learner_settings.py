@@ -81,7 +81,7 @@ class MappoSettings(LearningSettings):
         1, ge=1, le=MOST_REPEATS, description="random parts of a rollout in each epoch, a gradient step on each"
     )
     policy_gain: float = Field(
-        0.01, gt=0, description="gain of the policy's last layer: how large its first weights are"
+        0.01, gt=0, description="gain of the policy's last layer: how large its initial weights are"
     )
     gradient_clip: float = Field(10.0, gt=0, description="largest gradient norm, of the actor and of the critic")
     chunk_steps: int = Field(

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from ptde_core.algorithms.learner_settings import MappoSettings
-from ptde_core.algorithms.ppo_chunks import Rollout, Share, look_back, weighed
+from ptde_core.algorithms.ppo_chunks import Rollout, Share, build_rollout, weighted
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import generator
 from ptde_core.base.threads import Threads, add_gradients, one_thread
@@ -161,14 +161,14 @@ class MappoLearner:
         count = sum(len(share.numbers) for share in shares)
         order = generator(self.seed, "minibatches", self.updates).permutation(count)
         parts = np.array_split(order, min(self.settings.minibatches, count))
-        return [weighed([share.part(chunks) for share in shares]) for chunks in parts]
+        return [weighted([share.part(chunks) for share in shares]) for chunks in parts]
 
     def _shares(self, episodes: Sequence[Episode]) -> tuple[list[Share], dict[str, Tensor]]:
         """The rollout cut by episodes, a share for each thread, normalised together; and what to log of it."""
         cut = self._threads.cut([e.length for e in episodes])
         ends = np.cumsum([-(-e.length // self.settings.chunk_steps) for e in episodes])  # chunks up to each one's end
         numbers = np.split(np.arange(ends[-1]), ends[:-1])
-        rollouts = self._threads.map(self._look_back, [[episodes[k] for k in chosen] for chosen in cut])
+        rollouts = self._threads.map(self._prepare, [[episodes[k] for k in chosen] for chosen in cut])
         returns, advantage = (torch.cat([getattr(r, name) for r, _ in rollouts]) for name in ("returns", "advantage"))
         of_choices = advantage[torch.cat([r.choosing for r, _ in rollouts])]
         centre, scale = of_choices.mean(), of_choices.std(correction=0) + 1e-5
@@ -183,17 +183,17 @@ class MappoLearner:
             )
             for chosen, (rollout, played) in zip(cut, rollouts, strict=True)
         ]
-        return weighed(shares), {
+        return weighted(shares), {
             "value_explained": 1 - advantage.var() / returns.var(),
             "return_mean": returns.mean(),
             "return_std": self.norm.moments()[1],
         }
 
     @torch.no_grad()
-    def _look_back(self, episodes: Sequence[Episode]) -> tuple[Rollout, Tensor]:
+    def _prepare(self, episodes: Sequence[Episode]) -> tuple[Rollout, Tensor]:
         """What the update needs of some episodes, and the log-probabilities (R, N) of their actions before it."""
         batch = EpisodeBatch.of(episodes)
-        rollout = look_back(self._teacher, self.critic, self.norm, batch, self.settings)
+        rollout = build_rollout(self._teacher, self.critic, self.norm, batch, self.settings)
         return rollout, of_actions(policy_of(self._teacher, rollout)[0], rollout)
 
     def _share_of_losses(self, share: Share) -> tuple[Tensor, dict[str, Tensor]]:

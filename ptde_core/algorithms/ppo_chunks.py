@@ -52,10 +52,10 @@ def starts(hidden: Tensor, lengths: Tensor, chunks: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def look_back(
+def build_rollout(
     teacher: Teacher, critic: Critic, norm: ValueNorm, batch: EpisodeBatch, settings: MappoSettings
 ) -> Rollout:
-    """What the update needs to know of the episodes, by the networks that are about to learn from them.
+    """What the update needs of the episodes: values, lambda-returns and advantages, by the networks before the update.
 
     Args:
         teacher: the policy that played the episodes, unchanged since.
@@ -120,7 +120,7 @@ class Share(NamedTuple):
     of_steps: float = 1.0  # its steps / those of all shares
 
     def part(self, chosen: NDArray[np.int64]) -> "Share":
-        """Those of its chunks that have these numbers; the weights are still to be set (`weighed`)."""
+        """Those of its chunks that have these numbers; the weights are still to be set (`weighted`)."""
         mask = np.isin(self.numbers, chosen)  # (C,) bool
         chunks = torch.from_numpy(mask)
         rows = chunks.repeat_interleave(self.rollout.chunks)  # (R,)
@@ -128,7 +128,7 @@ class Share(NamedTuple):
         return Share(self.numbers[mask], part_of(self.rollout, chunks), *compared)
 
 
-def weighed(shares: Sequence[Share]) -> list[Share]:
+def weighted(shares: Sequence[Share]) -> list[Share]:
     """The shares with their weights in the means over all of them; without those that hold no step."""
     choices, steps = zip(*((int(s.rollout.choosing.sum()), len(s.value_target)) for s in shares), strict=True)
     parts = zip(shares, choices, steps, strict=True)

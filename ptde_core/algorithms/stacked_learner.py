@@ -1,8 +1,8 @@
 """K value decompositions that differ by their seed alone, trained at once: one set of kernels, on any device.
 
-Each is what `value_decomposition.py` makes of its seed, up to rounding: the same first weights, episodes, batches and,
-on the CPU, the same noise. The same loss is written here over time-major rows whose number the host knows, so that a
-gradient step never waits for the device.
+Each is what `value_decomposition.py` makes of its seed, up to rounding: the same initial weights, episodes, batches
+and, on the CPU, the same noise. The same loss is written here over time-major rows whose number the host knows, so that
+a gradient step never waits for the device.
 """
 
 import copy

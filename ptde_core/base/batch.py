@@ -1,7 +1,7 @@
 """The vocabulary of axes, one whole episode, and a batch of them.
 
 B episodes, E environments side by side, T steps, N agents, A actions, O observation, S state,
-Z agent-specific information, H hidden. Masks are derived from `length`, never stored.
+Z global information, H hidden, R views and P steps of a batch. Masks are derived from `length`, never stored.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""MAPPO's networks (Yu et al., 2021): LayerNorm on the input and around the GRU, orthogonal first weights.
+"""MAPPO's networks (Yu et al., 2021): LayerNorm on the input and around the GRU, orthogonal initial weights.
 
 The actor's trunk and head have the shapes of every other algorithm's (`nets/recurrent_agent.py`), so that teachers,
 students and distillation work with either. The critic is the same trunk with one value at its end.

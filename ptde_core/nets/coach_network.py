@@ -49,7 +49,21 @@ def _no_units(why: str) -> PtdeError:
 
 
 class Coach(nn.Module):
-    """Encoders of allies and enemies, attention of each ally to all units, mean and variance of its z."""
+    """Encoders of allies and enemies, attention of each ally to all units, mean and variance of its z.
+
+        e_k = ReLU(W x_k), one W for allies, one for enemies
+        c_i = e_i + W_o MultiHead(query e_i; keys and values: all e_k)
+        z_i ~ Normal(mean(c_i), exp(log_variance(c_i))), the log-variance clipped to `LOG_VARIANCE`
+
+    Args:
+        rows: which features of the state are which unit's.
+        size: C, of e and c.
+        heads: of the attention; they share C.
+        info_size: Z.
+
+    Raises:
+        PtdeError: `heads` does not divide `size`.
+    """
 
     allies: Tensor  # (N, features) where each ally's features stand in the state
     enemies: Tensor  # (M, features)
@@ -90,7 +104,17 @@ class Coach(nn.Module):
 
 
 class CoachedMixer(nn.Module):
-    """QMIX's mixing, its weights made from the coach's hidden: one set per agent, biases and output from their mean."""
+    """QMIX's mixing, its weights from the coach's hidden c_i: one set per agent in the first layer, else averaged.
+
+        Q_tot = |w|^T elu(sum_i |W_1(c_i)| q_i + b) + d,  w, b, d = means over i of W_2(c_i), b_1(c_i), b_2(c_i)
+
+    with W_1, W_2, b_1 (M) and b_2 a number, each a network of two layers.
+
+    Args:
+        coach: the teacher's.
+        embed: M, width of the network on the values.
+        hyper: width of the networks that make its weights.
+    """
 
     def __init__(self, coach: Coach, embed: int, hyper: int) -> None:
         super().__init__()

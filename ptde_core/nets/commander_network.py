@@ -6,7 +6,11 @@ from ptde_core.nets.global_information import AgentHyper
 
 
 class Commander(nn.Module):
-    """z_i = ELU(s . W_i + b_i), with W_i and b_i from the agent's own local input."""
+    """z_i = ELU(s . W_i + b_i), with W_i and b_i from the agent's own local input.
+
+    Args:
+        input_size, state_size, hidden_size, info_size: L, S, K, Z.
+    """
 
     def __init__(self, input_size: int, state_size: int, hidden_size: int, info_size: int) -> None:
         super().__init__()

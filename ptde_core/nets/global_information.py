@@ -139,7 +139,12 @@ class AgentHyper(nn.Module):
 
 
 class GaussianHeads(nn.Module):
-    """Distribution Generator: mean and standard deviation of z, the variance never below the floor."""
+    """Distribution Generator: mean = F(g), sigma^2 = max(exp(G(g)), floor); F and G two layers with leaky ReLU between.
+
+    Args:
+        size: Z, of g and of z.
+        variance_floor: smallest variance.
+    """
 
     def __init__(self, size: int, variance_floor: float) -> None:
         super().__init__()
@@ -190,7 +195,15 @@ class _Sample(torch.autograd.Function):
 
 
 class AgentSpecificInformation(nn.Module):
-    """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2)."""
+    """GIS: z_i ~ Normal(mean_i, sigma_i^2) from the state, seen through weights of the agent's own (Figure 2).
+
+        g_i = ELU(s . W_i + b_i), mean_i and sigma_i from g_i
+
+    Args:
+        input_size, state_size, hidden_size, info_size: L, S, K, Z.
+        variance_floor: smallest variance of z.
+        one_hot: how many of the last local inputs, and of the state's last numbers, are one-hots.
+    """
 
     def __init__(
         self, input_size: int, state_size: int, hidden_size: int, info_size: int, variance_floor: float,
@@ -211,7 +224,15 @@ class AgentSpecificInformation(nn.Module):
 
 
 class UnifiedInformation(nn.Module):
-    """GIU: one Gaussian for the whole team, from the state alone (Figure 1). Each agent draws its own sample of it."""
+    """GIU: one Gaussian for the whole team, from the state alone (Figure 1). Each agent draws its own sample of it.
+
+        g = W s + b, mean and sigma from g
+
+    Args:
+        state_size, info_size: S, Z.
+        variance_floor: smallest variance of z.
+        one_hot: how many of the state's last numbers are one-hots.
+    """
 
     def __init__(self, state_size: int, info_size: int, variance_floor: float, one_hot: int = 0) -> None:
         super().__init__()

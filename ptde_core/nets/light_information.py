@@ -1,6 +1,6 @@
 """Light agent-specific information: what depends on the state alone is made once per step, agents mix r parts of it.
 
-Beside GIS (`global_information.py`), whose agents each run six wide layers. With o the local input of agent i, s the
+In GIS (`global_information.py`) each agent runs six wide layers instead. With o the local input of agent i, s the
 state, K = `hidden_size` and w = min(K, 8 r):
 
     e       = ReLU(E s)                                     K numbers, once per step

@@ -10,6 +10,9 @@ SMALLEST_VARIANCE = 1e-2
 class ValueNorm(nn.Module):
     """Running mean and variance of returns, each update counting alike however many returns it brings.
 
+        m <- k m + (1 - k) mean(R),  q <- k q + (1 - k) mean(R^2),  w <- k w + (1 - k),  k = `KEEP`
+        mean = m / w,  variance = max(q / w - mean^2, `SMALLEST_VARIANCE`)
+
     Before the first update values are as they are: mean 0, deviation 1.
     """
 

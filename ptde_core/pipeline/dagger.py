@@ -21,13 +21,13 @@ from ptde_core.storage.episode_file import read_about, write_episodes
 from ptde_core.storage.run_folder import RunFolder
 
 
-def episodes_file(out: Path, rounds: int) -> Path:
-    """Where the episodes of a round (from 1) lie: beside the student that they are for."""
-    return out.with_name(f"{out.stem}.dagger-{rounds}.h5")
+def episodes_file(out: Path, number: int) -> Path:
+    """Where the episodes of round `number` (from 1) lie: beside the student that they are for."""
+    return out.with_name(f"{out.stem}.dagger-{number}.h5")
 
 
 def play_round(
-    student: Student, trained: Trained, settings: DistillSettings, rounds: int, path: Path, listen: Listener
+    student: Student, trained: Trained, settings: DistillSettings, number: int, path: Path, listen: Listener
 ) -> str:
     """Let the student play greedily and the teacher label, into an episode file like the teacher's own.
 
@@ -37,7 +37,7 @@ def play_round(
         student: as far as it has been fitted.
         trained: its teacher.
         settings: how many episodes, and the seed.
-        rounds: number of the round, from 1.
+        number: of the round, from 1.
         path: the file; one of another student, left by an earlier fit, is replaced.
         listen: is told of engines that broke.
 
@@ -48,13 +48,13 @@ def play_round(
     teacher = trained.policy
     assert isinstance(teacher, Teacher)
     count = settings.dagger_episodes
-    seeds = episode_seeds(settings.seed, "dagger", (rounds - 1) * count, count)
+    seeds = episode_seeds(settings.seed, "dagger", (number - 1) * count, count)
     run = RunFolder.of(path)
     player_on_device = DevicePolicy(student, device_of(settings))
     with environments_for(trained, run, min(SIDE_BY_SIDE, count)) as env:
         episodes = list(play_episodes(env, player_on_device, seeds, Exploration(), run, listen))
     means, sigmas = zip(*(label(teacher, episode) for episode in episodes), strict=True)
-    about = origin(trained) | {"player": player, "dagger_round": rounds}
+    about = origin(trained) | {"player": player, "dagger_round": number}
     parents = {"teacher": trained.teacher_id, "player": player}
     made_from = MadeFrom(stage="distill", world=trained.spec.world, settings=settings.model_dump(), parents=parents)
     write_episodes(path, episodes, means, sigmas, about, trained.spec.names, made_from, with_state=False)

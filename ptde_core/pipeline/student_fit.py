@@ -184,11 +184,11 @@ class Fit:
         """A round of DAgger, with what the student is now; the next phase begins."""
         self._epochs += -(-(self._step - self._phase_began) // batches.per_epoch)  # rounded up
         self._phase_began = self._step
-        rounds = len(self._players) + 1
-        path = episodes_file(self._job.out, rounds)
-        player = play_round(self._student, self._job.trained, self._settings, rounds, path, self._listen)
+        number = len(self._players) + 1
+        path = episodes_file(self._job.out, number)
+        player = play_round(self._student, self._job.trained, self._settings, number, path, self._listen)
         self._players.append(player)
-        self._listen(FileSaved(path, f"the student's episodes with its teacher's z, DAgger round {rounds}"))
+        self._listen(FileSaved(path, f"the student's episodes with its teacher's z, DAgger round {number}"))
 
     def _check(self) -> None:
         """Early stopping: compare with the best so far, on episodes that are never learned from."""

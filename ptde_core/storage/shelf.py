@@ -1,7 +1,7 @@
 """Memory for arrays that are kept for long, apart from the heap, on which those of an update come and go.
 
-On one heap (`base/machine_memory.py:keep_freed_memory`) the kept arrays come to lie between the others, and cut what is
-free into pieces that a larger array does not fit in: then the heap grows, update after update.
+On one heap (`base/machine_memory.py:keep_freed_memory`) the kept arrays come to lie between the others and
+fragment it: free pieces get too small for a larger array, and the heap grows, update after update.
 """
 
 import mmap

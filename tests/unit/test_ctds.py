@@ -89,7 +89,7 @@ def cut_or_lengthened(episode: Episode, steps: int) -> Episode:
 
 def updated(learner: OnlineDistillationLearner, batch: list[Episode]) -> dict[str, Tensor]:
     """One step of student and teacher, as `learn` takes them."""
-    return learner._distil(batch) | learner._teaching.update(batch)
+    return learner._distill(batch) | learner._teaching.update(batch)
 
 
 def test_the_student_changes_nothing_of_its_teacher() -> None:

@@ -17,7 +17,7 @@ from ptde_core.algorithms.mappo_learner import (
     policy_of,
     value_loss,
 )
-from ptde_core.algorithms.ppo_chunks import Rollout, look_back, part_of, starts
+from ptde_core.algorithms.ppo_chunks import Rollout, build_rollout, part_of, starts
 from ptde_core.algorithms.table_names import student_name, teacher_name
 from ptde_core.base.batch import Episode, EpisodeBatch
 from ptde_core.base.seeding import episode_seeds
@@ -76,7 +76,7 @@ def batch_for(learner: MappoLearner) -> EpisodeBatch:
 
 def rollout_of(learner: MappoLearner, batch: EpisodeBatch) -> tuple[Rollout, Tensor]:
     """What the update looks at, and the log-probabilities of the actions played."""
-    rollout = look_back(learner.teacher, learner.critic, learner.norm, batch, learner.settings)
+    rollout = build_rollout(learner.teacher, learner.critic, learner.norm, batch, learner.settings)
     with torch.no_grad():
         return rollout, of_actions(policy_of(learner.teacher, rollout)[0], rollout)
 

@@ -45,7 +45,7 @@ def learner(spec: "EnvSpec", settings: TrainCTDSSettings, seed: int) -> "OnlineD
     from ptde_core.algorithms.ctds_learner import OnlineDistillationLearner
     from ptde_core.algorithms.value_decomposition import Team, ValueDecompositionLearner
 
-    teams_mixer = monotonic_mixer(spec, settings)  # before the teacher: the order decides who gets which first weights
+    teams_mixer = monotonic_mixer(spec, settings)  # before the teacher: the order decides the initial weights
     team = Team(teacher(spec, settings), teams_mixer)
     own = student(spec, settings)
     return OnlineDistillationLearner(ValueDecompositionLearner(team, settings, seed), own)

@@ -1,4 +1,4 @@
-"""Sizes and names of SMAC's contract for a map: what skirmish shows, and SMAC itself (`envs.starcraft`)."""
+"""Sizes and names of SMAC's contract for a map: what skirmish shows, and SMAC itself (`envs.engines.starcraft`)."""
 
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.skirmish.map_files import MapFacts

@@ -1,4 +1,4 @@
-"""One cell of a sweep, worked on in a process of its own (`python -m ...work CELL ATTEMPT KEEP`)."""
+"""A cell of a sweep, in a process of its own: `python -m ptde_core.experiments.sweeps.cell_work CELL ATTEMPT KEEP`."""
 
 import sys
 import time
