@@ -57,12 +57,12 @@ RUN = "runs/skirmish/3m/QMIX_SGI/seed1"
 COMMANDS = (
     Command(
         "run",
-        "All stages in a row: train a teacher, distill its student, evaluate both; run again, it goes on.",
+        "All stages in a row: train a teacher, distill its student, evaluate both; run again, it resumes.",
         "ptde run --map 3m",
     ),
     Command(
         "sweep",
-        "Many whole pipelines from one file, a run folder each, side by side; killed or not, it goes on.",
+        "Many whole pipelines from one file, side by side, a run folder each; typed again, it resumes.",
         "ptde sweep sweep.toml --dry-run",
     ),
     Command(

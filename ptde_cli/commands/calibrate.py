@@ -62,7 +62,7 @@ def calibrate(
         typer.Option("--policy", metavar="CHECKPOINT", help="compare how this policy wins on its map, repeatable"),
     ] = None,
     learning: Annotated[
-        bool, typer.Option("--learning", help="train QMIX as PyMARL2 does, one per core, and compare; goes on")
+        bool, typer.Option("--learning", help="train QMIX as PyMARL2 does, one per core, and compare; resumes")
     ] = False,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="what fitted switches would be without one map's logs")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class DeviceSettings(Settings):
     """Of stages whose networks can compute on a GPU."""
 
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where networks compute; what they leave plays anywhere")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where networks compute; checkpoints play on any device")
 
 
 def device_of(settings: DeviceSettings) -> "torch.device":

@@ -42,7 +42,7 @@ class DistillSettings(StudentSettings, DeviceSettings):
     loss: Literal["z", "values"] = Field(
         "z", description="error of z itself, or of the action values (or policy) that the teacher's head makes of it"
     )
-    steps: int = Field(500_000, ge=1, le=10**12, description="gradient steps (the paper's 50w epochs)")
+    steps: int = Field(500_000, ge=1, le=10**12, description="gradient steps (the paper calls them epochs)")
     learning_rate: float = Field(1e-4, gt=0, description="Adam step size")
     learning_rate_decay: Literal["none", "linear"] = Field(
         "none", description="whether the step size stays as it is or falls to 0, by the same amount each step"
@@ -63,7 +63,7 @@ class DistillSettings(StudentSettings, DeviceSettings):
     )
     dagger_episodes: int = Field(25, ge=1, le=MOST_EPISODES, description="episodes that the student plays each time")
     seed: int = Field(
-        1, ge=0, le=MOST_SEED, description="decides the student's first weights, the split and the batches"
+        1, ge=0, le=MOST_SEED, description="decides the student's initial weights, the split and the batches"
     )
 
 
