@@ -25,7 +25,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "student_test_return": Metric("play", "reward", "mean return of the student's greedy episodes"),
     "student_test_length": Metric("play", "env steps", "mean length of the student's greedy episodes"),
-    "train_win_rate": Metric("play", "fraction", "won episodes among the last rounds of exploring play"),
+    "train_win_rate": Metric("play", "fraction", "won / played episodes of exploring play since the last log"),
     "train_return": Metric("play", "reward", "mean return of exploring play since the last log"),
     "train_length": Metric("play", "env steps", "mean length of exploring play since the last log"),
     "epsilon": Metric(
@@ -56,7 +56,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "student_gradient_norm": Metric("student", "", "norm of all the student's gradients before clipping"),
     "z_sigma_mean": Metric("information", "", "mean standard deviation of the global information z"),
-    "z_log_q": Metric("information", "nats", "COPA: mean log density of z given one step of the player who holds it"),
+    "z_log_q": Metric("information", "nats", "COPA: mean over steps of log q(z) of the whole segment that holds z"),
     "z_entropy": Metric("information", "nats", "COPA: mean entropy of the coach's Gaussian"),
     "episodes": Metric("cost", "episodes", "whole episodes played for training"),
     "updates": Metric("cost", "gradient steps", "gradient steps taken"),

@@ -24,7 +24,7 @@ from ptde_core.base.provenance import cores
 from ptde_core.base.trusted_code import VARIABLE
 from ptde_core.envs.interface import EnvSpec
 from ptde_core.envs.small_games import Game
-from ptde_core.rollout.compiled_play import compile_for, taken_whole
+from ptde_core.rollout.compiled_play import compile_for, compiled_weights
 from ptde_core.rollout.play import play
 from ptde_core.runs.stage_settings import train_teacher_settings
 
@@ -54,7 +54,7 @@ def exercise(settings: TrainingSettings) -> None:
     env = build_environment_of(settings, 1)
     spec = env.spec
     learner = build_learner(settings, spec, settings.seed)
-    if weights := taken_whole(env, learner.teacher, learner.exploration(0)):
+    if weights := compiled_weights(env, learner.teacher, learner.exploration(0)):
         compile_for(env, weights, learner.exploration(0))
     env.close()
     seeds = np.arange(settings.n_envs, dtype=np.uint64)

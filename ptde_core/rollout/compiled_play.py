@@ -41,8 +41,8 @@ _ADDRESSES: WeakKeyDictionary[Skirmish, dict[int, Addresses]] = WeakKeyDictionar
 """Of the kernels for the types of an environment's arrays, by Z; to ask for them takes longer than some rounds do."""
 
 
-def taken_whole(env: BatchedEnv, policy: Policy, how: Exploration) -> StepWeights | None:
-    """The weights of a policy that `play_compiled` can play there; None where it cannot."""
+def compiled_weights(env: BatchedEnv, policy: Policy, how: Exploration) -> StepWeights | None:
+    """The policy's weights as `play_compiled` takes them; None where it cannot play this policy in this environment."""
     if type(env) is not Skirmish or type(policy) is not Teacher or isinstance(how.epsilon, tuple):
         return None
     spec = env.spec
@@ -59,7 +59,7 @@ def play_compiled(
 
     Args:
         env: E environments.
-        weights: of the teacher's networks, of `taken_whole`.
+        weights: of the teacher's networks, of `compiled_weights`.
         seeds: (K,).
         how: with one epsilon for all.
     """
@@ -86,7 +86,7 @@ class _Playing:
         self._sizes = sizes = Sizes.of(env, weights, -(-env.n_envs // count))
         self._information = Information(*weights.information) if weights.information else NO_INFORMATION
         self._sampling = sizes.z > 0 and how.z == "sampled"
-        self._explores = float(how.epsilon) > 0  # type: ignore[arg-type]  # of a tuple `taken_whole` says no
+        self._explores = float(how.epsilon) > 0  # type: ignore[arg-type]  # of a tuple `compiled_weights` says no
         self._draws_numbers = self._explores or self._sampling or how.actions == "sampled"
         self._rooms = [sizes.room(env) for _ in range(count)]
         self._draws = [sizes.draws(how, self._sampling, STEPS) for _ in range(count)]

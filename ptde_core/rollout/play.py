@@ -18,7 +18,7 @@ from ptde_core.envs.interface import BatchedEnv, FreeRows
 from ptde_core.policies.network_inputs import LocalInputs, Rows
 from ptde_core.policies.policy import Exploration, Policy, choose
 from ptde_core.policies.stacked_views import StackedPolicy
-from ptde_core.rollout.compiled_play import play_compiled, taken_whole
+from ptde_core.rollout.compiled_play import compiled_weights, play_compiled
 from ptde_core.rollout.memories import of_rows
 from ptde_core.rollout.play_freely import play_freely
 from ptde_core.rollout.recorder import Recorder
@@ -38,7 +38,7 @@ def play(env: BatchedEnv, policy: Policy, seeds: NDArray[np.uint64], how: Explor
         seeds: (K,) one seed per episode.
         how: exploration and source of z.
     """
-    if weights := taken_whole(env, policy, how):
+    if weights := compiled_weights(env, policy, how):
         yield from play_compiled(env, weights, seeds, how)
     elif isinstance(env, FreeRows):
         yield from play_freely(env, policy, seeds, how)

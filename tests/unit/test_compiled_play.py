@@ -18,7 +18,7 @@ from ptde_core.nets.network_settings import NetworkSettings
 from ptde_core.policies.policy import Exploration, TimedPolicy
 from ptde_core.policies.teacher import Teacher
 from ptde_core.rollout import compiled_play, play
-from ptde_core.rollout.compiled_play import AHEAD, taken_whole
+from ptde_core.rollout.compiled_play import AHEAD, compiled_weights
 from ptde_core.rollout.play import play_in_rounds
 from tests.marks import needs_kernels
 
@@ -62,7 +62,7 @@ def check_equal(ones: list[Episode], others: list[Episode]) -> None:
 def test_equals_the_plain_loop(info: str, rank: int, how: Exploration) -> None:
     env = build_environment("skirmish", "3m", 4)
     teacher = teacher_of(env, info, rank)
-    assert taken_whole(env, teacher, how)
+    assert compiled_weights(env, teacher, how)
     seeds = episode_seeds(2, "t", 0, 11)
     played = list(play.play(env, teacher, seeds, how))
     check_equal(played, list(play_in_rounds(env, teacher, seeds, how)))
@@ -179,11 +179,11 @@ def test_who_goes_the_plain_way() -> None:
     """Environments and policies that are more than they look."""
     env, how = build_environment("skirmish", "3m", 2), Exploration()
     teacher = teacher_of(env, "agent-specific")
-    assert taken_whole(env, teacher, how)
-    assert taken_whole(build_environment("game", "personal-signal", 2), teacher, how) is None
-    assert taken_whole(env, TimedPolicy(teacher), how) is None
-    assert taken_whole(env, teacher, Exploration((0.1, 0.2))) is None
-    assert taken_whole(env, teacher.double(), how) is None
+    assert compiled_weights(env, teacher, how)
+    assert compiled_weights(build_environment("game", "personal-signal", 2), teacher, how) is None
+    assert compiled_weights(env, TimedPolicy(teacher), how) is None
+    assert compiled_weights(env, teacher, Exploration((0.1, 0.2))) is None
+    assert compiled_weights(env, teacher.double(), how) is None
 
 
 def test_with_kernels_off_it_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,5 +191,5 @@ def test_with_kernels_off_it_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch)
     teacher = teacher_of(env, "agent-specific")
     monkeypatch.setattr("ptde_core.kernels.arrays._ON", False)
     assert not kernels.are_on()
-    assert taken_whole(env, teacher, how) is None
+    assert compiled_weights(env, teacher, how) is None
     assert all(one.length for one in play.play(env, teacher, episode_seeds(1, "t", 0, 2), how))
