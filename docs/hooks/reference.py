@@ -48,7 +48,7 @@ def settings_page() -> str:
     parts = [
         "# Settings",
         "Read from the settings models; `ptde settings STAGE` says the same, with a map's preset if `--map` is given.",
-        "Give them as `--set key=value`, as lines of a `--config FILE.toml`, or by name from Python. What wins: an "
+        "Give them as `--set key=value`, as lines of a `--config FILE.toml`, or by name from Python. Precedence: an "
         "option, then `--set`, then the file, then the map's preset, then (of a student) its recipe, then the default.",
     ]
     models = {alg: algorithm.settings for alg, algorithm in ALGORITHMS.items()}
