@@ -30,7 +30,7 @@ from ptde_core.rollout.play import play
 
 SECTION = "workers"
 FOOTBALL = "academy_3_vs_1_with_keeper"
-SKIRMISH = "ptde_core.envs.pettingzoo_face:parallel_env"
+SKIRMISH = "ptde_core.envs.pettingzoo_api:parallel_env"
 STEPS = 50
 
 

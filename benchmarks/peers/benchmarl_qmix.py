@@ -2,8 +2,9 @@
 
 BenchMARL's own battles, SMACv2's, need StarCraft II, but it takes any environment of TorchRL. So it plays the simulator
 that ptde plays, and what is compared is the learning library: loop, collector, replay memory, networks. The battles are
-one batch (`Battles`), which suits it best, or with `--pettingzoo` single ones in the face that needs no code. Sizes are
-PyMARL2's as far as BenchMARL has an option for them; it draws sequences as long as a round, whatever ends within them.
+one batch (`Battles`), which suits it best, or with `--pettingzoo` single PettingZoo environments, which needs no code.
+Sizes are PyMARL2's as far as BenchMARL has an option for them; it draws sequences as long as a round, whatever ends
+within them.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from torchrl.data import Binary, Categorical, Composite, Unbounded
 from torchrl.envs import EnvBase, PettingZooWrapper
 
 from ptde_core.base.seeding import episode_seeds
-from ptde_core.envs import pettingzoo_face
+from ptde_core.envs import pettingzoo_api
 from ptde_core.envs.skirmish.skirmish import Skirmish
 
 GROUP = "agent"  # what TorchRL makes of PettingZoo's agent_0, agent_1, ...
@@ -103,7 +104,7 @@ class Task(TaskClass):
         if not self.config["pettingzoo"]:
             return lambda: Battles(self.name, num_envs)
         return lambda: PettingZooWrapper(
-            pettingzoo_face.parallel_env(self.name),
+            pettingzoo_api.parallel_env(self.name),
             return_state=True,
             categorical_actions=True,
             seed=seed,
@@ -195,7 +196,7 @@ def main() -> None:
     """Train and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("map")
-    parser.add_argument("--pettingzoo", action="store_true", help="through skirmish's PettingZoo face")
+    parser.add_argument("--pettingzoo", action="store_true", help="skirmish as PettingZoo environments")
     for size in ("environments", "episodes", "steps", "rounds"):
         parser.add_argument(f"--{size}", type=int, required=True)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""PyMARL2's own code, unchanged, trains QMIX on skirmish through the SMAC face; in the peers' environment, prints JSON.
+"""PyMARL2's own code, unchanged, trains QMIX on skirmish under SMAC's names; in the peers' environment, prints JSON.
 
 Its code is not here and not installed by pip: the folder given is a clone of it. What this script puts around it: its
-configuration is read as its own start does, without sacred; where it imports the game it gets the face; names that left
+configuration is read as its own start does, without sacred; where it imports the game it gets skirmish; names that left
 Python's and PyYAML's interfaces since it was written are there again.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 import yaml
 
-from ptde_core.envs.smac_face import StarCraft2Env
+from ptde_core.envs.smac_api import StarCraft2Env
 
 PROCESS, REALLY_EXIT = os.getpid(), os._exit
 
@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     source = options.code.resolve() / "src"
     sys.path.insert(0, str(source))
-    _give_the_face()
+    _give_skirmish()
     collections.Mapping = collections.abc.Mapping  # where it stood when that code was written
     os._exit = _end  # that one never returns, ours raises
     config = _configuration(source / "config", options)
@@ -73,7 +73,7 @@ def _end(code: int) -> None:
     raise _EndedError
 
 
-def _give_the_face() -> None:
+def _give_skirmish() -> None:
     """Modules of the names that it imports the game from."""
     envs, matrix_game, smac, smac_env = (ModuleType(name) for name in ("envs", "envs.matrix_game", "smac", "smac.env"))
     envs.REGISTRY = {"sc2": StarCraft2Env}  # a bare module has no names yet

@@ -140,7 +140,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     ),
     "pettingzoo": _engines(
         "any PettingZoo ParallelEnv, its map being module:maker (docs/explanation/engines.md)",
-        "ptde_core.envs.pettingzoo_face:parallel_env",
+        "ptde_core.envs.pettingzoo_api:parallel_env",
         build_pettingzoo,
         names_code=True,
     ),

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode, ViewArrays
 from ptde_core.kernels.repeats import write_views
-from ptde_core.storage.shelf import Shelf
+from ptde_core.storage.arena import Arena
 
 BITS = 64
 
 
 class KeptEpisodes(Sequence[Episode]):
-    """Episodes that are kept, on a shelf already, and given as they were, one at a time."""
+    """Episodes that are kept, in an arena already, and given as they were, one at a time."""
 
     def __init__(self, kept: Sequence["KeptEpisode"]) -> None:
         self.kept = kept
@@ -89,10 +89,10 @@ class KeptEpisode:
             noise=None if episode.noise is None else episode.noise.copy(),
         )
 
-    def on(self, shelf: Shelf) -> "KeptEpisode":
-        """The same, with its arrays on a shelf."""
+    def on(self, arena: Arena) -> "KeptEpisode":
+        """The same, with its arrays in an arena."""
         own: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved: dict[str, Any] = {name: shelf.put(one) for name, one in own.items() if isinstance(one, np.ndarray)}
+        moved: dict[str, Any] = {name: arena.put(one) for name, one in own.items() if isinstance(one, np.ndarray)}
         return replace(self, **moved)
 
     @staticmethod

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ptde_core.base.batch import Episode
 from ptde_core.base.errors import PtdeError, quoted
+from ptde_core.storage.arena import Arena
 from ptde_core.storage.kept_episode import KeptEpisode, KeptEpisodes
 from ptde_core.storage.npz import read_arrays
-from ptde_core.storage.shelf import Shelf
 from ptde_core.storage.whole_file import replacing
 
 
@@ -23,7 +23,7 @@ class Replay:
 
     def __init__(self, capacity: int) -> None:
         self._episodes: deque[KeptEpisode] = deque(maxlen=capacity)
-        self._shelf = Shelf()
+        self._arena = Arena()
 
     @property
     def nbytes(self) -> int:
@@ -38,7 +38,7 @@ class Replay:
         if isinstance(episodes, KeptEpisodes):
             self._episodes.extend(episodes.kept)
         else:
-            self._episodes.extend(KeptEpisode.of(one).on(self._shelf) for one in episodes)
+            self._episodes.extend(KeptEpisode.of(one).on(self._arena) for one in episodes)
 
     def drain(self) -> list[Episode]:
         """Remove all episodes and return them, oldest first."""
@@ -115,14 +115,14 @@ class ReplayJournal:
         """
         self.segments = [(str(name), int(count)) for name, count in segments]
         kept: list[KeptEpisode] = []
-        shelf = Shelf()
+        arena = Arena()
         for name, count in self.segments:
             path = self._folder / name
             try:
                 found = _unpack(read_arrays(path))
                 if len(found) != count:
                     raise ValueError(f"{len(found)} episodes, not {count}")
-                kept += (KeptEpisode.of(one).on(shelf) for one in found)
+                kept += (KeptEpisode.of(one).on(arena) for one in found)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 problem = f"{path} does not hold what a training needs to go on ({quoted(error)})"
                 raise PtdeError(problem, "train it anew in another folder, with --out") from None

@@ -1,4 +1,4 @@
-"""Any PettingZoo environment under the contract: skirmish's own face, and a small one that keeps none of the habits."""
+"""Any PettingZoo environment under the contract: skirmish's own, and a small one that keeps none of the habits."""
 
 import shutil
 import sys
@@ -26,7 +26,7 @@ pytest.importorskip("pettingzoo")
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from pettingzoo import AECEnv
 
-FACE = "ptde_core.envs.pettingzoo_face:parallel_env"
+SKIRMISH = "ptde_core.envs.pettingzoo_api:parallel_env"
 
 LEAVING = "tests.leaving_game"
 
@@ -51,7 +51,7 @@ def test_any_environment_keeps_the_contract() -> None:
 
 
 def test_through_pettingzoo_skirmish_is_skirmish_in_size() -> None:
-    spec, own = PettingZooEngine(FACE).spec, Skirmish("3m", 1).spec
+    spec, own = PettingZooEngine(SKIRMISH).spec, Skirmish("3m", 1).spec
     assert (spec.n_agents, spec.n_actions, spec.obs_size) == (own.n_agents, own.n_actions, own.obs_size)
     assert (spec.state_size, spec.version) == (own.state_size, f"skirmish_v{own.version}")
 
@@ -91,7 +91,7 @@ def test_whether_it_can_be_won_is_what_the_metadata_say_else_the_infos_of_a_step
     silent.reset(1, view)
     with pytest.raises(PtdeError, match=r'reports a win, but .* add "can_be_won": True to its metadata'):
         silent.step(np.array([2, 0]), view)
-    assert PettingZooEngine(FACE).spec.can_be_won
+    assert PettingZooEngine(SKIRMISH).spec.can_be_won
     assert not PettingZooEngine("tests.gathering_game").spec.can_be_won
 
 
@@ -224,7 +224,7 @@ def test_environments_of_other_kinds_and_of_older_versions_are_named(
         ("tests.combining_game:make?most=true", "which has 1,000,000 combinations"),
         ("nowhere_at_all:env?n=5", "no PettingZoo environment at 'nowhere_at_all:env\\?n=5'"),
         ("nowhere_at_all:env", "no PettingZoo environment at 'nowhere_at_all:env'"),
-        ("ptde_core.envs.pettingzoo_face:nothing", "no PettingZoo environment at"),
+        ("ptde_core.envs.pettingzoo_api:nothing", "no PettingZoo environment at"),
         ("ptde_core:__version__", "cannot be called"),
         ("ptde_core.base.setting_fields:Settings", "a class without reset and step"),
         ("os:abort", "function of Python's own"),

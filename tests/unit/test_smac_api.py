@@ -7,8 +7,8 @@ import pytest
 from ptde_core.base.errors import PtdeError
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.skirmish.skirmish import Skirmish
-from ptde_core.envs.smac_face import MultiAgentEnv, StarCraft2Env
-from ptde_core.envs.smac_face.environment import DEFAULTS
+from ptde_core.envs.smac_api import MultiAgentEnv, StarCraft2Env
+from ptde_core.envs.smac_api.environment import DEFAULTS
 
 SCRIPT = '''
 """Random agents, as one writes them for the smac package."""
@@ -48,7 +48,7 @@ def random_step(env: StarCraft2Env, chance: np.random.Generator) -> tuple[float,
 def test_a_script_for_smac_runs_after_changing_its_import_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changed = SCRIPT.replace("from smac.env import", "from ptde_core.envs.smac_face import")
+    changed = SCRIPT.replace("from smac.env import", "from ptde_core.envs.smac_api import")
     assert sum(a != b for a, b in zip(SCRIPT.splitlines(), changed.splitlines(), strict=True)) == 1
     (tmp_path / "random_agents.py").write_text(changed)
     runpy.run_path(str(tmp_path / "random_agents.py"))
@@ -222,7 +222,7 @@ def test_pymarls_arguments_are_taken() -> None:
 def test_it_is_the_same_battle_as_skirmishs() -> None:
     env, own = StarCraft2Env("8m", seed=2), Skirmish("8m", 1)
     env.reset()
-    own.reset(episode_seeds(2, "smac_face", 0, 1))
+    own.reset(episode_seeds(2, "smac_api", 0, 1))
     chance = np.random.default_rng(0)
     over = False
     while not over:

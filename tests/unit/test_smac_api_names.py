@@ -6,10 +6,10 @@ import pytest
 from ptde_core.base.errors import PtdeError
 from ptde_core.envs.skirmish.map_files import map_names
 from ptde_core.envs.skirmish.skirmish import UNIT_TYPES
-from ptde_core.envs.smac_face import Direction, StarCraft2Env
-from ptde_core.envs.smac_face.environment import DEFAULTS
-from ptde_core.envs.smac_face.smac_units import TYPE_NUMBERS, Point
-from tests.unit.test_smac_face import random_step
+from ptde_core.envs.smac_api import Direction, StarCraft2Env
+from ptde_core.envs.smac_api.environment import DEFAULTS
+from ptde_core.envs.smac_api.smac_units import TYPE_NUMBERS, Point
+from tests.unit.test_smac_api import random_step
 
 SMAC_ARGUMENTS = """
 map_name step_mul move_amount difficulty game_version seed continuing_episode obs_all_health obs_own_health

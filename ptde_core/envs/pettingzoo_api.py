@@ -1,6 +1,6 @@
 """Skirmish as a PettingZoo `ParallelEnv` with `state()` and action masks (extra `pettingzoo`).
 
-    from ptde_core.envs import pettingzoo_face as skirmish_v1
+    from ptde_core.envs import pettingzoo_api as skirmish_v1
     env = skirmish_v1.parallel_env(map="3m")
 
 The module has what PettingZoo's own environment modules have, `parallel_env`, `env` and `raw_env`, because PettingZoo
@@ -108,7 +108,7 @@ class ParallelSkirmish(ParallelEnv[str, Seen, int]):  # type: ignore[misc]  # Pe
         """
         if seed is not None:
             self._seed, self._battles_begun = int(seed), 0
-        self._env.reset(episode_seeds(self._seed, "pettingzoo_face", self._battles_begun, 1))
+        self._env.reset(episode_seeds(self._seed, "pettingzoo_api", self._battles_begun, 1))
         self._battles_begun += 1
         self.agents = list(self.possible_agents)
         return self._views(), self._infos(np.zeros(len(self.agents), np.bool_))

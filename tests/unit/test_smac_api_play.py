@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ptde_core.base.errors import PtdeError
-from ptde_core.envs.smac_face import StarCraft2Env
-from ptde_core.envs.smac_face.smac_units import Unit
+from ptde_core.envs.smac_api import StarCraft2Env
+from ptde_core.envs.smac_api.smac_units import Unit
 
 
 def test_a_restart_begins_the_list_of_battles_anew() -> None:
@@ -91,7 +91,7 @@ def test_max_reward_grows_with_each_reset_before_the_first_battle_is_over() -> N
 
 WORKERS = """
 import multiprocessing
-from ptde_core.envs.smac_face import StarCraft2Env
+from ptde_core.envs.smac_api import StarCraft2Env
 
 def battle(env):
     env.reset()

@@ -15,8 +15,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
-from ptde_core.envs import pettingzoo_face
-from ptde_core.envs.pettingzoo_face import ParallelSkirmish, parallel_env
+from ptde_core.envs import pettingzoo_api
+from ptde_core.envs.pettingzoo_api import ParallelSkirmish, parallel_env
 
 MAPS = ("3m", "MMM", "2s_vs_1sc")
 
@@ -43,8 +43,8 @@ def test_pettingzoos_seed_test(name: str) -> None:
 @pytest.mark.filterwarnings("ignore:Observation is not a NumPy array")
 @pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")
 def test_pettingzoos_tests_of_the_turn_based_form() -> None:
-    api_test(pettingzoo_face.env(map="3m"), num_cycles=50)
-    seed_test(lambda: pettingzoo_face.env(map="3m"), num_cycles=50)
+    api_test(pettingzoo_api.env(map="3m"), num_cycles=50)
+    seed_test(lambda: pettingzoo_api.env(map="3m"), num_cycles=50)
 
 
 def masked(env: ParallelSkirmish, views: dict[str, Any], chance: np.random.Generator) -> dict[str, int]:
@@ -139,6 +139,6 @@ def test_what_is_not_offered_is_refused() -> None:
 
 def test_without_pettingzoo_one_sentence_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pettingzoo", None)
-    monkeypatch.delitem(sys.modules, "ptde_core.envs.pettingzoo_face")
+    monkeypatch.delitem(sys.modules, "ptde_core.envs.pettingzoo_api")
     with pytest.raises(ImportError, match=r'pip install "ptde\[pettingzoo\]"'):
-        __import__("ptde_core.envs.pettingzoo_face")
+        __import__("ptde_core.envs.pettingzoo_api")

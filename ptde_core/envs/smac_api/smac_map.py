@@ -11,8 +11,8 @@ from ptde_core.base.errors import PtdeError
 from ptde_core.envs.skirmish.fields import ATTACK_DISTANCE, FIRST_TARGET, SIGHT
 from ptde_core.envs.skirmish.skirmish import UNIT_TYPES, Skirmish
 from ptde_core.envs.skirmish.units import UnitFacts, unit_facts
-from ptde_core.envs.smac_face.multi_agent_env import MultiAgentEnv
-from ptde_core.envs.smac_face.smac_units import FIRST_ALLIED_TYPE, MOVE_AMOUNT, STRIDES, TYPE_NUMBERS, Unit
+from ptde_core.envs.smac_api.multi_agent_env import MultiAgentEnv
+from ptde_core.envs.smac_api.smac_units import FIRST_ALLIED_TYPE, MOVE_AMOUNT, STRIDES, TYPE_NUMBERS, Unit
 
 _MAP_TYPES = {
     ("marine",): "marines",

@@ -17,7 +17,7 @@ ALIGNED = 8  # bytes, of the widest numbers
 Number = TypeVar("Number", bound=np.generic)
 
 
-class Shelf:
+class Arena:
     """Arrays one after the other in blocks mapped from the system; a block goes back when its last array is gone.
 
     Made for arrays that are dropped in the order in which they came.

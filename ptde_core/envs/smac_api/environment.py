@@ -13,9 +13,9 @@ from ptde_core.base.errors import PtdeError, unknown
 from ptde_core.base.seeding import episode_seeds
 from ptde_core.envs.skirmish.map_constants import max_reward
 from ptde_core.envs.skirmish.skirmish import Skirmish
-from ptde_core.envs.smac_face.arguments import check_difficulty, check_played, check_seed, seed_of_process, seeds_differ
-from ptde_core.envs.smac_face.smac_battle import SmacBattle
-from ptde_core.envs.smac_face.smac_units import MOVE_AMOUNT
+from ptde_core.envs.smac_api.arguments import check_difficulty, check_played, check_seed, seed_of_process, seeds_differ
+from ptde_core.envs.smac_api.smac_battle import SmacBattle
+from ptde_core.envs.smac_api.smac_units import MOVE_AMOUNT
 
 
 class StarCraft2Env(SmacBattle):
@@ -146,7 +146,7 @@ class StarCraft2Env(SmacBattle):
         adds the enemies' health and shield to it once more, which makes all later rewards smaller.
         """
         seed = seed_of_process(self._seed) if self._per_process else self._seed
-        self._env.reset(episode_seeds(seed, "smac_face", self._battles_begun, 1))
+        self._env.reset(episode_seeds(seed, "smac_api", self._battles_begun, 1))
         self._battles_begun += 1
         self._episode_steps = 0
         self._over = self.win_counted = self.defeat_counted = False

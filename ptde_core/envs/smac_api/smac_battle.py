@@ -10,8 +10,8 @@ from ptde_core.envs.skirmish.fields import EAST, FIRST_TARGET, NORTH, SIGHT, SOU
 from ptde_core.envs.skirmish.map_constants import REWARD_DEATH, REWARD_WIN
 from ptde_core.envs.skirmish.scripted import Heuristic
 from ptde_core.envs.skirmish.skirmish import Skirmish
-from ptde_core.envs.smac_face.smac_map import SmacMap
-from ptde_core.envs.smac_face.smac_units import Command, Look, Unit
+from ptde_core.envs.smac_api.smac_map import SmacMap
+from ptde_core.envs.smac_api.smac_units import Command, Look, Unit
 
 
 class SmacBattle(SmacMap):

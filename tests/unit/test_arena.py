@@ -1,4 +1,4 @@
-"""Arrays on a shelf: equal copies, side by side, whose memory goes back with the last of a block."""
+"""Arrays in an arena: equal copies, side by side, whose memory goes back with the last of a block."""
 
 import mmap
 import weakref
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from ptde_core.storage import shelf as shelf_module
+from ptde_core.storage import arena as arena_module
+from ptde_core.storage.arena import Arena
 from ptde_core.storage.kept_episode import KeptEpisode
 from ptde_core.storage.replay_buffer import Replay
-from ptde_core.storage.shelf import Shelf
 from tests.unit.test_storage import episode
 
 DTYPES = st.sampled_from([np.uint8, np.int16, np.float32, np.uint64])
@@ -24,8 +24,8 @@ DTYPES = st.sampled_from([np.uint8, np.int16, np.float32, np.uint64])
 @given(several=st.lists(DTYPES.flatmap(lambda t: arrays(t, array_shapes(min_side=0, max_side=9))), max_size=9))
 def test_copies_are_equal_and_none_overlaps_another(several: list[NDArray[Any]]) -> None:
     """In blocks of 64 bytes, so that many arrays begin one and some are larger."""
-    shelf = Shelf(block=64)
-    copies = [shelf.put(one.T) for one in several]
+    arena = Arena(block=64)
+    copies = [arena.put(one.T) for one in several]
     for one, copy in zip(several, copies, strict=True):
         assert copy.dtype == one.dtype
         assert copy.shape == one.T.shape
@@ -45,9 +45,9 @@ def test_a_block_is_given_back_with_its_last_array(monkeypatch: pytest.MonkeyPat
         mapped.append(weakref.ref(made))
         return made
 
-    monkeypatch.setattr(shelf_module.mmap, "mmap", watched)
-    shelf = Shelf(block=80)
-    first, second, third, large = (shelf.put(np.ones(size, np.float32)) for size in (10, 10, 10, 100))
+    monkeypatch.setattr(arena_module.mmap, "mmap", watched)
+    arena = Arena(block=80)
+    first, second, third, large = (arena.put(np.ones(size, np.float32)) for size in (10, 10, 10, 100))
     assert len(mapped) == 3  # two in the first block, one in the second, and the large one by itself
     del first
     assert mapped[0]() is not None
@@ -58,7 +58,7 @@ def test_a_block_is_given_back_with_its_last_array(monkeypatch: pytest.MonkeyPat
 
 def test_no_memory_is_a_memory_error() -> None:
     with pytest.raises(MemoryError, match="cannot be mapped"):
-        Shelf(block=2**60).put(np.ones(1))
+        Arena(block=2**60).put(np.ones(1))
 
 
 def test_a_replay_holds_nothing_on_the_heap() -> None:
