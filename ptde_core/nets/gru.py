@@ -76,7 +76,7 @@ def gru_step(memory: nn.GRU, kept: Prepared, x: Tensor, hidden: Tensor | None) -
     """
     weights = _weights(memory)
     if torch.is_grad_enabled() or not kernels.can_take(x, weights[0]):
-        start = None if hidden is None else hidden.flatten(0, 1)[None]  # (1, E*N, H)
+        start = None if hidden is None else hidden.flatten(0, 1)[None].contiguous()  # (1, E*N, H), as cuDNN asks for it
         found, _ = memory(x.flatten(0, 1)[None], start)  # (1, E*N, H)
         return found.view(*x.shape[:2], memory.hidden_size)  # type: ignore[no-any-return]  # nn.Module calls are untyped
     after = x.new_zeros(*x.shape[:2], memory.hidden_size) if hidden is None else hidden.clone()
