@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ptde_core.algorithms.building import build_learner
 from ptde_core.algorithms.stacked_learner import StackedLearner
 from ptde_core.algorithms.value_decomposition import ValueDecompositionLearner
+from ptde_core.base.device import DeviceSettings, device_of
 from ptde_core.base.events import Event, Listener, Progress
 from ptde_core.pipeline import student_fit
 from ptde_core.pipeline.collect import collect
@@ -175,6 +176,15 @@ def test_z_is_labelled_as_on_the_cpu(runs: dict[str, RunFolder], tmp_path: Path)
         collect(runs["qmix"].teacher, CollectSettings(episodes=3, device=where), file)
     with h5py.File(files[0]) as one, h5py.File(files[1]) as other:
         near(*({name: torch.from_numpy(rows[name][:]) for name in rows} for rows in (one["rows"], other["rows"])))
+
+
+def test_a_gpus_grus_multiply_in_whole_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert device_of(DeviceSettings(device="cpu")) == CPU
+    assert torch.backends.cudnn.allow_tf32
+    assert device_of(DeviceSettings(device="cuda")) == torch.device("cuda")
+    assert not torch.backends.cudnn.allow_tf32
 
 
 @pytest.mark.parametrize(("recipe", "alg"), [*((name, "qmix") for name in recipes()), ("recurrent-values", "mappo")])
