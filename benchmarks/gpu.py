@@ -133,6 +133,8 @@ def _synchronised(stack: StackedLearner, device: torch.device) -> None:
 
 def _training(name: str, info: str, count: int, device: torch.device, steps: int) -> Iterator[Figure]:
     """`ptde train-teacher --seeds`, as it is typed."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # what torch keeps of the updates for the next ones would be missing to the training
     with tempfile.TemporaryDirectory() as folder:
         words = ("--map", "3s_vs_5z", "--global-info", info, "--seeds", str(count), "--steps", str(steps))
         fixed = (

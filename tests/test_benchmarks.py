@@ -1,12 +1,14 @@
 """Every section of `python -m benchmarks`, and every peer that is installed, yields figures above zero."""
 
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import beside, peers
+from benchmarks import beside, gpu, peers
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.figures import Figure
 from ptde_core.base.errors import PtdeError
@@ -32,6 +34,19 @@ def check(measured: Iterable[Figure]) -> None:
     assert figures
     assert all(figure.value > 0 or figure.unit == peers.WIN_RATE for figure in figures)
     assert len({figure.key for figure in figures}) == len(figures), "--compare tells figures apart by their key"
+
+
+def test_a_training_on_a_gpu_finds_the_memory_that_the_updates_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def train(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        done.append("trained")
+        return subprocess.CompletedProcess(command, 1, "", "")
+
+    monkeypatch.setattr(subprocess, "run", train)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("given back"))
+    assert not list(gpu._training("QMIX", "none", 1, torch.device("cuda"), 100))
+    assert done == ["given back", "trained"]
 
 
 def test_peers_that_are_not_installed(
