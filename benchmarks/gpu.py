@@ -47,7 +47,11 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        parser.error("torch finds no CUDA device here; --device cpu tries the script without one")
+        built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda or '(none)'}"
+        parser.error(
+            f"{built}, finds no CUDA device here; see which CUDA the driver supports (nvidia-smi), or try the script "
+            "without a GPU: --device cpu"
+        )
     about = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "machine": machine(),

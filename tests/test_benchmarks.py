@@ -75,6 +75,7 @@ def test_a_peer_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         list(peers.measure(True))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or cores() < 2, reason="it takes Linux and two cores")
 def test_a_source_beside_itself() -> None:
     players = beside.Player(beside.HERE), beside.Player(beside.HERE)

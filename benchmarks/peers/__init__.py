@@ -82,11 +82,13 @@ def _jaxmarl(quick: bool) -> Iterator[Figure]:
     found = _run("smax.py", "3s_vs_5z", "--environments", str(ENVIRONMENTS), "--learner", *_quick(quick), cores=None)
     peer = found["learner"]
     theirs = peer["update_seconds"], peer["collect_seconds"]
-    note = f"{peer['sizes']}; our learner, see smax.py; compiled in {peer['compile_seconds']:.0f} s"
+    compiled = f"compiled in {peer['compile_seconds']:.0f} s"
+    note = f"on {found['device']}; {peer['sizes']}; our learner, see smax.py; {compiled}"
     yield from _round("QMIX in JAX on SMAX", *theirs, note)
-    ours, note = _ours(quick)
-    yield from _round("ptde", *ours, note)
-    yield Figure(SECTION, "ptde / JAX, both", sum(theirs) / sum(ours), "times", "QMIX, 3s_vs_5z")
+    ours, sizes = _ours(quick)
+    yield from _round("ptde", *ours, f"on cpu; {sizes}")
+    where = f"QMIX, 3s_vs_5z; ptde on cpu, JAX on {found['device']}"
+    yield Figure(SECTION, "ptde / JAX, both", sum(theirs) / sum(ours), "times", where)
 
 
 def _benchmarl(quick: bool) -> Iterator[Figure]:
@@ -144,7 +146,7 @@ def _trained_as_pymarl2(map_name: str, steps: int, every: int) -> dict[str, Any]
 
 
 def _simulators(map_name: str, count: int, quick: bool) -> Iterator[Figure]:
-    found = _run("smax.py", map_name, "--environments", str(count), *_quick(quick), cores=1)
+    found = _run("smax.py", map_name, "--environments", str(count), *_quick(quick), cores=1, JAX_PLATFORMS="cpu")
     peer = found["simulator"][str(count)]
     ours = wall_steps_per_second(build_environment("skirmish", map_name, count), 0.3 if quick else 2.0)
     what = f"{map_name}, {count} battles, one core, random valid actions"

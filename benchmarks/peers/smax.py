@@ -168,7 +168,8 @@ def main() -> None:
         "--learner", action="store_true", help="QMIX with 8 environments, 128 episodes of 43 steps, too"
     )
     options = parser.parse_args()
-    found: dict[str, Any] = {"jax": jax.__version__, "simulator": {}}
+    device = jax.devices()[0].device_kind  # of the processor "cpu"
+    found: dict[str, Any] = {"jax": jax.__version__, "device": device, "simulator": {}}
     steps, repeats = (20, 1) if options.quick else (200, 3)
     for count in options.environments:
         bench = Bench(options.map, count)

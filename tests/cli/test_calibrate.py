@@ -33,6 +33,7 @@ def test_only_what_is_asked_for_is_played(ptde: Type) -> None:
     assert re.match(r"Skirmish \d+ beside the real game: 84 of 84 lines hold\n", duels.out)
 
 
+@pytest.mark.slow
 def test_learning_is_trained_kept_and_shown(ptde: Type) -> None:
     words = ("calibrate", "--learning", "--map", "3m", "--seeds", "1")
     before = ptde(*words, "--no-training", "--quiet")

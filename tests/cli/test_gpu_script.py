@@ -14,6 +14,10 @@ BROKEN = (
     "python3",
     'if [ "$1" = -c ]; then exit 0; fi; mkdir -p "$3/bin"; printf "exit 1" > "$3/bin/python"; chmod +x "$3/bin/python"',
 )
+WORKING = (
+    "python3",
+    'if [ "$1" = -c ]; then exit 0; fi; mkdir -p "$3/bin"; printf "exit 0" > "$3/bin/python"; chmod +x "$3/bin/python"',
+)
 GPU = ("nvidia-smi", "echo 'GPU 0: pretended'")
 
 
@@ -59,3 +63,9 @@ def test_an_environment_that_was_there_stays(tmp_path: Path) -> None:
     (tmp_path / ".gpu").mkdir()
     assert type_it(tmp_path, (GPU, BROKEN)).returncode == 2
     assert (tmp_path / ".gpu" / "bin").is_dir()
+
+
+def test_that_time_was_up_is_told(tmp_path: Path) -> None:
+    ended = type_it(tmp_path, (GPU, WORKING, ("timeout", "exit 124")))
+    assert ended.returncode == 124
+    assert ended.stderr.splitlines()[-1] == f"gpu.sh: time was up; {tmp_path}/gpu.json has what was measured until then"

@@ -90,7 +90,7 @@ def test_a_sweep_ends_goes_on_and_tells_how_far_it_is(ptde: Type, tmp_path: Path
     assert "student.pt was evaluated, and is not there any more" in ptde("sweep", "status", "mine.toml").out
 
 
-@pytest.mark.parametrize("ended_as", ["done", "interrupted"])
+@pytest.mark.parametrize("ended_as", ["done", pytest.param("interrupted", marks=pytest.mark.slow)])
 def test_a_changed_file_leaves_what_was_trained_and_says_so(ended_as: str, ptde: Type, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TINY)

@@ -78,7 +78,9 @@ def seconds(*words: str) -> tuple[float, str]:
 def test_a_report_takes_less_than_three_seconds_beside_its_libraries(layout: str) -> None:
     libraries, _ = seconds("-c", "import torch, scipy.special")  # 2.1 s where nobody else computes
     words = ("-m", "ptde_cli", "report", "results", "--layout", layout, "--format", "markdown")
-    whole, text = min(seconds(*words) for _ in range(2))  # the second has all in the system's cache
+    whole, text = seconds(*words)
+    if whole - libraries >= 3.0:
+        whole, text = seconds(*words)  # now all is in the system's cache
     assert whole - libraries < 3.0
     assert "skirmish (not SMAC), version 8" in text
     if layout == "paper-table2":

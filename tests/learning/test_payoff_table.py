@@ -57,6 +57,7 @@ def test_a_monotonic_mixer_settles_for_another_cell(alg: str) -> None:
     assert error > BEST_MONOTONIC_FIT - 0.01
 
 
+@pytest.mark.slow
 def test_qmix_reaches_the_bound_of_all_monotonic_mixers() -> None:
     assert fitted("qmix", seed=0)[1] < BEST_MONOTONIC_FIT + 0.01
 

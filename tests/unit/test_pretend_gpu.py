@@ -28,6 +28,7 @@ from tests.conftest import game_settings
 from tests.pretend_gpu import device, pretend
 from tests.unit.test_stacked import CPU, SPEC, rounds
 
+pytestmark = pytest.mark.gpu
 WHERE = ("cpu", "cuda")
 SHORT: dict[str, Any] = {"n_envs": 4, "batch_episodes": 4, "replay_episodes": 20}
 

@@ -101,7 +101,7 @@ def test_a_play_that_was_left_does_not_disturb_the_next(undisturbed: list[Episod
     env.close()
 
 
-@pytest.mark.parametrize("mishap", ["die", "stop", "hang", "raise"])
+@pytest.mark.parametrize("mishap", ["die", "stop", pytest.param("hang", marks=pytest.mark.slow), "raise"])
 def test_a_broken_episode_is_played_again_and_nothing_else_changes(
     mishap: str, undisturbed: list[Episode], tmp_path: Path
 ) -> None:
@@ -153,7 +153,7 @@ def test_an_episode_that_always_breaks_is_given_up(tmp_path: Path) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("what", ["lose", "hang"])
+@pytest.mark.parametrize("what", ["lose", pytest.param("hang", marks=pytest.mark.slow)])
 def test_what_may_go_well_the_next_time_is_tried_more_often(what: str, tmp_path: Path) -> None:
     for seed in episode_seeds(3, "t", 0, 10):
         (tmp_path / str(int(seed))).write_text(f"always 1 {what}")
