@@ -112,6 +112,7 @@ def test_quiet_is_quiet(ptde: Type, copied: Path) -> None:
     assert ended.out.startswith("3m on skirmish")
 
 
+@pytest.mark.slow
 def test_compare_shows_every_recipe_and_report_shows_them_too(ptde: Type, copied: Path) -> None:
     shutil.rmtree(copied / "students")
     words = ("distill", copied / "teacher.pt", "--compare", "--steps", "200", "--episodes", "4")

@@ -12,6 +12,7 @@ pytest.importorskip("pettingzoo")
 WINS = re.compile(r"(?<!cannot be )\bwon\b|[Ww]in rate|PRR|win_rate")
 
 
+@pytest.mark.slow
 def test_a_game_without_wins_is_told_by_its_returns(ptde: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     words = (

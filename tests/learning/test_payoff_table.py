@@ -64,4 +64,5 @@ def test_qmix_reaches_the_bound_of_all_monotonic_mixers() -> None:
 
 def test_qplex_fits_the_whole_table_and_plays_its_best_cell() -> None:
     """From some starts; the others stay where two cells compete (docs/explanation/algorithms/qplex.md)."""
-    assert any(greedy == [0, 0] and error < 0.05 for greedy, error in (fitted("qplex", seed) for seed in range(5)))
+    found = (fitted("qplex", seed) for seed in (4, 3, 2, 1, 0))
+    assert any(greedy == [0, 0] and error < 0.05 for greedy, error in found)
